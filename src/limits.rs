@@ -1,0 +1,48 @@
+//! Every ceiling on work and memory, with its reason. Over one is a `limit-exceeded` finding, never a hang.
+
+/// New commits that one requirement may look at in one push. Ten times the largest push we benchmark;
+/// an import larger than this is an admin's baseline, not a push.
+pub const COMMITS: usize = 50_000;
+
+/// Bytes of one commit or annotated tag object. The largest commit message in linux.git is under 100 KiB.
+pub const COMMIT_BYTES: u64 = 1 << 20;
+
+/// Bytes of the headers of one commit. An octopus merge with 66 parents (the largest in linux.git) and a signed tag in
+/// each `mergetag` stays under it.
+pub const HEADER_BYTES: usize = 256 << 10;
+
+/// Parents of one commit. Git itself writes at most 16 from `git merge`; linux.git holds one of 66.
+pub const PARENTS: usize = 128;
+
+/// Lines in the last paragraph of a message that holds seals.
+pub const TRAILERS: usize = 256;
+
+/// Seals on one commit: one author and the other steps of a pipeline.
+pub const SEALS: usize = 16;
+
+/// Annotated tags that may point at each other before something else.
+pub const TAG_DEPTH: usize = 8;
+
+/// Bytes of one tree object: about 400,000 entries in one directory.
+pub const TREE_BYTES: u64 = 16 << 20;
+
+/// Directories below each other. Git's `core.maxTreeDepth` is 2048 by default; checkouts fail long before.
+pub const TREE_DEPTH: usize = 512;
+
+/// Changed paths of one commit. An import of linux.git is about 90,000.
+pub const CHANGED_PATHS: usize = 200_000;
+
+/// Bytes of one SSHSIG blob. RSA of 16384 bits needs 4.3 KiB.
+pub const SIGNATURE_BYTES: usize = 16 << 10;
+
+/// Bytes of one public key line in a policy.
+pub const KEY_LINE_BYTES: usize = 16 << 10;
+
+/// Bytes of one policy file.
+pub const POLICY_BYTES: usize = 1 << 20;
+
+/// Ref updates in one push.
+pub const REF_UPDATES: usize = 100_000;
+
+/// Bytes of a message that are searched for AI marks: the first and the last of this many.
+pub const MARK_BYTES: usize = 64 << 10;
