@@ -1,10 +1,20 @@
 //! Countersign decides, at the moment a ref would move, which identity acted at each step of a change.
 //!
 //! Data flows one way: bytes from git become parsed structures, parsed structures become verified facts, [`decide`]
-//! turns facts into a [`decide::Verdict`], and [`report`] prints it. Only `cli` and `git` touch the environment, the
+//! turns facts into a [`decide::Verdict`], and [`report`] prints it. Only [`cli`] and [`git`] touch the environment, the
 //! clock, the file system or processes.
 
+pub mod cli;
+pub mod commit;
+pub mod decide;
 pub mod digest;
+pub mod facts;
+pub mod git;
 pub mod id;
 pub mod limits;
+pub mod marks;
 pub mod oid;
+pub mod policy;
+pub mod report;
+pub mod seal;
+pub mod ssh;

@@ -4,6 +4,10 @@
 /// an import larger than this is an admin's baseline, not a push.
 pub const COMMITS: usize = 50_000;
 
+/// Commits of stored history that one walk may visit to tell which are new. At about 200 bytes each they stay within the
+/// memory budget of design.md 6.
+pub const WALK: usize = 150_000;
+
 /// Bytes of one commit or annotated tag object. The largest commit message in linux.git is under 100 KiB.
 pub const COMMIT_BYTES: u64 = 1 << 20;
 

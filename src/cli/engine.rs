@@ -1,0 +1,133 @@
+//! One decision from start to end: policies, objects, facts, verdict. The hook, `check` and pre-push all come through here.
+
+use thiserror::Error;
+
+use super::gather::{Gatherer, Look, PolicyCheck, RefValues};
+use super::policy_source::{InRepository, PolicyArg, PolicyError, PolicyReader};
+use super::push::{Push, RefUpdate};
+use crate::decide::{Timestamp, Verdict, decide};
+use crate::digest::Digest;
+use crate::git::{GitDir, History, Objects, ReadError};
+use crate::id::RepositoryName;
+use crate::marks::Catalogue;
+use crate::oid::Oid;
+use crate::policy::{Loaded, Policy, Problem, check_self_protection};
+
+/// What an admin decided at install, or a client has configured.
+pub(crate) struct Settings {
+    pub(crate) policies: Vec<PolicyArg>,
+    pub(crate) repository: Option<RepositoryName>,
+}
+
+/// Why no verdict could be reached. It always refuses.
+#[derive(Debug, Error)]
+pub(crate) enum EngineError {
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error("no policy is given")]
+    NoPolicy,
+    #[error("the repository has no name: neither --repository nor the policy's `repository` says it")]
+    NoRepositoryName,
+    #[error("the hook was installed for repository {installed}, and the policy is for {policy}")]
+    OtherRepository { installed: RepositoryName, policy: RepositoryName },
+}
+
+/// Decides `push` in the repository at `dir`.
+pub(crate) fn judge(
+    settings: &Settings,
+    push: &Push,
+    dir: &GitDir,
+    objects: &Objects,
+    refs: &dyn RefValues,
+    marks: &Catalogue,
+    now: Timestamp,
+) -> Result<Verdict, EngineError> {
+    if settings.policies.is_empty() {
+        return Err(EngineError::NoPolicy);
+    }
+    let reader = PolicyReader { repository: Some((objects, refs)) };
+    let policy = in_force(settings, &reader, push, refs)?;
+    let repository = repository_name(settings, &policy)?;
+    let history = History::new(objects, dir);
+    let place = settings.policies.iter().find_map(in_repository);
+    let problems = |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip));
+    let mut gatherer = Gatherer::new(&policy, &repository, &history, objects, refs, marks);
+    if let Some(place) = place {
+        gatherer = gatherer.with_policy_check(PolicyCheck { name: &place.name, problems: &problems });
+    }
+    let near = decide(&policy, &gatherer.look(push, Look::Near), now);
+    if !near.depends_on_commits() {
+        return Ok(near);
+    }
+    Ok(decide(&policy, &gatherer.look(push, Look::Everywhere), now))
+}
+
+/// The name that seals are bound to.
+pub(crate) fn repository_name(settings: &Settings, policy: &Policy) -> Result<RepositoryName, EngineError> {
+    match (&settings.repository, policy.repository()) {
+        (Some(installed), Some(policy)) if installed != policy => {
+            Err(EngineError::OtherRepository { installed: installed.clone(), policy: policy.clone() })
+        }
+        (Some(name), _) | (None, Some(name)) => Ok(name.clone()),
+        (None, None) => Err(EngineError::NoRepositoryName),
+    }
+}
+
+fn in_repository(arg: &PolicyArg) -> Option<&InRepository> {
+    match arg {
+        PolicyArg::InRepository(place) => Some(place),
+        PolicyArg::File(_) => None,
+    }
+}
+
+/// The policies that judge the push. While the ref of a policy in the repository does not exist, the policy is the one that
+/// the push brings there, if it is the one pinned at install.
+fn in_force(
+    settings: &Settings,
+    reader: &PolicyReader<'_>,
+    push: &Push,
+    refs: &dyn RefValues,
+) -> Result<Policy, EngineError> {
+    let Some(place) = settings.policies.iter().find_map(in_repository) else {
+        return Ok(reader.load(&settings.policies)?.policy);
+    };
+    let exists = refs.value(&place.name).map_err(PolicyError::from)?.is_some();
+    let loaded = if exists {
+        reader.load(&settings.policies)?
+    } else {
+        let brought = |update: &&RefUpdate| update.name == place.name.as_bytes();
+        let first = push.updates.iter().find(brought).and_then(|update| update.new);
+        let first = first.ok_or_else(|| PolicyError::NotYet(place.name.clone(), pin_text(place.pin)))?;
+        let loaded = reader.load_at(&settings.policies, &place.name, first)?;
+        if place.pin != Some(loaded.policy.digest()) {
+            return Err(PolicyError::NotPinned(loaded.policy.digest(), pin_text(place.pin)).into());
+        }
+        loaded
+    };
+    let problems = check_self_protection(&loaded.policy, place.name.as_bytes(), place.path.as_bytes());
+    if !problems.is_empty() {
+        return Err(PolicyError::Invalid(problems).into());
+    }
+    Ok(loaded.policy)
+}
+
+fn pin_text(pin: Option<Digest>) -> String {
+    pin.map_or_else(|| "none was pinned at install".to_owned(), |pin| format!("sha256:{pin}"))
+}
+
+/// What would be wrong with the policy if its ref were at `tip`.
+fn problems_after(
+    settings: &Settings,
+    reader: &PolicyReader<'_>,
+    place: &InRepository,
+    tip: Oid,
+) -> Result<Vec<Problem>, ReadError> {
+    match reader.load_at(&settings.policies, &place.name, tip) {
+        Ok(Loaded { policy, .. }) => Ok(check_self_protection(&policy, place.name.as_bytes(), place.path.as_bytes())),
+        Err(PolicyError::Invalid(problems)) => Ok(problems),
+        Err(PolicyError::Read(error)) => Err(error),
+        Err(error) => {
+            Ok(vec![Problem::of_file(&place.path, error.to_string(), "keep a valid policy at this path".to_owned())])
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `countersign explain`: what a ref needs, or what a finding means.
+
+use clap::Args;
+
+use super::check::full_name;
+use super::engine::{EngineError, repository_name};
+use super::hook::engine_failure;
+use super::local::{Local, TrackedRefs, settings};
+use super::policy_source::{PolicyArg, PolicyReader};
+use super::{Exit, Result, print};
+use crate::decide::Code;
+use crate::policy::Mode;
+use crate::report::escape;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// A finding code such as unsealed-agent-commit, or a ref
+    #[arg(value_name = "REF|CODE")]
+    topic: String,
+    /// Paths that the push would touch
+    #[arg(value_name = "PATH")]
+    paths: Vec<String>,
+    /// A policy instead of the configured one; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
+    policies: Vec<PolicyArg>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result {
+    if let Some(code) = Code::parse(&arguments.topic) {
+        print(&format!("{}\n", code.section()))?;
+        return Ok(Exit::Accepted);
+    }
+    let local = Local::open()?;
+    let refs = TrackedRefs { local: &local, remote: "origin".to_owned() };
+    let settings = settings(&arguments.policies, None)?;
+    if settings.policies.is_empty() {
+        return Err(engine_failure(&EngineError::NoPolicy));
+    }
+    let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
+    let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
+    let name = full_name(&arguments.topic);
+    let mut text = String::new();
+    match repository_name(&settings, &policy) {
+        Ok(repository) => text += &format!("A push to {} of {repository}:\n", escape(name.as_bytes(), 200)),
+        Err(_) => text += &format!("A push to {}:\n", escape(name.as_bytes(), 200)),
+    }
+    let rules = policy.rules().iter().filter(|rule| rule.mode != Mode::Off && rule.matches_ref(name.as_bytes()));
+    let mut matched = 0;
+    for rule in rules {
+        let touched = arguments.paths.iter().find(|path| rule.touches(path.as_bytes()).is_some());
+        if rule.is_path_rule() && !arguments.paths.is_empty() && touched.is_none() {
+            continue;
+        }
+        matched += 1;
+        text += &format!("\nrule \"{}\" ({}:{})\n", rule.name, rule.at.file, rule.at.line);
+        for sentence in policy.describe(rule) {
+            text += &format!("  {sentence}\n");
+        }
+    }
+    if matched == 0 {
+        text += match policy.unmatched() {
+            crate::policy::Unmatched::Allow => "\nNo rule matches it: anything is accepted.\n",
+            crate::policy::Unmatched::Refuse => "\nNo rule matches it, and the policy refuses what no rule matches.\n",
+        };
+    }
+    print(&text)?;
+    Ok(Exit::Accepted)
+}

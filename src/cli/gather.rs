@@ -1,0 +1,583 @@
+//! From a list of ref updates to facts: the only step of a decision that reads the repository.
+//!
+//! Reading is lazy in one respect. Which commits are new for a rule depends on what other refs have already been judged by
+//! (design.md 4.7), and asking all refs costs time in their number. So the first look subtracts only the old value and a few
+//! refs that are cheap to know. It sees a superset of the new commits; where that has no findings, the exact set has none
+//! either. Only where something was found does a second look subtract every ref that counts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::push::{Push, RefUpdate};
+use crate::commit::{Commit, RawSignature, Tag, parse_trailers};
+use crate::digest::Digest;
+use crate::facts::{
+    CommitFacts, Doubt, Facts, Form, Judged, JudgedCommit, MergeFact, Movement, PolicyOnRef, SealFact, SignatureFact,
+    TagFacts, Target, Update,
+};
+use crate::git::{
+    Change, ChangeError, History, Kind, NewCommits, Objects, ReadError, Refs, WalkError, changes, digest, entry_at,
+    mainline, new_commits, own_entries, peel,
+};
+use crate::id::RepositoryName;
+use crate::limits;
+use crate::marks::{Catalogue, MarkSource};
+use crate::oid::Oid;
+use crate::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
+use crate::seal::{self, Root};
+use crate::ssh::ClaimedSignature;
+
+/// Which refs a look subtracts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The old value, `since`, the default branch and the refs that rules name without wildcards.
+    Near,
+    /// Every ref that counts.
+    Everywhere,
+}
+
+/// Reads what a decision needs, keeping what two looks have in common.
+pub(super) struct Gatherer<'a> {
+    policy: &'a Policy,
+    repository: &'a RepositoryName,
+    objects: &'a Objects,
+    history: &'a History<'a>,
+    refs: &'a dyn RefValues,
+    marks: &'a Catalogue,
+    policy_on_ref: Option<PolicyCheck<'a>>,
+    commits: BTreeMap<Oid, CommitFacts>,
+    /// For each examined commit, its change against its first parent, as far as some rule's paths cover it.
+    sensitive: HashMap<Oid, Vec<Change>>,
+    since: HashMap<usize, Vec<Oid>>,
+}
+
+/// Ref values before the push, wherever they come from.
+pub(super) trait RefValues {
+    /// The value of one ref, by its full name.
+    fn value(&self, name: &str) -> Result<Option<Oid>, ReadError>;
+    /// Every ref that `wanted` selects, peeled to commits.
+    fn select(&self, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<(Vec<u8>, Oid)>, ReadError>;
+    /// The branch that counts as the default one.
+    fn head_branch(&self) -> Result<Option<String>, ReadError>;
+}
+
+/// The ref that holds the policy in force, and how to tell what is wrong with the policy at a new value of it.
+pub(super) struct PolicyCheck<'a> {
+    pub(super) name: &'a str,
+    pub(super) problems: &'a dyn Fn(Oid) -> Result<Vec<policy::Problem>, ReadError>,
+}
+
+impl<'a> Gatherer<'a> {
+    pub(super) fn new(
+        policy: &'a Policy,
+        repository: &'a RepositoryName,
+        history: &'a History<'a>,
+        objects: &'a Objects,
+        refs: &'a dyn RefValues,
+        marks: &'a Catalogue,
+    ) -> Self {
+        Self {
+            policy,
+            repository,
+            objects,
+            history,
+            refs,
+            marks,
+            policy_on_ref: None,
+            commits: BTreeMap::new(),
+            sensitive: HashMap::new(),
+            since: HashMap::new(),
+        }
+    }
+
+    /// Also looks at what the push does to the policy itself.
+    pub(super) fn with_policy_check(mut self, check: PolicyCheck<'a>) -> Self {
+        self.policy_on_ref = Some(check);
+        self
+    }
+
+    /// Looks at every update of the push.
+    pub(super) fn look(&mut self, push: &Push, look: Look) -> Facts {
+        let mut facts = Facts::default();
+        let mut updates: Vec<&RefUpdate> = push.updates.iter().collect();
+        updates.sort_by(|a, b| a.name.cmp(&b.name));
+        self.commits.clear();
+        for update in updates {
+            let update = self.update(update, look, &mut facts.tags);
+            facts.updates.push(update);
+        }
+        facts.commits = std::mem::take(&mut self.commits);
+        facts
+    }
+
+    fn update(&mut self, update: &RefUpdate, look: Look, tags: &mut BTreeMap<Oid, TagFacts>) -> Update {
+        let mut facts = Update {
+            name: update.name.clone(),
+            old: update.old,
+            new: update.new,
+            movement: match (update.old, update.new) {
+                (_, None) => Movement::Deleted,
+                (None, Some(_)) => Movement::Created,
+                (Some(_), Some(_)) => Movement::Unexamined,
+            },
+            tags: Vec::new(),
+            target: Target::Nothing,
+            base: None,
+            judged: Vec::new(),
+            doubt: None,
+            policy: None,
+        };
+        let holds_policy = self.policy_on_ref.as_ref().is_some_and(|check| check.name.as_bytes() == update.name);
+        let rules: Vec<usize> = self.rules_for(&update.name);
+        if holds_policy {
+            facts.policy = Some(PolicyOnRef { problems: Vec::new() });
+        }
+        let Some(new) = update.new else {
+            facts.judged = rules.into_iter().map(|rule| Judged { rule, commits: Vec::new(), doubt: None }).collect();
+            return facts;
+        };
+        if rules.is_empty() && !holds_policy {
+            return facts;
+        }
+        // What is in doubt about the update is in doubt for each of its rules, and only as much as the rule weighs.
+        if let Err(doubt) = self.examine(&mut facts, new, &rules, look, tags) {
+            facts.judged = rules
+                .into_iter()
+                .map(|rule| Judged { rule, commits: Vec::new(), doubt: Some(doubt.clone()) })
+                .collect();
+            facts.doubt = holds_policy.then_some(doubt);
+        }
+        facts
+    }
+
+    fn rules_for(&self, name: &[u8]) -> Vec<usize> {
+        let rules = self.policy.rules().iter().enumerate();
+        rules.filter(|(_, rule)| rule.mode != Mode::Off && rule.matches_ref(name)).map(|(index, _)| index).collect()
+    }
+
+    fn rule(&self, index: usize) -> Result<&'a Rule, Doubt> {
+        self.policy.rules().get(index).ok_or_else(|| Doubt::Unreadable(format!("rule {index} is not in the policy")))
+    }
+
+    fn examine(
+        &mut self,
+        facts: &mut Update,
+        new: Oid,
+        rules: &[usize],
+        look: Look,
+        tags: &mut BTreeMap<Oid, TagFacts>,
+    ) -> Result<(), Doubt> {
+        facts.target = self.follow_tags(new, facts, tags)?;
+        let old = facts.old.map(|old| peel(self.objects, old)).transpose().map_err(unreadable)?.flatten();
+        let Target::Commit(tip) = facts.target else {
+            if facts.old.is_some() {
+                facts.movement = Movement::Forced;
+            }
+            facts.judged = rules.iter().map(|rule| Judged { rule: *rule, commits: Vec::new(), doubt: None }).collect();
+            return Ok(());
+        };
+        if let Some(check) = &self.policy_on_ref {
+            if let Some(on_ref) = &mut facts.policy {
+                on_ref.problems = (check.problems)(tip).map_err(unreadable)?;
+            }
+        }
+        let since_old = old.map(|old| self.new_commits(tip, &[old], limits::WALK)).transpose()?;
+        if facts.old.is_some() {
+            let forward =
+                old.is_some_and(|old| tip == old || since_old.as_ref().is_some_and(|new| new.boundary.contains(&old)));
+            // A tag that moves from one commit to another moves the name people rely on, whatever the commits.
+            let retagged = facts.name.starts_with(b"refs/tags/") && facts.old != facts.new;
+            facts.movement = if forward && !retagged { Movement::Forward } else { Movement::Forced };
+        }
+        for index in rules {
+            let judged = match self.judge(facts, tip, old, since_old.as_ref(), *index, look) {
+                Ok((commits, base)) => {
+                    facts.base = facts.base.or(base);
+                    Judged { rule: *index, commits, doubt: None }
+                }
+                Err(doubt) => Judged { rule: *index, commits: Vec::new(), doubt: Some(doubt) },
+            };
+            facts.judged.push(judged);
+        }
+        Ok(())
+    }
+
+    /// Follows annotated tags from the new value, keeping each.
+    fn follow_tags(&self, new: Oid, facts: &mut Update, tags: &mut BTreeMap<Oid, TagFacts>) -> Result<Target, Doubt> {
+        let mut id = new;
+        for _ in 0..=limits::TAG_DEPTH {
+            match self.objects.kind(id).map_err(unreadable)? {
+                Kind::Commit => return Ok(Target::Commit(id)),
+                kind @ (Kind::Tree | Kind::Blob) => return Ok(Target::Unattributed(kind.name())),
+                Kind::Tag => {
+                    let raw = self.objects.tag(id).map_err(unreadable)?;
+                    facts.tags.push(id);
+                    let tag = Tag::parse(&raw, self.objects.format());
+                    tags.insert(id, self.tag_facts(id, tag.as_ref()));
+                    match tag {
+                        Ok(tag) => id = tag.object,
+                        Err(_) => return Ok(Target::Unattributed("malformed tag")),
+                    }
+                }
+            }
+        }
+        Err(Doubt::Limit(format!("more than {} tags point at each other", limits::TAG_DEPTH)))
+    }
+
+    fn tag_facts(&self, id: Oid, tag: Result<&Tag<'_>, &crate::commit::Malformed>) -> TagFacts {
+        match tag {
+            Err(reason) => TagFacts {
+                id,
+                name: Vec::new(),
+                form: Form::Malformed(reason.clone()),
+                signature: SignatureFact::None,
+                marks: Vec::new(),
+            },
+            Ok(tag) => TagFacts {
+                id,
+                name: tag.name.to_vec(),
+                form: Form::Canonical,
+                signature: signature_fact(tag.signature.as_ref()),
+                marks: self.marks.find(&MarkSource {
+                    author_name: tag.tagger.name,
+                    author_email: tag.tagger.email,
+                    message: tag.message,
+                }),
+            },
+        }
+    }
+
+    /// What one rule looks at, and a commit below all of it.
+    fn judge(
+        &mut self,
+        facts: &Update,
+        tip: Oid,
+        old: Option<Oid>,
+        since_old: Option<&NewCommits>,
+        index: usize,
+        look: Look,
+    ) -> Result<(Vec<JudgedCommit>, Option<Oid>), Doubt> {
+        let rule = self.rule(index)?;
+        if rule.identity == Identity::None && rule.agents.is_all() && rule.adopted == Permission::Allow {
+            return Ok((Vec::new(), None));
+        }
+        // Where a mainline ends at a subtracted commit and not at the old value, another subtraction can give other steps.
+        let steps_vary = rule.is_path_rule() && facts.movement != Movement::Forward;
+        let look = if steps_vary { Look::Everywhere } else { look };
+        let found;
+        let new = match (since_old, look) {
+            (Some(new), Look::Near) => new,
+            _ => {
+                let hidden = self.hidden(rule, index, old, look)?;
+                found =
+                    self.new_commits(tip, &hidden, if look == Look::Near { limits::COMMITS } else { limits::WALK })?;
+                &found
+            }
+        };
+        if new.commits.len() > limits::COMMITS {
+            return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
+        }
+        let base = old.or_else(|| new.boundary.first().copied());
+        for commit in &new.commits {
+            self.examine_commit(*commit)?;
+        }
+        if !rule.is_path_rule() {
+            let commits = new.commits.iter().map(|id| JudgedCommit { id: *id, touched: None }).collect();
+            return Ok((commits, base));
+        }
+        let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
+        let mut touching = self.touching(rule, new, steps_from, tip, old)?;
+        if look == Look::Everywhere && !touching.is_empty() {
+            self.drop_what_is_governed_elsewhere(rule, &mut touching)?;
+        }
+        let judged = touching.into_iter().filter_map(|(id, changes)| {
+            changes.into_iter().next().map(|change| JudgedCommit { id, touched: Some(change.path) })
+        });
+        Ok((judged.collect(), base))
+    }
+
+    fn new_commits(&self, tip: Oid, hidden: &[Oid], limit: usize) -> Result<NewCommits, Doubt> {
+        new_commits(self.history, tip, hidden, limit).map_err(|error| match error {
+            WalkError::Read(error) => unreadable(error),
+            error @ WalkError::TooMany(_) => Doubt::Limit(error.to_string()),
+        })
+    }
+
+    /// What a rule's identity requirement has already judged (design.md 4.7), by values before the push.
+    fn hidden(&mut self, rule: &Rule, index: usize, old: Option<Oid>, look: Look) -> Result<Vec<Oid>, Doubt> {
+        let mut hidden: BTreeSet<Oid> = old.into_iter().collect();
+        hidden.extend(self.since(rule, index)?);
+        let policy = self.policy;
+        let counts = |name: &[u8]| policy.rules().iter().any(|other| other.matches_ref(name) && other.covers(rule));
+        match look {
+            Look::Near => {
+                let mut names: BTreeSet<String> = self.refs.head_branch().map_err(unreadable)?.into_iter().collect();
+                names.extend(policy.rules().iter().flat_map(|rule| rule.literal_refs().map(str::to_owned)));
+                for name in names.iter().filter(|name| counts(name.as_bytes())) {
+                    if let Some(value) = self.refs.value(name).map_err(unreadable)? {
+                        hidden.extend(peel(self.objects, value).map_err(unreadable)?);
+                    }
+                }
+            }
+            Look::Everywhere => {
+                let selected = self.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
+                hidden.extend(selected.into_iter().map(|(_, commit)| commit));
+            }
+        }
+        Ok(hidden.into_iter().collect())
+    }
+
+    /// The commits whose history the rule exempts. One that does not exist exempts nothing.
+    fn since(&mut self, rule: &Rule, index: usize) -> Result<Vec<Oid>, Doubt> {
+        if let Some(known) = self.since.get(&index) {
+            return Ok(known.clone());
+        }
+        let mut commits = Vec::new();
+        for since in &rule.since {
+            let value = match since {
+                Since::Ref(name) => self.refs.value(name).map_err(unreadable)?,
+                Since::Commit(id) if id.format() == self.objects.format() => {
+                    let known = !self.objects.is_incoming(*id) && self.objects.contains(*id).map_err(unreadable)?;
+                    known.then_some(*id)
+                }
+                Since::Commit(_) => None,
+            };
+            if let Some(value) = value {
+                commits.extend(peel(self.objects, value).map_err(unreadable)?);
+            }
+        }
+        self.since.insert(index, commits.clone());
+        Ok(commits)
+    }
+
+    /// The new commits that touch the rule's paths, each with what it changes there: a commit of the mainline by its step,
+    /// another by its change, a merge by what differs from every parent.
+    fn touching(
+        &self,
+        rule: &Rule,
+        new: &NewCommits,
+        steps_from: &NewCommits,
+        tip: Oid,
+        old: Option<Oid>,
+    ) -> Result<Vec<(Oid, Vec<Change>)>, Doubt> {
+        let steps = mainline(self.history, steps_from, tip, old).map_err(unreadable)?;
+        let step_parent: HashMap<Oid, Option<Oid>> = steps.iter().map(|step| (step.commit, step.parent)).collect();
+        let mut touching = Vec::new();
+        for commit in &new.commits {
+            let parents = new.parents.get(commit).map(AsRef::as_ref).unwrap_or_default();
+            let mut changes = match step_parent.get(commit) {
+                Some(parent) if *parent != parents.first().copied() => {
+                    let old = parent.map(|parent| self.tree_of(parent)).transpose()?;
+                    changes(self.objects, old, self.tree_of(*commit)?).map_err(change_doubt)?
+                }
+                None if parents.len() > 1 => {
+                    let trees = parents.iter().map(|parent| self.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
+                    own_entries(self.objects, &trees, self.tree_of(*commit)?).map_err(change_doubt)?
+                }
+                _ => self.sensitive.get(commit).cloned().unwrap_or_default(),
+            };
+            changes.retain(|change| rule.touches(&change.path).is_some());
+            if !changes.is_empty() {
+                touching.push((*commit, changes));
+            }
+        }
+        Ok(touching)
+    }
+
+    /// Drops changes that bring a path to where a ref under at least the same rule already has it.
+    fn drop_what_is_governed_elsewhere(
+        &self,
+        rule: &Rule,
+        touching: &mut Vec<(Oid, Vec<Change>)>,
+    ) -> Result<(), Doubt> {
+        let policy = self.policy;
+        let counts = |name: &[u8]| policy.rules().iter().any(|other| other.matches_ref(name) && other.covers(rule));
+        for (_, commit) in self.refs.select(&mut |name| counts(name)).map_err(unreadable)? {
+            let tree = self.tree_of(commit)?;
+            for (_, changes) in touching.iter_mut() {
+                let mut kept = Vec::with_capacity(changes.len());
+                for change in changes.drain(..) {
+                    if entry_at(self.objects, tree, &change.path).map_err(change_doubt)? != change.new {
+                        kept.push(change);
+                    }
+                }
+                *changes = kept;
+            }
+            touching.retain(|(_, changes)| !changes.is_empty());
+            if touching.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn tree_of(&self, commit: Oid) -> Result<Oid, Doubt> {
+        let raw = self.objects.commit(commit).map_err(unreadable)?;
+        let tree = raw.strip_prefix(b"tree ").and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+        tree.and_then(Oid::parse).ok_or_else(|| Doubt::Unreadable(format!("commit {commit} has no tree")))
+    }
+
+    /// Reads and verifies one commit, once.
+    fn examine_commit(&mut self, id: Oid) -> Result<(), Doubt> {
+        if self.commits.contains_key(&id) {
+            return Ok(());
+        }
+        let raw = self.objects.commit(id).map_err(unreadable)?;
+        let mut facts = CommitFacts {
+            id,
+            summary: summary(&raw),
+            position: self.commits.len(),
+            form: Form::Canonical,
+            tree_fault: None,
+            seals: Ok(Vec::new()),
+            drafted: Vec::new(),
+            signature: SignatureFact::None,
+            marks: Vec::new(),
+            merge: MergeFact::Unexamined,
+        };
+        match Commit::parse(&raw, self.objects.format()) {
+            Ok(commit) => self.read_commit(&commit, &mut facts)?,
+            Err(reason) => facts.form = Form::Malformed(reason),
+        }
+        self.commits.insert(id, facts);
+        Ok(())
+    }
+
+    fn read_commit(&mut self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), Doubt> {
+        let parent_tree = commit.parents.first().map(|parent| self.tree_of(*parent)).transpose()?;
+        let change = match changes(self.objects, parent_tree, commit.tree) {
+            Ok(changes) => {
+                let change = digest(&changes, commit.tree);
+                self.keep_sensitive(facts.id, changes);
+                Some(change)
+            }
+            Err(error @ ChangeError::Malformed { .. }) => {
+                facts.tree_fault = Some(error.to_string());
+                None
+            }
+            Err(error) => return Err(change_doubt(error)),
+        };
+        facts.marks = self.marks.find(&MarkSource {
+            author_name: commit.author.name,
+            author_email: commit.author.email,
+            message: commit.message,
+        });
+        match parse_trailers(commit.message) {
+            Err(fault) => facts.seals = Err(fault),
+            Ok(trailers) => {
+                facts.drafted = trailers.drafted;
+                // Without a change there is nothing to hold a seal against; the tree fault refuses the commit.
+                let blocks = trailers.blocks.iter().filter(|_| change.is_some());
+                let verify = |block| self.verify_seal(commit, block, change.unwrap_or(Digest::of(b"")));
+                facts.seals = Ok(blocks.map(verify).collect());
+            }
+        }
+        if !facts.seals.as_ref().is_ok_and(|seals| !seals.is_empty()) {
+            facts.signature = signature_fact(commit.signature.as_ref());
+            facts.merge = self.merge_fact(commit, &facts.signature)?;
+        }
+        Ok(())
+    }
+
+    fn keep_sensitive(&mut self, id: Oid, mut changes: Vec<Change>) {
+        let path_rules = || self.policy.rules().iter().filter(|rule| rule.is_path_rule());
+        changes.retain(|change| path_rules().any(|rule| rule.touches(&change.path).is_some()));
+        if !changes.is_empty() {
+            self.sensitive.insert(id, changes);
+        }
+    }
+
+    fn verify_seal(&self, commit: &Commit<'_>, block: &crate::commit::Block, change: Digest) -> SealFact {
+        let outcome = seal::verify(
+            &block.claim,
+            &seal::Subject {
+                repository: self.repository,
+                author: commit.author.raw,
+                merges: commit.parents.get(1..).unwrap_or_default(),
+                root: if commit.parents.is_empty() { Root::Yes } else { Root::No },
+                change,
+                message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
+            },
+        );
+        // A sealed message has one reading only in UTF-8.
+        let outcome = if commit.encoding.is_some() { seal::Outcome::Bad(seal::BadSeal::Encoding) } else { outcome };
+        SealFact { agent: block.claim.agent.clone(), role: block.claim.role.clone(), outcome }
+    }
+
+    fn merge_fact(&self, commit: &Commit<'_>, signature: &SignatureFact) -> Result<MergeFact, Doubt> {
+        let SignatureFact::Good(signature) = signature else { return Ok(MergeFact::Unexamined) };
+        let service = self.policy.by_key(signature.key()).is_some_and(|holder| holder.kind == policy::Kind::Service);
+        if !service || commit.parents.len() < 2 {
+            return Ok(MergeFact::Unexamined);
+        }
+        let trees = commit.parents.iter().map(|parent| self.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
+        match own_entries(self.objects, &trees, commit.tree) {
+            Ok(own) if own.is_empty() => Ok(MergeFact::AddsNothing),
+            Ok(_) | Err(ChangeError::Malformed { .. }) => Ok(MergeFact::AddsContent),
+            Err(error) => Err(change_doubt(error)),
+        }
+    }
+}
+
+/// Reads a signature and verifies it, as git signs: namespace `git` (git-commit(1), gpg.format ssh).
+fn signature_fact(signature: Option<&RawSignature>) -> SignatureFact {
+    let Some(signature) = signature else { return SignatureFact::None };
+    if !signature.armor.starts_with(b"-----BEGIN SSH SIGNATURE-----") {
+        let openpgp = signature.armor.starts_with(b"-----BEGIN PGP");
+        return SignatureFact::Unsupported(if openpgp { "OpenPGP" } else { "X.509" });
+    }
+    let verify = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload);
+    match ClaimedSignature::from_armor(&signature.armor).and_then(verify) {
+        Ok(verified) => SignatureFact::Good(verified),
+        Err(error) => SignatureFact::Bad(error),
+    }
+}
+
+/// The first line of a commit's message, capped.
+fn summary(raw: &[u8]) -> Vec<u8> {
+    let message =
+        raw.windows(2).position(|pair| pair == b"\n\n").and_then(|end| raw.get(end + 2..)).unwrap_or_default();
+    message.split(|byte| *byte == b'\n').next().unwrap_or_default().iter().take(120).copied().collect()
+}
+
+fn unreadable(error: ReadError) -> Doubt {
+    match error {
+        ReadError::TooLarge { .. } => Doubt::Limit(error.to_string()),
+        error => {
+            let mut reason = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                reason = format!("{reason}: {cause}");
+                source = cause.source();
+            }
+            Doubt::Unreadable(reason)
+        }
+    }
+}
+
+fn change_doubt(error: ChangeError) -> Doubt {
+    match error {
+        ChangeError::Read(error) => unreadable(error),
+        error @ ChangeError::Malformed { .. } => Doubt::Unreadable(error.to_string()),
+        error @ ChangeError::TooMany => Doubt::Limit(error.to_string()),
+    }
+}
+
+/// Ref values read from the repository's own files, as a server sees them.
+pub(super) struct StoredRefs<'a> {
+    pub(super) refs: &'a Refs,
+    pub(super) objects: &'a Objects,
+}
+
+impl RefValues for StoredRefs<'_> {
+    fn value(&self, name: &str) -> Result<Option<Oid>, ReadError> {
+        self.refs.value(name)
+    }
+
+    fn select(&self, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<(Vec<u8>, Oid)>, ReadError> {
+        Ok(self.refs.select(self.objects, wanted)?.into_iter().map(|found| (found.name, found.commit)).collect())
+    }
+
+    fn head_branch(&self) -> Result<Option<String>, ReadError> {
+        self.refs.symbolic("HEAD")
+    }
+}

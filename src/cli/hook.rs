@@ -1,0 +1,171 @@
+//! The hooks. What an admin decided stands in the shim that calls this.
+
+use std::ffi::OsString;
+use std::io::{Seek as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command as Process, Stdio};
+
+use clap::{Args, Subcommand};
+
+use super::engine::{EngineError, Settings, judge};
+use super::gather::StoredRefs;
+use super::policy_source::{PolicyArg, PolicyError};
+use super::push::Push;
+use super::{Exit, Failure, Result, now, say};
+use crate::decide::{Outcome, Verdict};
+use crate::git::{GitDir, Objects, Quarantine, Refs};
+use crate::id::RepositoryName;
+use crate::marks::Catalogue;
+use crate::report;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    hook: Hook,
+}
+
+#[derive(Subcommand)]
+enum Hook {
+    /// Decide all updates of a push, read from standard input
+    PreReceive(Server),
+    /// Decide one update, given as arguments
+    Update(Update),
+}
+
+#[derive(Args)]
+struct Server {
+    /// A policy file, or ref:REF:PATH for one in the repository; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", required = true)]
+    policies: Vec<PolicyArg>,
+    /// The name that seals are bound to
+    #[arg(long, value_name = "NAME", value_parser = repository_name)]
+    repository: Option<RepositoryName>,
+    /// A hook to run afterwards if the push is accepted, with the same input
+    #[arg(long, value_name = "FILE")]
+    chain: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Update {
+    #[command(flatten)]
+    server: Server,
+    /// The full name of the ref
+    #[arg(value_name = "REF")]
+    name: OsString,
+    /// Its value before
+    old: OsString,
+    /// Its value after
+    new: OsString,
+}
+
+fn repository_name(text: &str) -> std::result::Result<RepositoryName, String> {
+    RepositoryName::parse(text.as_bytes()).ok_or_else(|| "a repository name is [a-z0-9][a-z0-9._/-]{0,63}".to_owned())
+}
+
+pub(super) fn run(arguments: Arguments) -> Result {
+    match arguments.hook {
+        Hook::PreReceive(server) => pre_receive(server),
+        Hook::Update(update) => one_update(update),
+    }
+}
+
+fn pre_receive(server: Server) -> Result {
+    let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
+    match decide(&server, &push)? {
+        Exit::Accepted => chain(server.chain, &[], Some(&input)),
+        refused => Ok(refused),
+    }
+}
+
+/// The update hook sees one ref and, before git 2.11's quarantine reached it, less of the push than pre-receive does.
+fn one_update(update: Update) -> Result {
+    use std::os::unix::ffi::OsStrExt as _;
+    let push = Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes())
+        .map_err(|error| Failure::new(error.to_string().replace("line 1 of standard input", "the hook's arguments")))?;
+    match decide(&update.server, &push)? {
+        Exit::Accepted => chain(update.server.chain, &[update.name, update.old, update.new], None),
+        refused => Ok(refused),
+    }
+}
+
+fn decide(server: &Server, push: &Push) -> Result {
+    if push.updates.is_empty() {
+        return Ok(Exit::Accepted);
+    }
+    let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
+    let dir = GitDir::of_hook().map_err(cannot)?;
+    let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format).map_err(|error| with_causes(&error))?;
+    let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
+    let settings = Settings { policies: server.policies.clone(), repository: server.repository.clone() };
+    let values = StoredRefs { refs: &refs, objects: &objects };
+    let verdict = judge(&settings, push, &dir, &objects, &values, &Catalogue::builtin(), now()?)
+        .map_err(|error| engine_failure(&error))?;
+    Ok(conclude(&verdict))
+}
+
+/// Tells the pusher, and maps the verdict to an exit code.
+fn conclude(verdict: &Verdict) -> Exit {
+    let report = report::text(verdict, report::Reader::Pusher);
+    // If the pusher has gone away the decision stands all the same.
+    let _ = std::io::stderr().write_all(report.as_bytes());
+    exit_of(verdict)
+}
+
+/// The exit code of a verdict.
+pub(super) fn exit_of(verdict: &Verdict) -> Exit {
+    match verdict.outcome() {
+        Outcome::Accepted => Exit::Accepted,
+        Outcome::Rejected => Exit::Rejected,
+        Outcome::Undecided => Exit::Undecided,
+    }
+}
+
+/// Says why no verdict was reached; a broken policy with every one of its problems.
+pub(super) fn engine_failure(error: &EngineError) -> Failure {
+    if let EngineError::Policy(PolicyError::Invalid(problems)) = error {
+        for problem in problems {
+            say(&format!("error: [policy-invalid] {problem}"));
+            say(&format!("hint: {}", report::escape(problem.fix.as_bytes(), 600)));
+        }
+    }
+    let hint = match error {
+        EngineError::Policy(PolicyError::NotYet(..) | PolicyError::NotPinned(..)) => {
+            "an admin sets the first policy with: countersign install --server REPO.git --policy FILE"
+        }
+        EngineError::Policy(_) | EngineError::NoPolicy => {
+            "an admin can see what is wrong with: countersign policy check FILE"
+        }
+        EngineError::NoRepositoryName | EngineError::OtherRepository { .. } => {
+            "an admin can set it with: countersign install --server REPO.git --repository NAME --policy FILE"
+        }
+    };
+    Failure::new(format!("[policy-invalid] {error}; nothing is accepted until it can be decided")).hint(hint)
+}
+
+fn with_causes(error: &dyn std::error::Error) -> Failure {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    Failure::new(message)
+}
+
+/// Becomes the hook that was there before ours, with the input that git gave us. No child process: this one is replaced.
+fn chain(hook: Option<PathBuf>, arguments: &[OsString], input: Option<&[u8]>) -> Result {
+    let Some(hook) = hook else { return Ok(Exit::Accepted) };
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("cannot run the chained hook {}: {error}", hook.display()))
+            .hint("make it executable, or remove it with: countersign uninstall --server REPO.git")
+    };
+    let mut process = Process::new(&hook);
+    process.args(arguments);
+    if let Some(input) = input {
+        let mut file = tempfile::tempfile().map_err(failed)?;
+        file.write_all(input).and_then(|()| file.rewind()).map_err(failed)?;
+        process.stdin(Stdio::from(file));
+    }
+    Err(failed(process.exec()))
+}

@@ -1,0 +1,150 @@
+//! The repository that a command runs in, on a desk: git itself answers what is local.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::engine::Settings;
+use super::gather::RefValues;
+use super::policy_source::PolicyArg;
+use super::{Failure, Result};
+use crate::git::{GitDir, Objects, Quarantine, ReadError, Refs, peel};
+use crate::id::RepositoryName;
+use crate::oid::{ObjectFormat, Oid};
+
+/// A clone, opened for reading.
+pub(super) struct Local {
+    pub(super) dir: GitDir,
+    pub(super) objects: Objects,
+    pub(super) refs: Refs,
+}
+
+impl Local {
+    /// Opens the repository around the current directory.
+    pub(super) fn open() -> Result<Self> {
+        let git_dir = PathBuf::from(git_line(["rev-parse", "--absolute-git-dir"])?);
+        let format = match git_line(["rev-parse", "--show-object-format"])?.as_str() {
+            "sha1" => ObjectFormat::Sha1,
+            "sha256" => ObjectFormat::Sha256,
+            other => return Err(Failure::new(format!("this repository has the unknown object format {other}"))),
+        };
+        let cannot = |error: &dyn std::fmt::Display| Failure::new(format!("cannot open the repository: {error}"));
+        let dir = GitDir::at(&git_dir).map_err(|error| cannot(&error))?;
+        let objects = Objects::open(&dir, &Quarantine::default(), format).map_err(|error| cannot(&error))?;
+        let refs = Refs::open(&dir, format).map_err(|error| cannot(&error))?;
+        Ok(Self { dir, objects, refs })
+    }
+
+    /// The commit that a revision names.
+    pub(super) fn commit(&self, revision: &str) -> Result<Oid> {
+        let line =
+            git_line(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")])
+                .map_err(|_| Failure::new(format!("{revision} names no commit in this repository")))?;
+        Oid::parse(line.as_bytes())
+            .ok_or_else(|| Failure::new(format!("git names {revision} {line}, which is no object id")))
+    }
+}
+
+/// Policies and name as a clone has them: as given, else from git config, else from the work tree.
+pub(super) fn settings(policies: &[PolicyArg], repository: Option<RepositoryName>) -> Result<Settings> {
+    let repository = match (repository, config("countersign.repository")?) {
+        (Some(name), _) => Some(name),
+        (None, Some(text)) => Some(RepositoryName::parse(text.as_bytes()).ok_or_else(|| {
+            Failure::new(format!("git config countersign.repository is {text:?}, which is no repository name"))
+        })?),
+        (None, None) => None,
+    };
+    if !policies.is_empty() {
+        return Ok(Settings { policies: policies.to_vec(), repository });
+    }
+    let policies = match config("countersign.policy")? {
+        Some(text) => {
+            vec![text.parse().map_err(|error| Failure::new(format!("git config countersign.policy: {error}")))?]
+        }
+        None => work_tree_policy()?.into_iter().collect(),
+    };
+    Ok(Settings { policies, repository })
+}
+
+fn work_tree_policy() -> Result<Option<PolicyArg>> {
+    let Ok(top) = git_line(["rev-parse", "--show-toplevel"]) else { return Ok(None) };
+    let path = PathBuf::from(top).join(".countersign").join("policy.toml");
+    Ok(path.exists().then_some(PolicyArg::File(path)))
+}
+
+/// One value of git's configuration.
+pub(super) fn config(key: &str) -> Result<Option<String>> {
+    let output = run_git(["config", "--get", key])?;
+    match output.status.code() {
+        Some(0) => Ok(Some(text(output.stdout)?)),
+        Some(1) => Ok(None),
+        _ => Err(Failure::new(format!(
+            "git config --get {key} failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ))),
+    }
+}
+
+/// The one line that a git command prints.
+pub(super) fn git_line<const N: usize>(arguments: [&str; N]) -> Result<String> {
+    let output = run_git(arguments)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(Failure::new(format!("git {} failed: {said}", arguments.first().unwrap_or(&""))));
+    }
+    text(output.stdout)
+}
+
+fn run_git<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Result<std::process::Output> {
+    let mut command = Command::new("git");
+    command.args(arguments).stdin(Stdio::null());
+    command
+        .output()
+        .map_err(|error| Failure::new(format!("cannot run git: {error}")).hint("install git, or put it on PATH"))
+}
+
+fn text(bytes: Vec<u8>) -> Result<String> {
+    let text = String::from_utf8(bytes).map_err(|_| Failure::new("git printed something that is not UTF-8"))?;
+    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+}
+
+/// What a clone knows of a remote's refs: its remote-tracking branches, as of the last fetch.
+pub(super) struct TrackedRefs<'a> {
+    pub(super) local: &'a Local,
+    pub(super) remote: String,
+}
+
+impl TrackedRefs<'_> {
+    fn prefix(&self) -> String {
+        format!("refs/remotes/{}/", self.remote)
+    }
+}
+
+impl RefValues for TrackedRefs<'_> {
+    fn value(&self, name: &str) -> std::result::Result<Option<Oid>, ReadError> {
+        match name.strip_prefix("refs/heads/") {
+            Some(branch) => self.local.refs.value(&format!("{}{branch}", self.prefix())),
+            None => self.local.refs.value(name),
+        }
+    }
+
+    fn select(&self, wanted: &mut dyn FnMut(&[u8]) -> bool) -> std::result::Result<Vec<(Vec<u8>, Oid)>, ReadError> {
+        let prefix = self.prefix();
+        let on_remote =
+            |name: &[u8]| name.strip_prefix(prefix.as_bytes()).map(|branch| [b"refs/heads/", branch].concat());
+        let tracked =
+            self.local.refs.select(&self.local.objects, |name| on_remote(name).is_some_and(|name| wanted(&name)))?;
+        Ok(tracked.into_iter().filter_map(|found| Some((on_remote(&found.name)?, found.commit))).collect())
+    }
+
+    fn head_branch(&self) -> std::result::Result<Option<String>, ReadError> {
+        let head = self.local.refs.symbolic(&format!("{}HEAD", self.prefix()))?;
+        Ok(head.and_then(|name| name.strip_prefix(&self.prefix()).map(|branch| format!("refs/heads/{branch}"))))
+    }
+}
+
+/// The value of a remote's ref that a clone last saw, as a commit.
+pub(super) fn tracked_commit(refs: &TrackedRefs<'_>, name: &str) -> Result<Option<Oid>> {
+    let value = refs.value(name).map_err(Failure::new)?;
+    Ok(value.map(|id| peel(&refs.local.objects, id)).transpose().map_err(Failure::new)?.flatten())
+}

@@ -1,0 +1,132 @@
+//! The commands. Each parses its arguments, gathers facts, calls the core, prints, and ends with an exit code:
+//! 0 accepted, 1 rejected by policy, 2 could not decide or wrong usage.
+
+#![allow(clippy::disallowed_methods)]
+
+mod check;
+mod engine;
+mod explain;
+mod gather;
+mod hook;
+mod local;
+mod policy_command;
+mod policy_source;
+mod push;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
+#[derive(Parser)]
+#[command(name = "countersign", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Decide beforehand what the server would say about commits
+    Check(check::Arguments),
+    /// Say in words what a ref needs, or what a finding means
+    Explain(explain::Arguments),
+    /// Check a policy, or print its digest
+    Policy(policy_command::Arguments),
+    /// Run as a git hook (the installed shims call this)
+    #[command(hide = true)]
+    Hook(hook::Arguments),
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// Exit 0: accepted, or done.
+    Accepted,
+    /// Exit 1: rejected by policy.
+    Rejected,
+    /// Exit 2: could not decide.
+    Undecided,
+}
+
+/// Why a command could not do its work. It ends with exit 2.
+#[derive(Debug)]
+struct Failure {
+    /// What went wrong, without a full stop.
+    message: String,
+    /// What to do about it: a command or an edit.
+    hint: Option<String>,
+}
+
+impl Failure {
+    fn new(message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+type Result<T = Exit> = std::result::Result<T, Failure>;
+
+/// Runs the program and says how it ends.
+pub fn run() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        say(&format!(
+            "error: countersign failed inside and refuses: {panic}\nhint: this is a bug; please report this line"
+        ));
+        #[allow(clippy::exit)]
+        std::process::exit(2);
+    }));
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // Help goes to standard output; if nobody reads it there is nothing left to say.
+            let _ = error.print();
+            return if wrong { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let result = match arguments.command {
+        Command::Check(arguments) => check::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Policy(arguments) => policy_command::run(arguments),
+        Command::Hook(arguments) => hook::run(arguments),
+    };
+    match result {
+        Ok(Exit::Accepted) => ExitCode::SUCCESS,
+        Ok(Exit::Rejected) => ExitCode::from(1),
+        Ok(Exit::Undecided) => ExitCode::from(2),
+        Err(failure) => {
+            say(&format!("error: {}", failure.message));
+            if let Some(hint) = failure.hint {
+                say(&format!("hint: {hint}"));
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes a line for people. A closed standard error takes nothing away from the exit code, which is the decision.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Writes the result of a command.
+fn print(text: &str) -> Result<()> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::new(format!("cannot write the output: {error}")))
+}
+
+/// The clock.
+fn now() -> Result<crate::decide::Timestamp> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seconds = since.ok().and_then(|since| i64::try_from(since.as_secs()).ok());
+    seconds
+        .map(crate::decide::Timestamp)
+        .ok_or_else(|| Failure::new("the clock of this machine shows a time before 1970"))
+}

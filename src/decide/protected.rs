@@ -1,0 +1,66 @@
+//! `ref-denied` and `policy-invalid`: refs that are refused, and the policy's own ref, whatever the rules say.
+
+use super::{Code, Docket};
+use crate::facts::{Movement, Update};
+use crate::policy::{Mode, Policy, Unmatched};
+
+pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
+    if update.name.starts_with(b"refs/replace/") {
+        let detail = "replace refs make readers see other commits than the ones that were checked".to_owned();
+        docket.protect(
+            Code::RefDenied,
+            detail,
+            "git push without refs/replace/*; graft locally if you need it".to_owned(),
+        );
+    }
+    if update.name.starts_with(b"refs/countersign/") {
+        let detail = "this namespace is reserved for approvals, which this version does not have".to_owned();
+        docket.protect(Code::RefDenied, detail, "push under refs/heads/ or refs/tags/".to_owned());
+    }
+    if let Some(rule) = policy.case_alias(&update.name) {
+        let detail = format!(
+            "but for case the name is one that rule \"{}\" ({}:{}) governs",
+            rule.name, rule.at.file, rule.at.line
+        );
+        docket.protect(
+            Code::RefDenied,
+            detail,
+            "use the exact spelling of the governed name, or another name".to_owned(),
+        );
+    }
+    let governed = policy
+        .rules()
+        .iter()
+        .any(|rule| rule.mode != Mode::Off && !rule.is_path_rule() && rule.matches_ref(&update.name));
+    if !governed && policy.unmatched() == Unmatched::Refuse {
+        let detail = "no rule matches this name, and the policy says unmatched = \"refuse\"".to_owned();
+        docket.protect(
+            Code::RefDenied,
+            detail,
+            "push to a name that a rule matches, or ask an admin for a rule".to_owned(),
+        );
+    }
+    if update.policy.is_some() {
+        judge_policy(update, docket);
+    }
+}
+
+/// The ref that holds the policy in force must keep a valid one, and its history.
+fn judge_policy(update: &Update, docket: &mut Docket<'_>) {
+    let admin = "ask an admin: countersign install --server again with a policy file is the way out";
+    match update.movement {
+        Movement::Deleted => {
+            let detail = "the ref holds the policy in force and cannot be deleted".to_owned();
+            docket.protect(Code::DeleteDenied, detail, admin.to_owned());
+        }
+        Movement::Forced => {
+            let detail = "the ref holds the policy in force and cannot be forced".to_owned();
+            docket.protect(Code::ForcePushDenied, detail, "git pull --rebase, then push without --force".to_owned());
+        }
+        _ => {}
+    }
+    for problem in update.policy.iter().flat_map(|policy| &policy.problems) {
+        let detail = format!("the push would leave the ref without a valid policy: {problem}");
+        docket.protect(Code::PolicyInvalid, detail, problem.fix.clone());
+    }
+}

@@ -1,0 +1,196 @@
+//! Plain owned data about one push: all that [`crate::decide`] looks at.
+//!
+//! Facts carry no judgement. What was verified is of a type that only verification makes; what could not be found out is a
+//! [`Doubt`], never an absence.
+
+use std::collections::BTreeMap;
+
+use crate::commit::{Malformed, MalformedTrailers};
+use crate::id::Id;
+use crate::marks::Mark;
+use crate::oid::Oid;
+use crate::policy::Problem;
+use crate::seal;
+use crate::ssh::{SignatureError, VerifiedSignature};
+
+/// Everything about one push.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The ref updates. Their order has no meaning.
+    pub updates: Vec<Update>,
+    /// Every commit that some rule looks at.
+    pub commits: BTreeMap<Oid, CommitFacts>,
+    /// Every annotated tag that an update brings.
+    pub tags: BTreeMap<Oid, TagFacts>,
+}
+
+/// One ref and where the push would move it.
+#[derive(Debug)]
+pub struct Update {
+    /// The full name of the ref.
+    pub name: Vec<u8>,
+    /// Its value before; `None` if it does not exist.
+    pub old: Option<Oid>,
+    /// Its value after; `None` if it is deleted.
+    pub new: Option<Oid>,
+    /// How the new value relates to the old one.
+    pub movement: Movement,
+    /// Annotated tags between the ref and its target, the outermost first.
+    pub tags: Vec<Oid>,
+    /// What the ref leads to in the end.
+    pub target: Target,
+    /// A commit that the pusher has and that lies below all new ones, for the range in a hint.
+    pub base: Option<Oid>,
+    /// What each matching rule looks at.
+    pub judged: Vec<Judged>,
+    /// What could not be found out about the update itself.
+    pub doubt: Option<Doubt>,
+    /// Where this ref holds a policy in force: what is wrong with the policy the push would leave there.
+    pub policy: Option<PolicyOnRef>,
+}
+
+/// How a new value relates to the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Movement {
+    /// The ref is new.
+    Created,
+    /// The ref goes away.
+    Deleted,
+    /// The new value contains the old one.
+    Forward,
+    /// The new value drops commits, or is not a commit.
+    Forced,
+    /// No rule asks.
+    Unexamined,
+}
+
+/// What a ref leads to after its tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A commit.
+    Commit(Oid),
+    /// A tree or blob, which has no author.
+    Unattributed(&'static str),
+    /// Nothing: the ref is deleted, or no rule asks.
+    Nothing,
+}
+
+/// What one rule looks at in one update.
+#[derive(Debug)]
+pub struct Judged {
+    /// The position of the rule in [`crate::policy::Policy::rules`].
+    pub rule: usize,
+    /// The commits that are new for this rule's requirements.
+    pub commits: Vec<JudgedCommit>,
+    /// What could not be found out for this rule.
+    pub doubt: Option<Doubt>,
+}
+
+/// A commit as one rule meets it.
+#[derive(Clone, Debug)]
+pub struct JudgedCommit {
+    /// The commit.
+    pub id: Oid,
+    /// For a rule with paths: the first path of its classes that the commit touches.
+    pub touched: Option<Vec<u8>>,
+}
+
+/// Something that could not be found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// An object or ref cannot be read.
+    Unreadable(String),
+    /// A ceiling of [`crate::limits`] was met.
+    Limit(String),
+}
+
+/// The policy that a push would leave on a ref that holds the policy in force.
+#[derive(Debug)]
+pub struct PolicyOnRef {
+    /// What is wrong with it; empty where it is valid.
+    pub problems: Vec<Problem>,
+}
+
+/// One commit, whatever rules look at it.
+#[derive(Debug)]
+pub struct CommitFacts {
+    /// Its id.
+    pub id: Oid,
+    /// The first line of its message, raw and capped.
+    pub summary: Vec<u8>,
+    /// Its place among the commits of the push: each comes after its parents.
+    pub position: usize,
+    /// Whether it has one reading.
+    pub form: Form,
+    /// What is wrong with the trees it changes.
+    pub tree_fault: Option<String>,
+    /// The seals in order, or why its trailers have no reading.
+    pub seals: Result<Vec<SealFact>, MalformedTrailers>,
+    /// The agents that a person says to have taken it over from.
+    pub drafted: Vec<Id>,
+    /// Its signature header; not examined on a sealed commit, where it adds nothing.
+    pub signature: SignatureFact,
+    /// The traces of AI agents in author and message.
+    pub marks: Vec<Mark>,
+    /// For a merge signed by a service: whether it differs somewhere from all its parents.
+    pub merge: MergeFact,
+}
+
+/// Whether an object has one reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// It has.
+    Canonical,
+    /// It has none, or several.
+    Malformed(Malformed),
+}
+
+/// What a merge brings besides what its parents hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeFact {
+    /// Not a merge, or not examined because no rule could depend on it.
+    Unexamined,
+    /// Every entry equals that of a parent.
+    AddsNothing,
+    /// Some entry differs from all parents.
+    AddsContent,
+}
+
+/// One seal of a commit.
+#[derive(Debug)]
+pub struct SealFact {
+    /// The agent that it names.
+    pub agent: Id,
+    /// The step of a pipeline; `None` for the author.
+    pub role: Option<Id>,
+    /// What verification found.
+    pub outcome: seal::Outcome,
+}
+
+/// The signature over a whole object.
+#[derive(Debug)]
+pub enum SignatureFact {
+    /// There is none.
+    None,
+    /// There is one that is not SSH: its kind, such as `OpenPGP`.
+    Unsupported(&'static str),
+    /// It is SSH and does not verify.
+    Bad(SignatureError),
+    /// It verifies with the key that it names.
+    Good(VerifiedSignature),
+}
+
+/// One annotated tag.
+#[derive(Debug)]
+pub struct TagFacts {
+    /// Its id.
+    pub id: Oid,
+    /// The name inside it.
+    pub name: Vec<u8>,
+    /// Whether it has one reading.
+    pub form: Form,
+    /// The signature at the end of its body.
+    pub signature: SignatureFact,
+    /// The traces of AI agents in tagger and message.
+    pub marks: Vec<Mark>,
+}

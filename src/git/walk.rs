@@ -1,0 +1,195 @@
+//! Which commits are new: reachable from a tip, and not from what a requirement has already judged (design.md 4.7).
+
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::rc::Rc;
+
+use thiserror::Error;
+
+use super::graph::{History, Node};
+use super::objects::ReadError;
+use crate::oid::Oid;
+
+/// The new commits below one tip.
+#[derive(Clone, Debug, Default)]
+pub struct NewCommits {
+    /// Each before its children; the order depends on the commits alone.
+    pub commits: Vec<Oid>,
+    /// The parents of each of them, in order.
+    pub parents: HashMap<Oid, Rc<[Oid]>>,
+    /// Parents of new commits that are not new themselves, and the tip itself if it is not new.
+    pub boundary: Vec<Oid>,
+}
+
+impl NewCommits {
+    /// Whether the commit is one of the new ones.
+    pub fn contains(&self, id: Oid) -> bool {
+        self.parents.contains_key(&id)
+    }
+}
+
+/// Why the new commits cannot be told.
+#[derive(Debug, Error)]
+pub enum WalkError {
+    /// A commit cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// More commits than the limit given.
+    #[error("more than {0} commits are new")]
+    TooMany(usize),
+}
+
+/// Lists the commits that `tip` reaches and no commit of `hidden` does.
+///
+/// What this push brought and the repository lacked is new without any walk: no ref could reach it. Only where the pushed
+/// commits meet stored history is that history walked, newest first from both sides, until nothing new is left. So the
+/// usual push costs its own commits alone, whatever dates they claim.
+///
+/// Where commit dates are skewed and there is no commit-graph, more commits than necessary may be listed, never fewer.
+///
+/// # Errors
+/// [`WalkError`] if a commit is missing or unreadable, or if more than `limit` are new.
+pub fn new_commits(history: &History<'_>, tip: Oid, hidden: &[Oid], limit: usize) -> Result<NewCommits, WalkError> {
+    let hidden: HashSet<Oid> = hidden.iter().copied().collect();
+    let mut found: HashMap<Oid, Rc<[Oid]>> = HashMap::new();
+    let mut stored: Vec<Oid> = Vec::new();
+    let mut pending = vec![tip];
+    while let Some(id) = pending.pop() {
+        if hidden.contains(&id) || found.contains_key(&id) {
+            continue;
+        }
+        if history.objects.is_incoming(id) {
+            let parents = history.object_node(id)?.parents;
+            pending.extend(parents.iter().copied());
+            found.insert(id, parents);
+            if found.len() > limit {
+                return Err(WalkError::TooMany(limit));
+            }
+        } else {
+            stored.push(id);
+        }
+    }
+    if !stored.is_empty() {
+        Paint::new(history, limit.saturating_sub(found.len())).run(&stored, &hidden, &mut found)?;
+        if found.len() > limit {
+            return Err(WalkError::TooMany(limit));
+        }
+    }
+    Ok(in_order(tip, found))
+}
+
+/// Orders the commits so that parents come first, by a depth-first walk from the tip that takes parents in their order.
+fn in_order(tip: Oid, parents: HashMap<Oid, Rc<[Oid]>>) -> NewCommits {
+    let mut new = NewCommits { commits: Vec::with_capacity(parents.len()), parents, boundary: Vec::new() };
+    let mut seen: HashSet<Oid> = HashSet::new();
+    let mut stack = vec![(tip, 0)];
+    while let Some((id, next)) = stack.pop() {
+        let Some(above) = new.parents.get(&id) else {
+            if seen.insert(id) {
+                new.boundary.push(id);
+            }
+            continue;
+        };
+        if next == 0 && !seen.insert(id) {
+            continue;
+        }
+        match above.get(next) {
+            Some(parent) => {
+                stack.push((id, next + 1));
+                stack.push((*parent, 0));
+            }
+            None => new.commits.push(id),
+        }
+    }
+    new
+}
+
+/// Colours stored history from both sides, highest generation and newest date first.
+struct Paint<'h, 'o> {
+    history: &'h History<'o>,
+    limit: usize,
+    nodes: HashMap<Oid, (Node, Colour)>,
+    queue: BinaryHeap<(u32, u64, Oid)>,
+    /// Queue entries that are still new.
+    new_queued: usize,
+    queued: HashSet<Oid>,
+    new_found: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Colour {
+    New,
+    Hidden,
+}
+
+impl<'h, 'o> Paint<'h, 'o> {
+    fn new(history: &'h History<'o>, limit: usize) -> Self {
+        Self {
+            history,
+            limit,
+            nodes: HashMap::new(),
+            queue: BinaryHeap::new(),
+            new_queued: 0,
+            queued: HashSet::new(),
+            new_found: 0,
+        }
+    }
+
+    fn run(
+        mut self,
+        tips: &[Oid],
+        hidden: &HashSet<Oid>,
+        found: &mut HashMap<Oid, Rc<[Oid]>>,
+    ) -> Result<(), WalkError> {
+        for id in hidden {
+            self.reach(*id, Colour::Hidden)?;
+        }
+        for id in tips {
+            self.reach(*id, Colour::New)?;
+        }
+        while self.new_queued > 0 {
+            let Some((_, _, id)) = self.queue.pop() else { break };
+            self.queued.remove(&id);
+            let Some((node, colour)) = self.nodes.get(&id).cloned() else { continue };
+            if colour == Colour::New {
+                self.new_queued = self.new_queued.saturating_sub(1);
+                self.new_found += 1;
+                if self.new_found > self.limit {
+                    return Err(WalkError::TooMany(self.limit));
+                }
+            }
+            for parent in node.parents.iter() {
+                self.reach(*parent, colour)?;
+            }
+        }
+        let new = self.nodes.into_iter().filter(|(_, (_, colour))| *colour == Colour::New);
+        found.extend(new.map(|(id, (node, _))| (id, node.parents)));
+        Ok(())
+    }
+
+    /// Gives a commit a colour. A commit that was thought new and turns out hidden hides everything below it.
+    fn reach(&mut self, id: Oid, colour: Colour) -> Result<(), WalkError> {
+        let mut pending = vec![id];
+        while let Some(id) = pending.pop() {
+            match self.nodes.get_mut(&id) {
+                None => {
+                    let node = self.history.node(id)?;
+                    self.queue.push((node.generation, node.seconds, id));
+                    self.queued.insert(id);
+                    self.new_queued += usize::from(colour == Colour::New);
+                    self.nodes.insert(id, (node, colour));
+                }
+                Some((node, known)) if *known == Colour::New && colour == Colour::Hidden => {
+                    *known = Colour::Hidden;
+                    if self.queued.contains(&id) {
+                        self.new_queued = self.new_queued.saturating_sub(1);
+                    } else {
+                        self.new_found = self.new_found.saturating_sub(1);
+                        pending.extend(node.parents.iter().copied());
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}

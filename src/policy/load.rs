@@ -1,0 +1,295 @@
+//! From texts to a policy, or to everything that is wrong with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest as _, Sha256};
+use toml::de::DeTable;
+
+use super::principals::Registry;
+use super::problem::{Problem, Weight};
+use super::reader::{File, Problems, Table};
+use super::rules::{Classes, Identity, Mode, Resolver, Rule, Since, read_classes};
+use super::{Policy, Unmatched};
+use crate::digest::Digest;
+use crate::id::RepositoryName;
+use crate::limits;
+
+/// The text of one policy file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What reports call it.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// A policy and what may not be meant in it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The valid policy.
+    pub policy: Policy,
+    /// Problems that do not keep it from loading.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads the file that another includes; the error says why it cannot be.
+pub type Include<'a> = dyn FnMut(&Source, &str) -> Result<Source, String> + 'a;
+
+/// Files in one policy, includes and all. More than this is a loop or a mistake.
+const FILES: usize = 64;
+
+/// Loads policies that hold together, the organisation's first. Each knows the principals, groups and classes of itself and
+/// of those before it, so that a later one can ask for more and never make an earlier one ask for less.
+///
+/// # Errors
+/// Every problem of every file, in the order of the files and their lines.
+pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let layered = with_includes(sources, include, &mut problems);
+    let parsed = parse(&layered, &mut problems);
+    let mut building = Building::default();
+    for (file, table, layer) in &parsed {
+        building.declare(file, table, *layer, &mut problems);
+    }
+    building.registry.check(&mut problems);
+    let rules = building.rules(&parsed, &mut problems);
+    check_since(&rules, &mut problems);
+    problems.0.sort_by(|a, b| (&a.at, a.weight, &a.message).cmp(&(&b.at, b.weight, &b.message)));
+    problems.0.dedup();
+    if problems.0.iter().any(|problem| problem.weight == Weight::Error) {
+        return Err(problems.0);
+    }
+    let Building { registry, repository, unmatched, .. } = building;
+    let policy = Policy {
+        digest: digest(&layered),
+        repository,
+        unmatched,
+        rules,
+        principals: registry.principals,
+        keys: registry.keys,
+        revoked: registry.revoked,
+        retired: registry.retired,
+    };
+    Ok(Loaded { policy, warnings: problems.0 })
+}
+
+/// A file with the number of the policy it belongs to, and whether that policy begins with it.
+struct Layered {
+    source: Source,
+    layer: usize,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Root,
+    Included,
+}
+
+fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut Problems) -> Vec<Layered> {
+    let mut files: Vec<Layered> = Vec::new();
+    let mut pending: Vec<Layered> = Vec::new();
+    for (layer, source) in sources.into_iter().enumerate().rev() {
+        pending.push(Layered { source, layer, place: Place::Root });
+    }
+    while let Some(file) = pending.pop() {
+        let at = File::new(&file.source.name, &file.source.text).at(0);
+        if file.source.text.len() > limits::POLICY_BYTES {
+            let message = format!("the file is larger than {} bytes", limits::POLICY_BYTES);
+            problems.error(&at, message, "split it with include");
+            continue;
+        }
+        if files.len() >= FILES {
+            problems.error(&at, format!("more than {FILES} files are included"), "include fewer files");
+            break;
+        }
+        let repeated = files.iter().any(|known| known.source.name == file.source.name);
+        if repeated {
+            problems.error(&at, format!("{} is read twice", file.source.name), "include every file once");
+            continue;
+        }
+        for (path, at) in include_paths(&file.source) {
+            match include(&file.source, &path) {
+                Ok(source) => pending.push(Layered { source, layer: file.layer, place: Place::Included }),
+                Err(error) => {
+                    problems.error(&at, format!("cannot include \"{path}\": {error}"), "give a path beside this file")
+                }
+            }
+        }
+        files.push(file);
+    }
+    files
+}
+
+/// The includes of a file. Its own problems are found when it is read as a whole.
+fn include_paths(source: &Source) -> Vec<(String, super::Location)> {
+    let file = File::new(&source.name, &source.text);
+    let (table, _) = DeTable::parse_recoverable(&source.text);
+    let mut ignored = Problems::default();
+    let mut top = Table::new(&file, "", file.at(0), table.get_ref());
+    let plain = |path: &&super::reader::Located<&str>| {
+        !path.value.is_empty() && !path.value.starts_with('/') && !path.value.split('/').any(|part| part == "..")
+    };
+    let paths = top.strings("include", &mut ignored);
+    paths.iter().filter(plain).map(|path| (path.value.to_owned(), path.at.clone())).collect()
+}
+
+type Parsed<'s> = Vec<(File<'s>, toml::Spanned<DeTable<'s>>, &'s Layered)>;
+
+fn parse<'s>(layered: &'s [Layered], problems: &mut Problems) -> Parsed<'s> {
+    let mut parsed = Vec::with_capacity(layered.len());
+    for one in layered {
+        let file = File::new(&one.source.name, &one.source.text);
+        let (table, errors) = DeTable::parse_recoverable(&one.source.text);
+        for error in errors {
+            let at = file.at(error.span().map_or(0, |span| span.start));
+            problems.error(&at, error.message().trim().replace('\n', ", "), "write TOML 1.0 (toml.io)");
+        }
+        parsed.push((file, table, one));
+    }
+    parsed
+}
+
+struct Building {
+    registry: Registry,
+    classes: BTreeMap<usize, Classes>,
+    repository: Option<RepositoryName>,
+    unmatched: Unmatched,
+}
+
+impl Default for Building {
+    fn default() -> Self {
+        Self { registry: Registry::default(), classes: BTreeMap::new(), repository: None, unmatched: Unmatched::Allow }
+    }
+}
+
+impl Building {
+    /// Reads everything of one file but its rules.
+    fn declare(
+        &mut self,
+        file: &File<'_>,
+        table: &toml::Spanned<DeTable<'_>>,
+        layered: &Layered,
+        problems: &mut Problems,
+    ) {
+        let at = file.at(0);
+        let mut top = Table::new(file, "", at.clone(), table.get_ref());
+        match top.integer("version", problems) {
+            Some(version) if version.value == 1 => {}
+            Some(version) => {
+                let message = format!("version {} of the policy format is not known", version.value);
+                problems.error(&version.at, message, "write version = 1, or use a newer countersign");
+            }
+            None if layered.place == Place::Root && !top.has("version") => {
+                problems.error(&at, "the policy does not say its version", "begin it with version = 1");
+            }
+            None => {}
+        }
+        if let Some(name) = top.string("repository", problems) {
+            match (RepositoryName::parse(name.value.as_bytes()), &self.repository) {
+                (None, _) => {
+                    let message = format!("\"{}\" is not a repository name", name.value);
+                    problems.error(&name.at, message, "a name is [a-z0-9][a-z0-9._/-]{0,63}");
+                }
+                (Some(own), Some(other)) if own != *other => {
+                    let message = format!("the repository is `{other}` in another file and `{own}` here");
+                    problems.error(&name.at, message, "say it once");
+                }
+                (Some(own), _) => self.repository = Some(own),
+            }
+        }
+        let words = &[("allow", Unmatched::Allow), ("refuse", Unmatched::Refuse)];
+        if top.word("unmatched", words, problems) == Some(Unmatched::Refuse) {
+            self.unmatched = Unmatched::Refuse;
+        }
+        for path in top.strings("include", problems) {
+            if path.value.is_empty() || path.value.starts_with('/') || path.value.split('/').any(|part| part == "..") {
+                problems.error(
+                    &path.at,
+                    format!("\"{}\" is not a path beside this file", path.value),
+                    "give a relative path without ..",
+                );
+            }
+        }
+        self.registry.read(&mut top, layered.layer, problems);
+        let mut classes =
+            self.classes.range(..=layered.layer).next_back().map(|(_, classes)| classes.clone()).unwrap_or_default();
+        read_classes(&mut top, &mut classes, problems);
+        self.classes.insert(layered.layer, classes);
+        let _ = top.array_of_tables("rule", &mut Problems::default());
+        top.finish(problems);
+    }
+
+    fn rules(&self, parsed: &Parsed<'_>, problems: &mut Problems) -> Vec<Rule> {
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut names = BTreeSet::new();
+        let none = Classes::new();
+        for (file, table, layered) in parsed {
+            let classes = self.classes.get(&layered.layer).unwrap_or(&none);
+            let resolver = Resolver { registry: &self.registry, classes, layer: layered.layer };
+            let mut top = Table::new(file, "", file.at(0), table.get_ref());
+            for table in top.array_of_tables("rule", problems) {
+                let Some(rule) = resolver.rule(table, problems) else { continue };
+                if !names.insert(rule.name.clone()) {
+                    let message = format!("another rule is named \"{}\"", rule.name);
+                    problems.error(&rule.at, message, "give every rule its own name");
+                }
+                rules.push(rule);
+            }
+        }
+        rules
+    }
+}
+
+/// A ref that anybody may move exempts whatever it is moved to.
+fn check_since(rules: &[Rule], problems: &mut Problems) {
+    use super::rules::Permission::Deny;
+    for rule in rules {
+        for since in &rule.since {
+            let Since::Ref(name) = since else { continue };
+            let guarded = rules.iter().any(|other| {
+                let matches =
+                    other.mode == Mode::Enforce && !other.is_path_rule() && other.matches_ref(name.as_bytes());
+                matches && other.force_push == Deny && other.delete == Deny
+            });
+            if !guarded {
+                let message = format!("whoever can move {name} decides what this rule exempts");
+                let fix = format!("add a rule for {name} with force-push and delete denied, or give the commit's id");
+                problems.warn(&rule.at, message, fix);
+            }
+        }
+    }
+}
+
+/// The digest of a policy: of a domain tag, then per file its name, its policy's number and its text, each after its length.
+fn digest(files: &[Layered]) -> Digest {
+    let mut hash = Sha256::new();
+    hash.update(b"countersign-policy-v1\0");
+    for file in files {
+        let layer = file.layer.to_string();
+        for part in [file.source.name.as_bytes(), layer.as_bytes(), file.source.text.as_bytes()] {
+            hash.update(part.len().to_string().as_bytes());
+            hash.update(b":");
+            hash.update(part);
+        }
+    }
+    Digest::from_bytes(hash.finalize().into())
+}
+
+/// What is missing for a policy to live in the repository that it governs, on `name` at `path`: its own file must be under a
+/// rule. Approvals will be asked for here; until then it is every author's identity, so that no silent commit changes it.
+pub fn check_self_protection(policy: &Policy, name: &[u8], path: &[u8]) -> Vec<Problem> {
+    let guards = |rule: &&Rule| {
+        let covers = !rule.is_path_rule() || rule.touches(path).is_some();
+        rule.mode == Mode::Enforce && rule.identity == Identity::Everyone && covers && rule.matches_ref(name)
+    };
+    if policy.rules().iter().any(|rule| guards(&rule)) {
+        return Vec::new();
+    }
+    let (name, path) = (String::from_utf8_lossy(name), String::from_utf8_lossy(path));
+    let message =
+        format!("no enforcing rule asks for everyone's identity on {path} of {name}, where the policy itself lives");
+    let fix =
+        format!("add [[rule]] name = \"policy\" refs = [\"{name}\"] paths = [\"{path}\"] identity = \"everyone\"");
+    vec![Problem::of_file(&path, message, fix)]
+}

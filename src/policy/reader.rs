@@ -1,0 +1,333 @@
+//! Reading TOML tables field by field, so that every problem is found in one run and each names its line.
+
+use std::collections::BTreeSet;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Location, Problem, Weight};
+
+/// A policy file with the places of its lines.
+pub(super) struct File<'s> {
+    name: &'s str,
+    text: &'s str,
+}
+
+impl<'s> File<'s> {
+    pub(super) fn new(name: &'s str, text: &'s str) -> Self {
+        Self { name, text }
+    }
+
+    /// The line that a byte offset lies on.
+    pub(super) fn at(&self, offset: usize) -> Location {
+        let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Location { file: self.name.to_owned(), line }
+    }
+}
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    pub(super) at: Location,
+}
+
+/// Collects problems.
+#[derive(Default)]
+pub(super) struct Problems(pub(super) Vec<Problem>);
+
+impl Problems {
+    pub(super) fn error(&mut self, at: &Location, message: impl Into<String>, fix: impl Into<String>) {
+        self.0.push(Problem { weight: Weight::Error, at: at.clone(), message: message.into(), fix: fix.into() });
+    }
+
+    pub(super) fn warn(&mut self, at: &Location, message: impl Into<String>, fix: impl Into<String>) {
+        self.0.push(Problem { weight: Weight::Warning, at: at.clone(), message: message.into(), fix: fix.into() });
+    }
+}
+
+/// Keys of design.md 4.5 that this version knows and does not enforce. Accepting one would be a promise not kept; each row
+/// goes away with the change that builds it.
+const NOT_BUILT: &[(&str, &str)] = &[
+    ("", "out-of-band"),
+    ("people", "accounts"),
+    ("agents", "accounts"),
+    ("agents", "issuers"),
+    ("agents", "max-grant"),
+    ("services", "accounts"),
+    ("services", "unsigned"),
+    ("revoked", "grants"),
+    ("rule", "approvals"),
+    ("rule", "submitters"),
+];
+
+/// One table being read. Keys that nobody asked for are unknown.
+pub(super) struct Table<'t> {
+    file: &'t File<'t>,
+    /// What kind of table it is, as [`NOT_BUILT`] and messages name it.
+    kind: &'static str,
+    pub(super) at: Location,
+    entries: &'t DeTable<'t>,
+    asked: BTreeSet<&'static str>,
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn new(file: &'t File<'t>, kind: &'static str, at: Location, entries: &'t DeTable<'t>) -> Self {
+        Self { file, kind, at, entries, asked: BTreeSet::new() }
+    }
+
+    fn get(&mut self, key: &'static str) -> Option<(&'t DeValue<'t>, Location)> {
+        self.asked.insert(key);
+        let value = self.entries.get(key)?;
+        Some((value.get_ref(), self.place(value)))
+    }
+
+    fn place<T>(&self, value: &Spanned<T>) -> Location {
+        self.file.at(value.span().start)
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// A string.
+    pub(super) fn string(&mut self, key: &'static str, problems: &mut Problems) -> Option<Located<&'t str>> {
+        let (value, at) = self.get(key)?;
+        match value.as_str() {
+            Some(value) => Some(Located { value, at }),
+            None => {
+                problems.error(&at, format!("`{key}` is not a string"), format!("write {key} = \"...\""));
+                None
+            }
+        }
+    }
+
+    /// One of several words.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&str, T)],
+        problems: &mut Problems,
+    ) -> Option<T> {
+        let found = self.string(key, problems)?;
+        let word = words.iter().find(|(word, _)| *word == found.value);
+        if word.is_none() {
+            let allowed: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let message = format!("`{key}` cannot be \"{}\"", found.value);
+            problems.error(&found.at, message, format!("write one of {}", allowed.join(", ")));
+        }
+        word.map(|(_, value)| *value)
+    }
+
+    /// An integer.
+    pub(super) fn integer(&mut self, key: &'static str, problems: &mut Problems) -> Option<Located<i64>> {
+        let (value, at) = self.get(key)?;
+        let number = value.as_integer().and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+        if number.is_none() {
+            problems.error(&at, format!("`{key}` is not a whole number"), format!("write {key} = 1"));
+        }
+        number.map(|value| Located { value, at })
+    }
+
+    /// A local date.
+    pub(super) fn date(&mut self, key: &'static str, problems: &mut Problems) -> Option<Located<super::Date>> {
+        let (value, at) = self.get(key)?;
+        let date = date_of(value);
+        if date.is_none() {
+            problems.error(&at, format!("`{key}` is not a day"), format!("write {key} = 2027-06-30, without quotes"));
+        }
+        date.map(|value| Located { value, at })
+    }
+
+    /// A list of strings; empty where the key is missing.
+    pub(super) fn strings(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Located<&'t str>> {
+        let Some((value, at)) = self.get(key) else { return Vec::new() };
+        let Some(array) = value.as_array() else {
+            problems.error(&at, format!("`{key}` is not a list"), format!("write {key} = [\"...\"]"));
+            return Vec::new();
+        };
+        let mut strings = Vec::with_capacity(array.len());
+        for item in array {
+            let at = self.place(item);
+            match item.get_ref().as_str() {
+                Some(value) => strings.push(Located { value, at }),
+                None => problems.error(&at, format!("`{key}` holds something that is not a string"), "quote it"),
+            }
+        }
+        strings
+    }
+
+    /// A table of tables, such as `[people.alice]`.
+    pub(super) fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(Located<&'t str>, Table<'t>)> {
+        let mut tables = Vec::new();
+        for (name, value, at) in self.pairs(key, problems) {
+            match value.as_table() {
+                Some(entries) => {
+                    let table = Table::new(self.file, key, name.at.clone(), entries);
+                    tables.push((name, table));
+                }
+                None => problems.error(
+                    &at,
+                    format!("`{key}.{}` is not a table", name.value),
+                    format!("write [{key}.{}]", name.value),
+                ),
+            }
+        }
+        tables
+    }
+
+    /// A table of lists of strings, such as `[groups]`.
+    pub(super) fn lists(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Vec<(Located<&'t str>, Vec<Located<&'t str>>)> {
+        let mut lists = Vec::new();
+        for (name, value, at) in self.pairs(key, problems) {
+            let Some(array) = value.as_array() else {
+                problems.error(&at, format!("`{key}.{}` is not a list", name.value), "write [\"...\"]");
+                continue;
+            };
+            let mut list = Vec::with_capacity(array.len());
+            for item in array {
+                let at = self.place(item);
+                match item.get_ref().as_str() {
+                    Some(value) => list.push(Located { value, at }),
+                    None => problems.error(&at, "this is not a string", "quote it"),
+                }
+            }
+            lists.push((name, list));
+        }
+        lists
+    }
+
+    /// One sub-table.
+    pub(super) fn table(&mut self, key: &'static str, problems: &mut Problems) -> Option<Table<'t>> {
+        let (value, at) = self.get(key)?;
+        match value.as_table() {
+            Some(entries) => Some(Table::new(self.file, key, at, entries)),
+            None => {
+                problems.error(&at, format!("`{key}` is not a table"), format!("write [{key}]"));
+                None
+            }
+        }
+    }
+
+    /// Names with days, such as retired keys.
+    pub(super) fn dates(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(Located<&'t str>, super::Date)> {
+        let mut dates = Vec::new();
+        for (name, value, at) in self.pairs(key, problems) {
+            match date_of(value) {
+                Some(date) => dates.push((name, date)),
+                None => problems.error(&at, "this is not a day", "write 2026-11-01, without quotes"),
+            }
+        }
+        dates
+    }
+
+    /// The tables of an array, such as `[[rule]]`.
+    pub(super) fn array_of_tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Table<'t>> {
+        let Some((value, at)) = self.get(key) else { return Vec::new() };
+        let mut tables = Vec::new();
+        for item in value.as_array().into_iter().flatten() {
+            let at = self.place(item);
+            match item.get_ref().as_table() {
+                Some(entries) => tables.push(Table::new(self.file, key, at, entries)),
+                None => problems.error(
+                    &at,
+                    format!("`{key}` holds something that is not a table"),
+                    format!("write [[{key}]]"),
+                ),
+            }
+        }
+        if value.as_array().is_none() {
+            problems.error(&at, format!("`{key}` is not an array of tables"), format!("write [[{key}]]"));
+        }
+        tables
+    }
+
+    fn pairs(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Vec<(Located<&'t str>, &'t DeValue<'t>, Location)> {
+        let Some((value, at)) = self.get(key) else { return Vec::new() };
+        let Some(entries) = value.as_table() else {
+            problems.error(&at, format!("`{key}` is not a table"), format!("write [{key}]"));
+            return Vec::new();
+        };
+        let pair = |(name, value): (&'t Spanned<_>, &'t Spanned<DeValue<'t>>)| {
+            let name: &'t Spanned<std::borrow::Cow<'t, str>> = name;
+            let located = Located { value: name.get_ref().as_ref(), at: self.place(name) };
+            (located, value.get_ref(), self.place(value))
+        };
+        entries.iter().map(pair).collect()
+    }
+
+    /// Reports every key that nobody asked for.
+    pub(super) fn finish(self, problems: &mut Problems) {
+        for name in self.entries.keys() {
+            let (key, at) = (name.get_ref().as_ref(), self.place(name));
+            if self.asked.contains(key) {
+                continue;
+            }
+            if NOT_BUILT.contains(&(self.kind, key)) {
+                let message =
+                    format!("`{key}` is not enforced by this version, so a policy that relies on it is refused");
+                problems.error(&at, message, format!("remove `{key}`; CHANGELOG.md says which version enforces it"));
+                continue;
+            }
+            let nearest =
+                self.asked.iter().min_by_key(|known| distance(known, key)).filter(|known| distance(known, key) <= 3);
+            let known: Vec<&str> = self.asked.iter().copied().collect();
+            let fix = match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("known here: {}", known.join(", ")),
+            };
+            problems.error(&at, format!("unknown key `{key}`"), fix);
+        }
+    }
+}
+
+fn date_of(value: &DeValue<'_>) -> Option<super::Date> {
+    let datetime = value.as_datetime()?;
+    let date = datetime.date.filter(|_| datetime.time.is_none() && datetime.offset.is_none())?;
+    super::Date::new(i16::try_from(date.year).ok()?, i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?)
+}
+
+/// Levenshtein's distance, for suggestions. Keys are short; a hostile one is not worth a suggestion.
+fn distance(a: &str, b: &str) -> usize {
+    if b.len() > 64 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut previous = i + 1;
+        for (slot, right) in row.iter_mut().skip(1).zip(b.bytes()) {
+            let cost = (diagonal + usize::from(left != right)).min(previous + 1).min(*slot + 1);
+            diagonal = *slot;
+            *slot = cost;
+            previous = cost;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("identity", "identity"), 0);
+        assert_eq!(distance("identity", "identiy"), 1);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("refs", "path"), 4);
+    }
+}

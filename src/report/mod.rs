@@ -1,0 +1,9 @@
+//! Printers of one verdict. They choose words and layout; they cannot change the verdict.
+
+mod escape;
+mod json;
+mod text;
+
+pub use escape::escape;
+pub use json::{SCHEMA, json};
+pub use text::{Reader, text};

@@ -1,0 +1,360 @@
+//! A server repository with the hook installed, a clone, people and agents with keys.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use countersign::digest::Digest;
+use countersign::id::{Id, RepositoryName};
+use countersign::oid::Oid;
+use countersign::seal::{self, BlockHead, Payload, Root, SealValue};
+use countersign::ssh::{PrivateKey, armor};
+use tempfile::TempDir;
+
+/// The name that the test repository's seals are bound to.
+pub const REPOSITORY: &str = "acme/payments";
+
+/// A principal of the tests. Each has one key, made from its seed.
+#[derive(Clone, Copy)]
+pub struct Actor {
+    pub id: &'static str,
+    pub seed: u8,
+}
+
+pub const ALICE: Actor = Actor { id: "alice", seed: 1 };
+pub const BOB: Actor = Actor { id: "bob", seed: 2 };
+pub const CLAUDE: Actor = Actor { id: "claude-code", seed: 11 };
+pub const CODEX: Actor = Actor { id: "codex", seed: 12 };
+pub const FORGE: Actor = Actor { id: "forge", seed: 21 };
+/// Nobody the policy knows.
+pub const STRANGER: Actor = Actor { id: "stranger", seed: 99 };
+
+impl Actor {
+    pub fn key(self) -> PrivateKey {
+        PrivateKey::from_seed(&[self.seed; 32]).unwrap()
+    }
+
+    pub fn line(self) -> String {
+        self.key().public().to_line()
+    }
+}
+
+/// People and agents that every test policy registers.
+pub fn registry() -> String {
+    format!(
+        r#"version = 1
+repository = "{REPOSITORY}"
+
+[people.alice]
+emails = ["alice@acme.dev"]
+keys = ["{alice}"]
+
+[people.bob]
+keys = ["{bob}"]
+
+[agents.claude-code]
+tool = "claude-code"
+owner = "alice"
+keys = ["{claude}"]
+
+[agents.codex]
+owner = "bob"
+keys = ["{codex}"]
+
+[services.forge]
+owner = "bob"
+keys = ["{forge}"]
+"#,
+        alice = ALICE.line(),
+        bob = BOB.line(),
+        claude = CLAUDE.line(),
+        codex = CODEX.line(),
+        forge = FORGE.line(),
+    )
+}
+
+/// A rule on all branches and tags that asks for agents' identity.
+pub const AGENTS_EVERYWHERE: &str = r#"
+[[rule]]
+name = "all"
+refs = ["refs/heads/**", "refs/tags/**"]
+identity = "agents"
+"#;
+
+pub struct World {
+    root: TempDir,
+    pub format: &'static str,
+}
+
+/// How a push went.
+#[derive(Debug)]
+pub struct Pushed {
+    pub ok: bool,
+    pub said: String,
+}
+
+impl Pushed {
+    #[track_caller]
+    pub fn accepted(&self) {
+        assert!(self.ok, "the push was refused:\n{}", self.said);
+    }
+
+    #[track_caller]
+    pub fn refused(&self, code: &str) {
+        assert!(!self.ok, "the push was accepted, and not refused with {code}:\n{}", self.said);
+        assert!(self.said.contains(&format!("[{code}]")), "refused without {code}:\n{}", self.said);
+    }
+}
+
+impl World {
+    /// A world whose policy is the registry and `rules`.
+    pub fn new(rules: &str) -> Self {
+        Self::with(&format!("{}{rules}", registry()), "sha1")
+    }
+
+    pub fn with(policy: &str, format: &'static str) -> Self {
+        let world = Self { root: tempfile::tempdir().unwrap(), format };
+        std::fs::create_dir(world.path("home")).unwrap();
+        world.git_in(&world.path(""), &["init", "-q", "--bare", "--object-format", format, "-b", "main", "server.git"]);
+        world.git_in(&world.path(""), &["init", "-q", "--object-format", format, "-b", "main", "clone"]);
+        let url = world.server().display().to_string();
+        world.git(&["remote", "add", "origin", &url]);
+        world.set_policy(policy);
+        world.install_hook("pre-receive", "");
+        world
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub fn server(&self) -> PathBuf {
+        self.path("server.git")
+    }
+
+    pub fn clone_dir(&self) -> PathBuf {
+        self.path("clone")
+    }
+
+    pub fn policy_path(&self) -> PathBuf {
+        self.path("policy.toml")
+    }
+
+    pub fn set_policy(&self, policy: &str) {
+        std::fs::write(self.policy_path(), policy).unwrap();
+    }
+
+    /// Writes the hook by hand, as a test of the engine without the installer.
+    pub fn install_hook(&self, name: &str, more: &str) {
+        let policy = self.policy_path().display().to_string();
+        let shim = format!("#!/bin/sh\nexec '{}' hook {name} --policy '{policy}' {more} \"$@\"\n", binary().display());
+        self.write_executable(&self.server().join("hooks").join(name), &shim);
+    }
+
+    pub fn write_executable(&self, path: &Path, text: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A command with nothing of the user's environment but PATH.
+    pub fn command(&self, program: &str, directory: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(directory)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.path("home"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_AUTHOR_NAME", "Alice Ng")
+            .env("GIT_AUTHOR_EMAIL", "alice@acme.dev")
+            .env("GIT_COMMITTER_NAME", "Alice Ng")
+            .env("GIT_COMMITTER_EMAIL", "alice@acme.dev")
+            .env("GIT_AUTHOR_DATE", "1700000000 +0000")
+            .env("GIT_COMMITTER_DATE", "1700000000 +0000")
+            .env("GIT_EDITOR", "true")
+            .env("GIT_TERMINAL_PROMPT", "0");
+        command
+    }
+
+    #[track_caller]
+    pub fn run(&self, mut command: Command, input: Option<&[u8]>) -> Output {
+        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        if let Some(input) = input {
+            // A program may end without reading everything.
+            let _ = child.stdin.take().unwrap().write_all(input);
+        }
+        child.wait_with_output().unwrap()
+    }
+
+    #[track_caller]
+    pub fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
+        let mut command = self.command("git", directory);
+        command.args(arguments);
+        let output = self.run(command, None);
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Runs git in the clone; it must succeed.
+    #[track_caller]
+    pub fn git(&self, arguments: &[&str]) -> String {
+        self.git_in(&self.clone_dir(), arguments)
+    }
+
+    /// Runs git in the clone with input; it must succeed.
+    #[track_caller]
+    pub fn git_with(&self, arguments: &[&str], input: &[u8]) -> String {
+        let mut command = self.command("git", &self.clone_dir());
+        command.args(arguments);
+        let output = self.run(command, Some(input));
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Runs countersign in the clone.
+    pub fn countersign(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(binary().to_str().unwrap(), &self.clone_dir());
+        command.args(arguments);
+        self.run(command, None)
+    }
+
+    /// Writes a file and commits it with plain git. Returns the new commit.
+    pub fn commit(&self, file: &str, content: &str, message: &str) -> String {
+        let path = self.clone_dir().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self.git(&["add", "--all"]);
+        self.git_with(&["commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-"], message.as_bytes());
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    pub fn push(&self, refspecs: &[&str]) -> Pushed {
+        let mut command = self.command("git", &self.clone_dir());
+        command.args(["push", "origin"]).args(refspecs);
+        let output = self.run(command, None);
+        Pushed { ok: output.status.success(), said: String::from_utf8_lossy(&output.stderr).into_owned() }
+    }
+
+    /// The raw bytes of an object.
+    pub fn raw(&self, kind: &str, id: &str) -> Vec<u8> {
+        let mut command = self.command("git", &self.clone_dir());
+        command.args(["cat-file", kind, id]);
+        self.run(command, None).stdout
+    }
+
+    /// Stores any bytes as an object, well formed or not.
+    pub fn store(&self, kind: &str, raw: &[u8]) -> String {
+        self.git_with(&["hash-object", "-t", kind, "--literally", "-w", "--stdin"], raw)
+    }
+
+    /// The change digest of a commit, by git and the definition alone (design.md 4.2).
+    pub fn change_digest(&self, old: &str, new: &str) -> Digest {
+        let mut command = self.command("git", &self.clone_dir());
+        command.args(["--no-replace-objects", "diff-tree", "-r", "-z", "--no-renames", "--no-abbrev"]);
+        command.args(["--ignore-submodules=none", old, new]);
+        let output = self.run(command, None);
+        assert!(output.status.success());
+        Digest::of(&[b"countersign-change-v1\0", output.stdout.as_slice()].concat())
+    }
+
+    pub fn empty_tree(&self) -> String {
+        self.git_with(&["hash-object", "-t", "tree", "-w", "--stdin"], b"")
+    }
+
+    /// What a seal over `commit` with `message` signs, by git and FORMAT.md alone.
+    pub fn seal_of(&self, commit: &str, message: &[u8], seal: &SealBy<'_>) -> SealValue {
+        let parents = self.git(&["rev-list", "--parents", "-n", "1", commit]);
+        let parents: Vec<&str> = parents.split(' ').skip(1).collect();
+        let empty = self.empty_tree();
+        let old = parents.first().map_or(empty, |parent| format!("{parent}^{{tree}}"));
+        let change = self.change_digest(&old, &format!("{commit}^{{tree}}"));
+        let raw = String::from_utf8(self.raw("commit", commit)).unwrap();
+        let author = raw.lines().find_map(|line| line.strip_prefix("author ")).unwrap();
+        let merges: Vec<Oid> = parents.iter().skip(1).map(|id| Oid::parse(id.as_bytes()).unwrap()).collect();
+        let agent = Id::parse(seal.agent.as_bytes()).unwrap();
+        let role = seal.role.map(|role| Id::parse(role.as_bytes()).unwrap());
+        let repository = RepositoryName::parse(seal.repository.as_bytes()).unwrap();
+        let payload = Payload {
+            repository: &repository,
+            agent: &agent,
+            role: role.as_ref(),
+            change,
+            author: author.as_bytes(),
+            merges: &merges,
+            root: if parents.is_empty() { Root::Yes } else { Root::No },
+            message: Digest::of(message),
+        };
+        let signature = seal.key.sign(seal::NAMESPACE, &payload.to_bytes());
+        SealValue { change, message: Digest::of(message), signature }
+    }
+
+    /// The message with a seal block appended.
+    pub fn sealed_message(&self, commit: &str, message: &str, seal: &SealBy<'_>) -> String {
+        let agent = Id::parse(seal.agent.as_bytes()).unwrap();
+        let role = seal.role.map(|role| Id::parse(role.as_bytes()).unwrap());
+        let head = BlockHead { agent: &agent, role: role.as_ref(), model: None, session: None, task: None }.to_text();
+        let divider = if message.contains("\nCountersign-") || message.ends_with("\n\n") { "" } else { "\n" };
+        let above = format!("{message}{divider}{head}");
+        let value = self.seal_of(commit, above.as_bytes(), seal);
+        format!("{above}{}", seal::seal_line(&value))
+    }
+
+    /// Replaces HEAD by the same commit with another message. Returns the new commit.
+    pub fn reword(&self, message: &str) -> String {
+        let raw = String::from_utf8(self.raw("commit", "HEAD")).unwrap();
+        let (headers, _) = raw.split_once("\n\n").unwrap();
+        let commit = self.store("commit", format!("{headers}\n\n{message}").as_bytes());
+        self.git(&["reset", "-q", "--soft", &commit]);
+        commit
+    }
+
+    /// Seals HEAD by hand, as FORMAT.md says. Returns the new commit.
+    pub fn seal_head(&self, actor: Actor) -> String {
+        self.seal_head_by(&SealBy::honest(actor.id, &actor.key()))
+    }
+
+    pub fn seal_head_by(&self, seal: &SealBy<'_>) -> String {
+        let raw = String::from_utf8(self.raw("commit", "HEAD")).unwrap();
+        let (_, message) = raw.split_once("\n\n").unwrap();
+        self.reword(&self.sealed_message("HEAD", message, seal))
+    }
+
+    /// Signs HEAD as git does, in a `gpgsig` header. Returns the new commit.
+    pub fn sign_head(&self, actor: Actor) -> String {
+        let raw = String::from_utf8(self.raw("commit", "HEAD")).unwrap();
+        let commit = self.store("commit", self.signed(&raw, actor).as_bytes());
+        self.git(&["reset", "-q", "--soft", &commit]);
+        commit
+    }
+
+    /// A raw commit with a signature header.
+    pub fn signed(&self, raw: &str, actor: Actor) -> String {
+        let (headers, message) = raw.split_once("\n\n").unwrap();
+        let text = armor(&actor.key().sign("git", raw.as_bytes()));
+        let folded = text.trim_end().replace('\n', "\n ");
+        let name = if self.format == "sha256" { "gpgsig-sha256" } else { "gpgsig" };
+        format!("{headers}\n{name} {folded}\n\n{message}")
+    }
+}
+
+/// Who seals and what for.
+pub struct SealBy<'a> {
+    pub agent: &'a str,
+    pub role: Option<&'a str>,
+    pub repository: &'a str,
+    pub key: &'a PrivateKey,
+}
+
+impl<'a> SealBy<'a> {
+    pub fn honest(agent: &'a str, key: &'a PrivateKey) -> Self {
+        Self { agent, role: None, repository: REPOSITORY, key }
+    }
+}
+
+/// The program under test.
+pub fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_countersign"))
+}
