@@ -82,6 +82,17 @@ impl Push {
         Ok(push)
     }
 
+    /// Parses the `localref SP localoid SP remoteref SP remoteoid LF` lines of pre-push.
+    pub(crate) fn parse_pre_push(bytes: &[u8]) -> Result<Self, PushError> {
+        let mut lines = Vec::with_capacity(bytes.len());
+        for (position, line) in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
+            let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+            let [_, local, name, remote] = words.as_slice() else { return Err(PushError::Line(position + 1)) };
+            lines.extend([*remote, b" ", local, b" ", name, b"\n"].concat());
+        }
+        Self::parse(&lines)
+    }
+
     /// The one update of the `update` hook, from its three arguments.
     pub(crate) fn of_update(name: &[u8], old: &[u8], new: &[u8]) -> Result<Self, PushError> {
         Self::parse(&[old, b" ", new, b" ", name, b"\n"].concat())

@@ -69,6 +69,9 @@ pub enum ReadError {
         /// The ceiling, from [`limits`].
         limit: u64,
     },
+    /// An object cannot be stored.
+    #[error("the object cannot be stored: {0}")]
+    Write(String),
     /// Refs cannot be read.
     #[error("refs cannot be read: {0}")]
     Refs(String),
@@ -177,6 +180,17 @@ impl Objects {
         });
         self.trees.borrow_mut().keep(id, &tree);
         Ok(tree)
+    }
+
+    /// Stores a commit as a loose object. Only a desk does so, never the enforcing path.
+    ///
+    /// # Errors
+    /// [`ReadError::Write`] if the object directory cannot be written.
+    pub fn write_commit(&self, raw: &[u8]) -> Result<Oid, ReadError> {
+        use gix::objs::Write as _;
+        let store = self.stored.first().ok_or_else(|| ReadError::Write("no object directory is open".into()))?;
+        let written = store.write_buf(gix::objs::Kind::Commit, raw);
+        written.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
     }
 
     fn read(&self, id: Oid, wanted: Kind, limit: u64) -> Result<Vec<u8>, ReadError> {

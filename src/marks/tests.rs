@@ -101,7 +101,8 @@ fn finds_marks_wherever_tools_and_squashes_leave_them() {
     use MarkKind::*;
     use Strength::*;
     let claude = "Co-Authored-By: Claude <noreply@anthropic.com>";
-    let table: &[(&str, &str, &str, &[(&str, MarkKind, Strength)])] = &[
+    type Expected = (&'static str, MarkKind, Strength);
+    let table: &[(&str, &str, &str, &[Expected])] = &[
         ("Ada", "ada@acme.dev", "Fix\n\nReviewed-by: Bob <bob@acme.dev>\n", &[]),
         ("Ada", "ada@acme.dev", "claude: cursor, aider and codex said so\n", &[]),
         ("Ada", "ada@acme.dev", &format!("Fix\n\n{claude}\n{claude}\n"), &[("claude-code", Trailer, Authored)]),
