@@ -16,8 +16,8 @@ use crate::facts::{
     TagFacts, Target, Update,
 };
 use crate::git::{
-    Change, ChangeError, History, Kind, NewCommits, Objects, ReadError, Refs, WalkError, changes, digest, entry_at,
-    mainline, new_commits, own_entries, peel,
+    Change, ChangeError, History, Kind, MalformedTree, NewCommits, Objects, ReadError, Refs, WalkError, changes,
+    digest, entry_at, mainline, new_commits, own_entries, peel,
 };
 use crate::id::RepositoryName;
 use crate::limits;
@@ -475,6 +475,9 @@ impl<'a> Gatherer<'a> {
                 self.keep_sensitive(facts.id, changes);
                 Some(change)
             }
+            Err(error @ ChangeError::Malformed { reason: MalformedTree::TooDeep, .. }) => {
+                return Err(Doubt::Limit(error.to_string()));
+            }
             Err(error @ ChangeError::Malformed { .. }) => {
                 facts.tree_fault = Some(error.to_string());
                 None
@@ -583,7 +586,7 @@ fn change_doubt(error: ChangeError) -> Doubt {
     match error {
         ChangeError::Read(error) => unreadable(error),
         error @ ChangeError::Malformed { .. } => Doubt::Unreadable(error.to_string()),
-        error @ ChangeError::TooMany => Doubt::Limit(error.to_string()),
+        error @ (ChangeError::TooMany | ChangeError::OverBudget) => Doubt::Limit(error.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The object store of one push: the quarantine first, then the repository with its packs and alternates.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -83,6 +83,7 @@ pub struct Objects {
     incoming: Option<gix::odb::Handle>,
     stored: Vec<gix::odb::Handle>,
     trees: RefCell<TreeCache>,
+    entries_read: Cell<u64>,
 }
 
 impl Objects {
@@ -105,6 +106,7 @@ impl Objects {
             incoming: incoming.map(|path| open(path, format)).transpose()?,
             stored: stored.into_iter().map(|path| open(path, format)).collect::<Result<_, _>>()?,
             trees: RefCell::default(),
+            entries_read: Cell::new(0),
         })
     }
 
@@ -180,6 +182,13 @@ impl Objects {
         });
         self.trees.borrow_mut().keep(id, &tree);
         Ok(tree)
+    }
+
+    /// Counts tree entries that were read. False once there are more than [`limits::TREE_ENTRIES`].
+    pub(super) fn within_budget(&self, entries: usize) -> bool {
+        let total = self.entries_read.get().saturating_add(u64::try_from(entries).unwrap_or(u64::MAX));
+        self.entries_read.set(total);
+        total <= limits::TREE_ENTRIES
     }
 
     /// Stores a commit as a loose object. Only a desk does so, never the enforcing path.
