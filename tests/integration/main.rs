@@ -15,6 +15,7 @@
 
 mod attacks;
 mod client;
+mod examples;
 mod gate;
 mod install;
 mod oracles;
