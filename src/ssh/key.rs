@@ -111,6 +111,11 @@ impl PublicKey {
         if line.len() > limits::KEY_LINE_BYTES {
             return Err(KeyError::TooLong);
         }
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        // A second line would read as a comment, and its key would be silently left out.
+        if line.chars().any(char::is_control) {
+            return Err(KeyError::Line);
+        }
         let mut words = line.trim().splitn(3, ' ');
         let (Some(name), Some(base64)) = (words.next(), words.next()) else { return Err(KeyError::Line) };
         if name.ends_with("-cert-v01@openssh.com") {
@@ -129,6 +134,9 @@ impl PublicKey {
     /// # Errors
     /// As [`PublicKey::parse_line`].
     pub fn from_blob(blob: &[u8]) -> Result<Self, KeyError> {
+        if blob.len() > limits::KEY_LINE_BYTES {
+            return Err(KeyError::TooLong);
+        }
         let name = Reader(blob).string().ok_or(KeyError::Encoding)?;
         if name.ends_with(b"-cert-v01@openssh.com") {
             return Err(KeyError::Certificate);
@@ -143,7 +151,7 @@ impl PublicKey {
 
     fn validate(&self) -> Result<(), KeyError> {
         let ed25519 = |key: &[u8; 32]| match ed25519_dalek::VerifyingKey::from_bytes(key) {
-            Ok(point) if !point.is_weak() && point.to_edwards().compress().as_bytes() == key => Ok(()),
+            Ok(point) if !point.is_weak() && is_reduced(key) => Ok(()),
             _ => Err(KeyError::Point),
         };
         let uncompressed = |point: &[u8]| if point.first() == Some(&4) { Ok(()) } else { Err(KeyError::Encoding) };
@@ -211,6 +219,13 @@ impl PublicKey {
     pub fn to_line(&self) -> String {
         format!("{} {}", self.algorithm.name(), Base64::encode_string(&self.blob))
     }
+}
+
+/// Whether the coordinate y is below p = 2^255 - 19. Decoding reduces it, so 19 points have a second encoding, and revoking
+/// one would leave the other. (The only other ambiguity is the sign of x = 0, and those points are weak.)
+fn is_reduced(key: &[u8; 32]) -> bool {
+    let [first, middle @ .., last] = key;
+    *first < 0xed || middle.iter().any(|byte| *byte != 0xff) || last & 0x7f != 0x7f
 }
 
 impl fmt::Debug for PublicKey {

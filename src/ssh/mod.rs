@@ -10,6 +10,11 @@ mod sshsig;
 mod verify;
 mod wire;
 
+#[cfg(test)]
+mod interop;
+#[cfg(test)]
+mod tricks;
+
 pub use armor::armor;
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
 pub use private::{PrivateKey, PrivateKeyError};
