@@ -53,6 +53,9 @@ impl Parts {
     }
 }
 
+/// Changes one part of a good signature.
+type Spoil = fn(&mut Parts);
+
 pub(super) const MESSAGE: &[u8] = b"message";
 
 fn data() -> Vec<u8> {
@@ -100,13 +103,13 @@ fn mpint(magnitude: &[u8]) -> Vec<u8> {
 fn every_trick_on_the_encoding_has_its_error() {
     let good = ed25519_parts();
     good.verify().unwrap();
-    let spoil = |change: fn(&mut Parts)| {
+    let spoil = |change: Spoil| {
         let mut parts = ed25519_parts();
         change(&mut parts);
         parts.verify().unwrap_err()
     };
     let namespace = SignatureError::Namespace("git".into());
-    let cases: &[(&str, fn(&mut Parts), SignatureError)] = &[
+    let cases: &[(&str, Spoil, SignatureError)] = &[
         ("magic", |it| it.magic = b"SSHSIg".to_vec(), SignatureError::Encoding),
         ("version 0", |it| it.version = 0, SignatureError::Version(0)),
         ("version 2", |it| it.version = 2, SignatureError::Version(2)),
