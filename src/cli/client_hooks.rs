@@ -20,6 +20,7 @@ use super::{Exit, Failure, Result, say};
 use crate::commit::{Commit, is_our_line};
 use crate::decide::{Severity, Verdict};
 use crate::git::{changes, digest};
+use crate::id::RepositoryName;
 use crate::oid::Oid;
 use crate::report::{self, Reader};
 
@@ -84,7 +85,8 @@ fn seal_draft(file: &Path, agent: Agent) -> Result<()> {
     let comment = config("core.commentChar")?.unwrap_or_else(|| "#".to_owned());
     let commented = read.split(|byte| *byte == b'\n').any(|line| line.starts_with(comment.as_bytes()));
     let message = without_ours(&read);
-    if commented || message.iter().all(u8::is_ascii_whitespace) {
+    let encoded = config("i18n.commitEncoding")?.is_some_and(|name| !name.eq_ignore_ascii_case("utf-8"));
+    if encoded || commented || message.iter().all(u8::is_ascii_whitespace) {
         return Ok(());
     }
     let local = Local::open()?;
@@ -125,11 +127,12 @@ fn remind() -> Result<()> {
     }
     let local = Local::open()?;
     let commit = Commit::parse(&raw, local.objects.format()).map_err(Failure::new)?;
-    if let Seals::Broken(agent) = seals_of(&local.objects, &desk_repository()?, &commit)? {
-        say(&format!(
-            "hint: {agent}'s seal no longer holds for this commit; countersign sign HEAD --adopt makes the commit yours"
-        ));
-    }
+    let whose = match seals_of(&local.objects, &desk_repository()?, &commit)? {
+        Seals::Broken(agent) => format!("{agent}'s seal no longer holds for this commit"),
+        Seals::Malformed => "this commit's message holds seals that cannot be read".to_owned(),
+        Seals::None | Seals::Hold(_) => return Ok(()),
+    };
+    say(&format!("hint: {whose}; countersign sign HEAD --adopt makes the commit yours"));
     Ok(())
 }
 
@@ -140,7 +143,7 @@ fn seal_head(agent: Agent) -> Result<()> {
     let raw = local.objects.commit(head).map_err(Failure::new)?;
     let commit = Commit::parse(&raw, local.objects.format()).map_err(Failure::new)?;
     let seals = seals_of(&local.objects, &repository, &commit)?;
-    let made = maker(&local, &agent, head, &commit, &seals)?;
+    let made = maker(&local, &repository, &agent, (head, &commit), &seals)?;
     let own = matches!(&seals, Seals::Hold(id) if *id == agent.id);
     let object = match made {
         Made::ByAgent if own => return announce(head, &agent),
@@ -180,30 +183,92 @@ enum SealedBefore {
     No,
 }
 
-/// An agent made what it commits, unless the commit only carries on another one whose content it left alone.
-fn maker(local: &Local, agent: &Agent, head: Oid, commit: &Commit<'_>, seals: &Seals) -> Result<Made> {
-    let action = git(&["reflog", "-1", "--format=%gs", "HEAD"]).line().unwrap_or_default();
-    let named = |seals: &Seals| matches!(seals, Seals::Hold(id) | Seals::Broken(id) if *id == agent.id);
-    let predecessor = if action.starts_with("commit (amend)") {
-        local.commit("HEAD@{1}").ok()
-    } else if action.starts_with("rebase") {
-        picked(local)
-    } else if action.starts_with("cherry-pick") {
-        // Git has forgotten which commit it was; only the message tells.
-        let sealed = if *seals == Seals::None { SealedBefore::No } else { SealedBefore::Yes };
-        return Ok(if named(seals) { Made::ByAgent } else { Made::ByAnother { sealed } });
-    } else {
-        None
-    };
-    let Some(predecessor) = predecessor else { return Ok(Made::ByAgent) };
-    let raw = local.objects.commit(predecessor).map_err(Failure::new)?;
-    let before = Commit::parse(&raw, local.objects.format()).map_err(Failure::new)?;
-    let sealed_before = seals_of(&local.objects, &desk_repository()?, &before)?;
-    if named(&sealed_before) || !same_patch(local, predecessor, &before, head, commit)? {
-        return Ok(Made::ByAgent);
+impl SealedBefore {
+    fn of(seals: &Seals) -> Self {
+        if *seals == Seals::None { Self::No } else { Self::Yes }
     }
-    let sealed = if sealed_before == Seals::None { SealedBefore::No } else { SealedBefore::Yes };
-    Ok(Made::ByAnother { sealed })
+}
+
+/// An agent made what it commits, unless the commit only carries on others whose content it left alone.
+fn maker(
+    local: &Local,
+    repository: &RepositoryName,
+    agent: &Agent,
+    (head, commit): (Oid, &Commit<'_>),
+    seals: &Seals,
+) -> Result<Made> {
+    let named = |seals: &Seals| matches!(seals, Seals::Hold(id) | Seals::Broken(id) if *id == agent.id);
+    // The subject in it may be in any encoding.
+    let action = git(&["reflog", "-1", "--format=%gs", "HEAD"]).run().unwrap_or_default();
+    let step = Step::of(&String::from_utf8_lossy(&action));
+    let predecessors: Vec<Oid> = match step {
+        // Without a reflog an amended commit cannot be told from a new one, but a seal made before the commit and still
+        // holding was made for a new one.
+        Step::Unknown if matches!(seals, Seals::Hold(id) if *id == agent.id) => return Ok(Made::ByAgent),
+        Step::Unknown => {
+            tell(
+                &Failure::new("without a reflog a new commit cannot be told from an amended one")
+                    .hint("countersign sign HEAD seals it; git config --unset core.logAllRefUpdates for the next ones"),
+            );
+            return Ok(Made::ByAnother { sealed: SealedBefore::No });
+        }
+        Step::CherryPick => {
+            // Git has forgotten which commit it was; only the message tells.
+            return Ok(if named(seals) { Made::ByAgent } else { Made::ByAnother { sealed: SealedBefore::of(seals) } });
+        }
+        Step::Replay | Step::Join => picked(local).into_iter().chain(amended(local, head, commit)?).collect(),
+        Step::Other => amended(local, head, commit)?.into_iter().collect(),
+    };
+    let mut carried = None;
+    for predecessor in &predecessors {
+        let raw = local.objects.commit(*predecessor).map_err(Failure::new)?;
+        let before = Commit::parse(&raw, local.objects.format()).map_err(Failure::new)?;
+        let sealed_before = seals_of(&local.objects, repository, &before)?;
+        if named(&sealed_before) {
+            return Ok(Made::ByAgent);
+        }
+        if step == Step::Join || same_patch(local, (*predecessor, &before), (head, commit))? {
+            carried = Some(SealedBefore::of(&sealed_before));
+        }
+    }
+    Ok(carried.map_or(Made::ByAgent, |sealed| Made::ByAnother { sealed }))
+}
+
+/// What git was doing when it made a commit, as the reflog says. `git pull --rebase` and GIT_REFLOG_ACTION put other words
+/// before the parenthesis.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// There is no reflog.
+    Unknown,
+    CherryPick,
+    /// A rebase makes one commit from one.
+    Replay,
+    /// A rebase makes one commit from two.
+    Join,
+    Other,
+}
+
+impl Step {
+    fn of(action: &str) -> Self {
+        let action = action.split(": ").next().unwrap_or_default().trim();
+        let detail = action.strip_suffix(')').and_then(|action| action.rsplit_once('(')).map(|(_, detail)| detail);
+        match detail {
+            _ if action.is_empty() => Self::Unknown,
+            Some("cherry-pick") => Self::CherryPick,
+            Some("squash" | "fixup") => Self::Join,
+            Some("pick" | "reword" | "edit" | "continue" | "rebase" | "merge") => Self::Replay,
+            _ if action.starts_with("cherry-pick") => Self::CherryPick,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The commit that HEAD was before, if the new one took its place and does not stand on it.
+fn amended(local: &Local, head: Oid, commit: &Commit<'_>) -> Result<Option<Oid>> {
+    let Ok(before) = local.commit("HEAD@{1}") else { return Ok(None) };
+    let raw = local.objects.commit(before).map_err(Failure::new)?;
+    let parents = Commit::parse(&raw, local.objects.format()).map_err(Failure::new)?.parents;
+    Ok((before != head && parents == commit.parents).then_some(before))
 }
 
 /// The commit that a rebase is at: the last line of its list of what is done.
@@ -222,7 +287,7 @@ fn picked(local: &Local) -> Option<Oid> {
 }
 
 /// Whether two commits make the same edit, wherever its lines have moved to.
-fn same_patch(local: &Local, old: Oid, before: &Commit<'_>, new: Oid, after: &Commit<'_>) -> Result<bool> {
+fn same_patch(local: &Local, (old, before): (Oid, &Commit<'_>), (new, after): (Oid, &Commit<'_>)) -> Result<bool> {
     let change = |commit: &Commit<'_>| -> Result<_> {
         let parent = commit.parents.first().map(|parent| tree_of(&local.objects, *parent)).transpose()?;
         let changes = changes(&local.objects, parent, commit.tree).map_err(Failure::new)?;

@@ -102,7 +102,7 @@ fn recognise(environment: &dyn Fn(&str) -> Option<String>, agents: &Agents, cata
     // Some agents also set the variable of another, which then says nothing.
     let outranked: BTreeSet<&str> = present().filter_map(|mark| mark.before.as_deref()).collect();
     let mut tools: BTreeSet<&str> = BTreeSet::new();
-    let mut configured: BTreeMap<&str, &Agent> = BTreeMap::new();
+    let mut configured: BTreeMap<&str, (&Agent, &str)> = BTreeMap::new();
     for mark in present().filter(|mark| !outranked.contains(mark.variable.as_str())) {
         let assignment = format!("{}={}", mark.variable, environment(&mark.variable).unwrap_or_default());
         let meant = agents.values().filter(|agent| match agent.env.as_deref() {
@@ -110,12 +110,20 @@ fn recognise(environment: &dyn Fn(&str) -> Option<String>, agents: &Agents, cata
             // A generic variable says that there is an agent, not which: it never seals by itself.
             None => Some(agent.id.as_str()) == mark.agent.as_deref(),
         });
-        configured.extend(meant.map(|agent| (agent.id.as_str(), agent)));
+        let tool = mark.agent.as_deref().unwrap_or_default();
+        configured.extend(meant.map(|agent| (agent.id.as_str(), (agent, tool))));
         tools.extend(mark.agent.as_deref());
+    }
+    // A tool's variants (claude-code-cloud) set its variables too.
+    let all: Vec<&str> = tools.iter().copied().collect();
+    let is_base =
+        |tool: &str| all.iter().any(|other| other.strip_prefix(tool).is_some_and(|rest| rest.starts_with('-')));
+    if configured.len() > 1 {
+        configured.retain(|_, (_, tool)| !is_base(tool));
     }
     match (configured.len(), configured.into_values().next()) {
         (0, _) => tools.into_iter().next().map_or(Desk::Person, |tool| Desk::Unknown(tool.to_owned())),
-        (1, Some(agent)) => Desk::Agent(agent.clone()),
+        (1, Some((agent, _))) => Desk::Agent(agent.clone()),
         _ => Desk::Ambiguous(tools.into_iter().map(str::to_owned).collect()),
     }
 }
@@ -163,6 +171,12 @@ mod tests {
             (&[("CLAUDECODE", "1")], &[("alices-claude", Some("CURSOR_AGENT"))], "unknown claude-code"),
             (&[("CLAUDECODE", "1"), ("AMP_CURRENT_THREAD_ID", "x")], &[("claude-code", None), ("amp", None)], "amp"),
             (&[("QWEN_CODE", "1"), ("GEMINI_CLI", "1")], &[("gemini-cli", None), ("qwen-code", None)], "qwen-code"),
+            (
+                &[("CLAUDECODE", "1"), ("CLAUDE_CODE_REMOTE", "true")],
+                &[("claude-code", None), ("claude-code-cloud", None)],
+                "claude-code-cloud",
+            ),
+            (&[("CLAUDECODE", "1"), ("CLAUDE_CODE_REMOTE", "true")], both, "claude-code"),
             (&[("CLAUDECODE", "1"), ("CODEX_CI", "1")], both, "ambiguous {\"claude-code\", \"codex\"}"),
         ] {
             assert_eq!(who(variables, known), expected, "{variables:?} {known:?}");

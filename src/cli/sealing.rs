@@ -123,6 +123,9 @@ pub(super) fn seals_of(objects: &Objects, repository: &RepositoryName, commit: &
     let Ok(trailers) = parse_trailers(commit.message) else { return Ok(Seals::Malformed) };
     let Some(first) = trailers.blocks.first() else { return Ok(Seals::None) };
     let agent = first.claim.agent.clone();
+    if commit.encoding.is_some() {
+        return Ok(Seals::Broken(agent));
+    }
     let change = change_of(objects, &commit.parents, commit.tree)?;
     let holds = |block: &Block| {
         let subject = seal::Subject {
@@ -144,8 +147,17 @@ pub(super) fn root(parents: &[Oid]) -> Root {
     if parents.is_empty() { Root::Yes } else { Root::No }
 }
 
-/// A commit object from its parts, without a signature and without an `encoding` header. Headers that git does not know are
-/// kept.
+/// The commit as a seal can stand in it: without an `encoding` header, which says nothing about plain ASCII.
+pub(super) fn without_encoding<'a>(commit: &Commit<'a>) -> Result<Commit<'a>> {
+    let ascii = [commit.author.raw, commit.committer.raw, commit.message].iter().all(|part| part.is_ascii());
+    if commit.encoding.is_some() && !ascii {
+        return Err(Failure::new("the message is not in UTF-8, and a sealed one is")
+            .hint("git config --unset i18n.commitEncoding, then git commit --amend"));
+    }
+    Ok(Commit { encoding: None, ..commit.clone() })
+}
+
+/// A commit object from its parts, without a signature. Headers that git does not know are kept.
 pub(super) fn rebuild(raw: &[u8], commit: &Commit<'_>, parents: &[Oid], message: &[u8]) -> Vec<u8> {
     let mut object = format!("tree {}\n", commit.tree).into_bytes();
     for parent in parents {
@@ -156,6 +168,9 @@ pub(super) fn rebuild(raw: &[u8], commit: &Commit<'_>, parents: &[Oid], message:
         object.push(b' ');
         object.extend_from_slice(ident.raw);
         object.push(b'\n');
+    }
+    if let Some(encoding) = commit.encoding {
+        object.extend_from_slice(&[b"encoding ", encoding, b"\n"].concat());
     }
     object.extend_from_slice(&commit.other_headers(raw));
     object.push(b'\n');

@@ -9,7 +9,7 @@ use super::engine::repository_name;
 use super::local::{Local, git, settings};
 use super::person_key::{PersonKey, with_signature};
 use super::policy_source::PolicyReader;
-use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, without_ours};
+use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, without_encoding, without_ours};
 use super::{Exit, Failure, Result, print, say};
 use crate::commit::{Commit, DRAFTED, ends_in_trailers, parse_trailers};
 use crate::git::Objects;
@@ -17,14 +17,15 @@ use crate::id::{Id, RepositoryName};
 use crate::marks::{Catalogue, MarkSource, Strength};
 use crate::oid::Oid;
 use crate::report::escape;
+use crate::seal::AGENT_KEY;
 
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The commits: OLD..HEAD, or one COMMIT; without it, those of HEAD that no remote-tracking branch has
     #[arg(value_name = "RANGE")]
     range: Option<String>,
-    /// Seal as this agent instead of the one whose process this is
-    #[arg(long, value_name = "ID", conflicts_with = "adopt")]
+    /// Seal as this agent instead of the one whose process this is; with --adopt, the drafter of commits that do not say
+    #[arg(long, value_name = "ID")]
     agent: Option<String>,
     /// As a person, make agents' commits yours: name the agent that drafted them, and sign
     #[arg(long)]
@@ -54,13 +55,19 @@ pub(super) fn run(arguments: Arguments) -> Result {
         repository: &repository,
         work: work(&arguments, &repository)?,
         force: if arguments.force { Force::Yes } else { Force::No },
+        wanted: [arguments.model.clone(), arguments.task.clone()],
         own_email: own_email()?,
         published: published(&chosen.commits)?,
     };
     let rewritten = rewriter.rewrite(&chosen)?;
     let new_head = rewritten.get(&head).copied().unwrap_or(head);
     if new_head == head {
-        say("countersign: nothing to rewrite");
+        say(match rewriter.work {
+            Work::Seal(_) => "countersign: nothing to rewrite",
+            Work::Adopt { .. } => {
+                "countersign: nothing to adopt: no commit here shows an agent's hand; --agent ID says whose draft it was"
+            }
+        });
         return Ok(Exit::Accepted);
     }
     git(&["update-ref", "-m", "countersign sign", "HEAD", &new_head.to_string(), &head.to_string()]).run()?;
@@ -157,7 +164,7 @@ fn own_email() -> Result<Vec<u8>> {
 /// What to do with each commit.
 enum Work {
     Seal(Box<Sealer>),
-    Adopt(PersonKey),
+    Adopt { key: PersonKey, drafter: Option<Id> },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -173,7 +180,10 @@ fn work(arguments: &Arguments, repository: &RepositoryName) -> Result<Work> {
             return Err(Failure::new("an agent's process cannot adopt: adopting is a person's answer for the work")
                 .hint("a person runs this in a terminal of their own; an agent runs: countersign sign"));
         }
-        return Ok(Work::Adopt(PersonKey::configured()?));
+        let parse =
+            |id: &String| Id::parse(id.as_bytes()).ok_or_else(|| Failure::new("an id is [a-z0-9][a-z0-9._-]{0,63}"));
+        let drafter = arguments.agent.as_ref().map(parse).transpose()?;
+        return Ok(Work::Adopt { key: PersonKey::configured()?, drafter });
     }
     let mut agent = match (&arguments.agent, at_desk) {
         (Some(id), _) => agent_named(id)?,
@@ -219,6 +229,8 @@ struct Rewriter<'a> {
     repository: &'a RepositoryName,
     work: Work,
     force: Force,
+    /// The model and the task that the command line names.
+    wanted: [Option<String>; 2],
     own_email: Vec<u8>,
     published: BTreeSet<Oid>,
 }
@@ -247,7 +259,7 @@ impl Rewriter<'_> {
     fn new_message(&self, id: Oid, commit: &Commit<'_>, parents: &[Oid]) -> Result<Option<Vec<u8>>> {
         match &self.work {
             Work::Seal(sealer) => self.sealed(sealer, id, commit, parents),
-            Work::Adopt(_) => Ok(self.adopted(commit)),
+            Work::Adopt { drafter, .. } => Ok(Self::adopted(commit, drafter.as_ref())),
         }
     }
 
@@ -256,7 +268,7 @@ impl Rewriter<'_> {
         let short = id.short();
         let base = match (&seals, &sealer.role) {
             (Seals::Hold(author), None)
-                if *author == sealer.agent.id && parents.get(1..) == commit.parents.get(1..) =>
+                if *author == sealer.agent.id && parents.get(1..) == commit.parents.get(1..) && self.agrees(commit) =>
             {
                 return Ok(None);
             }
@@ -281,10 +293,6 @@ impl Rewriter<'_> {
             return Err(Failure::new(format!("{short} has no message that could be sealed"))
                 .hint("git commit --amend -m MESSAGE"));
         }
-        if commit.encoding.is_some() {
-            return Err(Failure::new(format!("{short} has a message that is not UTF-8"))
-                .hint("git config --unset i18n.commitEncoding, then amend it"));
-        }
         let content = Content {
             change: change_of(self.objects, parents, commit.tree)?,
             author: commit.author.raw,
@@ -294,18 +302,26 @@ impl Rewriter<'_> {
         Ok(Some(sealer.seal_message(&base, &content)))
     }
 
+    /// Whether the author's seal says what the command line wants it to say.
+    fn agrees(&self, commit: &Commit<'_>) -> bool {
+        let claim = parse_trailers(commit.message).ok().and_then(|trailers| trailers.blocks.into_iter().next());
+        let Some(claim) = claim.map(|block| block.claim) else { return false };
+        let [model, task] = &self.wanted;
+        (model.is_none() || *model == claim.model) && (task.is_none() || *task == claim.task)
+    }
+
     /// An agent seals what is committed under this desk's name, or shows that an agent made it.
     fn is_agents_work(&self, commit: &Commit<'_>, seals: &Seals) -> bool {
         commit.author.email == self.own_email || *seals != Seals::None || !authored_marks(commit).is_empty()
     }
 
-    /// A person's claim in place of the seals. Commits that show no agent's hand are left.
-    fn adopted(&self, commit: &Commit<'_>) -> Option<Vec<u8>> {
-        let sealed_by = parse_trailers(commit.message).ok().and_then(|trailers| {
-            trailers.blocks.first().map(|block| block.claim.agent.clone()).or_else(|| trailers.drafted.first().cloned())
-        });
-        let marked_by = authored_marks(commit).into_iter().find_map(|agent| Id::parse(agent.as_bytes()));
-        let agent = sealed_by.or(marked_by)?;
+    /// A person's claim in place of the seals, one line for each agent. Commits that show no agent's hand are left.
+    fn adopted(commit: &Commit<'_>, drafter: Option<&Id>) -> Option<Vec<u8>> {
+        let mut agents = drafters(commit.message);
+        if agents.is_empty() {
+            let marked = authored_marks(commit).into_iter().find_map(|agent| Id::parse(agent.as_bytes()));
+            agents.insert(drafter.cloned().or(marked)?);
+        }
         let mut message = without_ours(commit.message);
         if !message.ends_with(b"\n") {
             message.push(b'\n');
@@ -313,7 +329,9 @@ impl Rewriter<'_> {
         if !ends_in_trailers(&message) {
             message.push(b'\n');
         }
-        message.extend_from_slice(format!("{DRAFTED}: {agent}\n").as_bytes());
+        for agent in agents {
+            message.extend_from_slice(format!("{DRAFTED}: {agent}\n").as_bytes());
+        }
         Some(message)
     }
 
@@ -332,14 +350,18 @@ impl Rewriter<'_> {
         }
         let works = message.is_some();
         let message = message.unwrap_or_else(|| commit.message.to_vec());
-        let object = rebuild(raw, commit, parents, &message);
+        let object = match self.work {
+            Work::Seal(_) if works => rebuild(raw, &without_encoding(commit)?, parents, &message),
+            _ => rebuild(raw, commit, parents, &message),
+        };
+        let own = commit.committer.email == self.own_email;
         let object = match (&self.work, works, &commit.signature) {
-            (Work::Adopt(key), true, _) => self.signed(key, &object)?,
+            (Work::Adopt { key, .. }, true, _) => self.signed(key, &object)?,
             // A person's signature adds nothing to a sealed commit.
             (Work::Seal(_), true, _) | (_, false, None) => object,
-            (Work::Adopt(key), false, Some(_)) => self.signed(key, &object)?,
-            (Work::Seal(_), false, Some(_)) if self.force == Force::Yes => object,
-            (Work::Seal(_), false, Some(_)) => {
+            (Work::Adopt { key, .. }, false, Some(_)) if own => self.signed(key, &object)?,
+            (_, false, Some(_)) if self.force == Force::Yes => object,
+            (_, false, Some(_)) => {
                 return Err(Failure::new(format!("{short} stands above a rewritten commit and would lose its signature"))
                     .hint("its signer can run git rebase --exec 'git commit --amend --no-edit -S'; --force drops the signature"));
             }
@@ -350,6 +372,20 @@ impl Rewriter<'_> {
     fn signed(&self, key: &PersonKey, object: &[u8]) -> Result<Vec<u8>> {
         Ok(with_signature(object, self.objects.format().signature_header(), &key.sign(object)?))
     }
+}
+
+/// The agents that a message names as its authors. Squashing leaves blocks in the middle, where they have no reading but
+/// still tell.
+fn drafters(message: &[u8]) -> BTreeSet<Id> {
+    if let Ok(trailers) = parse_trailers(message) {
+        let author = trailers.blocks.into_iter().next().map(|block| block.claim.agent);
+        return author.into_iter().chain(trailers.drafted).collect();
+    }
+    let named = |line: &[u8]| {
+        let value = [AGENT_KEY, DRAFTED].iter().find_map(|key| line.strip_prefix(key.as_bytes()))?;
+        Id::parse(value.strip_prefix(b":")?.trim_ascii())
+    };
+    message.split(|byte| *byte == b'\n').filter_map(named).collect()
 }
 
 /// The agents whose marks of authorship a commit bears.
@@ -369,6 +405,7 @@ pub(super) fn reseal(
     commit: &Commit<'_>,
 ) -> Result<Vec<u8>> {
     let sealer = Sealer::open(agent, repository.clone(), None)?;
+    let commit = without_encoding(commit)?;
     let message = without_ours(commit.message);
     if message.iter().all(u8::is_ascii_whitespace) {
         return Err(Failure::new("a commit without a message cannot be sealed").hint("git commit --amend -m MESSAGE"));
@@ -379,5 +416,5 @@ pub(super) fn reseal(
         merges: commit.parents.get(1..).unwrap_or_default(),
         root: root(&commit.parents),
     };
-    Ok(rebuild(raw, commit, &commit.parents, &sealer.seal_message(&message, &content)))
+    Ok(rebuild(raw, &commit, &commit.parents, &sealer.seal_message(&message, &content)))
 }

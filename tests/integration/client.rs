@@ -237,6 +237,15 @@ fn a_person_who_changes_an_agents_commit_has_an_honest_way() {
     let message = desk.world.git(&["log", "-1", "--format=%B"]);
     assert!(message.contains("Countersign-Drafted: claude-code") && !message.contains("Countersign-Seal"), "{message}");
     desk.pushes();
+
+    // Nothing of the agent is left in the message: the person says whose draft it was.
+    desk.write("a", "2");
+    desk.ok(Agent, &["git", "commit", "-m", "More work"]);
+    desk.ok(Person, &["git", "commit", "--amend", "-m", "In my own words"]);
+    assert!(desk.ok(Person, &["countersign", "sign", "HEAD", "--adopt"]).contains("nothing to adopt"));
+    desk.ok(Person, &["countersign", "sign", "HEAD", "--adopt", "--agent", "claude-code"]);
+    assert!(desk.world.git(&["log", "-1", "--format=%B"]).contains("Countersign-Drafted: claude-code"));
+    desk.pushes();
 }
 
 #[test]
@@ -261,6 +270,11 @@ fn sign_seals_a_range_and_leaves_the_rest_of_each_commit_alone() {
     assert_eq!(desk.world.git(&["log", "--format=%T %an %ae %at %cn %ct", "origin/main.."]), before);
     desk.assert_sealed("HEAD~4");
     desk.pushes();
+    let model = |name: &str| {
+        desk.ok(Person, &["countersign", "sign", "HEAD", "--agent", "claude-code", "--model", name, "--force"]);
+        desk.world.git(&["log", "-1", "--format=%B"]).contains(&format!("Countersign-Model: {name}"))
+    };
+    assert!(model("haiku") && model("opus"), "a seal is made again to say what it is told to say");
     // What is sealed stays as it is, and what was pushed is not rewritten unasked.
     let again = desk.run(Person, &["countersign", "sign", "HEAD~1..HEAD", "--agent", "codex"]);
     assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("claude-code has sealed it"));
@@ -331,6 +345,121 @@ fn a_hooks_path_of_another_tool_keeps_working() {
     assert_eq!(desk.world.git(&["config", "core.hooksPath"]), ".husky");
     desk.world.git(&["config", "core.hooksPath", "/dev/null"]);
     assert_eq!(desk.run(Person, &["countersign", "install"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_rebase_by_any_name_leaves_what_a_person_made() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.pushes();
+    let elsewhere = desk.world.path("elsewhere");
+    let (server, elsewhere_path) = (desk.world.server().display().to_string(), elsewhere.display().to_string());
+    desk.world.git(&["clone", "-q", &server, &elsewhere_path]);
+    std::fs::write(elsewhere.join("theirs"), "1").unwrap();
+    desk.world.git_in(&elsewhere, &["add", "theirs"]);
+    desk.world.git_in(&elsewhere, &["commit", "-q", "-m", "Upstream moves"]);
+    desk.world.git_in(&elsewhere, &["push", "-q", "origin", "HEAD:refs/heads/main"]);
+    desk.write("mine", "1");
+    desk.ok(Person, &["git", "commit", "-m", "By hand"]);
+    desk.write("agents", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Agent's"]);
+
+    desk.ok(Agent, &["git", "pull", "-q", "--rebase", "origin", "main"]);
+    desk.assert_sealed("HEAD");
+    assert_eq!(desk.sealed_by("HEAD~1"), "");
+    let mut command = desk.world.command("git", &desk.world.clone_dir());
+    command.args(["rebase", "-q", "--force-rebase", "HEAD~2"]);
+    command.env("CLAUDECODE", "1").env("GIT_REFLOG_ACTION", "tidy up").env("GIT_COMMITTER_DATE", "1700000001 +0000");
+    assert!(desk.world.run(command, None).status.success());
+    desk.assert_sealed("HEAD");
+    assert_eq!(desk.sealed_by("HEAD~1"), "");
+}
+
+#[test]
+fn joining_commits_makes_nobody_their_maker() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    let join = |who: Who| {
+        let mut command = desk.world.command("git", &desk.world.clone_dir());
+        command.args(["rebase", "-q", "-i", "HEAD~2"]).env("GIT_SEQUENCE_EDITOR", "sed -i 2s/pick/squash/");
+        if who == Agent {
+            command.env("CLAUDECODE", "1");
+        }
+        let output = desk.world.run(command, None);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    for (makers, joined_by, sealed) in
+        [([Person, Person], Agent, false), ([Person, Agent], Agent, true), ([Agent, Agent], Agent, true)]
+    {
+        for (number, who) in makers.into_iter().enumerate() {
+            desk.write("work", &format!("{number} {}", desk.world.git(&["rev-parse", "HEAD"])));
+            desk.ok(who, &["git", "commit", "-m", "Work"]);
+        }
+        join(joined_by);
+        assert_eq!(!desk.sealed_by("HEAD").is_empty(), sealed, "{}", desk.sealed_by("HEAD"));
+    }
+    desk.pushes();
+
+    // A person who joins an agent's commits has its seals in the middle of the message, and an honest way.
+    for number in 0..2 {
+        desk.write("more", &number.to_string());
+        desk.ok(Agent, &["git", "commit", "-m", "More"]);
+    }
+    assert!(join(Person).contains("countersign sign HEAD --adopt"));
+    desk.world.push(&["--no-verify", "HEAD:refs/heads/main"]).refused("malformed-trailers");
+    desk.ok(Person, &["countersign", "sign", "HEAD", "--adopt"]);
+    assert!(desk.world.git(&["log", "-1", "--format=%B"]).ends_with("Countersign-Drafted: claude-code"));
+    desk.pushes();
+}
+
+#[test]
+fn what_cannot_be_sealed_is_left_as_git_made_it() {
+    let desk = Desk::new();
+    desk.world.git(&["config", "i18n.commitEncoding", "ISO-8859-1"]);
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Plain ASCII has no need of an encoding"]);
+    desk.assert_sealed("HEAD");
+    desk.pushes();
+    let message = desk.world.path("latin-1");
+    std::fs::write(&message, b"caf\xe9\n").unwrap();
+    desk.write("a", "2");
+    let said = desk.ok(Agent, &["git", "commit", "-F", &message.display().to_string()]);
+    assert!(said.contains("not in UTF-8") && said.contains("i18n.commitEncoding"), "{said}");
+    assert!(desk.world.raw("commit", "HEAD").ends_with(b"\nencoding ISO-8859-1\n\ncaf\xe9\n"));
+
+    desk.world.git(&["config", "--unset", "i18n.commitEncoding"]);
+    desk.ok(Person, &["git", "commit", "--amend", "-m", "By hand"]);
+    desk.world.git(&["config", "core.logAllRefUpdates", "false"]);
+    std::fs::remove_dir_all(desk.world.clone_dir().join(".git/logs")).unwrap();
+    let said = desk.ok(Agent, &["git", "commit", "--amend", "-m", "Reworded"]);
+    assert!(said.contains("without a reflog"), "{said}");
+    assert_eq!(desk.sealed_by("HEAD"), "");
+}
+
+#[test]
+fn hooks_that_come_later_and_hooks_out_of_reach() {
+    let desk = Desk::without_hooks();
+    let sub = desk.world.clone_dir().join("sub");
+    std::fs::create_dir(&sub).unwrap();
+    desk.world.git(&["config", "core.hooksPath", ".husky"]);
+    assert!(desk.run_in(&sub, Person, &["countersign", "install"]).status.success());
+    let husky = desk.world.clone_dir().join(".husky");
+    desk.world.write_executable(&husky.join("prepare-commit-msg"), "#!/bin/sh\ntouch prepare-ran\n");
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Work"]);
+    desk.assert_sealed("HEAD");
+    assert!(desk.world.clone_dir().join("prepare-ran").exists());
+    desk.ok(Person, &["countersign", "uninstall"]);
+
+    desk.world.git(&["config", "extensions.worktreeConfig", "true"]);
+    desk.world.git(&["config", "--worktree", "core.hooksPath", ".others"]);
+    let refused = desk.run(Person, &["countersign", "install"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("this worktree alone"));
 }
 
 #[test]

@@ -39,6 +39,24 @@ fn one_command_protects_and_one_restores() {
 }
 
 #[test]
+fn a_linked_hook_is_kept_as_a_link() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let hook = world.server().join("hooks/pre-receive");
+    std::fs::remove_file(&hook).unwrap();
+    world.write_executable(&world.path("shared/hook"), "#!/bin/sh\necho theirs ran >&2\n");
+    let target = std::path::Path::new("../../shared/hook");
+    std::os::unix::fs::symlink(target, &hook).unwrap();
+    assert!(installed(&world, &[]).status.success());
+    world.commit("a", "1", "By hand\n");
+    let pushed = world.push(&["HEAD:refs/heads/main"]);
+    assert!(pushed.ok && pushed.said.contains("theirs ran"), "{}", pushed.said);
+    let server = world.server().display().to_string();
+    assert!(world.countersign(&["uninstall", "--server", &server]).status.success());
+    assert_eq!(std::fs::read_link(&hook).unwrap(), target);
+    assert!(world.server().join("hooks/pre-receive.before-countersign").symlink_metadata().is_err());
+}
+
+#[test]
 fn a_hook_that_refuses_after_us_still_refuses() {
     let world = World::new(AGENTS_EVERYWHERE);
     world.write_executable(&world.server().join("hooks/pre-receive"), "#!/bin/sh\nexit 1\n");
@@ -72,6 +90,10 @@ fn nothing_is_half_installed() {
     world.git_in(&world.server(), &["config", "core.hooksPath", "/elsewhere"]);
     assert_eq!(installed(&world, &[]).status.code(), Some(2));
     world.git_in(&world.server(), &["config", "--unset", "core.hooksPath"]);
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(world.policy_path(), open).unwrap();
+    assert!(String::from_utf8_lossy(&installed(&world, &[]).stderr).contains("chmod o-w"));
+    std::fs::set_permissions(world.policy_path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     world.set_policy("version = 1\nnonsense = true\n");
     let output = installed(&world, &[]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("nonsense"));

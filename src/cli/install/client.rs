@@ -1,5 +1,6 @@
 //! Clones: three hooks beside whatever hooks are there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::shim::{is_executable, is_in_place, plan, program, quote, quote_path, remove, script, write};
@@ -8,6 +9,24 @@ use crate::cli::{Exit, Failure, Result, print};
 
 /// The hooks that seal and check.
 const HOOKS: [&str; 3] = ["commit-msg", "post-commit", "pre-push"];
+
+/// Other hooks of a clone. Where hooks live elsewhere each of these gets a file of ours that runs the one there, if there
+/// is one by then: tools add hooks after we are installed. Hooks whose mere presence changes what git does are not here;
+/// they are passed on where they exist.
+const OTHERS: [&str; 12] = [
+    "applypatch-msg",
+    "pre-applypatch",
+    "post-applypatch",
+    "pre-commit",
+    "pre-merge-commit",
+    "prepare-commit-msg",
+    "pre-rebase",
+    "post-checkout",
+    "post-merge",
+    "post-rewrite",
+    "pre-auto-gc",
+    "sendemail-validate",
+];
 
 /// Where git config remembers which hooks were there before.
 const FORMER: &str = "countersign.former-hookspath";
@@ -18,6 +37,7 @@ const INHERITED: &str = "(inherited)";
 pub(super) fn install() -> Result {
     let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
     let own = common.join("countersign").join("hooks");
+    refuse_out_of_reach()?;
     let former = match config("core.hooksPath")? {
         Some(path) if Path::new(&path) == own => {
             config(FORMER)?.map(|path| if path == INHERITED { inherited() } else { Ok(path) }).transpose()?
@@ -47,6 +67,21 @@ pub(super) fn install() -> Result {
     Ok(Exit::Accepted)
 }
 
+/// What outranks this repository's own configuration would still hold after we have changed that.
+fn refuse_out_of_reach() -> Result<()> {
+    let output = git(&["config", "--show-scope", "--get", "core.hooksPath"]).output()?;
+    let scope = output.stdout.split(|byte| *byte == b'\t').next().unwrap_or_default();
+    match scope {
+        b"worktree" => Err(Failure::new(
+            "core.hooksPath is set for this worktree alone, and hooks are for all of them",
+        )
+        .hint("git config core.hooksPath PATH, git config --worktree --unset core.hooksPath, then install again")),
+        b"command" => Err(Failure::new("core.hooksPath is set in the environment or on the command line of git")
+            .hint("run countersign install without it")),
+        _ => Ok(()),
+    }
+}
+
 /// What `core.hooksPath` is without this repository's own configuration.
 fn inherited() -> Result<String> {
     for scope in ["--global", "--system"] {
@@ -71,7 +106,9 @@ fn plan_and_write(directory: &Path, others: Option<&Path>) -> Result<()> {
             script(&lines(&program, name, chained.as_deref()))
         })?);
     }
-    for name in others.map(other_hooks).transpose()?.unwrap_or_default() {
+    let top = PathBuf::from(git(&["rev-parse", "--show-toplevel"]).line().unwrap_or_default());
+    // Git takes a relative path from where it runs hooks, the top of the worktree; so do our files.
+    for name in others.map(|others| other_hooks(&top.join(others))).transpose()?.unwrap_or_default() {
         let target = quote_path(&others.unwrap_or(directory).join(&name))?;
         planned.push(plan(&directory.join(&name), |_| {
             script(&format!("[ -x {target} ] || exit 0\nexec {target} \"$@\"\n"))
@@ -98,11 +135,11 @@ fn lines(program: &str, name: &str, chained: Option<&str>) -> String {
     )
 }
 
-/// The other hooks in a directory that git would run.
-fn other_hooks(directory: &Path) -> Result<Vec<String>> {
+/// The hooks to pass on to a directory: those that may come, and those that git would run now.
+fn other_hooks(directory: &Path) -> Result<BTreeSet<String>> {
     let failed =
         |error: std::io::Error| Failure::new(format!("cannot read the hooks in {}: {error}", directory.display()));
-    let mut names = Vec::new();
+    let mut names: BTreeSet<String> = OTHERS.map(str::to_owned).into();
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
@@ -113,10 +150,9 @@ fn other_hooks(directory: &Path) -> Result<Vec<String>> {
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
         let is_hook = !name.contains('.') && !name.starts_with('_') && is_executable(&entry.path());
         if is_hook && !HOOKS.contains(&name.as_str()) {
-            names.push(name);
+            names.insert(name);
         }
     }
-    names.sort();
     Ok(names)
 }
 

@@ -1,6 +1,7 @@
 //! Server repositories: the pre-receive shim carries what the admin decided.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::shim::{Planned, is_in_place, plan, program, quote, quote_path, remove, script, write};
@@ -122,10 +123,7 @@ impl Repository {
         let mut settled = Vec::with_capacity(policies.len());
         for policy in policies {
             settled.push(match policy {
-                PolicyArg::File(path) => PolicyArg::File(path.canonicalize().map_err(|error| {
-                    Failure::new(format!("the policy {}: {error}", path.display()))
-                        .hint("countersign init writes a starter policy")
-                })?),
+                PolicyArg::File(path) => PolicyArg::File(settled_file(path)?),
                 PolicyArg::InRepository(place) => PolicyArg::InRepository(place.clone()),
             });
         }
@@ -200,6 +198,20 @@ impl Repository {
             Ok(tips.into_iter().map(|tip| tip + "\n").collect())
         })
     }
+}
+
+/// The absolute path of a policy file that only its keepers can change.
+fn settled_file(path: &Path) -> Result<PathBuf> {
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("the policy {}: {error}", path.display())).hint("countersign init writes a starter policy")
+    };
+    let path = path.canonicalize().map_err(failed)?;
+    if path.metadata().map_err(failed)?.permissions().mode() & 0o002 != 0 {
+        let shown = path.display();
+        return Err(Failure::new(format!("anyone on this machine can change the policy {shown}"))
+            .hint(format!("chmod o-w {shown}")));
+    }
+    Ok(path)
 }
 
 fn write_baseline(path: &Path, text: &str) -> Result<()> {

@@ -96,15 +96,19 @@ pub(super) fn write(planned: &Planned) -> Result<()> {
     file.as_file().sync_all().map_err(failed)?;
     if let Some(aside) = &planned.moves {
         // A second name first, so that there is no moment without a hook. A link to a symbolic link is not portable.
-        let is_link = planned.path.symlink_metadata().map_err(failed)?.is_symlink();
-        if is_link {
-            std::fs::rename(&planned.path, aside).map_err(failed)?;
+        if planned.path.symlink_metadata().map_err(failed)?.is_symlink() {
+            let target = std::fs::read_link(&planned.path).map_err(failed)?;
+            std::os::unix::fs::symlink(target, aside).map_err(failed)?;
         } else {
             std::fs::hard_link(&planned.path, aside).map_err(failed)?;
         }
     }
-    file.persist(&planned.path).map_err(|error| failed(error.error))?;
-    Ok(())
+    let Err(error) = file.persist(&planned.path) else { return Ok(()) };
+    if let Some(aside) = &planned.moves {
+        // The hook still stands under its own name.
+        std::fs::remove_file(aside).map_err(failed)?;
+    }
+    Err(failed(error.error))
 }
 
 /// Takes our hook away and puts back what was there. Whether there was one of ours.
