@@ -81,8 +81,8 @@ fn pre_receive(server: Server) -> Result {
 /// The update hook sees one ref and, before git 2.11's quarantine reached it, less of the push than pre-receive does.
 fn one_update(update: Update) -> Result {
     use std::os::unix::ffi::OsStrExt as _;
-    let push = Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes())
-        .map_err(|error| Failure::new(error.to_string().replace("line 1 of standard input", "the hook's arguments")))?;
+    let push =
+        Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes()).map_err(Failure::new)?;
     match decide(&update.server, &push)? {
         Exit::Accepted => chain(update.server.chain, &[update.name, update.old, update.new], None),
         refused => Ok(refused),
