@@ -90,8 +90,11 @@ fn one_update(update: Update) -> Result {
 }
 
 fn decide(server: &Server, push: &Push) -> Result {
+    // Git runs no hook for a push of nothing (receive-pack.c), so whoever ran this one kept the updates from it.
     if push.updates.is_empty() {
-        return Ok(Exit::Accepted);
+        return Err(Failure::new("standard input names no ref").hint(
+            "another hook has read it before this one; give that one its own copy, or run it afterwards with --chain",
+        ));
     }
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
