@@ -261,13 +261,15 @@ fn check_since(rules: &[Rule], problems: &mut Problems) {
     }
 }
 
-/// The digest of a policy: of a domain tag, then per file its name, its policy's number and its text, each after its length.
+/// The digest of a policy: of a domain tag, then per file in reading order its policy's number and its text, each after its
+/// length. The names of files have no part in it: the texts say what they include, and a policy is the same on a desk and
+/// in the repository.
 fn digest(files: &[Layered]) -> Digest {
     let mut hash = Sha256::new();
     hash.update(b"countersign-policy-v1\0");
     for file in files {
         let layer = file.layer.to_string();
-        for part in [file.source.name.as_bytes(), layer.as_bytes(), file.source.text.as_bytes()] {
+        for part in [layer.as_bytes(), file.source.text.as_bytes()] {
             hash.update(part.len().to_string().as_bytes());
             hash.update(b":");
             hash.update(part);
