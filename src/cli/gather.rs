@@ -175,10 +175,8 @@ impl<'a> Gatherer<'a> {
             facts.judged = rules.iter().map(|rule| Judged { rule: *rule, commits: Vec::new(), doubt: None }).collect();
             return Ok(());
         };
-        if let Some(check) = &self.policy_on_ref {
-            if let Some(on_ref) = &mut facts.policy {
-                on_ref.problems = (check.problems)(tip).map_err(unreadable)?;
-            }
+        if let (Some(check), Some(on_ref)) = (&self.policy_on_ref, &mut facts.policy) {
+            on_ref.problems = (check.problems)(tip).map_err(unreadable)?;
         }
         let since_old = old.map(|old| self.new_commits(tip, &[old], limits::WALK)).transpose()?;
         if facts.old.is_some() {

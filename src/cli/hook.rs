@@ -102,7 +102,7 @@ fn decide(server: &Server, push: &Push) -> Result {
     let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
     let settings = Settings { policies: server.policies.clone(), repository: server.repository.clone() };
     let values = StoredRefs { refs: &refs, objects: &objects };
-    let verdict = judge(&settings, push, &dir, &objects, &values, &Catalogue::builtin(), now()?)
+    let verdict = judge(&settings, push, &dir, &objects, &values, Catalogue::builtin(), now()?)
         .map_err(|error| engine_failure(&error))?;
     Ok(conclude(&verdict))
 }

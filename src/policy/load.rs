@@ -49,7 +49,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     let parsed = parse(&layered, &mut problems);
     let mut building = Building::default();
     for (file, table, layer) in &parsed {
-        building.declare(file, table, *layer, &mut problems);
+        building.declare(file, table, layer, &mut problems);
     }
     building.registry.check(&mut problems);
     let rules = building.rules(&parsed, &mut problems);
