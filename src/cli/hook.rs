@@ -94,8 +94,8 @@ fn pre_receive(server: Server) -> Result {
 /// The update hook sees one ref and, before git 2.11's quarantine reached it, less of the push than pre-receive does.
 fn one_update(update: Update) -> Result {
     use std::os::unix::ffi::OsStrExt as _;
-    let push = Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes())
-        .map_err(|error| Failure::new(error.to_string().replace("line 1 of standard input", "the hook's arguments")))?;
+    let push =
+        Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes()).map_err(Failure::new)?;
     match decide(&update.server, &push)? {
         Exit::Accepted => chain(update.server.chain, &[update.name, update.old, update.new], None),
         refused => Ok(refused),
@@ -103,8 +103,11 @@ fn one_update(update: Update) -> Result {
 }
 
 fn decide(server: &Server, push: &Push) -> Result {
+    // Git runs no hook for a push of nothing (receive-pack.c), so whoever ran this one kept the updates from it.
     if push.updates.is_empty() {
-        return Ok(Exit::Accepted);
+        return Err(Failure::new("standard input names no ref").hint(
+            "another hook has read it before this one; give that one its own copy, or run it afterwards with --chain",
+        ));
     }
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
