@@ -109,7 +109,7 @@ fn in_force(
         }
         loaded
     };
-    let problems = check_self_protection(&loaded.policy, place.name.as_bytes(), place.path.as_bytes());
+    let problems = unprotected(settings, &loaded.policy, place);
     if !problems.is_empty() {
         return Err(PolicyError::Invalid(problems).into());
     }
@@ -120,6 +120,13 @@ fn pin_text(pin: Option<Digest>) -> String {
     pin.map_or_else(|| "none was pinned at install".to_owned(), |pin| format!("sha256:{pin}"))
 }
 
+/// What is wrong with how a policy in the repository protects its own files, those it includes among them.
+pub(crate) fn unprotected(settings: &Settings, policy: &Policy, place: &InRepository) -> Vec<Problem> {
+    let layer = settings.policies.iter().position(|arg| in_repository(arg).is_some()).unwrap_or(0);
+    let check = |path: &str| check_self_protection(policy, place.name.as_bytes(), path.as_bytes());
+    policy.files(layer).flat_map(check).collect()
+}
+
 /// What would be wrong with the policy if its ref were at `tip`.
 fn problems_after(
     settings: &Settings,
@@ -128,7 +135,7 @@ fn problems_after(
     tip: Oid,
 ) -> Result<Vec<Problem>, ReadError> {
     match reader.load_at(&settings.policies, &place.name, tip) {
-        Ok(Loaded { policy, .. }) => Ok(check_self_protection(&policy, place.name.as_bytes(), place.path.as_bytes())),
+        Ok(Loaded { policy, .. }) => Ok(unprotected(settings, &policy, place)),
         Err(PolicyError::Invalid(problems)) => Ok(problems),
         Err(PolicyError::Read(error)) => Err(error),
         Err(error) => {

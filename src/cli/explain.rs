@@ -9,7 +9,7 @@ use super::local::{Local, TrackedRefs, settings};
 use super::policy_source::{PolicyArg, PolicyReader};
 use super::{Exit, Result, print};
 use crate::decide::Code;
-use crate::policy::Mode;
+use crate::policy::{Below, Mode};
 use crate::report::escape;
 
 #[derive(Args)]
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: Arguments) -> Result {
     let rules = policy.rules().iter().filter(|rule| rule.mode != Mode::Off && rule.matches_ref(name.as_bytes()));
     let mut matched = 0;
     for rule in rules {
-        let touched = arguments.paths.iter().find(|path| rule.touches(path.as_bytes()).is_some());
+        let touched = arguments.paths.iter().find(|path| rule.touches(path.as_bytes(), Below::Named).is_some());
         if rule.is_path_rule() && !arguments.paths.is_empty() && touched.is_none() {
             continue;
         }
@@ -58,9 +58,10 @@ pub(super) fn run(arguments: Arguments) -> Result {
         }
     }
     if matched == 0 {
-        text += match policy.unmatched() {
-            crate::policy::Unmatched::Allow => "\nNo rule matches it: anything is accepted.\n",
-            crate::policy::Unmatched::Refuse => "\nNo rule matches it, and the policy refuses what no rule matches.\n",
+        text += if policy.refuses_unmatched(name.as_bytes()) {
+            "\nNo rule matches it, and the policy refuses what no rule matches.\n"
+        } else {
+            "\nNo rule matches it: anything is accepted.\n"
         };
     }
     print(&text)?;

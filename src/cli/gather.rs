@@ -16,14 +16,14 @@ use crate::facts::{
     TagFacts, Target, Update,
 };
 use crate::git::{
-    Change, ChangeError, History, Kind, MalformedTree, NewCommits, Objects, ReadError, Refs, WalkError, changes,
-    digest, entry_at, mainline, new_commits, own_entries, peel,
+    Change, ChangeError, EntryMode, History, Kind, MalformedTree, NewCommits, Objects, ReadError, Refs, WalkError,
+    changes, digest, entry_at, mainline, new_commits, own_entries, peel,
 };
 use crate::id::RepositoryName;
 use crate::limits;
 use crate::marks::{Catalogue, MarkSource};
 use crate::oid::Oid;
-use crate::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
+use crate::policy::{self, Below, Identity, Mode, Permission, Policy, Rule, Since};
 use crate::seal::{self, Root};
 use crate::ssh::ClaimedSignature;
 
@@ -400,7 +400,7 @@ impl<'a> Gatherer<'a> {
                 }
                 _ => self.sensitive.get(commit).cloned().unwrap_or_default(),
             };
-            changes.retain(|change| rule.touches(&change.path).is_some());
+            changes.retain(|change| touches(rule, change));
             if !changes.is_empty() {
                 touching.push((*commit, changes));
             }
@@ -508,7 +508,7 @@ impl<'a> Gatherer<'a> {
 
     fn keep_sensitive(&mut self, id: Oid, mut changes: Vec<Change>) {
         let path_rules = || self.policy.rules().iter().filter(|rule| rule.is_path_rule());
-        changes.retain(|change| path_rules().any(|rule| rule.touches(&change.path).is_some()));
+        changes.retain(|change| path_rules().any(|rule| touches(rule, change)));
         if !changes.is_empty() {
             self.sensitive.insert(id, changes);
         }
@@ -558,6 +558,13 @@ fn signature_fact(signature: Option<&RawSignature>) -> SignatureFact {
         Ok(verified) => SignatureFact::Good(verified),
         Err(error) => SignatureFact::Bad(error),
     }
+}
+
+/// Whether a change is of the rule's paths. What is behind a link or a submodule is not in this tree.
+fn touches(rule: &Rule, change: &Change) -> bool {
+    let opaque = |side: Option<(EntryMode, Oid)>| matches!(side, Some((EntryMode::Symlink | EntryMode::Submodule, _)));
+    let below = if opaque(change.old) || opaque(change.new) { Below::Anything } else { Below::Named };
+    rule.touches(&change.path, below).is_some()
 }
 
 /// The first line of a commit's message, capped.

@@ -87,6 +87,9 @@ pub(crate) enum PolicyError {
     /// The policy's ref or path does not exist.
     #[error("there is no policy at {0}")]
     Absent(String),
+    /// Two policies are given under one name.
+    #[error("two policies are called {0}: give each once, and each in the repository at a path of its own")]
+    Twice(String),
     /// The first policy in the repository has not been pushed.
     #[error("there is no policy yet: push {0} with the policy whose digest is {1} first")]
     NotYet(String, String),
@@ -113,35 +116,43 @@ enum Place {
 impl PolicyReader<'_> {
     /// Loads the policies in force together: files as they are, those in the repository at their ref's value.
     pub(crate) fn load(&self, args: &[PolicyArg]) -> Result<Loaded, PolicyError> {
-        let mut sources = Vec::new();
-        let mut places = HashMap::new();
-        for arg in args {
-            let (mut source, place) = match arg {
-                PolicyArg::File(path) => read_file(path)?,
-                PolicyArg::InRepository(in_repository) => self.at_ref(in_repository)?,
-            };
-            if places.contains_key(&source.name) {
-                source.name = arg.to_string();
-            }
-            places.insert(source.name.clone(), place);
-            sources.push(source);
-        }
-        self.compose(sources, places)
+        self.load_where(args, |place| self.at_ref(place))
     }
 
-    /// Loads what would be the policy if the ref of `in_repository` were at `commit`, beside the other policies.
+    /// Loads what would be the policy if the ref `name` were at `commit`, beside the other policies.
     pub(crate) fn load_at(&self, args: &[PolicyArg], name: &str, commit: Oid) -> Result<Loaded, PolicyError> {
+        self.load_where(
+            args,
+            |place| if place.name == name { self.at_commit(place, commit) } else { self.at_ref(place) },
+        )
+    }
+
+    /// A policy in the repository keeps its path as its name, because the commits that change it are known by that path.
+    /// A file of the same name is called by its whole path.
+    fn load_where(
+        &self,
+        args: &[PolicyArg],
+        in_repository: impl Fn(&InRepository) -> Result<(Source, Place), PolicyError>,
+    ) -> Result<Loaded, PolicyError> {
+        let mut read = Vec::new();
+        for arg in args {
+            let source = match arg {
+                PolicyArg::File(path) => read_file(path)?,
+                PolicyArg::InRepository(place) => in_repository(place)?,
+            };
+            read.push((arg, source));
+        }
+        let names: Vec<String> = read.iter().map(|(_, (source, _))| source.name.clone()).collect();
         let mut sources = Vec::new();
         let mut places = HashMap::new();
-        for arg in args {
-            let (source, place) = match arg {
-                PolicyArg::InRepository(in_repository) if in_repository.name == name => {
-                    self.at_commit(in_repository, commit)?
-                }
-                PolicyArg::File(path) => read_file(path)?,
-                PolicyArg::InRepository(in_repository) => self.at_ref(in_repository)?,
-            };
-            places.insert(source.name.clone(), place);
+        for (arg, (mut source, place)) in read {
+            let collides = names.iter().filter(|name| **name == source.name).count() > 1;
+            if collides && matches!(arg, PolicyArg::File(_)) {
+                source.name = arg.to_string();
+            }
+            if places.insert(source.name.clone(), place).is_some() {
+                return Err(PolicyError::Twice(source.name));
+            }
             sources.push(source);
         }
         self.compose(sources, places)

@@ -2,7 +2,7 @@
 
 use super::{Code, Docket};
 use crate::facts::{Movement, Update};
-use crate::policy::{Mode, Policy, Unmatched};
+use crate::policy::Policy;
 
 pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
     if update.name.starts_with(b"refs/replace/") {
@@ -28,11 +28,7 @@ pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
             "use the exact spelling of the governed name, or another name".to_owned(),
         );
     }
-    let governed = policy
-        .rules()
-        .iter()
-        .any(|rule| rule.mode != Mode::Off && !rule.is_path_rule() && rule.matches_ref(&update.name));
-    if !governed && policy.unmatched() == Unmatched::Refuse {
+    if policy.refuses_unmatched(&update.name) {
         let detail = "no rule matches this name, and the policy says unmatched = \"refuse\"".to_owned();
         docket.protect(
             Code::RefDenied,

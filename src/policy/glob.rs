@@ -108,16 +108,30 @@ impl Glob {
     }
 
     /// Whether something below the text, taken as a directory, could match: whatever replaces the directory then replaces it.
-    pub fn matches_below(&self, text: &[u8], case: Case) -> bool {
-        let directory = |mut text: Vec<u8>| {
-            text.push(b'/');
-            text
+    pub fn matches_below(&self, text: &[u8], case: Case, below: Below) -> bool {
+        let (tokens, mut directory) = match case {
+            Case::Exact => (&self.tokens, text.to_vec()),
+            Case::Folded => (&self.folded, fold(text)),
         };
-        match case {
-            Case::Exact => run(&self.tokens, &directory(text.to_vec())).begun,
-            Case::Folded => run(&self.folded, &directory(fold(text))).begun,
+        directory.push(b'/');
+        match below {
+            Below::Anything => run(tokens, &directory).begun,
+            Below::Named => {
+                let literal = |(token, byte): (&Token, &u8)| *token == Token::Byte(*byte);
+                tokens.len() > directory.len() && tokens.iter().zip(&directory).all(literal)
+            }
         }
     }
+}
+
+/// What may stand below a path, for [`Glob::matches_below`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Below {
+    /// Only what the pattern names by full components: the path is a file, which has nothing below it but takes the place of
+    /// a directory that the pattern names.
+    Named,
+    /// Anything: the path is a link or a submodule, and what is behind it is not in this tree.
+    Anything,
 }
 
 /// Lower case, as far as the text is UTF-8; other bytes by ASCII.
@@ -214,15 +228,21 @@ mod tests {
 
     #[test]
     fn what_replaces_a_directory_replaces_what_is_below() {
-        let below =
-            |pattern: &str, text: &str| Glob::parse(pattern).unwrap().matches_below(text.as_bytes(), Case::Folded);
-        assert!(below(".github/**", ".github"));
-        assert!(below(".github/workflows/*.yml", ".github"));
-        assert!(below(".github/workflows/*.yml", ".github/workflows"));
-        assert!(below("ci/Jenkinsfile", "CI"));
-        assert!(!below(".github/**", "src"));
-        assert!(!below("Jenkinsfile", "Jenkinsfile"));
-        assert!(!below("*.yml", "x.yml"));
+        for (pattern, text, named, anything) in [
+            (".github/**", ".github", true, true),
+            (".github/workflows/*.yml", ".github", true, true),
+            (".github/workflows/*.yml", ".github/workflows", true, true),
+            ("ci/Jenkinsfile", "CI", true, true),
+            ("**/Jenkinsfile", "src", false, true),
+            ("*/Jenkinsfile", "src", false, true),
+            (".github/**", "src", false, false),
+            ("Jenkinsfile", "Jenkinsfile", false, false),
+            ("*.yml", "x.yml", false, false),
+        ] {
+            let glob = Glob::parse(pattern).unwrap();
+            let below = |below| glob.matches_below(text.as_bytes(), Case::Folded, below);
+            assert_eq!((below(Below::Named), below(Below::Anything)), (named, anything), "{pattern} {text}");
+        }
     }
 
     #[test]

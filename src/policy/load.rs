@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
-use super::principals::Registry;
+use super::Policy;
+use super::glob::Below;
+use super::principals::{Principal, Registry};
 use super::problem::{Problem, Weight};
 use super::reader::{File, Problems, Table};
-use super::rules::{Classes, Identity, Mode, Resolver, Rule, Since, read_classes};
-use super::{Policy, Unmatched};
+use super::rules::{Classes, Identity, Mode, Permission, Resolver, Rule, Since, read_classes};
 use crate::digest::Digest;
 use crate::id::RepositoryName;
 use crate::limits;
@@ -54,16 +55,18 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     building.registry.check(&mut problems);
     let rules = building.rules(&parsed, &mut problems);
     check_since(&rules, &mut problems);
+    check_satisfiable(&rules, &building.registry, &mut problems);
     problems.0.sort_by(|a, b| (&a.at, a.weight, &a.message).cmp(&(&b.at, b.weight, &b.message)));
     problems.0.dedup();
     if problems.0.iter().any(|problem| problem.weight == Weight::Error) {
         return Err(problems.0);
     }
-    let Building { registry, repository, unmatched, .. } = building;
+    let Building { registry, repository, refuses_unmatched, .. } = building;
     let policy = Policy {
         digest: digest(&layered),
         repository,
-        unmatched,
+        refuses_unmatched,
+        files: layered.into_iter().map(|one| (one.source.name, one.layer)).collect(),
         rules,
         principals: registry.principals,
         keys: registry.keys,
@@ -154,12 +157,12 @@ struct Building {
     registry: Registry,
     classes: BTreeMap<usize, Classes>,
     repository: Option<RepositoryName>,
-    unmatched: Unmatched,
+    refuses_unmatched: Option<usize>,
 }
 
 impl Default for Building {
     fn default() -> Self {
-        Self { registry: Registry::default(), classes: BTreeMap::new(), repository: None, unmatched: Unmatched::Allow }
+        Self { registry: Registry::default(), classes: BTreeMap::new(), repository: None, refuses_unmatched: None }
     }
 }
 
@@ -198,9 +201,11 @@ impl Building {
                 (Some(own), _) => self.repository = Some(own),
             }
         }
-        let words = &[("allow", Unmatched::Allow), ("refuse", Unmatched::Refuse)];
-        if top.word("unmatched", words, problems) == Some(Unmatched::Refuse) {
-            self.unmatched = Unmatched::Refuse;
+        if top.word("unmatched", &[("allow", Permission::Allow), ("refuse", Permission::Deny)], problems)
+            == Some(Permission::Deny)
+        {
+            let first = self.refuses_unmatched.unwrap_or(layered.layer);
+            self.refuses_unmatched = Some(first.min(layered.layer));
         }
         for path in top.strings("include", problems) {
             if path.value.is_empty() || path.value.starts_with('/') || path.value.split('/').any(|part| part == "..") {
@@ -241,9 +246,20 @@ impl Building {
     }
 }
 
+/// A rule that asks everyone for a signature when nobody has a key refuses every push.
+fn check_satisfiable(rules: &[Rule], registry: &Registry, problems: &mut Problems) {
+    for rule in rules.iter().filter(|rule| rule.mode == Mode::Enforce && rule.identity == Identity::Everyone) {
+        let can_sign = |principal: &Principal| principal.layer <= rule.layer && !principal.keys.is_empty();
+        if !registry.principals.values().any(can_sign) {
+            let message = "nobody has a key that could satisfy this rule, so it refuses every commit";
+            problems.error(&rule.at, message, "register people's keys first, or say mode = \"warn\"");
+        }
+    }
+}
+
 /// A ref that anybody may move exempts whatever it is moved to.
 fn check_since(rules: &[Rule], problems: &mut Problems) {
-    use super::rules::Permission::Deny;
+    use Permission::Deny;
     for rule in rules {
         for since in &rule.since {
             let Since::Ref(name) = since else { continue };
@@ -281,7 +297,7 @@ fn digest(files: &[Layered]) -> Digest {
 /// rule. Approvals will be asked for here; until then it is every author's identity, so that no silent commit changes it.
 pub fn check_self_protection(policy: &Policy, name: &[u8], path: &[u8]) -> Vec<Problem> {
     let guards = |rule: &&Rule| {
-        let covers = !rule.is_path_rule() || rule.touches(path).is_some();
+        let covers = !rule.is_path_rule() || rule.touches(path, Below::Named).is_some();
         rule.mode == Mode::Enforce && rule.identity == Identity::Everyone && covers && rule.matches_ref(name)
     };
     if policy.rules().iter().any(|rule| guards(&rule)) {

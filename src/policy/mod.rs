@@ -16,7 +16,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use date::Date;
-pub use glob::{Case, Glob, GlobError};
+pub use glob::{Below, Case, Glob, GlobError};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
 pub use principals::{Kind, Principal, Standing};
 pub use problem::{Location, Problem, Weight};
@@ -27,21 +27,15 @@ use crate::digest::Digest;
 use crate::id::{Id, RepositoryName};
 use crate::ssh::{Fingerprint, PublicKey};
 
-/// What happens to refs that no rule matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unmatched {
-    /// They are accepted.
-    Allow,
-    /// They are refused.
-    Refuse,
-}
-
-/// One or several policies that hold together. Only [`load`] makes one.
+/// One or several policies that hold together. Only [`load()`] makes one.
 #[derive(Clone, Debug)]
 pub struct Policy {
     digest: Digest,
     repository: Option<RepositoryName>,
-    unmatched: Unmatched,
+    /// The first of the policies that refuses refs which neither its own rules nor those of earlier ones match.
+    refuses_unmatched: Option<usize>,
+    /// Every file that was read, with the policy it belongs to.
+    files: Vec<(String, usize)>,
     rules: Vec<Rule>,
     principals: BTreeMap<Id, Principal>,
     keys: BTreeMap<PublicKey, Id>,
@@ -60,9 +54,15 @@ impl Policy {
         self.repository.as_ref()
     }
 
-    /// What happens to refs that no rule matches.
-    pub fn unmatched(&self) -> Unmatched {
-        self.unmatched
+    /// Whether a ref is refused because no rule matches it. Rules of a later policy open nothing that an earlier one closed.
+    pub fn refuses_unmatched(&self, name: &[u8]) -> bool {
+        let governs = |rule: &&Rule| rule.mode != Mode::Off && !rule.is_path_rule() && rule.matches_ref(name);
+        self.refuses_unmatched.is_some_and(|layer| !self.rules.iter().filter(governs).any(|rule| rule.layer <= layer))
+    }
+
+    /// The files of one of the policies given together, as reports name them, the including ones first.
+    pub fn files(&self, layer: usize) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(move |(_, own)| *own == layer).map(|(name, _)| name.as_str())
     }
 
     /// All rules, in the order of the files.

@@ -10,18 +10,19 @@ use super::problem::{Location, Problem, Weight};
 /// A policy file with the places of its lines.
 pub(super) struct File<'s> {
     name: &'s str,
-    text: &'s str,
+    /// Where each line after the first begins.
+    lines: Vec<usize>,
 }
 
 impl<'s> File<'s> {
-    pub(super) fn new(name: &'s str, text: &'s str) -> Self {
-        Self { name, text }
+    pub(super) fn new(name: &'s str, text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self { name, lines: ends.map(|(offset, _)| offset + 1).collect() }
     }
 
     /// The line that a byte offset lies on.
     pub(super) fn at(&self, offset: usize) -> Location {
-        let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = self.lines.partition_point(|start| *start <= offset) + 1;
         Location { file: self.name.to_owned(), line }
     }
 }
@@ -33,17 +34,27 @@ pub(super) struct Located<T> {
     pub(super) at: Location,
 }
 
+/// Problems of one weight that are kept: a policy that is pushed is hostile too.
+const PROBLEMS: usize = 200;
+
 /// Collects problems.
 #[derive(Default)]
 pub(super) struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
     pub(super) fn error(&mut self, at: &Location, message: impl Into<String>, fix: impl Into<String>) {
-        self.0.push(Problem { weight: Weight::Error, at: at.clone(), message: message.into(), fix: fix.into() });
+        self.add(Weight::Error, at, message.into(), fix.into());
     }
 
     pub(super) fn warn(&mut self, at: &Location, message: impl Into<String>, fix: impl Into<String>) {
-        self.0.push(Problem { weight: Weight::Warning, at: at.clone(), message: message.into(), fix: fix.into() });
+        self.add(Weight::Warning, at, message.into(), fix.into());
+    }
+
+    /// Keeps a problem, unless there are [`PROBLEMS`] of its weight: the rest would say nothing new.
+    fn add(&mut self, weight: Weight, at: &Location, message: String, fix: String) {
+        if self.0.iter().filter(|known| known.weight == weight).count() < PROBLEMS {
+            self.0.push(Problem { weight, at: at.clone(), message, fix });
+        }
     }
 }
 

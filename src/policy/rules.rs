@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::glob::{Case, Glob};
+use super::glob::{Below, Case, Glob};
 use super::principals::{Kind, Principal, Registry, id};
 use super::problem::Location;
 use super::reader::{Located, Problems, Table};
@@ -156,12 +156,12 @@ impl Rule {
         self.paths.is_some()
     }
 
-    /// The class or pattern that covers the path, case folded. A directory of a class counts as covered where something
-    /// stands in its place. `None` for a rule without paths.
-    pub fn touches(&self, path: &[u8]) -> Option<&str> {
+    /// The class or pattern that covers the path, case folded. Something that stands in the place of a directory of a class is
+    /// covered; `below` says what may be behind it. `None` for a rule without paths.
+    pub fn touches(&self, path: &[u8], below: Below) -> Option<&str> {
         let covered = |patterns: &Patterns| {
             patterns.matches(path, Case::Folded, Case::Exact)
-                || patterns.include.iter().any(|glob| glob.matches_below(path, Case::Folded))
+                || patterns.include.iter().any(|glob| glob.matches_below(path, Case::Folded, below))
         };
         let classes = self.paths.as_ref()?;
         classes.iter().find(|(_, patterns)| covered(patterns)).map(|(name, _)| name.as_str())

@@ -84,9 +84,9 @@ identity = "everyone"
     assert!(
         policy.rules()[0].matches_ref(b"refs/heads/main") && !policy.rules()[0].matches_ref(b"refs/heads/vendor/x")
     );
-    assert_eq!(policy.rules()[2].touches(b".GITHUB/workflows/ci.yml"), Some("pipeline"));
-    assert_eq!(policy.rules()[2].touches(b".github"), Some("pipeline"));
-    assert_eq!(policy.rules()[2].touches(b"src/lib.rs"), None);
+    assert_eq!(policy.rules()[2].touches(b".GITHUB/workflows/ci.yml", Below::Named), Some("pipeline"));
+    assert_eq!(policy.rules()[2].touches(b".github", Below::Named), Some("pipeline"));
+    assert_eq!(policy.rules()[2].touches(b"src/lib.rs", Below::Named), None);
     assert_eq!(policy.agent_for_tool("claude-code").unwrap().id.as_str(), "claude-code");
 }
 
@@ -201,6 +201,24 @@ fn a_later_policy_adds_and_never_weakens() {
     assert!(again[0].message.contains("another rule is named"), "{again:?}");
     let missing = layered(&organisation, "version = 1\ninclude = [\"gone.toml\", \"../x\"]\n").unwrap_err();
     assert_eq!(missing.len(), 2, "{missing:?}");
+}
+
+#[test]
+fn a_later_policy_opens_nothing_that_an_earlier_one_closed() {
+    let organisation = registry().replace("version = 1\n", "version = 1\nunmatched = \"refuse\"\n") + RULE;
+    let policy =
+        layered(&organisation, "version = 1\n[[rule]]\nname = \"t\"\nrefs = [\"refs/tags/**\"]\n").unwrap().policy;
+    assert!(!policy.refuses_unmatched(b"refs/heads/x"));
+    assert!(policy.refuses_unmatched(b"refs/tags/x"));
+    assert!(policy.refuses_unmatched(b"refs/notes/x"));
+}
+
+#[test]
+fn a_rule_that_nobody_can_satisfy_is_an_error() {
+    let problems =
+        load_text("version = 1\n[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/**\"]\nidentity = \"everyone\"\n")
+            .unwrap_err();
+    assert!(problems[0].message.contains("nobody has a key"), "{problems:?}");
 }
 
 #[test]

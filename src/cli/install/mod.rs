@@ -20,7 +20,7 @@ pub(super) struct Install {
     /// Bare repositories to protect; without any, this clone gets its hooks
     #[arg(long = "server", value_name = "REPO.git", num_args = 1..)]
     servers: Vec<PathBuf>,
-    /// A policy file, or ref:REF:PATH[@sha256:DIGEST] for one in the repository; all given hold together
+    /// A policy file, or `ref:REF:PATH[@sha256:DIGEST]` for one in the repository; all given hold together
     #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", requires = "servers")]
     policies: Vec<PolicyArg>,
     /// The name that seals are bound to, where the policy does not say it

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::shim::{Planned, is_in_place, plan, program, quote, quote_path, remove, script, write};
-use crate::cli::engine::{Settings, repository_name};
+use crate::cli::engine::{Settings, repository_name, unprotected};
 use crate::cli::gather::StoredRefs;
 use crate::cli::hook::engine_failure;
 use crate::cli::local::git;
@@ -14,7 +14,6 @@ use crate::cli::{Exit, Failure, Result, print};
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::id::RepositoryName;
 use crate::oid::ObjectFormat;
-use crate::policy::check_self_protection;
 
 /// Whether what the refs hold now is exempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,8 +180,7 @@ impl Repository {
             }
             let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
             if let Some(place) = place
-                && let Some(problem) =
-                    check_self_protection(&policy, place.name.as_bytes(), place.path.as_bytes()).first()
+                && let Some(problem) = unprotected(settings, &policy, place).first()
             {
                 return Err(Failure::new(problem).hint(problem.fix.clone()));
             }
