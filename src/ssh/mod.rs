@@ -7,6 +7,8 @@ mod armor;
 mod key;
 mod private;
 mod sshsig;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod wire;
 

@@ -50,7 +50,13 @@ impl PrivateKey {
     /// # Errors
     /// [`PrivateKeyError`] for any other kind of key, and for one with a passphrase.
     pub fn parse_openssh(pem: &[u8]) -> Result<Self, PrivateKeyError> {
-        let key = ssh_key::PrivateKey::from_openssh(pem).map_err(|error| PrivateKeyError::Format(error.to_string()))?;
+        let key = ssh_key::PrivateKey::from_openssh(pem).map_err(|error| match error {
+            // ECDSA is not compiled into the library, so that its keys are unknown to it.
+            ssh_key::Error::AlgorithmUnknown | ssh_key::Error::AlgorithmUnsupported { .. } => {
+                PrivateKeyError::OtherType
+            }
+            error => PrivateKeyError::Format(error.to_string()),
+        })?;
         match key.key_data() {
             KeypairData::Ed25519(pair) => Self::from_seed(&pair.private.to_bytes()),
             KeypairData::Encrypted(_) => Err(PrivateKeyError::Encrypted),

@@ -133,3 +133,224 @@ fn rsa(exponent: &[u8], modulus: &[u8], label: &[u8], signature: &[u8], signed: 
     };
     key.verify(scheme, &digest, signature).map_err(|_| SignatureError::Mismatch)
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::Signer as _;
+
+    use super::super::sshsig::{ClaimedSignature, signed_data};
+    use super::super::wire::put_string;
+    use super::*;
+    use crate::ssh::KeyError;
+
+    const NAMESPACE: &str = "file";
+    const MESSAGE: &[u8] = b"hello\n";
+
+    fn strings(fields: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        fields.iter().for_each(|field| put_string(&mut bytes, field));
+        bytes
+    }
+
+    fn blob(key: &[u8], inner: &[u8]) -> Vec<u8> {
+        let fields = strings(&[key, NAMESPACE.as_bytes(), b"", b"sha512", inner]);
+        [b"SSHSIG\0\0\0\x01", fields.as_slice()].concat()
+    }
+
+    fn judge(blob: &[u8]) -> Result<VerifiedSignature, SignatureError> {
+        ClaimedSignature::from_blob(blob)?.verify(NAMESPACE, MESSAGE)
+    }
+
+    fn signed() -> Vec<u8> {
+        signed_data(NAMESPACE, "sha512", &Sha512::digest(MESSAGE))
+    }
+
+    /// An mpint in its canonical form.
+    fn mpint(number: &[u8]) -> Vec<u8> {
+        let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
+        let sign = if number.get(start).is_some_and(|byte| byte & 0x80 != 0) { &[0][..] } else { &[] };
+        [sign, &number[start..]].concat()
+    }
+
+    /// A FIDO token in software.
+    enum Token {
+        Ed25519(ed25519_dalek::SigningKey),
+        Ecdsa(p256::ecdsa::SigningKey),
+    }
+
+    impl Token {
+        fn both() -> [Self; 2] {
+            [
+                Self::Ed25519(ed25519_dalek::SigningKey::from_bytes(&[7; 32])),
+                Self::Ecdsa(p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap()),
+            ]
+        }
+
+        fn name(&self) -> &'static [u8] {
+            match self {
+                Self::Ed25519(_) => b"sk-ssh-ed25519@openssh.com",
+                Self::Ecdsa(_) => b"sk-ecdsa-sha2-nistp256@openssh.com",
+            }
+        }
+
+        fn key(&self, application: &[u8]) -> Vec<u8> {
+            match self {
+                Self::Ed25519(key) => strings(&[self.name(), key.verifying_key().as_bytes(), application]),
+                Self::Ecdsa(key) => {
+                    let point = key.verifying_key().to_sec1_point(false);
+                    strings(&[self.name(), b"nistp256", point.as_bytes(), application])
+                }
+            }
+        }
+
+        /// The inner signature: what the token signs is spelled out, and not taken from the code under test.
+        fn sign(&self, application: &[u8], flags: u8, counter: u32) -> Vec<u8> {
+            let data = [&Sha256::digest(application)[..], &[flags], &counter.to_be_bytes(), &Sha256::digest(signed())]
+                .concat();
+            let signature = match self {
+                Self::Ed25519(key) => key.sign(&data).to_bytes().to_vec(),
+                Self::Ecdsa(key) => {
+                    let signature: p256::ecdsa::Signature = key.sign(&data);
+                    let (r, s) = signature.split_bytes();
+                    strings(&[&mpint(&r), &mpint(&s)])
+                }
+            };
+            [&strings(&[self.name(), &signature]), &[flags][..], &counter.to_be_bytes()].concat()
+        }
+    }
+
+    #[test]
+    fn what_a_token_says_of_the_moment_is_kept_as_data() {
+        for token in Token::both() {
+            for (flags, user_present, user_verified) in [
+                (0x00, false, false),
+                (0x01, true, false),
+                (0x05, true, true),
+                (0x04, false, true),
+                (0x81, true, false),
+            ] {
+                let counter = 0x0102_0304 + u32::from(flags);
+                let verified = judge(&blob(&token.key(b"ssh:"), &token.sign(b"ssh:", flags, counter))).unwrap();
+                assert_eq!(verified.presence(), Some(Presence { user_present, user_verified, counter }));
+                assert_eq!(verified.key().blob(), token.key(b"ssh:"));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_a_token_says_can_be_exchanged() {
+        for token in Token::both() {
+            let (key, inner) = (token.key(b"ssh:"), token.sign(b"ssh:", 0x01, 9));
+            assert!(judge(&blob(&key, &inner)).is_ok());
+            let change = |from_end: usize, value: u8| {
+                let mut inner = inner.clone();
+                let position = inner.len() - from_end;
+                inner[position] = value;
+                inner
+            };
+            let plain = match &token {
+                Token::Ed25519(key) => strings(&[b"ssh-ed25519", key.verifying_key().as_bytes()]),
+                Token::Ecdsa(key) => {
+                    let point = key.verifying_key().to_sec1_point(false);
+                    strings(&[b"ecdsa-sha2-nistp256", b"nistp256", point.as_bytes()])
+                }
+            };
+            for (name, key, inner, why) in [
+                ("flags", &key, change(5, 0x05), SignatureError::Mismatch),
+                ("counter", &key, change(1, 10), SignatureError::Mismatch),
+                ("no flags", &key, inner[..inner.len() - 5].to_vec(), SignatureError::Encoding),
+                ("no counter", &key, inner[..inner.len() - 4].to_vec(), SignatureError::Encoding),
+                ("half a counter", &key, inner[..inner.len() - 1].to_vec(), SignatureError::Encoding),
+                ("one byte more", &key, [&inner[..], &[0]].concat(), SignatureError::Encoding),
+                ("application", &token.key(b"ssh:x"), inner.clone(), SignatureError::Mismatch),
+                ("the bare key", &plain, inner.clone(), SignatureError::Label),
+            ] {
+                assert_eq!(judge(&blob(key, &inner)), Err(why), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bare_key_does_not_stand_in_for_its_token() {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let token = strings(&[b"sk-ssh-ed25519@openssh.com", key.verifying_key().as_bytes(), b"ssh:"]);
+        let signature = key.sign(&signed()).to_bytes();
+        for label in [&b"ssh-ed25519"[..], b"sk-ssh-ed25519@openssh.com"] {
+            assert!(judge(&blob(&token, &strings(&[label, &signature]))).is_err());
+            let with_flags = [&strings(&[label, &signature])[..], &[1, 0, 0, 0, 1]].concat();
+            assert!(judge(&blob(&token, &with_flags)).is_err());
+        }
+    }
+
+    #[test]
+    fn ecdsa_numbers_are_canonical_positive_and_in_range() {
+        let secret = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+        let point = secret.verifying_key().to_sec1_point(false);
+        let key = strings(&[b"ecdsa-sha2-nistp256", b"nistp256", point.as_bytes()]);
+        let signature: p256::ecdsa::Signature = secret.sign(&signed());
+        let (r, s) = signature.split_bytes();
+        let (r, s) = (mpint(&r), mpint(&s));
+        let judge = |signature: &[u8]| {
+            judge(&blob(&key, &strings(&[b"ecdsa-sha2-nistp256", signature]))).map(|verified| verified.presence())
+        };
+        assert_eq!(judge(&strings(&[&r, &s])), Ok(None));
+        let order = p256_order();
+        let padded = |number: &[u8]| [&[0], number].concat();
+        // Taken for two's complement, as an mpint is, a number without its zero byte would be negative.
+        let negative = [&[0x80], &r[r.len().saturating_sub(31)..]].concat();
+        for (name, signature, why) in [
+            ("padded r", strings(&[&padded(&r), &s]), SignatureError::Encoding),
+            ("padded s", strings(&[&r, &padded(&s)]), SignatureError::Encoding),
+            ("negative r", strings(&[&negative, &s]), SignatureError::Encoding),
+            ("no s", strings(&[&r]), SignatureError::Encoding),
+            ("a third number", strings(&[&r, &s, &s]), SignatureError::Encoding),
+            ("one byte more", [strings(&[&r, &s]), vec![0]].concat(), SignatureError::Encoding),
+            ("r and s side by side", signature.to_bytes().to_vec(), SignatureError::Encoding),
+            ("zero r", strings(&[&[], &s]), SignatureError::Encoding),
+            ("zero s", strings(&[&r, &[0]]), SignatureError::Encoding),
+            ("r of the order", strings(&[&mpint(&order), &s]), SignatureError::Mismatch),
+            ("s of the order", strings(&[&r, &mpint(&order)]), SignatureError::Mismatch),
+            ("long r", strings(&[&[1; 33], &s]), SignatureError::Mismatch),
+            ("exchanged", strings(&[&s, &r]), SignatureError::Mismatch),
+        ] {
+            assert_eq!(judge(&signature), Err(why), "{name}");
+        }
+        // The one freedom that ECDSA leaves: s and n - s both verify, and ssh-keygen writes either. So a seal is known by
+        // what it signs; nothing may trust that a second signature blob means a second act of signing.
+        let twin = subtract(&order, &signature.split_bytes().1);
+        assert_eq!(judge(&strings(&[&r, &mpint(&twin)])), Ok(None));
+    }
+
+    fn p256_order() -> [u8; 32] {
+        *crate::digest::Digest::parse(b"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551")
+            .unwrap()
+            .as_bytes()
+    }
+
+    fn subtract(from: &[u8; 32], number: &[u8]) -> [u8; 32] {
+        let mut result = [0; 32];
+        let mut borrow = 0;
+        for position in (0..32).rev() {
+            let difference = i16::from(from[position]) - i16::from(number[position]) - borrow;
+            borrow = i16::from(difference < 0);
+            result[position] = u8::try_from(difference.rem_euclid(256)).unwrap();
+        }
+        result
+    }
+
+    #[test]
+    fn a_signature_with_a_weak_key_never_verifies() {
+        // With the identity as key, and as R, and S = 0, the lax equation holds for every message.
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let signature = [identity, [0; 32]].concat();
+        let key = strings(&[b"ssh-ed25519", &identity]);
+        let made = blob(&key, &strings(&[b"ssh-ed25519", &signature]));
+        assert_eq!(judge(&made), Err(SignatureError::Key(KeyError::Point)));
+        // And an honest key does not verify it either.
+        let honest = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let key = strings(&[b"ssh-ed25519", honest.verifying_key().as_bytes()]);
+        let made = blob(&key, &strings(&[b"ssh-ed25519", &signature]));
+        assert_eq!(judge(&made), Err(SignatureError::Mismatch));
+    }
+}
