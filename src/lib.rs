@@ -4,6 +4,8 @@
 //! turns facts into a [`decide::Verdict`], and [`report`] prints it. Only [`cli`] and [`git`] touch the environment, the
 //! clock, the file system or processes.
 
+#![cfg_attr(test, allow(clippy::string_slice))]
+
 pub mod cli;
 pub mod commit;
 pub mod decide;

@@ -80,7 +80,7 @@ pub(super) fn judge_locally(
 ) -> Result<Verdict> {
     let moving = updates.into_iter().filter(|update| update.old != update.new).collect();
     let push = Push { updates: moving, format: local.objects.format() };
-    judge(settings, &push, &local.dir, &local.objects, refs, &Catalogue::builtin(), now()?)
+    judge(settings, &push, &local.dir, &local.objects, refs, Catalogue::builtin(), now()?)
         .map_err(|error| engine_failure(&error))
 }
 

@@ -1,5 +1,7 @@
 //! One decision from start to end: policies, objects, facts, verdict. The hook, `check` and pre-push all come through here.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use super::gather::{Gatherer, Look, PolicyCheck, RefValues};
@@ -17,6 +19,8 @@ use crate::policy::{Loaded, Policy, Problem, check_self_protection};
 pub(crate) struct Settings {
     pub(crate) policies: Vec<PolicyArg>,
     pub(crate) repository: Option<RepositoryName>,
+    /// A file of commits whose history every rule exempts, one full id a line.
+    pub(crate) baseline: Option<PathBuf>,
 }
 
 /// Why no verdict could be reached. It always refuses.
@@ -52,6 +56,7 @@ pub(crate) fn judge(
     let place = settings.policies.iter().find_map(in_repository);
     let problems = |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip));
     let mut gatherer = Gatherer::new(&policy, &repository, &history, objects, refs, marks);
+    gatherer = gatherer.with_baseline(settings.baseline.as_deref());
     if let Some(place) = place {
         gatherer = gatherer.with_policy_check(PolicyCheck { name: &place.name, problems: &problems });
     }

@@ -6,6 +6,7 @@
 //! either. Only where something was found does a second look subtract every ref that counts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 use super::push::{Push, RefUpdate};
 use crate::commit::{Commit, RawSignature, Tag, parse_trailers};
@@ -15,8 +16,8 @@ use crate::facts::{
     TagFacts, Target, Update,
 };
 use crate::git::{
-    Change, ChangeError, History, Kind, NewCommits, Objects, ReadError, Refs, WalkError, changes, digest, entry_at,
-    mainline, new_commits, own_entries, peel,
+    Change, ChangeError, History, Kind, MalformedTree, NewCommits, Objects, ReadError, Refs, WalkError, changes,
+    digest, entry_at, mainline, new_commits, own_entries, peel,
 };
 use crate::id::RepositoryName;
 use crate::limits;
@@ -44,6 +45,7 @@ pub(super) struct Gatherer<'a> {
     refs: &'a dyn RefValues,
     marks: &'a Catalogue,
     policy_on_ref: Option<PolicyCheck<'a>>,
+    baseline: Option<&'a Path>,
     commits: BTreeMap<Oid, CommitFacts>,
     /// For each examined commit, its change against its first parent, as far as some rule's paths cover it.
     sensitive: HashMap<Oid, Vec<Change>>,
@@ -83,6 +85,7 @@ impl<'a> Gatherer<'a> {
             refs,
             marks,
             policy_on_ref: None,
+            baseline: None,
             commits: BTreeMap::new(),
             sensitive: HashMap::new(),
             since: HashMap::new(),
@@ -92,6 +95,12 @@ impl<'a> Gatherer<'a> {
     /// Also looks at what the push does to the policy itself.
     pub(super) fn with_policy_check(mut self, check: PolicyCheck<'a>) -> Self {
         self.policy_on_ref = Some(check);
+        self
+    }
+
+    /// Also exempts the history that the refs had at install.
+    pub(super) fn with_baseline(mut self, baseline: Option<&'a Path>) -> Self {
+        self.baseline = baseline;
         self
     }
 
@@ -175,10 +184,8 @@ impl<'a> Gatherer<'a> {
             facts.judged = rules.iter().map(|rule| Judged { rule: *rule, commits: Vec::new(), doubt: None }).collect();
             return Ok(());
         };
-        if let Some(check) = &self.policy_on_ref {
-            if let Some(on_ref) = &mut facts.policy {
-                on_ref.problems = (check.problems)(tip).map_err(unreadable)?;
-            }
+        if let (Some(check), Some(on_ref)) = (&self.policy_on_ref, &mut facts.policy) {
+            on_ref.problems = (check.problems)(tip).map_err(unreadable)?;
         }
         let since_old = old.map(|old| self.new_commits(tip, &[old], limits::WALK)).transpose()?;
         if facts.old.is_some() {
@@ -321,9 +328,27 @@ impl<'a> Gatherer<'a> {
             Look::Everywhere => {
                 let selected = self.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
                 hidden.extend(selected.into_iter().map(|(_, commit)| commit));
+                hidden.extend(self.baseline()?);
             }
         }
         Ok(hidden.into_iter().collect())
+    }
+
+    /// The commits whose history every rule exempts, from the file that install wrote.
+    fn baseline(&self) -> Result<Vec<Oid>, Doubt> {
+        let Some(path) = self.baseline else { return Ok(Vec::new()) };
+        let unreadable =
+            |reason: &dyn std::fmt::Display| Doubt::Unreadable(format!("the baseline {}: {reason}", path.display()));
+        let text = std::fs::read(path).map_err(|error| unreadable(&error))?;
+        let mut known = Vec::new();
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let id = Oid::parse(line).ok_or_else(|| unreadable(&"a line is no object id"))?;
+            // What was pruned since exempts nothing.
+            if self.objects.contains(id).map_err(self::unreadable)? {
+                known.push(id);
+            }
+        }
+        Ok(known)
     }
 
     /// The commits whose history the rule exempts. One that does not exist exempts nothing.
@@ -450,6 +475,9 @@ impl<'a> Gatherer<'a> {
                 self.keep_sensitive(facts.id, changes);
                 Some(change)
             }
+            Err(error @ ChangeError::Malformed { reason: MalformedTree::TooDeep, .. }) => {
+                return Err(Doubt::Limit(error.to_string()));
+            }
             Err(error @ ChangeError::Malformed { .. }) => {
                 facts.tree_fault = Some(error.to_string());
                 None
@@ -558,7 +586,7 @@ fn change_doubt(error: ChangeError) -> Doubt {
     match error {
         ChangeError::Read(error) => unreadable(error),
         error @ ChangeError::Malformed { .. } => Doubt::Unreadable(error.to_string()),
-        error @ ChangeError::TooMany => Doubt::Limit(error.to_string()),
+        error @ (ChangeError::TooMany | ChangeError::OverBudget) => Doubt::Limit(error.to_string()),
     }
 }
 

@@ -8,6 +8,7 @@ use std::process::{Command as Process, Stdio};
 
 use clap::{Args, Subcommand};
 
+use super::client_hooks::{self, CommitMsg, PostCommit, PrePush};
 use super::engine::{EngineError, Settings, judge};
 use super::gather::StoredRefs;
 use super::policy_source::{PolicyArg, PolicyError};
@@ -31,6 +32,12 @@ enum Hook {
     PreReceive(Server),
     /// Decide one update, given as arguments
     Update(Update),
+    /// Seal the message of an agent's commit
+    CommitMsg(CommitMsg),
+    /// Seal an agent's commit where commit-msg could not
+    PostCommit(PostCommit),
+    /// Decide beforehand what the server would say
+    PrePush(PrePush),
 }
 
 #[derive(Args)]
@@ -41,6 +48,9 @@ struct Server {
     /// The name that seals are bound to
     #[arg(long, value_name = "NAME", value_parser = repository_name)]
     repository: Option<RepositoryName>,
+    /// A file of commits whose history is exempt
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// A hook to run afterwards if the push is accepted, with the same input
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
@@ -59,7 +69,7 @@ struct Update {
     new: OsString,
 }
 
-fn repository_name(text: &str) -> std::result::Result<RepositoryName, String> {
+pub(super) fn repository_name(text: &str) -> std::result::Result<RepositoryName, String> {
     RepositoryName::parse(text.as_bytes()).ok_or_else(|| "a repository name is [a-z0-9][a-z0-9._/-]{0,63}".to_owned())
 }
 
@@ -67,6 +77,9 @@ pub(super) fn run(arguments: Arguments) -> Result {
     match arguments.hook {
         Hook::PreReceive(server) => pre_receive(server),
         Hook::Update(update) => one_update(update),
+        Hook::CommitMsg(hook) => client_hooks::commit_msg(hook),
+        Hook::PostCommit(hook) => client_hooks::post_commit(hook),
+        Hook::PrePush(hook) => client_hooks::pre_push(hook),
     }
 }
 
@@ -81,8 +94,8 @@ fn pre_receive(server: Server) -> Result {
 /// The update hook sees one ref and, before git 2.11's quarantine reached it, less of the push than pre-receive does.
 fn one_update(update: Update) -> Result {
     use std::os::unix::ffi::OsStrExt as _;
-    let push = Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes())
-        .map_err(|error| Failure::new(error.to_string().replace("line 1 of standard input", "the hook's arguments")))?;
+    let push =
+        Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes()).map_err(Failure::new)?;
     match decide(&update.server, &push)? {
         Exit::Accepted => chain(update.server.chain, &[update.name, update.old, update.new], None),
         refused => Ok(refused),
@@ -90,16 +103,23 @@ fn one_update(update: Update) -> Result {
 }
 
 fn decide(server: &Server, push: &Push) -> Result {
+    // Git runs no hook for a push of nothing (receive-pack.c), so whoever ran this one kept the updates from it.
     if push.updates.is_empty() {
-        return Ok(Exit::Accepted);
+        return Err(Failure::new("standard input names no ref").hint(
+            "another hook has read it before this one; give that one its own copy, or run it afterwards with --chain",
+        ));
     }
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
     let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format).map_err(|error| with_causes(&error))?;
     let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
-    let settings = Settings { policies: server.policies.clone(), repository: server.repository.clone() };
+    let settings = Settings {
+        policies: server.policies.clone(),
+        repository: server.repository.clone(),
+        baseline: server.baseline.clone(),
+    };
     let values = StoredRefs { refs: &refs, objects: &objects };
-    let verdict = judge(&settings, push, &dir, &objects, &values, &Catalogue::builtin(), now()?)
+    let verdict = judge(&settings, push, &dir, &objects, &values, Catalogue::builtin(), now()?)
         .map_err(|error| engine_failure(&error))?;
     Ok(conclude(&verdict))
 }
@@ -154,7 +174,7 @@ fn with_causes(error: &dyn std::error::Error) -> Failure {
 }
 
 /// Becomes the hook that was there before ours, with the input that git gave us. No child process: this one is replaced.
-fn chain(hook: Option<PathBuf>, arguments: &[OsString], input: Option<&[u8]>) -> Result {
+pub(super) fn chain(hook: Option<PathBuf>, arguments: &[OsString], input: Option<&[u8]>) -> Result {
     let Some(hook) = hook else { return Ok(Exit::Accepted) };
     let failed = |error: std::io::Error| {
         Failure::new(format!("cannot run the chained hook {}: {error}", hook.display()))

@@ -1,8 +1,8 @@
 //! The repository that a command runs in, on a desk: git itself answers what is local.
 
-use std::ffi::OsStr;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::io::{Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use super::engine::Settings;
 use super::gather::RefValues;
@@ -22,8 +22,8 @@ pub(super) struct Local {
 impl Local {
     /// Opens the repository around the current directory.
     pub(super) fn open() -> Result<Self> {
-        let git_dir = PathBuf::from(git_line(["rev-parse", "--absolute-git-dir"])?);
-        let format = match git_line(["rev-parse", "--show-object-format"])?.as_str() {
+        let git_dir = PathBuf::from(git(&["rev-parse", "--absolute-git-dir"]).line()?);
+        let format = match git(&["rev-parse", "--show-object-format"]).line()?.as_str() {
             "sha1" => ObjectFormat::Sha1,
             "sha256" => ObjectFormat::Sha256,
             other => return Err(Failure::new(format!("this repository has the unknown object format {other}"))),
@@ -37,9 +37,9 @@ impl Local {
 
     /// The commit that a revision names.
     pub(super) fn commit(&self, revision: &str) -> Result<Oid> {
-        let line =
-            git_line(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")])
-                .map_err(|_| Failure::new(format!("{revision} names no commit in this repository")))?;
+        let line = git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")])
+            .line()
+            .map_err(|_| Failure::new(format!("{revision} names no commit in this repository")))?;
         Oid::parse(line.as_bytes())
             .ok_or_else(|| Failure::new(format!("git names {revision} {line}, which is no object id")))
     }
@@ -55,7 +55,7 @@ pub(super) fn settings(policies: &[PolicyArg], repository: Option<RepositoryName
         (None, None) => None,
     };
     if !policies.is_empty() {
-        return Ok(Settings { policies: policies.to_vec(), repository });
+        return Ok(Settings { policies: policies.to_vec(), repository, baseline: None });
     }
     let policies = match config("countersign.policy")? {
         Some(text) => {
@@ -63,44 +63,93 @@ pub(super) fn settings(policies: &[PolicyArg], repository: Option<RepositoryName
         }
         None => work_tree_policy()?.into_iter().collect(),
     };
-    Ok(Settings { policies, repository })
+    Ok(Settings { policies, repository, baseline: None })
 }
 
 fn work_tree_policy() -> Result<Option<PolicyArg>> {
-    let Ok(top) = git_line(["rev-parse", "--show-toplevel"]) else { return Ok(None) };
+    let Ok(top) = git(&["rev-parse", "--show-toplevel"]).line() else { return Ok(None) };
     let path = PathBuf::from(top).join(".countersign").join("policy.toml");
     Ok(path.exists().then_some(PolicyArg::File(path)))
 }
 
 /// One value of git's configuration.
 pub(super) fn config(key: &str) -> Result<Option<String>> {
-    let output = run_git(["config", "--get", key])?;
+    let output = git(&["config", "--get", key]).output()?;
     match output.status.code() {
         Some(0) => Ok(Some(text(output.stdout)?)),
         Some(1) => Ok(None),
-        _ => Err(Failure::new(format!(
-            "git config --get {key} failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ))),
+        _ => Err(Failure::new(format!("git config --get {key} failed: {}", said(&output)))),
     }
 }
 
-/// The one line that a git command prints.
-pub(super) fn git_line<const N: usize>(arguments: [&str; N]) -> Result<String> {
-    let output = run_git(arguments)?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(Failure::new(format!("git {} failed: {said}", arguments.first().unwrap_or(&""))));
-    }
-    text(output.stdout)
+/// A git command to run: what is local, git answers.
+pub(super) struct Git {
+    command: Command,
+    name: String,
+    input: Option<Vec<u8>>,
 }
 
-fn run_git<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Result<std::process::Output> {
+/// Prepares a git command.
+pub(super) fn git(arguments: &[&str]) -> Git {
     let mut command = Command::new("git");
-    command.args(arguments).stdin(Stdio::null());
-    command
-        .output()
-        .map_err(|error| Failure::new(format!("cannot run git: {error}")).hint("install git, or put it on PATH"))
+    command.args(arguments);
+    Git { command, name: (*arguments.first().unwrap_or(&"")).to_owned(), input: None }
+}
+
+impl Git {
+    /// Gives it standard input.
+    pub(super) fn input(mut self, input: &[u8]) -> Self {
+        self.input = Some(input.to_vec());
+        self
+    }
+
+    /// Runs it in a repository, whatever repository the environment names.
+    pub(super) fn in_repository(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
+        for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
+            self.command.env_remove(variable);
+        }
+        self
+    }
+
+    /// Runs it, whatever its exit code.
+    pub(super) fn output(mut self) -> Result<Output> {
+        let failed = |error: std::io::Error| {
+            Failure::new(format!("cannot run git: {error}")).hint("install git, or put it on PATH")
+        };
+        let Some(input) = self.input else {
+            return self.command.stdin(Stdio::null()).output().map_err(failed);
+        };
+        // A file, not a pipe: git may write before it has read everything.
+        let mut file = tempfile::tempfile().map_err(failed)?;
+        file.write_all(&input).and_then(|()| file.rewind()).map_err(failed)?;
+        self.command.stdin(Stdio::from(file)).output().map_err(failed)
+    }
+
+    /// Runs it; anything but exit 0 is a failure.
+    pub(super) fn run(self) -> Result<Vec<u8>> {
+        let name = self.name.clone();
+        let output = self.output()?;
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(Failure::new(format!("git {name} failed: {}", said(&output))))
+        }
+    }
+
+    /// Runs it for the one line that it prints.
+    pub(super) fn line(self) -> Result<String> {
+        self.run().and_then(text)
+    }
+
+    /// Whether it ends with exit 0.
+    pub(super) fn succeeds(self) -> Result<bool> {
+        Ok(self.output()?.status.success())
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).trim().to_owned()
 }
 
 fn text(bytes: Vec<u8>) -> Result<String> {

@@ -3,15 +3,25 @@
 
 #![allow(clippy::disallowed_methods)]
 
+mod agent;
 mod check;
+mod client_hooks;
+mod demo;
+mod desk;
 mod engine;
 mod explain;
 mod gather;
 mod hook;
+mod init;
+mod install;
 mod local;
+mod person_key;
 mod policy_command;
 mod policy_source;
 mod push;
+mod sealing;
+mod show;
+mod sign;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -28,10 +38,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the whole story on a real repository, in seconds
+    Demo(demo::Arguments),
+    /// Write a starter policy that locks nobody out
+    Init(init::Arguments),
+    /// Give an agent a key of its own
+    Agent(agent::Arguments),
     /// Decide beforehand what the server would say about commits
     Check(check::Arguments),
+    /// Show who stands behind a commit
+    Show(show::Arguments),
     /// Say in words what a ref needs, or what a finding means
     Explain(explain::Arguments),
+    /// Protect server repositories, or give this clone its hooks
+    Install(install::Install),
+    /// Put back what was there before install
+    Uninstall(install::Uninstall),
+    /// Seal an agent's commits, or adopt them as a person
+    Sign(sign::Arguments),
     /// Check a policy, or print its digest
     Policy(policy_command::Arguments),
     /// Run as a git hook (the installed shims call this)
@@ -91,8 +115,15 @@ pub fn run() -> ExitCode {
         }
     };
     let result = match arguments.command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Init(arguments) => init::run(arguments),
+        Command::Agent(arguments) => agent::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Install(arguments) => install::install(arguments),
+        Command::Uninstall(arguments) => install::uninstall(arguments),
+        Command::Sign(arguments) => sign::run(arguments),
         Command::Policy(arguments) => policy_command::run(arguments),
         Command::Hook(arguments) => hook::run(arguments),
     };

@@ -32,12 +32,14 @@ pub(crate) enum PushError {
     Line(usize),
     #[error("line {0} of standard input ends without a line feed")]
     Cut(usize),
-    #[error("line {0} names a ref a second time")]
+    #[error("line {0} of standard input names a ref a second time")]
     Repeated(usize),
-    #[error("line {0} mixes SHA-1 and SHA-256 ids")]
+    #[error("line {0} of standard input mixes SHA-1 and SHA-256 ids")]
     Mixed(usize),
-    #[error("line {0} moves a ref from nothing to nothing")]
+    #[error("line {0} of standard input moves a ref from nothing to nothing")]
     Nothing(usize),
+    #[error("the hook's arguments are not a ref and its two values")]
+    Arguments,
     #[error("more than {} refs in one push", limits::REF_UPDATES)]
     TooMany,
 }
@@ -66,11 +68,11 @@ impl Push {
             let (Some(old), Some(new), Some(name)) = (words.next(), words.next(), words.next()) else {
                 return Err(PushError::Line(number));
             };
+            let update = RefUpdate::new(name, old, new).ok_or(PushError::Line(number))?;
             if old.len() != new.len() || (position > 0 && old.len() != push.format.id_len() * 2) {
                 return Err(PushError::Mixed(number));
             }
             push.format = if old.len() == 64 { ObjectFormat::Sha256 } else { ObjectFormat::Sha1 };
-            let update = RefUpdate::new(name, old, new).ok_or(PushError::Line(number))?;
             if update.old.is_none() && update.new.is_none() {
                 return Err(PushError::Nothing(number));
             }
@@ -82,9 +84,22 @@ impl Push {
         Ok(push)
     }
 
+    /// Parses the `localref SP localoid SP remoteref SP remoteoid LF` lines of pre-push.
+    pub(crate) fn parse_pre_push(bytes: &[u8]) -> Result<Self, PushError> {
+        let mut lines = Vec::with_capacity(bytes.len());
+        for (position, line) in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
+            let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+            let [_, local, name, remote] = words.as_slice() else { return Err(PushError::Line(position + 1)) };
+            lines.extend([*remote, b" ", local, b" ", name, b"\n"].concat());
+        }
+        Self::parse(&lines)
+    }
+
     /// The one update of the `update` hook, from its three arguments.
     pub(crate) fn of_update(name: &[u8], old: &[u8], new: &[u8]) -> Result<Self, PushError> {
-        Self::parse(&[old, b" ", new, b" ", name, b"\n"].concat())
+        // Each argument must be whole by itself before they stand in one line.
+        RefUpdate::new(name, old, new).ok_or(PushError::Arguments)?;
+        Self::parse(&[old, b" ", new, b" ", name, b"\n"].concat()).map_err(|_| PushError::Arguments)
     }
 }
 
@@ -115,6 +130,7 @@ mod tests {
             (format!("{NULL} {A}\n"), PushError::Line(1)),
             ("\n".to_owned(), PushError::Line(1)),
             (format!("{NULL} {A} main\n"), PushError::Line(1)),
+            (format!("{NULL} junk refs/heads/x\n"), PushError::Line(1)),
             (format!("{NULL} {A} refs/heads/a b\n"), PushError::Line(1)),
             (format!("{NULL} {} refs/heads/x\n", A.to_uppercase()), PushError::Line(1)),
             (format!("{NULL} {NULL} refs/heads/x\n"), PushError::Nothing(1)),

@@ -50,6 +50,13 @@ pub enum Malformed {
     TagSignatures,
 }
 
+impl Malformed {
+    /// Whether the object is only larger than what is looked at.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::HeadersTooLarge | Self::TooManyParents)
+    }
+}
+
 /// One header with its place in the object.
 #[derive(Debug)]
 pub(super) struct Header<'a> {

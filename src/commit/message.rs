@@ -142,6 +142,25 @@ fn split_lines(message: &[u8]) -> Vec<Line<'_>> {
     lines
 }
 
+/// Whether a line begins like a trailer of ours, in any case.
+pub fn is_our_line(line: &[u8]) -> bool {
+    is_ours(line)
+}
+
+/// Whether the message ends in a paragraph of trailers to which a block can be added: not its first paragraph, and without a
+/// cherry-pick note, which a seal may not follow.
+pub fn ends_in_trailers(message: &[u8]) -> bool {
+    let lines = split_lines(message);
+    let first = last_paragraph(&lines);
+    let (above, paragraph) = lines.split_at(first);
+    let mut lines = paragraph.iter().take_while(|line| !line.text.is_empty()).peekable();
+    let trailing = paragraph.last().is_some_and(|line| !line.text.is_empty());
+    trailing
+        && above.iter().any(|line| !line.text.is_empty())
+        && lines.peek().is_some()
+        && lines.all(|line| is_trailer(line.text))
+}
+
 fn is_ours(text: &[u8]) -> bool {
     text.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }

@@ -12,6 +12,7 @@ mod tag;
 
 pub use headers::Malformed;
 pub use ident::Ident;
-pub use message::{Block, MalformedTrailers, TrailerFault, Trailers, parse_trailers};
+pub(crate) use message::DRAFTED;
+pub use message::{Block, MalformedTrailers, TrailerFault, Trailers, ends_in_trailers, is_our_line, parse_trailers};
 pub use raw::{Commit, RawSignature};
 pub use tag::{Tag, TagTarget};

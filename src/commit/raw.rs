@@ -58,6 +58,17 @@ impl<'a> Commit<'a> {
     }
 }
 
+impl Commit<'_> {
+    /// The headers after the committer that are neither an encoding nor a signature, as they stand in `raw`, the object that
+    /// this commit was parsed from.
+    pub fn other_headers(&self, raw: &[u8]) -> Vec<u8> {
+        let Ok((headers, _)) = split(raw) else { return Vec::new() };
+        let known = |name: &[u8]| matches!(name, b"tree" | b"parent" | b"author" | b"committer" | b"encoding");
+        let others = headers.iter().filter(|header| !known(header.name) && !header.name.starts_with(b"gpgsig"));
+        others.flat_map(|header| raw.get(header.span.clone()).unwrap_or_default().to_vec()).collect()
+    }
+}
+
 /// Checks the headers after the known prefix: each name once (`mergetag` may repeat, an octopus merge has several), and no
 /// signature but the repository's own.
 fn only_signature(raw: &[u8], rest: &[Header<'_>], format: ObjectFormat) -> Result<Option<RawSignature>, Malformed> {

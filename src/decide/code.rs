@@ -57,6 +57,14 @@ impl Code {
         Self::ALL.iter().copied().find(|code| code.name() == name)
     }
 
+    /// Whether it is about who made a commit or tag, which its maker can mend before pushing.
+    pub const fn concerns_identity(self) -> bool {
+        !matches!(
+            self,
+            Self::ForcePushDenied | Self::DeleteDenied | Self::RefDenied | Self::PolicyInvalid | Self::LimitExceeded
+        )
+    }
+
     /// Its section of the reference, in Markdown, from its heading to the next.
     pub fn section(self) -> &'static str {
         let heading = format!("## {}\n", self.name());

@@ -8,6 +8,9 @@ use crate::policy::{Identity, Kind, Marks, Permission, Principal, Standing};
 use crate::seal;
 use crate::ssh::PublicKey;
 
+/// Days before a review date on which pushes begin to warn (design.md 4.5).
+const REVIEW_NOTICE_DAYS: i64 = 14;
+
 /// Judges one commit under one rule.
 pub(super) fn judge(bench: &Bench<'_>, judged: &JudgedCommit, commit: &CommitFacts, docket: &mut Docket<'_>) {
     if bench.rule.identity == Identity::None && !restricts_agents(bench) {
@@ -15,6 +18,9 @@ pub(super) fn judge(bench: &Bench<'_>, judged: &JudgedCommit, commit: &CommitFac
     }
     let mut case = Case { bench, judged, commit, docket };
     if let Form::Malformed(reason) = &commit.form {
+        if reason.is_limit() {
+            return case.find(Code::LimitExceeded, reason.to_string(), "split the commit".to_owned());
+        }
         let hint = "make the commit again with git: git commit --amend --no-edit, or git rebase".to_owned();
         return case.find(Code::MalformedCommit, format!("the commit has no single reading: {reason}"), hint);
     }
@@ -73,6 +79,10 @@ impl<'b> Case<'b, '_, '_> {
         match &self.commit.seals {
             // A squash by a forge joins messages, so trailers may stand anywhere in it.
             Err(_) if matches!(signer, Maker::Service(_)) => signer,
+            Err(fault) if fault.reason == TrailerFault::TooMany => {
+                self.find(Code::LimitExceeded, fault.to_string(), "remove trailers that nobody needs".to_owned());
+                Maker::Faulty
+            }
             Err(fault) => {
                 let hint = match fault.reason {
                     TrailerFault::Misplaced | TrailerFault::NotATrailer => {
@@ -221,7 +231,7 @@ impl<'b> Case<'b, '_, '_> {
     /// The agent is who it says; may it work here?
     fn allowed(&mut self, agent: &Principal) {
         if self.bench.rule.agents.contains(agent) {
-            return;
+            return self.review_nears(agent);
         }
         let code = if self.judged.touched.is_some() { Code::PathDenied } else { Code::AgentNotAllowed };
         let detail = format!("{}'s work is not accepted here", agent.id);
@@ -230,6 +240,19 @@ impl<'b> Case<'b, '_, '_> {
             None => format!("push to a ref that accepts {}: countersign explain REF names what each asks", agent.id),
         };
         self.find(code, detail, hint);
+    }
+
+    /// Two weeks before an agent is suspended, every push of its work says so.
+    fn review_nears(&mut self, agent: &Principal) {
+        let Some(date) = agent.review_by.filter(|date| date.is_within(REVIEW_NOTICE_DAYS, self.bench.now)) else {
+            return;
+        };
+        let owner = agent.owner.as_ref().map_or("its owner", |owner| owner.as_str());
+        let detail = format!("{} is to be reviewed by {date}, and suspended after that day", agent.id);
+        let hint =
+            format!("ask {owner} to review it and an admin to move review-by ({}:{})", agent.at.file, agent.at.line);
+        let (rule, subject) = (self.bench.rule, Subject::Ref(self.docket.update.name.clone()));
+        self.docket.warn(rule, Code::AgentSuspended, subject, detail, hint);
     }
 
     fn adopted(&mut self) {

@@ -40,6 +40,9 @@ pub enum ChangeError {
         /// What is wrong with it.
         reason: MalformedTree,
     },
+    /// More tree entries in all than [`limits::TREE_ENTRIES`].
+    #[error("more than {} tree entries would have to be read", limits::TREE_ENTRIES)]
+    OverBudget,
     /// More paths than [`limits::CHANGED_PATHS`].
     #[error("more than {} paths change", limits::CHANGED_PATHS)]
     TooMany,
@@ -166,7 +169,9 @@ impl Differ<'_> {
 
     fn entries<'r>(&self, id: Option<Oid>, raw: Option<&'r [u8]>) -> Result<Vec<Entry<'r>>, ChangeError> {
         let (Some(tree), Some(raw)) = (id, raw) else { return Ok(Vec::new()) };
-        parse_tree(raw, self.objects.format()).map_err(|reason| ChangeError::Malformed { tree, reason })
+        let entries =
+            parse_tree(raw, self.objects.format()).map_err(|reason| ChangeError::Malformed { tree, reason })?;
+        if self.objects.within_budget(entries.len()) { Ok(entries) } else { Err(ChangeError::OverBudget) }
     }
 
     fn alone(&mut self, entry: Option<&Entry<'_>>, side: Side) -> Result<(), ChangeError> {

@@ -1,6 +1,6 @@
 //! The object store of one push: the quarantine first, then the repository with its packs and alternates.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -69,6 +69,9 @@ pub enum ReadError {
         /// The ceiling, from [`limits`].
         limit: u64,
     },
+    /// An object cannot be stored.
+    #[error("the object cannot be stored: {0}")]
+    Write(String),
     /// Refs cannot be read.
     #[error("refs cannot be read: {0}")]
     Refs(String),
@@ -80,6 +83,7 @@ pub struct Objects {
     incoming: Option<gix::odb::Handle>,
     stored: Vec<gix::odb::Handle>,
     trees: RefCell<TreeCache>,
+    entries_read: Cell<u64>,
 }
 
 impl Objects {
@@ -102,6 +106,7 @@ impl Objects {
             incoming: incoming.map(|path| open(path, format)).transpose()?,
             stored: stored.into_iter().map(|path| open(path, format)).collect::<Result<_, _>>()?,
             trees: RefCell::default(),
+            entries_read: Cell::new(0),
         })
     }
 
@@ -177,6 +182,24 @@ impl Objects {
         });
         self.trees.borrow_mut().keep(id, &tree);
         Ok(tree)
+    }
+
+    /// Counts tree entries that were read. False once there are more than [`limits::TREE_ENTRIES`].
+    pub(super) fn within_budget(&self, entries: usize) -> bool {
+        let total = self.entries_read.get().saturating_add(u64::try_from(entries).unwrap_or(u64::MAX));
+        self.entries_read.set(total);
+        total <= limits::TREE_ENTRIES
+    }
+
+    /// Stores a commit as a loose object. Only a desk does so, never the enforcing path.
+    ///
+    /// # Errors
+    /// [`ReadError::Write`] if the object directory cannot be written.
+    pub fn write_commit(&self, raw: &[u8]) -> Result<Oid, ReadError> {
+        use gix::objs::Write as _;
+        let store = self.stored.first().ok_or_else(|| ReadError::Write("no object directory is open".into()))?;
+        let written = store.write_buf(gix::objs::Kind::Commit, raw);
+        written.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
     }
 
     fn read(&self, id: Oid, wanted: Kind, limit: u64) -> Result<Vec<u8>, ReadError> {

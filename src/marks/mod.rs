@@ -10,11 +10,12 @@ mod table;
 
 use std::sync::LazyLock;
 
+use table::{Row, Rows};
+
 use crate::limits;
 
 pub use pattern::Pattern;
 pub use syntax::PatternError;
-use table::Row;
 pub use table::{CatalogueError, EnvMark, EnvTest, MarkKind, RowProblem, Strength};
 
 /// The month of the built-in list.
@@ -34,7 +35,7 @@ const EXCERPT: usize = 80;
 /// The marks we know.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    rows: Vec<Row>,
+    rows: Rows,
     environment: Vec<EnvMark>,
 }
 
@@ -87,18 +88,16 @@ impl Catalogue {
     /// The marks in a commit or tag, each agent and kind once, at most 16, in the order of the text.
     pub fn find(&self, source: &MarkSource<'_>) -> Vec<Mark> {
         let mut found = Vec::new();
-        self.search(source.author_email, &[MarkKind::AuthorEmail], &mut found);
-        self.search(source.author_name, &[MarkKind::AuthorName], &mut found);
+        self.rows.search(MarkKind::AuthorEmail, source.author_email, &mut found);
+        self.rows.search(MarkKind::AuthorName, source.author_name, &mut found);
         let (head, tail) = ends(source.message);
         for line in [head, tail].into_iter().flat_map(|part| part.split(|byte| *byte == b'\n')) {
             // `git merge --squash` indents the messages it joins.
             let line = line.trim_ascii();
-            let kinds: &[MarkKind] = match () {
-                () if line.is_empty() => continue,
-                () if is_key_value(line) => &[MarkKind::Trailer, MarkKind::Footer],
-                () => &[MarkKind::Footer],
-            };
-            self.search(line, kinds, &mut found);
+            if is_key_value(line) {
+                self.rows.search(MarkKind::Trailer, line, &mut found);
+            }
+            self.rows.search(MarkKind::Footer, line, &mut found);
             if found.len() >= MARKS {
                 break;
             }
@@ -110,14 +109,15 @@ impl Catalogue {
     pub fn environment(&self) -> impl Iterator<Item = &EnvMark> {
         self.environment.iter()
     }
+}
 
-    fn search(&self, text: &[u8], kinds: &[MarkKind], found: &mut Vec<Mark>) {
+impl Rows {
+    fn search(&self, kind: MarkKind, text: &[u8], found: &mut Vec<Mark>) {
         let text = text.get(..LINE_BYTES).unwrap_or(text);
-        for row in self.rows.iter().filter(|row| kinds.contains(&row.kind)) {
-            let known = |mark: &Mark| mark.kind == row.kind && mark.agent == row.agent && mark.strength == row.strength;
-            if row.pattern.is_match(text) && !found.iter().any(known) && found.len() < MARKS {
-                let (agent, line) = (row.agent.clone(), excerpt(text));
-                found.push(Mark { agent, kind: row.kind, line, strength: row.strength });
+        for Row { agent, strength, .. } in self.of(kind).iter().filter(|row| row.pattern.is_match(text)) {
+            let known = |mark: &Mark| mark.kind == kind && mark.agent == *agent && mark.strength == *strength;
+            if !found.iter().any(known) && found.len() < MARKS {
+                found.push(Mark { agent: agent.clone(), kind, line: excerpt(text), strength: *strength });
             }
         }
     }

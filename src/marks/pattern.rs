@@ -14,8 +14,10 @@ pub struct Pattern {
     anchored: bool,
     /// Bytes a match can start with, in lower case; `None` where a match may be empty.
     first: Option<ByteSet>,
-    /// Bytes that stand in every match, in lower case; may be empty.
-    required: Vec<u8>,
+    /// What every match starts with, in lower case, where it starts at the start of the text; may be empty.
+    prefix: Vec<u8>,
+    /// One of these stands in every match, in lower case; no entry asks nothing.
+    required: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +45,8 @@ impl Pattern {
             program,
             anchored: is_anchored(&node),
             first: (!nullable).then_some(first),
-            required: required_bytes(&node),
+            prefix: prefix(&node),
+            required: required(&node),
         })
     }
 
@@ -51,7 +54,10 @@ impl Pattern {
     pub fn is_match(&self, text: &[u8]) -> bool {
         let impossible_start = self.anchored
             && self.first.is_some_and(|set| !text.first().is_some_and(|byte| set.contains(byte.to_ascii_lowercase())));
-        !impossible_start && holds(text, &self.required) && self.simulate(text)
+        !impossible_start
+            && text.get(..self.prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(&self.prefix))
+            && (self.required.is_empty() || self.required.iter().any(|needle| holds(text, needle)))
+            && self.simulate(text)
     }
 
     fn simulate(&self, text: &[u8]) -> bool {
@@ -247,18 +253,39 @@ fn first_bytes(node: &Node) -> (ByteSet, bool) {
     }
 }
 
-/// The longest run of plain bytes on the pattern's top level.
-fn required_bytes(node: &Node) -> Vec<u8> {
+/// The plain bytes after the anchor of an anchored pattern.
+fn prefix(node: &Node) -> Vec<u8> {
     let Node::Concat(nodes) = node else { return Vec::new() };
-    let mut runs = vec![Vec::new()];
-    for node in nodes {
-        match (node, runs.last_mut()) {
-            (Node::Byte(byte), Some(run)) => run.push(*byte),
+    let Some((Node::Assert(Assert::Start), rest)) = nodes.split_first() else { return Vec::new() };
+    rest.iter().map_while(|node| if let Node::Byte(byte) = node { Some(*byte) } else { None }).collect()
+}
+
+/// Texts of which one stands in every match, chosen so that the shortest of them is long: the longest run of plain
+/// bytes after the prefix, or the best of each branch of an alternation.
+fn required(node: &Node) -> Vec<Vec<u8>> {
+    let nodes = match node {
+        Node::Concat(nodes) => nodes.as_slice(),
+        Node::Either(branches) => {
+            let each: Vec<_> = branches.iter().map(required).collect();
+            return if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() };
+        }
+        _ => return Vec::new(),
+    };
+    let mut candidates = vec![vec![Vec::new()]];
+    let after_prefix = match nodes.split_first() {
+        Some((Node::Assert(Assert::Start), rest)) => rest.get(prefix(node).len()..).unwrap_or_default(),
+        _ => nodes,
+    };
+    for node in after_prefix {
+        match (node, candidates.last_mut().map(Vec::as_mut_slice)) {
+            (Node::Byte(byte), Some([run])) => run.push(*byte),
             (Node::Assert(_), _) => {}
-            _ => runs.push(Vec::new()),
+            (Node::Either(_), _) => candidates.extend([required(node), vec![Vec::new()]]),
+            _ => candidates.push(vec![Vec::new()]),
         }
     }
-    runs.into_iter().max_by_key(Vec::len).unwrap_or_default()
+    let shortest = |texts: &Vec<Vec<u8>>| texts.iter().map(Vec::len).min().unwrap_or_default();
+    candidates.into_iter().max_by_key(shortest).filter(|texts| shortest(texts) > 0).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -34,10 +34,38 @@ pub enum Strength {
 /// A row about commits and tags.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    pub(super) kind: MarkKind,
     pub(super) pattern: Pattern,
     pub(super) agent: String,
     pub(super) strength: Strength,
+}
+
+/// The rows about commits and tags, by what they look at: every line of a message is asked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rows {
+    author_email: Vec<Row>,
+    author_name: Vec<Row>,
+    trailer: Vec<Row>,
+    footer: Vec<Row>,
+}
+
+impl Rows {
+    pub(super) fn of(&self, kind: MarkKind) -> &[Row] {
+        match kind {
+            MarkKind::AuthorEmail => &self.author_email,
+            MarkKind::AuthorName => &self.author_name,
+            MarkKind::Trailer => &self.trailer,
+            MarkKind::Footer => &self.footer,
+        }
+    }
+
+    fn push(&mut self, kind: MarkKind, row: Row) {
+        match kind {
+            MarkKind::AuthorEmail => self.author_email.push(row),
+            MarkKind::AuthorName => self.author_name.push(row),
+            MarkKind::Trailer => self.trailer.push(row),
+            MarkKind::Footer => self.footer.push(row),
+        }
+    }
 }
 
 /// A variable that an agent sets in the processes it starts.
@@ -109,7 +137,7 @@ pub enum RowProblem {
 }
 
 /// Reads a table; `#` begins a comment line.
-pub(super) fn read(tsv: &str, rows: &mut Vec<Row>, environment: &mut Vec<EnvMark>) -> Result<(), CatalogueError> {
+pub(super) fn read(tsv: &str, rows: &mut Rows, environment: &mut Vec<EnvMark>) -> Result<(), CatalogueError> {
     if tsv.len() > limits::POLICY_BYTES || tsv.lines().count() > ROWS {
         return Err(CatalogueError { line: 1, problem: RowProblem::TooLarge });
     }
@@ -123,7 +151,7 @@ pub(super) fn read(tsv: &str, rows: &mut Vec<Row>, environment: &mut Vec<EnvMark
     Ok(())
 }
 
-fn read_row(line: &str, rows: &mut Vec<Row>, environment: &mut Vec<EnvMark>) -> Result<(), RowProblem> {
+fn read_row(line: &str, rows: &mut Rows, environment: &mut Vec<EnvMark>) -> Result<(), RowProblem> {
     let mut columns = line.split('\t');
     let (Some(kind), Some(pattern), Some(agent)) = (columns.next(), columns.next(), columns.next()) else {
         return Err(RowProblem::Columns);
@@ -147,7 +175,7 @@ fn read_row(line: &str, rows: &mut Vec<Row>, environment: &mut Vec<EnvMark>) -> 
         _ => return Err(RowProblem::Kind),
     };
     let pattern = Pattern::compile(pattern).map_err(RowProblem::Pattern)?;
-    rows.push(Row { kind, pattern, agent: agent.to_owned(), strength: strength(agent, source) });
+    rows.push(kind, Row { pattern, agent: agent.to_owned(), strength: strength(agent, source) });
     Ok(())
 }
 
@@ -203,18 +231,22 @@ mod tests {
             ("env\t=x\ta", Variable),
         ];
         for (row, problem) in table {
-            let error = read(&format!("# c\n\n{row}\n"), &mut Vec::new(), &mut Vec::new()).unwrap_err();
+            let error = read(&format!("# c\n\n{row}\n"), &mut Rows::default(), &mut Vec::new()).unwrap_err();
             assert_eq!(error, CatalogueError { line: 3, problem }, "{row}");
         }
         let many = "#\n".repeat(ROWS + 1);
-        assert_eq!(read(&many, &mut Vec::new(), &mut Vec::new()).unwrap_err().problem, TooLarge);
+        assert_eq!(read(&many, &mut Rows::default(), &mut Vec::new()).unwrap_err().problem, TooLarge);
     }
 
     #[test]
     fn reads_variables() {
         let mut marks = Vec::new();
-        read("env\tA\tx\tS (check before B)\nenv\tB~part\tgeneric: y\tS\nenv\tC=1\tz", &mut Vec::new(), &mut marks)
-            .unwrap();
+        read(
+            "env\tA\tx\tS (check before B)\nenv\tB~part\tgeneric: y\tS\nenv\tC=1\tz",
+            &mut Rows::default(),
+            &mut marks,
+        )
+        .unwrap();
         let (one, two, three) = (&marks[0], &marks[1], &marks[2]);
         assert_eq!((one.agent.as_deref(), one.before.as_deref()), (Some("x"), Some("B")));
         assert!(one.test.accepts("0") && !one.test.accepts(""));

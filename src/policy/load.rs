@@ -49,7 +49,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     let parsed = parse(&layered, &mut problems);
     let mut building = Building::default();
     for (file, table, layer) in &parsed {
-        building.declare(file, table, *layer, &mut problems);
+        building.declare(file, table, layer, &mut problems);
     }
     building.registry.check(&mut problems);
     let rules = building.rules(&parsed, &mut problems);
@@ -261,13 +261,14 @@ fn check_since(rules: &[Rule], problems: &mut Problems) {
     }
 }
 
-/// The digest of a policy: of a domain tag, then per file its name, its policy's number and its text, each after its length.
+/// The digest of a policy: of a domain tag, then per file its policy's number and its text, each after its length. Where the
+/// files lie makes no difference, so that an admin can tell it before the policy is in the repository.
 fn digest(files: &[Layered]) -> Digest {
     let mut hash = Sha256::new();
     hash.update(b"countersign-policy-v1\0");
     for file in files {
         let layer = file.layer.to_string();
-        for part in [file.source.name.as_bytes(), layer.as_bytes(), file.source.text.as_bytes()] {
+        for part in [layer.as_bytes(), file.source.text.as_bytes()] {
             hash.update(part.len().to_string().as_bytes());
             hash.update(b":");
             hash.update(part);

@@ -10,6 +10,9 @@ mod reader;
 mod rules;
 mod starter;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use date::Date;

@@ -235,9 +235,8 @@ impl Registry {
             let Some(owner) = &principal.owner else { continue };
             match self.principals.get(owner) {
                 Some(person) if person.kind == Kind::Person => {}
-                Some(other) => {
-                    let message =
-                        format!("the owner of `{}` is `{owner}`, which is a {}", principal.id, other.kind.noun());
+                Some(_) => {
+                    let message = format!("the owner of `{}` is `{owner}`, which is no person", principal.id);
                     problems.error(&principal.at, message, "an owner is a person");
                 }
                 None => {

@@ -4,6 +4,11 @@ mod payload;
 mod value;
 mod verify;
 
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod vectors;
+
 pub use payload::{Payload, Root};
 pub use value::{BlockHead, SealError, SealValue, parse_seal_value, plain_value, seal_line};
 pub use verify::{BadSeal, Claim, Difference, Outcome, StaleSeal, Subject, VerifiedSeal, sealed_payload, verify};

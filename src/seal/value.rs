@@ -51,6 +51,9 @@ pub fn parse_seal_value(value: &[u8]) -> Result<SealValue, SealError> {
     if signature.is_empty() {
         return Err(SealError::Shape);
     }
+    if signature.len() > limits::SIGNATURE_BYTES {
+        return Err(SealError::TooLarge);
+    }
     Ok(SealValue {
         change: Digest::parse(change).ok_or(SealError::Shape)?,
         message: Digest::parse(message).ok_or(SealError::Shape)?,

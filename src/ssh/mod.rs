@@ -7,10 +7,13 @@ mod armor;
 mod key;
 mod private;
 mod sshsig;
-#[cfg(test)]
-mod tests;
 mod verify;
 mod wire;
+
+#[cfg(test)]
+mod interop;
+#[cfg(test)]
+mod tricks;
 
 pub use armor::armor;
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};

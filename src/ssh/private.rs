@@ -1,5 +1,7 @@
 //! Signing with an agent's key file, in this process: ed25519, OpenSSH format, no passphrase.
 
+use std::fmt;
+
 use ed25519_dalek::Signer as _;
 use sha2::{Digest as _, Sha512};
 use ssh_key::private::{Ed25519Keypair, KeypairData};
@@ -8,13 +10,20 @@ use thiserror::Error;
 use super::key::{KeyError, PublicKey};
 use super::sshsig::signed_data;
 use super::wire::put_string;
+use crate::limits;
 
 /// Why a key file cannot be used here.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PrivateKeyError {
     /// It is not an OpenSSH private key.
     #[error("it is not an OpenSSH private key: {0}")]
     Format(String),
+    /// It is over [`limits::KEY_LINE_BYTES`].
+    #[error("it is longer than {} bytes", limits::KEY_LINE_BYTES)]
+    TooLong,
+    /// Its public half is not that of its private half.
+    #[error("its two halves do not belong together")]
+    Halves,
     /// It has a passphrase.
     #[error("it has a passphrase")]
     Encrypted,
@@ -26,7 +35,7 @@ pub enum PrivateKeyError {
     Key(#[from] KeyError),
 }
 
-/// An ed25519 key that can sign.
+/// An ed25519 key that can sign. Its secret is wiped from memory when it is dropped.
 pub struct PrivateKey {
     signing: ed25519_dalek::SigningKey,
     public: PublicKey,
@@ -50,15 +59,20 @@ impl PrivateKey {
     /// # Errors
     /// [`PrivateKeyError`] for any other kind of key, and for one with a passphrase.
     pub fn parse_openssh(pem: &[u8]) -> Result<Self, PrivateKeyError> {
+        if pem.len() > limits::KEY_LINE_BYTES {
+            return Err(PrivateKeyError::TooLong);
+        }
         let key = ssh_key::PrivateKey::from_openssh(pem).map_err(|error| match error {
-            // ECDSA is not compiled into the library, so that its keys are unknown to it.
-            ssh_key::Error::AlgorithmUnknown | ssh_key::Error::AlgorithmUnsupported { .. } => {
-                PrivateKeyError::OtherType
-            }
+            // The library is built without ECDSA and does not know such keys.
+            ssh_key::Error::AlgorithmUnknown => PrivateKeyError::OtherType,
             error => PrivateKeyError::Format(error.to_string()),
         })?;
         match key.key_data() {
-            KeypairData::Ed25519(pair) => Self::from_seed(&pair.private.to_bytes()),
+            KeypairData::Ed25519(pair) => {
+                let key = Self::from_seed(pair.private.as_ref())?;
+                let same = key.signing.verifying_key().as_bytes() == pair.public.as_ref();
+                if same { Ok(key) } else { Err(PrivateKeyError::Halves) }
+            }
             KeypairData::Encrypted(_) => Err(PrivateKeyError::Encrypted),
             _ => Err(PrivateKeyError::OtherType),
         }
@@ -95,5 +109,11 @@ impl PrivateKey {
             put_string(&mut blob, field);
         }
         blob
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "private key of {:?}", self.public)
     }
 }

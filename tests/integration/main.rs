@@ -2,9 +2,21 @@
 //!
 //! Nothing here depends on the user's git configuration, home, clock or agents: each test builds its own world.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods
+)]
+// A binary has no outside, and its modules share what they like.
+#![allow(unreachable_pub)]
 
 mod attacks;
+mod client;
+mod examples;
 mod gate;
+mod install;
 mod oracles;
 mod world;

@@ -1,0 +1,94 @@
+//! `countersign agent add`: a key of its own for an agent, and the lines that register it.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::local::{config, git};
+use super::{Exit, Failure, Result, print};
+use crate::id::Id;
+use crate::ssh::PrivateKey;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a key for an agent, tell git config, and print the lines that register it in the policy
+    Add(Add),
+}
+
+#[derive(Args)]
+struct Add {
+    /// The agent's id in the policy
+    #[arg(value_parser = parse_id)]
+    id: Id,
+    /// The tool that it is an instance of, if that is not its id
+    #[arg(long, value_parser = parse_id)]
+    tool: Option<Id>,
+    /// The id of the person who answers for it
+    #[arg(long, value_parser = parse_id)]
+    owner: Option<Id>,
+}
+
+fn parse_id(text: &str) -> std::result::Result<Id, String> {
+    Id::parse(text.as_bytes()).ok_or_else(|| "an id is [a-z0-9][a-z0-9._-]{0,63}".to_owned())
+}
+
+pub(super) fn run(arguments: Arguments) -> Result {
+    let Command::Add(add) = arguments.command;
+    let setting = format!("countersign.{}.key", add.id);
+    if let Some(path) = config(&setting)? {
+        return Err(Failure::new(format!("agent {} has a key already: {path}", add.id))
+            .hint(format!("git config --unset {setting} forgets it; then run this again for a new one")));
+    }
+    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    let directory = common.join("countersign").join("keys");
+    let path = directory.join(add.id.as_str());
+    let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
+    let public = format!("{} {}", key.public().to_line(), add.id);
+    write_key(&directory, &path, &key.to_openssh(add.id.as_str()).map_err(Failure::new)?, &public)?;
+    let text = path.to_str().ok_or_else(|| Failure::new("the repository's path is not UTF-8"))?;
+    git(&["config", "--local", &setting, text]).run()?;
+    let tool = add.tool.as_ref().unwrap_or(&add.id);
+    if *tool != add.id {
+        git(&["config", "--local", &format!("countersign.{}.env", add.id), tool.as_str()]).run()?;
+    }
+    let owner = add.owner.as_ref().map_or("OWNER", Id::as_str);
+    let ask = if add.owner.is_none() { "   # the id of the person who answers for it" } else { "" };
+    print(&format!(
+        "# The key is in {text}; only this agent may read it. An admin adds these lines to the policy:\n\
+         [agents.{}]\ntool = \"{tool}\"\nowner = \"{owner}\"{ask}\nkeys = [\"{public}\"]\n",
+        add.id
+    ))?;
+    Ok(Exit::Accepted)
+}
+
+/// A key's secret, from the operating system's generator.
+pub(super) fn random_seed() -> Result<[u8; 32]> {
+    let failed = |error: std::io::Error| Failure::new(format!("the system gives no random bytes: {error}"));
+    let mut seed = [0; 32];
+    std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut seed)).map_err(failed)?;
+    Ok(seed)
+}
+
+/// Both halves, the private one for this user alone. Nothing is overwritten.
+pub(super) fn write_key(directory: &Path, path: &Path, private: &str, public: &str) -> Result<()> {
+    let failed = |error: std::io::Error| Failure::new(format!("cannot write the key {}: {error}", path.display()));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    for (path, text, mode) in [(path.to_owned(), private, 0o600), (path.with_added_extension("pub"), public, 0o644)] {
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        if !text.ends_with('\n') {
+            file.write_all(b"\n").map_err(failed)?;
+        }
+        file.sync_all().map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! `countersign init`: a starter policy that locks nobody out.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::hook::repository_name;
+use super::local::{config, git};
+use super::{Exit, Failure, Result, print};
+use crate::id::RepositoryName;
+use crate::policy::starter;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The name that seals are bound to; without it, the end of the remote's URL
+    #[arg(long, value_name = "NAME", value_parser = repository_name)]
+    repository: Option<RepositoryName>,
+    /// Where to write it; without it, .countersign/policy.toml in the work tree
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result {
+    let top = || git(&["rev-parse", "--show-toplevel"]).line().map(PathBuf::from);
+    let path = match arguments.out {
+        Some(path) => path,
+        None => top()?.join(".countersign").join("policy.toml"),
+    };
+    let name = match arguments.repository {
+        Some(name) => name,
+        None => guess(config("remote.origin.url")?.as_deref().unwrap_or(&top()?.display().to_string()))?,
+    };
+    let failed = |error: std::io::Error| {
+        let failure = Failure::new(format!("cannot write {}: {error}", path.display()));
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            failure.hint("edit the policy that is there")
+        } else {
+            failure
+        }
+    };
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
+    file.write_all(starter(&name).as_bytes()).map_err(failed)?;
+    print(&format!(
+        "wrote {} for repository {name}\nnext: countersign agent add ID, register it there, then: countersign policy check {}\n",
+        path.display(),
+        path.display()
+    ))?;
+    Ok(Exit::Accepted)
+}
+
+/// The last two components of a URL or path, as forges name repositories.
+fn guess(url: &str) -> Result<RepositoryName> {
+    let path = url.trim_end_matches('/').trim_end_matches(".git").to_lowercase();
+    let parts: Vec<&str> = path.split(['/', ':']).filter(|part| !part.is_empty()).collect();
+    let name = parts.iter().rev().take(2).rev().copied().collect::<Vec<_>>().join("/");
+    let name = name.trim_start_matches(|first: char| !first.is_ascii_alphanumeric());
+    RepositoryName::parse(name.as_bytes())
+        .ok_or_else(|| Failure::new(format!("no repository name can be made of {url}")).hint("add --repository NAME"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_end_of_the_url() {
+        for (url, name) in [
+            ("git@git.acme.dev:acme/payments.git", "acme/payments"),
+            ("https://git.acme.dev/Acme/Payments", "acme/payments"),
+            ("/srv/git/payments.git", "git/payments"),
+            ("payments", "payments"),
+        ] {
+            assert_eq!(guess(url).unwrap().as_str(), name);
+        }
+        assert!(guess("/srv/git/na me.git").is_err());
+    }
+}

@@ -1,0 +1,187 @@
+//! The shell files that git runs, and how they come and go without ever being half there.
+
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Failure, Result};
+
+/// The line that tells our files from others'.
+const MARK: &str = "# Installed by countersign. `countersign uninstall` puts back what was here before.";
+
+/// What the name of a hook gets that was there before ours.
+const BEFORE: &str = ".before-countersign";
+
+/// One hook file of ours that is to be written.
+pub(super) struct Planned {
+    /// Where git looks for it.
+    pub(super) path: PathBuf,
+    /// Its whole content.
+    pub(super) text: String,
+    /// Whether a hook of somebody else's stands there and moves aside.
+    pub(super) moves: Option<PathBuf>,
+}
+
+/// What stands where a hook of ours is to go.
+pub(super) enum Present {
+    Nothing,
+    Ours(String),
+    Another,
+}
+
+/// Looks at a place for a hook.
+pub(super) fn present(path: &Path) -> Result<Present> {
+    if path.symlink_metadata().is_err() {
+        return Ok(Present::Nothing);
+    }
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.lines().nth(1) == Some(MARK) => Ok(Present::Ours(text)),
+        _ => Ok(Present::Another),
+    }
+}
+
+/// The name of what stood at `path` before ours.
+pub(super) fn before(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(BEFORE);
+    path.with_file_name(name)
+}
+
+/// Whether git would run it.
+pub(in crate::cli) fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// The text of a hook: a shell, our mark, and its lines.
+pub(super) fn script(lines: &str) -> String {
+    format!("#!/bin/sh\n{MARK}\n{lines}")
+}
+
+/// Plans a hook at `path`, given the hook that it runs besides itself.
+pub(super) fn plan(path: &Path, text: impl FnOnce(Option<&Path>) -> String) -> Result<Planned> {
+    let aside = before(path);
+    let occupied = aside.symlink_metadata().is_ok();
+    let chained = |from: &Path| is_executable(from).then(|| aside.clone());
+    match present(path)? {
+        Present::Nothing | Present::Ours(_) if occupied => {
+            Ok(Planned { path: path.to_owned(), text: text(chained(&aside).as_deref()), moves: None })
+        }
+        Present::Nothing | Present::Ours(_) => Ok(Planned { path: path.to_owned(), text: text(None), moves: None }),
+        Present::Another if occupied => Err(Failure::new(format!(
+            "both {} and {} are there, and neither is ours to overwrite",
+            path.display(),
+            aside.display()
+        ))
+        .hint("remove the one that is not wanted, then install again")),
+        Present::Another => {
+            Ok(Planned { path: path.to_owned(), text: text(chained(path).as_deref()), moves: Some(aside) })
+        }
+    }
+}
+
+/// Whether carrying out the plan would change nothing.
+pub(super) fn is_in_place(planned: &Planned) -> Result<bool> {
+    Ok(matches!(present(&planned.path)?, Present::Ours(text) if text == planned.text) && is_executable(&planned.path))
+}
+
+/// Carries out a plan. The hook is complete when it appears; until then the one before it is in force.
+pub(super) fn write(planned: &Planned) -> Result<()> {
+    let failed = |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", planned.path.display()));
+    let directory = planned.path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    file.write_all(planned.text.as_bytes()).map_err(failed)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o755)).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    if let Some(aside) = &planned.moves {
+        // A second name first, so that there is no moment without a hook. A link to a symbolic link is not portable.
+        if planned.path.symlink_metadata().map_err(failed)?.is_symlink() {
+            let target = std::fs::read_link(&planned.path).map_err(failed)?;
+            std::os::unix::fs::symlink(target, aside).map_err(failed)?;
+        } else {
+            std::fs::hard_link(&planned.path, aside).map_err(failed)?;
+        }
+    }
+    let Err(error) = file.persist(&planned.path) else { return Ok(()) };
+    if let Some(aside) = &planned.moves {
+        // The hook still stands under its own name.
+        std::fs::remove_file(aside).map_err(failed)?;
+    }
+    Err(failed(error.error))
+}
+
+/// Takes our hook away and puts back what was there. Whether there was one of ours.
+pub(super) fn remove(path: &Path) -> Result<bool> {
+    let failed = |error: std::io::Error| Failure::new(format!("cannot restore {}: {error}", path.display()));
+    if !matches!(present(path)?, Present::Ours(_)) {
+        return Ok(false);
+    }
+    let aside = before(path);
+    if aside.symlink_metadata().is_ok() {
+        std::fs::rename(&aside, path).map_err(failed)?;
+    } else {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    Ok(true)
+}
+
+/// The program that shims call: this one.
+pub(super) fn program() -> Result<PathBuf> {
+    std::env::current_exe().map_err(|error| Failure::new(format!("cannot tell where this program lies: {error}")))
+}
+
+/// A word of sh in single quotes.
+pub(super) fn quote(word: &str) -> Result<String> {
+    if word.contains(['\n', '\0']) {
+        return Err(Failure::new("a path with a line feed cannot stand in a hook"));
+    }
+    Ok(format!("'{}'", word.replace('\'', r"'\''")))
+}
+
+/// A path as a word of sh.
+pub(super) fn quote_path(path: &Path) -> Result<String> {
+    quote(path.to_str().ok_or_else(|| Failure::new(format!("{} is not UTF-8", path.display())))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_the_shell() {
+        assert_eq!(quote("plain").unwrap(), "'plain'");
+        assert_eq!(quote("it's $HOME").unwrap(), r"'it'\''s $HOME'");
+        assert!(quote("two\nlines").is_err());
+    }
+
+    #[test]
+    fn a_hook_comes_and_goes_and_leaves_what_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pre-receive");
+        let original = "#!/bin/sh\nexit 0\n";
+        std::fs::write(&path, original).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o750)).unwrap();
+        for round in 0..2 {
+            let planned = plan(&path, |chain| script(&format!("chained {chain:?}\n"))).unwrap();
+            assert!(planned.text.contains("before-countersign"), "{}", planned.text);
+            assert_eq!(is_in_place(&planned).unwrap(), round == 1);
+            write(&planned).unwrap();
+        }
+        assert!(is_executable(&path));
+        assert!(remove(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), original);
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o750);
+        assert!(!remove(&path).unwrap(), "another's hook is left alone");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_foreign_hooks_are_not_ours_to_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pre-receive");
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        std::fs::write(before(&path), "#!/bin/sh\n").unwrap();
+        assert!(plan(&path, |_| String::new()).is_err());
+    }
+}

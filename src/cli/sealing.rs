@@ -1,0 +1,179 @@
+//! Making sealed commits: the message with its block, the commit around it.
+
+use crate::commit::{Block, Commit, ends_in_trailers, is_our_line, parse_trailers};
+use crate::digest::Digest;
+use crate::git::{Objects, changes, digest};
+use crate::id::{Id, RepositoryName};
+use crate::oid::Oid;
+use crate::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
+use crate::ssh::PrivateKey;
+
+use super::desk::Agent;
+use super::{Failure, Result};
+
+/// What seals: an agent with its key, for one repository.
+pub(super) struct Sealer {
+    pub(super) agent: Agent,
+    pub(super) key: PrivateKey,
+    pub(super) repository: RepositoryName,
+    /// A later step of a pipeline; `None` for the author.
+    pub(super) role: Option<Id>,
+}
+
+/// What a seal binds besides the message.
+pub(super) struct Content<'a> {
+    pub(super) change: Digest,
+    pub(super) author: &'a [u8],
+    pub(super) merges: &'a [Oid],
+    pub(super) root: Root,
+}
+
+impl Sealer {
+    /// Opens the key of an agent.
+    pub(super) fn open(agent: Agent, repository: RepositoryName, role: Option<Id>) -> Result<Self> {
+        let path = agent.key.display().to_string();
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::new(format!("cannot use the key of agent {} in {path}: {error}", agent.id))
+                .hint(format!("countersign agent add {} makes a key without a passphrase", agent.id))
+        };
+        let pem = std::fs::read(&agent.key).map_err(|error| failed(&error))?;
+        let key = PrivateKey::parse_openssh(&pem).map_err(|error| failed(&error))?;
+        Ok(Self { agent, key, repository, role })
+    }
+
+    /// The message with a block of this agent at its end. What stands above is not touched.
+    pub(super) fn seal_message(&self, message: &[u8], content: &Content<'_>) -> Vec<u8> {
+        let mut sealed = message.to_vec();
+        if !sealed.ends_with(b"\n") {
+            sealed.push(b'\n');
+        }
+        if !ends_in_trailers(&sealed) {
+            sealed.push(b'\n');
+        }
+        let head = BlockHead {
+            agent: &self.agent.id,
+            role: self.role.as_ref(),
+            model: self.agent.model.as_deref(),
+            session: None,
+            task: self.agent.task.as_deref(),
+        };
+        sealed.extend_from_slice(head.to_text().as_bytes());
+        let payload = Payload {
+            repository: &self.repository,
+            agent: &self.agent.id,
+            role: self.role.as_ref(),
+            change: content.change,
+            author: content.author,
+            merges: content.merges,
+            root: content.root,
+            message: Digest::of(&sealed),
+        };
+        let signature = self.key.sign(seal::NAMESPACE, &payload.to_bytes());
+        let value = SealValue { change: content.change, message: payload.message, signature };
+        sealed.extend_from_slice(seal::seal_line(&value).as_bytes());
+        sealed
+    }
+}
+
+/// The message without any line of ours, and without the empty lines this leaves at its end.
+pub(super) fn without_ours(message: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<u8> = Vec::with_capacity(message.len());
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        if !is_our_line(line) {
+            kept.extend_from_slice(line);
+        }
+    }
+    if kept.len() != message.len() {
+        while kept.ends_with(b"\n\n") {
+            kept.pop();
+        }
+    }
+    kept
+}
+
+/// The change of a commit against its first parent.
+pub(super) fn change_of(objects: &Objects, parents: &[Oid], tree: Oid) -> Result<Digest> {
+    let old = parents.first().map(|parent| tree_of(objects, *parent)).transpose()?;
+    let changes = changes(objects, old, tree).map_err(Failure::new)?;
+    Ok(digest(&changes, tree))
+}
+
+/// The tree of a commit.
+pub(super) fn tree_of(objects: &Objects, commit: Oid) -> Result<Oid> {
+    let raw = objects.commit(commit).map_err(Failure::new)?;
+    let parsed = Commit::parse(&raw, objects.format());
+    parsed.map(|parsed| parsed.tree).map_err(|error| Failure::new(format!("commit {commit}: {error}")))
+}
+
+/// What a commit's seals amount to on this desk, whoever's key they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seals {
+    /// There are none.
+    None,
+    /// All hold; the author's is this agent's.
+    Hold(Id),
+    /// Some do not; the first names this agent.
+    Broken(Id),
+    /// The trailers have no reading.
+    Malformed,
+}
+
+/// Verifies the seals of a commit.
+pub(super) fn seals_of(objects: &Objects, repository: &RepositoryName, commit: &Commit<'_>) -> Result<Seals> {
+    let Ok(trailers) = parse_trailers(commit.message) else { return Ok(Seals::Malformed) };
+    let Some(first) = trailers.blocks.first() else { return Ok(Seals::None) };
+    let agent = first.claim.agent.clone();
+    if commit.encoding.is_some() {
+        return Ok(Seals::Broken(agent));
+    }
+    let change = change_of(objects, &commit.parents, commit.tree)?;
+    let holds = |block: &Block| {
+        let subject = seal::Subject {
+            repository,
+            author: commit.author.raw,
+            merges: commit.parents.get(1..).unwrap_or_default(),
+            root: root(&commit.parents),
+            change,
+            message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
+        };
+        matches!(seal::verify(&block.claim, &subject), Outcome::Holds(_))
+    };
+    let all = trailers.blocks.iter().all(holds);
+    Ok(if all { Seals::Hold(agent) } else { Seals::Broken(agent) })
+}
+
+/// Whether there is no parent, as a seal says it.
+pub(super) fn root(parents: &[Oid]) -> Root {
+    if parents.is_empty() { Root::Yes } else { Root::No }
+}
+
+/// The commit as a seal can stand in it: without an `encoding` header, which says nothing about plain ASCII.
+pub(super) fn without_encoding<'a>(commit: &Commit<'a>) -> Result<Commit<'a>> {
+    let ascii = [commit.author.raw, commit.committer.raw, commit.message].iter().all(|part| part.is_ascii());
+    if commit.encoding.is_some() && !ascii {
+        return Err(Failure::new("the message is not in UTF-8, and a sealed one is")
+            .hint("git config --unset i18n.commitEncoding, then git commit --amend"));
+    }
+    Ok(Commit { encoding: None, ..commit.clone() })
+}
+
+/// A commit object from its parts, without a signature. Headers that git does not know are kept.
+pub(super) fn rebuild(raw: &[u8], commit: &Commit<'_>, parents: &[Oid], message: &[u8]) -> Vec<u8> {
+    let mut object = format!("tree {}\n", commit.tree).into_bytes();
+    for parent in parents {
+        object.extend_from_slice(format!("parent {parent}\n").as_bytes());
+    }
+    for (name, ident) in [("author", &commit.author), ("committer", &commit.committer)] {
+        object.extend_from_slice(name.as_bytes());
+        object.push(b' ');
+        object.extend_from_slice(ident.raw);
+        object.push(b'\n');
+    }
+    if let Some(encoding) = commit.encoding {
+        object.extend_from_slice(&[b"encoding ", encoding, b"\n"].concat());
+    }
+    object.extend_from_slice(&commit.other_headers(raw));
+    object.push(b'\n');
+    object.extend_from_slice(message);
+    object
+}

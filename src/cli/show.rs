@@ -1,0 +1,142 @@
+//! `countersign show`: who stands behind a commit, with what was verified and what is only said.
+
+use clap::Args;
+
+use super::engine::{Settings, repository_name};
+use super::hook::engine_failure;
+use super::local::{Local, TrackedRefs, settings};
+use super::policy_source::{PolicyArg, PolicyReader};
+use super::sealing::{change_of, root};
+use super::{Exit, Failure, Result, print};
+use crate::commit::{Commit, parse_trailers};
+use crate::digest::Digest;
+use crate::id::RepositoryName;
+use crate::marks::{Catalogue, MarkSource};
+use crate::policy::{Kind, Policy, Standing};
+use crate::report::escape;
+use crate::seal::{self, Outcome};
+use crate::ssh::{ClaimedSignature, PublicKey};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The commit
+    #[arg(default_value = "HEAD")]
+    commit: String,
+    /// A policy instead of the configured one, to tell whose keys they are
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
+    policies: Vec<PolicyArg>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result {
+    let local = Local::open()?;
+    let settings = settings(&arguments.policies, None)?;
+    let policy = policy(&local, &settings)?;
+    let repository = match &policy {
+        Some(policy) => repository_name(&settings, policy).ok(),
+        None => settings.repository.clone(),
+    };
+    let id = local.commit(&arguments.commit)?;
+    let raw = local.objects.commit(id).map_err(Failure::new)?;
+    let mut lines = vec![format!("commit    {id}")];
+    match Commit::parse(&raw, local.objects.format()) {
+        Err(error) => lines.push(format!("malformed {error}")),
+        Ok(commit) => describe(&local, &commit, policy.as_ref(), repository.as_ref(), &mut lines)?,
+    }
+    print(&(lines.join("\n") + "\n"))?;
+    Ok(Exit::Accepted)
+}
+
+fn policy(local: &Local, settings: &Settings) -> Result<Option<Policy>> {
+    if settings.policies.is_empty() {
+        return Ok(None);
+    }
+    let refs = TrackedRefs { local, remote: "origin".to_owned() };
+    let loaded = PolicyReader { repository: Some((&local.objects, &refs)) }.load(&settings.policies);
+    loaded.map(|loaded| Some(loaded.policy)).map_err(|error| engine_failure(&error.into()))
+}
+
+fn describe(
+    local: &Local,
+    commit: &Commit<'_>,
+    policy: Option<&Policy>,
+    repository: Option<&RepositoryName>,
+    lines: &mut Vec<String>,
+) -> Result<()> {
+    let plain = |bytes: &[u8]| escape(bytes, 120);
+    let person = |name: &[u8], email: &[u8]| format!("{} <{}> (claimed)", plain(name), plain(email));
+    lines.push(format!("subject   {}", plain(commit.message.split(|byte| *byte == b'\n').next().unwrap_or_default())));
+    lines.push(format!("author    {}", person(commit.author.name, commit.author.email)));
+    lines.push(format!("committer {}", person(commit.committer.name, commit.committer.email)));
+    lines.push(format!("change    sha256:{}", change_of(&local.objects, &commit.parents, commit.tree)?));
+    match parse_trailers(commit.message) {
+        Err(fault) => lines.push(format!("trailers  malformed: {fault}")),
+        Ok(trailers) => {
+            for block in &trailers.blocks {
+                let role = block.claim.role.as_ref().map_or(seal::AUTHOR, |role| role.as_str());
+                let verdict = match repository {
+                    None => "not verified: this clone does not know the repository's name".to_owned(),
+                    Some(repository) => {
+                        let subject = seal::Subject {
+                            repository,
+                            author: commit.author.raw,
+                            merges: commit.parents.get(1..).unwrap_or_default(),
+                            root: root(&commit.parents),
+                            change: change_of(&local.objects, &commit.parents, commit.tree)?,
+                            message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
+                        };
+                        match seal::verify(&block.claim, &subject) {
+                            Outcome::Holds(seal) => format!("holds, key {}", holder(seal.key(), policy)),
+                            Outcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
+                            Outcome::Bad(reason) => format!("does not verify: {reason}"),
+                        }
+                    }
+                };
+                lines.push(format!("sealed    by {} as {role}: {verdict}", block.claim.agent));
+                for (name, value) in
+                    [("model", &block.claim.model), ("session", &block.claim.session), ("task", &block.claim.task)]
+                {
+                    lines.extend(
+                        value.as_ref().map(|value| format!("          {name} {} (claimed)", plain(value.as_bytes()))),
+                    );
+                }
+            }
+            lines.extend(trailers.drafted.iter().map(|agent| format!("drafted   by {agent} (claimed by who signed)")));
+        }
+    }
+    lines.push(match &commit.signature {
+        None => "signed    no".to_owned(),
+        Some(signature) => {
+            let verified = ClaimedSignature::from_armor(&signature.armor)
+                .and_then(|claimed| claimed.verify("git", &signature.payload));
+            match verified {
+                Ok(verified) => format!("signed    key {}", holder(verified.key(), policy)),
+                Err(error) => format!("signed    does not count: {error}"),
+            }
+        }
+    });
+    let source =
+        MarkSource { author_name: commit.author.name, author_email: commit.author.email, message: commit.message };
+    for mark in Catalogue::builtin().find(&source) {
+        lines.push(format!("mark      of {}: {}", mark.agent, mark.line));
+    }
+    Ok(())
+}
+
+/// Whose key it is, as far as a policy is at hand.
+fn holder(key: &PublicKey, policy: Option<&Policy>) -> String {
+    let fingerprint = key.fingerprint();
+    let Some(policy) = policy else { return format!("{fingerprint} (no policy is at hand to say whose)") };
+    let standing = match policy.key_standing(key) {
+        Standing::Good => "",
+        Standing::Revoked => ", revoked",
+        Standing::Retired { .. } => ", retired",
+    };
+    match policy.by_key(key) {
+        None => format!("{fingerprint} of nobody registered{standing}"),
+        Some(holder) => {
+            let owner = holder.owner.as_ref().map(|owner| format!(", owned by {owner}")).unwrap_or_default();
+            let kind = if holder.kind == Kind::Person { "person" } else { holder.kind.noun() };
+            format!("{fingerprint} of {kind} {}{owner}{standing}", holder.id)
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! `countersign sign`: an agent seals its commits, or a person adopts them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use clap::Args;
+
+use super::desk::{Agent, Desk, agent_named, desk};
+use super::engine::repository_name;
+use super::local::{Local, git, settings};
+use super::person_key::{PersonKey, with_signature};
+use super::policy_source::PolicyReader;
+use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, without_encoding, without_ours};
+use super::{Exit, Failure, Result, print, say};
+use crate::commit::{Commit, DRAFTED, ends_in_trailers, parse_trailers};
+use crate::git::Objects;
+use crate::id::{Id, RepositoryName};
+use crate::marks::{Catalogue, MarkSource, Strength};
+use crate::oid::Oid;
+use crate::report::escape;
+use crate::seal::AGENT_KEY;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The commits: OLD..HEAD, or one COMMIT; without it, those of HEAD that no remote-tracking branch has
+    #[arg(value_name = "RANGE")]
+    range: Option<String>,
+    /// Seal as this agent instead of the one whose process this is; with --adopt, the drafter of commits that do not say
+    #[arg(long, value_name = "ID")]
+    agent: Option<String>,
+    /// As a person, make agents' commits yours: name the agent that drafted them, and sign
+    #[arg(long)]
+    adopt: bool,
+    /// The step that the agent performed, on commits that another agent has sealed as their author
+    #[arg(long, value_name = "ROLE", conflicts_with = "adopt")]
+    role: Option<String>,
+    /// The model that the agent ran on
+    #[arg(long)]
+    model: Option<String>,
+    /// The task that the agent worked on
+    #[arg(long)]
+    task: Option<String>,
+    /// Also rewrite commits that were pushed, signed, or made by others
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result {
+    let local = Local::open()?;
+    refuse_mid_rebase(&local)?;
+    let repository = desk_repository()?;
+    let head = local.commit("HEAD")?;
+    let chosen = chosen(&local, arguments.range.as_deref(), head)?;
+    let rewriter = Rewriter {
+        objects: &local.objects,
+        repository: &repository,
+        work: work(&arguments, &repository)?,
+        force: if arguments.force { Force::Yes } else { Force::No },
+        wanted: [arguments.model.clone(), arguments.task.clone()],
+        own_email: own_email()?,
+        published: published(&chosen.commits)?,
+    };
+    let rewritten = rewriter.rewrite(&chosen)?;
+    let new_head = rewritten.get(&head).copied().unwrap_or(head);
+    if new_head == head {
+        say(match rewriter.work {
+            Work::Seal(_) => "countersign: nothing to rewrite",
+            Work::Adopt { .. } => {
+                "countersign: nothing to adopt: no commit here shows an agent's hand; --agent ID says whose draft it was"
+            }
+        });
+        return Ok(Exit::Accepted);
+    }
+    git(&["update-ref", "-m", "countersign sign", "HEAD", &new_head.to_string(), &head.to_string()]).run()?;
+    let changed =
+        chosen.commits.iter().filter_map(|old| Some((old, rewritten.get(old)?))).filter(|(old, new)| old != new);
+    print(&changed.map(|(old, new)| format!("{old} -> {new}\n")).collect::<String>())?;
+    Ok(Exit::Accepted)
+}
+
+/// The name that seals made on this desk are bound to.
+pub(super) fn desk_repository() -> Result<RepositoryName> {
+    let hint =
+        "git config countersign.repository NAME, as the server has it, or `repository` in .countersign/policy.toml";
+    let settings = settings(&[], None)?;
+    if let Some(name) = &settings.repository {
+        return Ok(name.clone());
+    }
+    if settings.policies.is_empty() {
+        return Err(Failure::new("this repository has no name that seals could be bound to").hint(hint));
+    }
+    let local = Local::open()?;
+    let refs = super::local::TrackedRefs { local: &local, remote: "origin".to_owned() };
+    let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
+    let loaded = reader.load(&settings.policies).map_err(|error| super::hook::engine_failure(&error.into()))?;
+    repository_name(&settings, &loaded.policy).map_err(|error| Failure::new(error).hint(hint))
+}
+
+fn refuse_mid_rebase(local: &Local) -> Result<()> {
+    let busy = ["rebase-merge", "rebase-apply"].iter().any(|name| local.dir.git_dir.join(name).exists());
+    if busy {
+        return Err(Failure::new("a rebase is under way").hint("finish it with git rebase --continue, then sign"));
+    }
+    Ok(())
+}
+
+/// The commits to look at, oldest first: those to work on, and all after them up to HEAD.
+struct Chosen {
+    commits: Vec<Oid>,
+    work_on: BTreeSet<Oid>,
+}
+
+fn chosen(local: &Local, range: Option<&str>, head: Oid) -> Result<Chosen> {
+    let head_text = head.to_string();
+    match range {
+        None => {
+            let commits = rev_list(&["HEAD", "--not", "--remotes"])?;
+            if commits.is_empty() {
+                return Err(Failure::new("every commit of HEAD is on a remote-tracking branch")
+                    .hint("name the commits: countersign sign OLD..HEAD --force"));
+            }
+            Ok(Chosen { work_on: commits.iter().copied().collect(), commits })
+        }
+        Some(range) => match range.split_once("..") {
+            Some((old, new)) => {
+                if local.commit(if new.is_empty() { "HEAD" } else { new })? != head {
+                    return Err(Failure::new("only commits up to HEAD are rewritten")
+                        .hint(format!("git switch {new}, then sign")));
+                }
+                let commits = rev_list(&[&head_text, "--not", &local.commit(old)?.to_string()])?;
+                Ok(Chosen { work_on: commits.iter().copied().collect(), commits })
+            }
+            None => {
+                let one = local.commit(range)?;
+                if !git(&["merge-base", "--is-ancestor", &one.to_string(), &head_text]).succeeds()? {
+                    return Err(Failure::new(format!("{range} is not part of HEAD")));
+                }
+                let mut commits = rev_list(&["--ancestry-path", &head_text, &format!("^{one}")])?;
+                commits.insert(0, one);
+                Ok(Chosen { commits, work_on: BTreeSet::from([one]) })
+            }
+        },
+    }
+}
+
+fn rev_list(arguments: &[&str]) -> Result<Vec<Oid>> {
+    let output = git(&[&["rev-list", "--topo-order", "--reverse"], arguments].concat()).run()?;
+    let parse =
+        |line: &[u8]| Oid::parse(line).ok_or_else(|| Failure::new("git rev-list printed something that is no id"));
+    output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(parse).collect()
+}
+
+/// Which of the commits a remote-tracking branch already has.
+fn published(commits: &[Oid]) -> Result<BTreeSet<Oid>> {
+    let unpublished: BTreeSet<Oid> = rev_list(&["HEAD", "--not", "--remotes"])?.into_iter().collect();
+    Ok(commits.iter().copied().filter(|commit| !unpublished.contains(commit)).collect())
+}
+
+fn own_email() -> Result<Vec<u8>> {
+    let ident = git(&["var", "GIT_AUTHOR_IDENT"]).run()?;
+    let email = ident.split(|byte| *byte == b'<').nth(1).and_then(|rest| rest.split(|byte| *byte == b'>').next());
+    Ok(email.unwrap_or_default().to_vec())
+}
+
+/// What to do with each commit.
+enum Work {
+    Seal(Box<Sealer>),
+    Adopt { key: PersonKey, drafter: Option<Id> },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Force {
+    Yes,
+    No,
+}
+
+fn work(arguments: &Arguments, repository: &RepositoryName) -> Result<Work> {
+    let at_desk = desk()?;
+    if arguments.adopt {
+        if let Desk::Agent(_) | Desk::Unknown(_) | Desk::Ambiguous(_) = at_desk {
+            return Err(Failure::new("an agent's process cannot adopt: adopting is a person's answer for the work")
+                .hint("a person runs this in a terminal of their own; an agent runs: countersign sign"));
+        }
+        let parse =
+            |id: &String| Id::parse(id.as_bytes()).ok_or_else(|| Failure::new("an id is [a-z0-9][a-z0-9._-]{0,63}"));
+        let drafter = arguments.agent.as_ref().map(parse).transpose()?;
+        return Ok(Work::Adopt { key: PersonKey::configured()?, drafter });
+    }
+    let mut agent = match (&arguments.agent, at_desk) {
+        (Some(id), _) => agent_named(id)?,
+        (None, Desk::Agent(agent)) => agent,
+        (None, Desk::Person) => {
+            return Err(Failure::new("no agent runs this process")
+                .hint("countersign sign --agent ID seals as an agent; countersign sign --adopt makes its work yours"));
+        }
+        (None, Desk::Unknown(tool)) => return Err(unknown_agent(&tool)),
+        (None, Desk::Ambiguous(tools)) => return Err(ambiguous(&tools)),
+    };
+    agent.model = arguments.model.clone().or(agent.model);
+    agent.task = arguments.task.clone().or(agent.task);
+    for value in [&agent.model, &agent.task].into_iter().flatten() {
+        if crate::seal::plain_value(value.as_bytes()).is_none() {
+            return Err(Failure::new(format!("\"{}\" cannot stand in a seal", escape(value.as_bytes(), 120)))
+                .hint("use 1 to 100 printable ASCII characters"));
+        }
+    }
+    let role = arguments.role.as_ref().map(|role| {
+        let parsed = Id::parse(role.as_bytes()).filter(|role| role.as_str() != crate::seal::AUTHOR);
+        parsed.ok_or_else(|| Failure::new("a role is [a-z0-9][a-z0-9._-]{0,63} and not author"))
+    });
+    Ok(Work::Seal(Box::new(Sealer::open(agent, repository.clone(), role.transpose()?)?)))
+}
+
+/// An agent that this clone does not know cannot seal.
+pub(super) fn unknown_agent(tool: &str) -> Failure {
+    let id = if Id::parse(tool.as_bytes()).is_some() { tool } else { "ID" };
+    Failure::new(format!("this process is {}'s, and this clone has no key for it", escape(tool.as_bytes(), 80)))
+        .hint(format!("countersign agent add {id}, or set COUNTERSIGN_AGENT to one that git config knows"))
+}
+
+/// Two agents' marks at once: sealing as either could be wrong.
+pub(super) fn ambiguous(tools: &BTreeSet<String>) -> Failure {
+    let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+    Failure::new(format!("this process bears the marks of several agents: {}", tools.join(", ")))
+        .hint("set COUNTERSIGN_AGENT to the one that is at work")
+}
+
+struct Rewriter<'a> {
+    objects: &'a Objects,
+    repository: &'a RepositoryName,
+    work: Work,
+    force: Force,
+    /// The model and the task that the command line names.
+    wanted: [Option<String>; 2],
+    own_email: Vec<u8>,
+    published: BTreeSet<Oid>,
+}
+
+impl Rewriter<'_> {
+    /// Writes new objects; nothing refers to them until all are there.
+    fn rewrite(&self, chosen: &Chosen) -> Result<HashMap<Oid, Oid>> {
+        let mut rewritten: HashMap<Oid, Oid> = HashMap::new();
+        for id in &chosen.commits {
+            let raw = self.objects.commit(*id).map_err(Failure::new)?;
+            let commit = Commit::parse(&raw, self.objects.format())
+                .map_err(|error| Failure::new(format!("commit {id}: {error}")).hint("make it again with git rebase"))?;
+            let parents: Vec<Oid> =
+                commit.parents.iter().map(|parent| rewritten.get(parent).copied().unwrap_or(*parent)).collect();
+            let message = if chosen.work_on.contains(id) { self.new_message(*id, &commit, &parents)? } else { None };
+            let new = match message {
+                None if parents == commit.parents => *id,
+                message => self.replace(*id, &raw, &commit, &parents, message)?,
+            };
+            rewritten.insert(*id, new);
+        }
+        Ok(rewritten)
+    }
+
+    /// The message that the work gives a commit; `None` where it stays.
+    fn new_message(&self, id: Oid, commit: &Commit<'_>, parents: &[Oid]) -> Result<Option<Vec<u8>>> {
+        match &self.work {
+            Work::Seal(sealer) => self.sealed(sealer, id, commit, parents),
+            Work::Adopt { drafter, .. } => Ok(Self::adopted(commit, drafter.as_ref())),
+        }
+    }
+
+    fn sealed(&self, sealer: &Sealer, id: Oid, commit: &Commit<'_>, parents: &[Oid]) -> Result<Option<Vec<u8>>> {
+        let seals = seals_of(self.objects, self.repository, commit)?;
+        let short = id.short();
+        let base = match (&seals, &sealer.role) {
+            (Seals::Hold(author), None)
+                if *author == sealer.agent.id && parents.get(1..) == commit.parents.get(1..) && self.agrees(commit) =>
+            {
+                return Ok(None);
+            }
+            (Seals::Hold(author), None) if *author != sealer.agent.id && self.force == Force::No => {
+                say(&format!(
+                    "countersign: left {short}: {author} has sealed it; --role adds a step, --force replaces the seal"
+                ));
+                return Ok(None);
+            }
+            (Seals::Hold(_), Some(_)) => commit.message.to_vec(),
+            (_, Some(_)) => {
+                return Err(Failure::new(format!("{short} has no author's seal that holds, so no step can be added")));
+            }
+            _ => without_ours(commit.message),
+        };
+        if sealer.role.is_none() && self.force == Force::No && !self.is_agents_work(commit, &seals) {
+            let author = escape(commit.author.name, 60);
+            say(&format!("countersign: left {short}: {author} made it; --force seals it all the same"));
+            return Ok(None);
+        }
+        if base.iter().all(u8::is_ascii_whitespace) {
+            return Err(Failure::new(format!("{short} has no message that could be sealed"))
+                .hint("git commit --amend -m MESSAGE"));
+        }
+        let content = Content {
+            change: change_of(self.objects, parents, commit.tree)?,
+            author: commit.author.raw,
+            merges: parents.get(1..).unwrap_or_default(),
+            root: root(parents),
+        };
+        Ok(Some(sealer.seal_message(&base, &content)))
+    }
+
+    /// Whether the author's seal says what the command line wants it to say.
+    fn agrees(&self, commit: &Commit<'_>) -> bool {
+        let claim = parse_trailers(commit.message).ok().and_then(|trailers| trailers.blocks.into_iter().next());
+        let Some(claim) = claim.map(|block| block.claim) else { return false };
+        let [model, task] = &self.wanted;
+        (model.is_none() || *model == claim.model) && (task.is_none() || *task == claim.task)
+    }
+
+    /// An agent seals what is committed under this desk's name, or shows that an agent made it.
+    fn is_agents_work(&self, commit: &Commit<'_>, seals: &Seals) -> bool {
+        commit.author.email == self.own_email || *seals != Seals::None || !authored_marks(commit).is_empty()
+    }
+
+    /// A person's claim in place of the seals, one line for each agent. Commits that show no agent's hand are left.
+    fn adopted(commit: &Commit<'_>, drafter: Option<&Id>) -> Option<Vec<u8>> {
+        let mut agents = drafters(commit.message);
+        if agents.is_empty() {
+            let marked = authored_marks(commit).into_iter().find_map(|agent| Id::parse(agent.as_bytes()));
+            agents.insert(drafter.cloned().or(marked)?);
+        }
+        let mut message = without_ours(commit.message);
+        if !message.ends_with(b"\n") {
+            message.push(b'\n');
+        }
+        if !ends_in_trailers(&message) {
+            message.push(b'\n');
+        }
+        for agent in agents {
+            message.extend_from_slice(format!("{DRAFTED}: {agent}\n").as_bytes());
+        }
+        Some(message)
+    }
+
+    fn replace(
+        &self,
+        id: Oid,
+        raw: &[u8],
+        commit: &Commit<'_>,
+        parents: &[Oid],
+        message: Option<Vec<u8>>,
+    ) -> Result<Oid> {
+        let short = id.short();
+        if self.published.contains(&id) && self.force == Force::No {
+            return Err(Failure::new(format!("{short} is on a remote-tracking branch already"))
+                .hint("add --force to rewrite it all the same; others who have it will need to follow"));
+        }
+        let works = message.is_some();
+        let message = message.unwrap_or_else(|| commit.message.to_vec());
+        let object = match self.work {
+            Work::Seal(_) if works => rebuild(raw, &without_encoding(commit)?, parents, &message),
+            _ => rebuild(raw, commit, parents, &message),
+        };
+        let own = commit.committer.email == self.own_email;
+        let object = match (&self.work, works, &commit.signature) {
+            (Work::Adopt { key, .. }, true, _) => self.signed(key, &object)?,
+            // A person's signature adds nothing to a sealed commit.
+            (Work::Seal(_), true, _) | (_, false, None) => object,
+            (Work::Adopt { key, .. }, false, Some(_)) if own => self.signed(key, &object)?,
+            (_, false, Some(_)) if self.force == Force::Yes => object,
+            (_, false, Some(_)) => {
+                return Err(Failure::new(format!("{short} stands above a rewritten commit and would lose its signature"))
+                    .hint("its signer can run git rebase --exec 'git commit --amend --no-edit -S'; --force drops the signature"));
+            }
+        };
+        self.objects.write_commit(&object).map_err(Failure::new)
+    }
+
+    fn signed(&self, key: &PersonKey, object: &[u8]) -> Result<Vec<u8>> {
+        Ok(with_signature(object, self.objects.format().signature_header(), &key.sign(object)?))
+    }
+}
+
+/// The agents that a message names as its authors. Squashing leaves blocks in the middle, where they have no reading but
+/// still tell.
+fn drafters(message: &[u8]) -> BTreeSet<Id> {
+    if let Ok(trailers) = parse_trailers(message) {
+        let author = trailers.blocks.into_iter().next().map(|block| block.claim.agent);
+        return author.into_iter().chain(trailers.drafted).collect();
+    }
+    let named = |line: &[u8]| {
+        let value = [AGENT_KEY, DRAFTED].iter().find_map(|key| line.strip_prefix(key.as_bytes()))?;
+        Id::parse(value.strip_prefix(b":")?.trim_ascii())
+    };
+    message.split(|byte| *byte == b'\n').filter_map(named).collect()
+}
+
+/// The agents whose marks of authorship a commit bears.
+fn authored_marks(commit: &Commit<'_>) -> Vec<String> {
+    let source =
+        MarkSource { author_name: commit.author.name, author_email: commit.author.email, message: commit.message };
+    let marks = Catalogue::builtin().find(&source);
+    marks.into_iter().filter(|mark| mark.strength == Strength::Authored).map(|mark| mark.agent).collect()
+}
+
+/// Seals one commit that this desk's agent has just made. Returns the new object.
+pub(super) fn reseal(
+    objects: &Objects,
+    repository: &RepositoryName,
+    agent: Agent,
+    raw: &[u8],
+    commit: &Commit<'_>,
+) -> Result<Vec<u8>> {
+    let sealer = Sealer::open(agent, repository.clone(), None)?;
+    let commit = without_encoding(commit)?;
+    let message = without_ours(commit.message);
+    if message.iter().all(u8::is_ascii_whitespace) {
+        return Err(Failure::new("a commit without a message cannot be sealed").hint("git commit --amend -m MESSAGE"));
+    }
+    let content = Content {
+        change: change_of(objects, &commit.parents, commit.tree)?,
+        author: commit.author.raw,
+        merges: commit.parents.get(1..).unwrap_or_default(),
+        root: root(&commit.parents),
+    };
+    Ok(rebuild(raw, &commit, &commit.parents, &sealer.seal_message(&message, &content)))
+}

@@ -1,0 +1,275 @@
+//! Every problem has its line and its fix, and all of them come at once.
+
+use super::*;
+
+fn load_text(text: &str) -> Result<Loaded, Vec<Problem>> {
+    load(vec![Source { name: "policy.toml".into(), text: text.into() }], &mut |_, path| Err(format!("no {path}")))
+}
+
+fn key(seed: u8) -> String {
+    crate::ssh::PrivateKey::from_seed(&[seed; 32]).unwrap().public().to_line()
+}
+
+/// Lines that every policy of these tests begins with: 12 of them.
+fn registry() -> String {
+    format!(
+        "version = 1\n[people.alice]\nkeys = [\"{}\"]\n[agents.claude]\ntool = \"claude-code\"\nowner = \"alice\"\nkeys = [\"{}\"]\n\
+         [services.forge]\nowner = \"alice\"\nkeys = [\"{}\"]\n[groups]\nstaff = [\"alice\", \"claude\"]\n",
+        key(1),
+        key(2),
+        key(3)
+    )
+}
+
+/// What is said of `registry` and `more`, as `line: message -> fix`.
+fn problems(more: &str) -> Vec<String> {
+    let all = match load_text(&(registry() + more)) {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems,
+    };
+    all.iter().map(|problem| format!("{}: {} -> {}", problem.at.line, problem.message, problem.fix)).collect()
+}
+
+const RULE: &str = "[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/**\"]\n";
+
+#[test]
+fn the_design_example_loads_without_what_is_not_built() {
+    let example = format!(
+        r#"version = 1
+[people.alice]
+name = "Alice Ng"
+emails = ["alice@acme.dev"]
+keys = ["{}"]
+[people.bob]
+[agents.claude-code]
+tool = "claude-code"
+owner = "alice"
+keys = ["{}"]
+review-by = 2027-06-30
+[services.forge]
+owner = "bob"
+keys = ["{}"]
+[groups]
+maintainers = ["alice", "bob"]
+[paths]
+pipeline = [".github/**", ".gitlab-ci.yml", "Jenkinsfile"]
+[revoked]
+keys = ["{}"]
+[[rule]]
+name = "branches"
+refs = ["refs/heads/**", "!refs/heads/vendor/**"]
+identity = "agents"
+[[rule]]
+name = "main"
+refs = ["refs/heads/main"]
+identity = "everyone"
+force-push = "deny"
+delete = "deny"
+since = ["{}"]
+[[rule]]
+name = "pipelines"
+refs = ["refs/heads/main"]
+paths = ["pipeline"]
+identity = "everyone"
+"#,
+        key(1),
+        key(2),
+        key(3),
+        crate::ssh::PrivateKey::from_seed(&[4; 32]).unwrap().public().fingerprint(),
+        "a".repeat(40)
+    );
+    let loaded = load_text(&example).unwrap();
+    assert_eq!(loaded.warnings, []);
+    let policy = loaded.policy;
+    assert!(
+        policy.rules()[0].matches_ref(b"refs/heads/main") && !policy.rules()[0].matches_ref(b"refs/heads/vendor/x")
+    );
+    assert_eq!(policy.rules()[2].touches(b".GITHUB/workflows/ci.yml"), Some("pipeline"));
+    assert_eq!(policy.rules()[2].touches(b".github"), Some("pipeline"));
+    assert_eq!(policy.rules()[2].touches(b"src/lib.rs"), None);
+    assert_eq!(policy.agent_for_tool("claude-code").unwrap().id.as_str(), "claude-code");
+}
+
+#[test]
+fn each_problem_names_its_line_and_its_fix() {
+    for (more, expected) in [
+        ("nonsense = 1\n", "13: `groups.nonsense` is not a list"),
+        ("[rules]\n", "13: unknown key `rules` -> did you mean `rule`?"),
+        ("[paths]\nci = [\"ci/[ab]\"]\n", "14: \"ci/[ab]\": the pattern holds '[', which has no meaning here"),
+        ("[people.bob]\nkeys = [\"ssh-ed25519 AAAA\"]\n", "14: a key of `bob` cannot be used"),
+        ("[people.Bob]\n", "13: \"Bob\" is not an id"),
+        ("[people.bob]\nemails = [\"bob\"]\n", "14: \"bob\" is not an email address"),
+        ("[agents.codex]\n", "13: agent `codex` has no owner -> add owner"),
+        ("[agents.codex]\nowner = \"eve\"\n", "13: the owner of `codex` is `eve`, whom nobody has registered"),
+        (
+            "[agents.codex]\nowner = \"claude\"\n",
+            "13: the owner of `codex` is `claude`, which is no person -> an owner is a person",
+        ),
+        ("[agents.codex]\nowner = \"alice\"\nreview-by = \"soon\"\n", "15: `review-by` is not a day"),
+        ("[agents.alice]\nowner = \"alice\"\n", "13: `alice` is registered already, at policy.toml:2"),
+        ("[revoked]\nkeys = [\"alice\"]\n", "14: \"alice\" is not a key's fingerprint"),
+        ("[[rule]]\nrefs = [\"refs/heads/x\"]\n", "13: the rule has no name"),
+        ("[[rule]]\nname = \"r\"\n", "13: the rule names no refs"),
+        (
+            "[[rule]]\nname = \"r\"\nrefs = [\"main\"]\n",
+            "15: \"main\" is not a full ref name -> write \"refs/heads/main\"",
+        ),
+        ("[[rule]]\nname = \"r\"\nrefs = [\"!refs/heads/x\"]\n", "13: the patterns only exclude"),
+    ] {
+        let said = problems(more);
+        assert!(said.iter().any(|line| line.starts_with(expected)), "{more}: {said:#?}");
+    }
+    for (line, expected) in [
+        ("identiy = \"agents\"", "16: unknown key `identiy` -> did you mean `identity`?"),
+        (
+            "identity = \"agent\"",
+            "16: `identity` cannot be \"agent\" -> write one of \"none\", \"agents\", \"everyone\"",
+        ),
+        ("mode = 1", "16: `mode` is not a string"),
+        ("agents = [\"nobody\"]", "16: `nobody` is no agent, tool or group with agents"),
+        ("services = [\"claude\"]", "16: `claude` is no service"),
+        ("paths = [\"pipeline\"]", "16: `pipeline` is no class of [paths]"),
+        ("paths = []", "13: the rule's paths are empty"),
+        ("paths = [\"ci/**\"]", "13: the rule asks nothing of the commits that touch its paths"),
+        ("paths = [\"ci/**\"]\nforce-push = \"deny\"", "13: `force-push` is about the ref"),
+        ("force-push = \"deny\"", "13: force-push is denied but delete is allowed"),
+        ("since = [\"adopted\"]", "16: \"adopted\" is neither a full object id nor a full ref name"),
+        ("since = [\"refs/tags/adopted\"]", "13: whoever can move refs/tags/adopted decides what this rule exempts"),
+    ] {
+        let said = problems(&format!("{RULE}{line}\n"));
+        assert!(said.iter().any(|problem| problem.starts_with(expected)), "{line}: {said:#?}");
+    }
+}
+
+#[test]
+fn one_key_has_one_principal() {
+    let person_too = problems(&format!("[people.bob]\nkeys = [\"{}\"]\n", key(2)));
+    assert!(person_too[0].contains("an agent's key is never a person's"), "{person_too:?}");
+    let service_too = problems(&format!("[agents.codex]\nowner = \"alice\"\nkeys = [\"{}\"]\n", key(3)));
+    assert!(service_too[0].contains("one key belongs to `forge` and to `codex`"), "{service_too:?}");
+}
+
+#[test]
+fn what_is_not_enforced_is_refused_in_words() {
+    for more in [
+        "[people.bob]\naccounts = [\"bob\"]\n",
+        "[agents.codex]\nowner = \"alice\"\nissuers = [\"alice\"]\n",
+        "[agents.codex]\nowner = \"alice\"\nmax-grant = \"8h\"\n",
+        "[services.bot]\nowner = \"alice\"\nunsigned = true\n",
+        "[revoked]\ngrants = [\"claude:42\"]\n",
+        "[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/x\"]\nsubmitters = [\"people\"]\n",
+        "[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/x\"]\n[rule.approvals]\ncount = 1\nfrom = [\"staff\"]\n",
+    ] {
+        let said = problems(more);
+        assert!(said.iter().any(|line| line.contains("is not enforced by this version")), "{more}: {said:?}");
+    }
+    let retired =
+        problems("[retired]\nkeys = { \"SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU\" = 2026-11-01 }\n");
+    assert!(retired[0].contains("a retired key counts as revoked"), "{retired:?}");
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_order_of_the_file() {
+    let said = problems(&format!("[agents.codex]\n[people.Bob]\n{RULE}mode = \"x\"\nidentity = \"y\"\nfoo = 1\n"));
+    let lines: Vec<&str> = said.iter().filter_map(|problem| problem.split(':').next()).collect();
+    assert_eq!(lines, ["13", "13", "14", "18", "19", "20"], "{said:#?}");
+}
+
+fn layered(organisation: &str, repository: &str) -> Result<Loaded, Vec<Problem>> {
+    let source = |name: &str, text: String| Source { name: name.into(), text };
+    let sources = vec![source("org.toml", organisation.into()), source("repo.toml", repository.into())];
+    load(sources, &mut |_, path| match path {
+        "people.toml" => Ok(source("people.toml", format!("[people.carol]\nkeys = [\"{}\"]\n", key(9)))),
+        other => Err(format!("no {other}")),
+    })
+}
+
+#[test]
+fn a_later_policy_adds_and_never_weakens() {
+    let organisation = format!("{}{RULE}identity = \"agents\"\n", registry());
+    let repository = format!(
+        "version = 1\ninclude = [\"people.toml\"]\n[agents.codex]\nowner = \"carol\"\nkeys = [\"{}\"]\n\
+         [[rule]]\nname = \"own\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nagents = [\"codex\"]\n",
+        key(5)
+    );
+    let policy = layered(&organisation, &repository).unwrap().policy;
+    let (codex, claude) = (policy.agent_for_tool("codex").unwrap(), policy.agent_for_tool("claude").unwrap());
+    let (first, second) = (&policy.rules()[0], &policy.rules()[1]);
+    assert!(!policy.registers(first, codex) && policy.registers(second, codex) && policy.registers(second, claude));
+    assert!(first.covers(second) && !second.covers(first) || first.agents.is_all());
+    let again = layered(&organisation, &format!("version = 1\n{RULE}")).unwrap_err();
+    assert!(again[0].message.contains("another rule is named"), "{again:?}");
+    let missing = layered(&organisation, "version = 1\ninclude = [\"gone.toml\", \"../x\"]\n").unwrap_err();
+    assert_eq!(missing.len(), 2, "{missing:?}");
+}
+
+#[test]
+fn covering_is_asking_at_least_as_much() {
+    let rule = |more: &str| {
+        let text = format!("{}[paths]\nci = [\"ci/**\"]\nops = [\"ops/**\"]\n{RULE}{more}\n", registry());
+        load_text(&text).unwrap_or_else(|problems| panic!("{problems:?}")).policy.rules()[0].clone()
+    };
+    let base = "identity = \"agents\"";
+    for (stricter, laxer) in [
+        ("identity = \"everyone\"", base),
+        ("identity = \"agents\"\nmarks = \"any\"", base),
+        ("identity = \"agents\"\nagents = []", base),
+        ("identity = \"agents\"\nadopted = \"deny\"", base),
+        (base, "identity = \"agents\"\nservices = [\"forge\"]"),
+        (base, "identity = \"agents\"\nmode = \"warn\""),
+        (base, "identity = \"agents\"\npaths = [\"ci\"]"),
+        ("identity = \"agents\"\npaths = [\"ci\", \"ops\"]", "identity = \"agents\"\npaths = [\"ci\"]"),
+        (base, &format!("identity = \"agents\"\nsince = [\"{}\"]", "a".repeat(40))),
+    ] {
+        let (stricter, laxer) = (rule(stricter), rule(laxer));
+        assert!(stricter.covers(&laxer) && !laxer.covers(&stricter), "{stricter:?} against {laxer:?}");
+        assert!(stricter.covers(&stricter) && laxer.covers(&laxer));
+    }
+}
+
+#[test]
+fn names_that_differ_in_case_only_are_aliases() {
+    let policy = load_text(&format!(
+        "{}[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/main\", \"refs/heads/rel/*\"]\n",
+        registry()
+    ))
+    .unwrap()
+    .policy;
+    for (name, alias) in [
+        ("refs/heads/MAIN", true),
+        ("refs/Heads/main", true),
+        ("refs/heads/Rel/1", true),
+        ("refs/heads/main", false),
+        ("refs/heads/other", false),
+    ] {
+        assert_eq!(policy.case_alias(name.as_bytes()).is_some(), alias, "{name}");
+    }
+}
+
+#[test]
+fn a_policy_in_the_repository_protects_itself() {
+    let check = |more: &str| {
+        let policy = load_text(&format!("{}{more}", registry())).unwrap().policy;
+        check_self_protection(&policy, b"refs/heads/main", b".countersign/policy.toml").len()
+    };
+    assert_eq!(check(""), 1);
+    assert_eq!(check(&format!("{RULE}identity = \"agents\"\n")), 1);
+    assert_eq!(check(&format!("{RULE}identity = \"everyone\"\nmode = \"warn\"\n")), 1);
+    assert_eq!(check(&format!("{RULE}identity = \"everyone\"\n")), 0);
+    assert_eq!(check(&format!("{RULE}identity = \"everyone\"\npaths = [\".countersign/**\"]\n")), 0);
+}
+
+#[test]
+fn the_starter_policy_is_valid_as_it_stands() {
+    let text = starter(&crate::id::RepositoryName::parse(b"acme/payments").unwrap());
+    let loaded = load_text(&text).unwrap();
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.policy.rules().len(), 2);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_loading_panic(text in "(version = 1\n)?(\\[{1,2}(rule|people\\.a|agents\\.b|paths|groups)\\]{1,2}\n)?([a-z-]{1,9} = (1|\"x\"|\\[\"y\"\\]|\\{\\})\n){0,4}.{0,20}") {
+        let _ = load_text(&text);
+    }
+}

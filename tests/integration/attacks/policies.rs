@@ -1,0 +1,185 @@
+//! A policy that lives in the repository it governs, and pushes that reach for it.
+
+use crate::attacks::MARKED;
+use crate::world::{ALICE, CLAUDE, STRANGER, World, binary, registry};
+
+const PATH: &str = ".countersign/policy.toml";
+
+/// Agents' identity everywhere; everyone's on the policy itself.
+fn policy() -> String {
+    format!(
+        r#"{}
+[[rule]]
+name = "all"
+refs = ["refs/heads/**"]
+identity = "agents"
+
+[[rule]]
+name = "policy"
+refs = ["refs/heads/main"]
+paths = ["{PATH}"]
+identity = "everyone"
+agents = []
+"#,
+        registry()
+    )
+}
+
+/// The same policy without a word about agents.
+fn weakened() -> String {
+    policy().replace("identity = \"agents\"", "identity = \"none\"")
+}
+
+impl World {
+    /// Installs the hook for the policy at main, pinned to a digest if there is one.
+    fn govern_by_main(&self, pin: Option<&str>) {
+        let pin = pin.map(|pin| format!("@{pin}")).unwrap_or_default();
+        let hook = format!(
+            "#!/bin/sh\nexec '{}' hook pre-receive --policy 'ref:refs/heads/main:{PATH}{pin}'\n",
+            binary().display()
+        );
+        self.write_executable(&self.server().join("hooks/pre-receive"), &hook);
+    }
+
+    /// Commits a policy that Alice signs.
+    fn commit_policy(&self, policy: &str) {
+        self.commit(PATH, policy, "Set policy\n");
+        self.sign_head(ALICE);
+    }
+
+    /// Pushes the first policy, whose digest is pinned.
+    fn governed(first: &str) -> Self {
+        let world = Self::new("");
+        world.commit_policy(first);
+        world.govern_by_main(Some(&world.digest_at_head()));
+        world.push_main().accepted();
+        world
+    }
+
+    /// The digest of the policy at HEAD, as a hook with another pin tells it.
+    fn digest_at_head(&self) -> String {
+        self.govern_by_main(Some(&format!("sha256:{}", "0".repeat(64))));
+        let pushed = self.push_main();
+        pushed.refused("policy-invalid");
+        let (_, rest) = pushed.said.split_once("has the digest ").unwrap();
+        rest.get(..7 + 64).unwrap().to_owned()
+    }
+}
+
+#[test]
+fn a_weaker_policy_does_not_judge_the_push_that_brings_it() {
+    let world = World::governed(&policy());
+    world.commit("file", "1", MARKED);
+    world.commit_policy(&weakened());
+    world.push_main().refused("unsealed-agent-commit");
+    world.back_to_main();
+    // Nor does its place among the refs of the push matter.
+    world.commit_policy(&weakened());
+    world.git(&["branch", "aaa"]);
+    world.git(&["checkout", "-q", "aaa"]);
+    world.commit("file", "1", MARKED);
+    world.push(&["main", "aaa"]).refused("unsealed-agent-commit");
+    // Once it stands, it judges what comes next.
+    world.push(&["main"]).accepted();
+    world.push(&["aaa"]).accepted();
+}
+
+#[test]
+fn only_whom_the_policy_knows_changes_it() {
+    let world = World::governed(&policy());
+    let with_stranger =
+        policy().replace("[people.bob]", &format!("[people.eve]\nkeys = [\"{}\"]\n\n[people.bob]", STRANGER.line()));
+    world.commit(PATH, &with_stranger, "Add Eve\n");
+    world.push_main().refused("unsigned-commit");
+    world.sign_head(STRANGER);
+    world.push_main().refused("unknown-signer");
+    world.back_to_main();
+    world.commit(PATH, &with_stranger, "Add Eve\n");
+    world.seal_head(CLAUDE);
+    world.push_main().refused("path-denied");
+    world.back_to_main();
+    world.commit_policy(&with_stranger);
+    world.push_main().accepted();
+}
+
+#[test]
+fn no_push_leaves_the_repository_without_a_policy() {
+    let world = World::governed(&policy());
+    for (name, broken) in [
+        ("not TOML", "version =".to_owned()),
+        ("an unknown key", policy().replace("identity = \"agents\"", "identiy = \"agents\"")),
+        ("empty", String::new()),
+        ("nothing guards it", policy().replace("identity = \"everyone\"", "identity = \"none\"")),
+        ("only warned about", format!("{}mode = \"warn\"\n", policy())),
+    ] {
+        world.commit_policy(&broken);
+        let pushed = world.push_main();
+        assert!(!pushed.ok && pushed.said.contains("[policy-invalid]"), "{name}: {}", pushed.said);
+        // Mended before the push it does no harm.
+        world.commit_policy(&policy());
+        world.push_main().accepted();
+    }
+    world.git(&["rm", "-q", PATH]);
+    world.git(&["commit", "-q", "-m", "Remove"]);
+    world.sign_head(ALICE);
+    world.push_main().refused("policy-invalid");
+    std::fs::create_dir_all(world.clone_dir().join(".countersign")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", world.clone_dir().join(PATH)).unwrap();
+    world.git(&["add", "--all"]);
+    world.git(&["commit", "-q", "-m", "Link"]);
+    world.sign_head(ALICE);
+    world.push_main().refused("policy-invalid");
+}
+
+#[test]
+fn the_ref_of_the_policy_is_neither_deleted_nor_forced() {
+    let world = World::governed(&policy());
+    world.git_in(&world.server(), &["config", "receive.denyDeleteCurrent", "ignore"]);
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.commit("file", "1", "Clean\n");
+    world.push_main().accepted();
+    world.push(&[":refs/heads/main"]).refused("delete-denied");
+    world.push(&[&format!("+{first}:refs/heads/main")]).refused("force-push-denied");
+    world.git(&["checkout", "-q", "--orphan", "other"]);
+    world.commit_policy(&weakened());
+    world.push(&["+HEAD:refs/heads/main"]).refused("force-push-denied");
+    world.push(&["HEAD:refs/heads/Main"]).refused("ref-denied");
+}
+
+#[test]
+fn the_first_policy_is_the_pinned_one() {
+    let world = World::new("");
+    world.commit_policy(&policy());
+    let pin = world.digest_at_head();
+    world.govern_by_main(Some(&pin));
+    // Before it nothing is accepted, wherever it goes.
+    let pushed = world.push(&["HEAD:refs/heads/other"]);
+    pushed.refused("policy-invalid");
+    assert!(pushed.said.contains(&pin), "{}", pushed.said);
+    world.commit_policy(&weakened());
+    world.push_main().refused("policy-invalid");
+    world.commit_policy(&policy());
+    world.push_main().accepted();
+
+    let world = World::new("");
+    world.govern_by_main(None);
+    world.commit_policy(&policy());
+    world.push_main().refused("policy-invalid");
+}
+
+#[test]
+fn the_first_policy_judges_the_push_that_brings_it() {
+    let world = World::new("");
+    world.commit("file", "1", MARKED);
+    world.commit_policy(&policy());
+    world.govern_by_main(Some(&world.digest_at_head()));
+    world.push_main().refused("unsealed-agent-commit");
+}
+
+#[test]
+fn the_pin_is_what_the_policy_command_prints() {
+    let world = World::new("");
+    world.commit_policy(&policy());
+    let printed = world.countersign(&["policy", "digest", PATH]);
+    assert_eq!(String::from_utf8(printed.stdout).unwrap().trim_end(), world.digest_at_head());
+}

@@ -1,0 +1,152 @@
+//! Names and shapes of history that hide commits from whoever looks.
+
+use crate::attacks::MARKED;
+use crate::world::{AGENTS_EVERYWHERE, CLAUDE, Pushed, World};
+
+const MAIN: &str = r#"
+[[rule]]
+name = "main"
+refs = ["refs/heads/main"]
+identity = "agents"
+"#;
+
+#[test]
+fn replace_refs_are_not_pushed() {
+    for rules in [AGENTS_EVERYWHERE, MAIN] {
+        let world = World::new(rules);
+        let clean = world.commit("file", "1", "Clean\n");
+        world.push_main().accepted();
+        world.push(&[&format!("{clean}:refs/replace/{}", "a".repeat(40))]).refused("ref-denied");
+        world.git_in(&world.server(), &["update-ref", &format!("refs/replace/{}", "b".repeat(40)), &clean]);
+        world.push(&[&format!(":refs/replace/{}", "b".repeat(40))]).refused("ref-denied");
+    }
+}
+
+#[test]
+fn what_the_server_replaces_or_grafts_is_judged_as_it_is() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let base = world.commit("file", "1", "Base\n");
+    world.push_main().accepted();
+    let marked = world.commit("file", "2", MARKED);
+    let tip = world.commit("file", "3", "Clean\n");
+
+    let server = world.server();
+    world.git_in(&server, &["update-ref", &format!("refs/replace/{marked}"), &base]);
+    world.push(&[&format!("{marked}:refs/heads/main")]).refused("unsealed-agent-commit");
+    world.push_main().refused("unsealed-agent-commit");
+    world.git_in(&server, &["update-ref", "-d", &format!("refs/replace/{marked}")]);
+
+    std::fs::create_dir_all(server.join("info")).unwrap();
+    std::fs::write(server.join("info/grafts"), format!("{tip} {base}\n")).unwrap();
+    world.push_main().refused("unsealed-agent-commit");
+    // A graft that makes main look as if it contained the commit already.
+    std::fs::write(server.join("info/grafts"), format!("{base} {marked}\n")).unwrap();
+    world.push_main().refused("unsealed-agent-commit");
+    std::fs::remove_file(server.join("info/grafts")).unwrap();
+
+    world.git(&["reset", "-q", "--hard", &base]);
+    world.commit("file", "3", "Clean\n");
+    world.push_main().accepted();
+}
+
+/// Pushes from a clone of depth 1 of `from`, after one more commit where `more` is given.
+fn push_shallow(world: &World, from: &std::path::Path, name: &str, more: Option<&str>) -> Pushed {
+    let (shallow, from) = (world.path(name), format!("file://{}", from.display()));
+    world.git_in(&world.path(""), &["clone", "-q", "--depth", "1", "--branch", "main", &from, name]);
+    if let Some(message) = more {
+        world.git_in(&shallow, &["commit", "-q", "--allow-empty", "-m", message]);
+    }
+    let mut command = world.command("git", &shallow);
+    let server = world.server();
+    command.args(["push", server.to_str().unwrap(), "HEAD:refs/heads/main"]);
+    let output = world.run(command, None);
+    Pushed { ok: output.status.success(), said: String::from_utf8_lossy(&output.stderr).into_owned() }
+}
+
+#[test]
+fn history_that_a_shallow_push_leaves_out_is_not_taken_on_trust() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    world.git_in(&world.server(), &["config", "receive.shallowUpdate", "true"]);
+    world.commit("file", "1", MARKED);
+    world.commit("file", "2", "Clean\n");
+    let pushed = push_shallow(&world, &world.clone_dir(), "attack", None);
+    assert!(!pushed.ok, "{}", pushed.said);
+    assert!(pushed.said.contains("could not decide"), "{}", pushed.said);
+
+    // The twin: a shallow clone of the server adds to what the server has.
+    world.git(&["update-ref", "-d", "HEAD"]);
+    world.commit("file", "1", "Base\n");
+    world.commit("file", "2", "Clean\n");
+    world.push_main().accepted();
+    push_shallow(&world, &world.server(), "twin", Some("More")).accepted();
+    push_shallow(&world, &world.server(), "marked", Some(MARKED)).refused("unsealed-agent-commit");
+}
+
+#[test]
+fn a_name_that_differs_only_in_case_is_refused() {
+    let world = World::new(MAIN);
+    world.commit("file", "1", "Clean\n");
+    for name in ["refs/heads/MAIN", "refs/heads/Main", "refs/Heads/main"] {
+        world.push(&[&format!("HEAD:{name}")]).refused("ref-denied");
+    }
+    world.push(&["HEAD:refs/heads/maintenance", "HEAD:refs/heads/main"]).accepted();
+    let world = World::new(AGENTS_EVERYWHERE);
+    world.commit("file", "1", MARKED);
+    world.push(&["HEAD:refs/HEADS/any"]).refused("ref-denied");
+}
+
+#[test]
+fn what_no_rule_matches_can_be_refused() {
+    let world = World::with(&format!("unmatched = \"refuse\"\n{}{MAIN}", crate::world::registry()), "sha1");
+    world.commit("file", "1", "Clean\n");
+    for name in ["refs/heads/other", "refs/tags/v1", "refs/notes/commits", "refs/odd/name"] {
+        world.push(&[&format!("HEAD:{name}")]).refused("ref-denied");
+    }
+    world.push_main().accepted();
+}
+
+#[test]
+fn one_bad_ref_among_a_thousand_refuses_them_all() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let clean = world.commit("file", "1", "Clean\n");
+    let create: String = (0..1200).map(|number| format!("create refs/heads/many/{number} {clean}\n")).collect();
+    world.git_with(&["update-ref", "--stdin"], create.as_bytes());
+    let marked = world.commit("file", "2", MARKED);
+    world.git(&["update-ref", "refs/heads/many/700", &marked]);
+    world.push(&["refs/heads/many/*:refs/heads/many/*"]).refused("unsealed-agent-commit");
+    assert_eq!(world.git_in(&world.server(), &["for-each-ref"]), "");
+    world.seal_head(CLAUDE);
+    world.git(&["update-ref", "refs/heads/many/700", "HEAD"]);
+    world.push(&["refs/heads/many/*:refs/heads/many/*"]).accepted();
+    assert_eq!(world.git_in(&world.server(), &["for-each-ref"]).lines().count(), 1200);
+}
+
+#[test]
+fn more_commits_than_are_looked_at_are_not_accepted() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let count = countersign::limits::COMMITS + 1;
+    let stream: String = (0..count)
+        .map(|_| "commit refs/heads/flood\ncommitter Alice Ng <alice@acme.dev> 1700000000 +0000\ndata 6\nClean\n\n")
+        .collect();
+    world.git_with(&["fast-import", "--quiet"], stream.as_bytes());
+    world.push(&["flood:refs/heads/main"]).refused("limit-exceeded");
+}
+
+#[test]
+fn deleting_and_creating_again_does_not_force() {
+    let world = World::new(&format!("{MAIN}force-push = \"deny\"\ndelete = \"deny\"\n"));
+    world.commit("file", "1", "Clean\n");
+    world.push_main().accepted();
+    world.push(&[":refs/heads/main"]).refused("delete-denied");
+
+    // Where deleting is allowed, what comes back is judged from the ground.
+    let world = World::new(MAIN);
+    world.commit("file", "1", "Clean\n");
+    world.push_main().accepted();
+    world.commit("file", "2", MARKED);
+    world.push(&["HEAD:refs/heads/lax"]).accepted();
+    world.git_in(&world.server(), &["config", "receive.denyDeleteCurrent", "ignore"]);
+    world.push(&[":refs/heads/main"]).accepted();
+    world.push_main().refused("unsealed-agent-commit");
+    world.push(&["HEAD^:refs/heads/main"]).accepted();
+}

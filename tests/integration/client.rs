@@ -1,0 +1,512 @@
+//! What happens in a clone: hooks that seal, `sign`, adoption, installing and uninstalling.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::world::{AGENTS_EVERYWHERE, ALICE, CLAUDE, CODEX, World, binary};
+
+/// A world whose clone has the hooks, and Claude's and Alice's keys.
+struct Desk {
+    world: World,
+}
+
+/// Whose process runs a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Agent,
+    Person,
+}
+
+use Who::{Agent, Person};
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self::without_hooks();
+        desk.ok(Person, &["countersign", "install"]);
+        desk
+    }
+
+    fn without_hooks() -> Self {
+        let world = World::new(AGENTS_EVERYWHERE);
+        for actor in [ALICE, CLAUDE, CODEX] {
+            let path = world.path(actor.id);
+            std::fs::write(&path, actor.key().to_openssh(actor.id).unwrap()).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        let path = |name: &str| world.path(name).display().to_string();
+        for (key, value) in [
+            ("countersign.policy", path("policy.toml")),
+            ("countersign.claude-code.key", path("claude-code")),
+            ("countersign.codex.key", path("codex")),
+            ("gpg.format", "ssh".to_owned()),
+            ("user.signingkey", path("alice")),
+        ] {
+            world.git(&["config", key, &value]);
+        }
+        Self { world }
+    }
+
+    fn run_in(&self, directory: &Path, who: Who, words: &[&str]) -> Output {
+        let program = if words[0] == "countersign" { binary().display().to_string() } else { words[0].to_owned() };
+        let mut command = self.world.command(&program, directory);
+        command.args(&words[1..]);
+        if who == Agent {
+            command.env("CLAUDECODE", "1");
+        }
+        self.world.run(command, None)
+    }
+
+    fn run(&self, who: Who, words: &[&str]) -> Output {
+        self.run_in(&self.world.clone_dir(), who, words)
+    }
+
+    #[track_caller]
+    fn ok(&self, who: Who, words: &[&str]) -> String {
+        let output = self.run(who, words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {said}");
+        said
+    }
+
+    fn write(&self, file: &str, content: &str) {
+        std::fs::write(self.world.clone_dir().join(file), content).unwrap();
+        self.world.git(&["add", "--all"]);
+    }
+
+    /// Who has sealed HEAD, as `show` tells it.
+    fn sealed_by(&self, commit: &str) -> String {
+        let output = self.run(Person, &["countersign", "show", commit]);
+        let shown = String::from_utf8(output.stdout).unwrap();
+        shown.lines().filter(|line| line.starts_with("sealed")).collect::<Vec<_>>().join("; ")
+    }
+
+    #[track_caller]
+    fn assert_sealed(&self, commit: &str) {
+        let sealed = self.sealed_by(commit);
+        assert!(sealed.contains("by claude-code as author: holds"), "{sealed:?}");
+    }
+
+    #[track_caller]
+    fn pushes(&self) {
+        self.world.push(&["HEAD:refs/heads/main"]).accepted();
+    }
+}
+
+#[test]
+fn agents_commits_are_sealed_and_peoples_are_not() {
+    let desk = Desk::new();
+    desk.write("a", "1");
+    let said = desk.ok(Agent, &["git", "commit", "-m", "Work"]);
+    assert!(said.contains("is sealed by claude-code"), "{said}");
+    desk.assert_sealed("HEAD");
+    desk.write("a", "2");
+    desk.ok(Person, &["git", "commit", "-m", "By hand"]);
+    assert_eq!(desk.sealed_by("HEAD"), "");
+    desk.pushes();
+}
+
+#[test]
+fn every_way_an_agent_makes_a_commit_ends_sealed() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.pushes();
+
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "--no-verify", "-m", "No hooks before"]);
+    desk.assert_sealed("HEAD");
+    desk.write("a", "2");
+    desk.ok(Agent, &["git", "commit", "--amend", "--no-edit"]);
+    desk.assert_sealed("HEAD");
+    desk.ok(Agent, &["git", "commit", "--amend", "-m", "Another message"]);
+    desk.assert_sealed("HEAD");
+    desk.ok(Agent, &["git", "commit", "--allow-empty", "-m", "Empty"]);
+    desk.assert_sealed("HEAD");
+    desk.ok(Agent, &["git", "revert", "--no-edit", "HEAD~1"]);
+    desk.assert_sealed("HEAD");
+
+    // A rebase onto a base that touched the same file, so that no change digest survives.
+    let tip = desk.world.git(&["rev-parse", "HEAD"]);
+    desk.world.git(&["checkout", "-q", "-b", "upstream", "origin/main"]);
+    desk.write("base", "2");
+    desk.ok(Person, &["git", "commit", "-m", "Upstream moves"]);
+    desk.world.git(&["checkout", "-q", "-b", "work", "origin/main"]);
+    desk.write("base", "1\nmine\n");
+    desk.ok(Agent, &["git", "commit", "-m", "Mine"]);
+    desk.write("other", "x");
+    desk.ok(Agent, &["git", "commit", "-m", "Other"]);
+    desk.ok(Agent, &["git", "rebase", "-X", "theirs", "upstream"]);
+    desk.assert_sealed("HEAD");
+    desk.assert_sealed("HEAD~1");
+    assert_eq!(desk.sealed_by("HEAD~2"), "");
+
+    desk.ok(Agent, &["git", "cherry-pick", "-x", &format!("{tip}~2")]);
+    desk.assert_sealed("HEAD");
+    desk.pushes();
+}
+
+#[test]
+fn an_agent_never_seals_what_it_did_not_make() {
+    let desk = Desk::new();
+    desk.write("base", "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.world.git(&["branch", "upstream"]);
+    desk.write("base", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n");
+    desk.ok(Person, &["git", "commit", "-m", "By hand"]);
+    let by_hand = desk.world.git(&["rev-parse", "HEAD"]);
+
+    desk.ok(Agent, &["git", "commit", "--amend", "-m", "Only reworded"]);
+    assert_eq!(desk.sealed_by("HEAD"), "");
+    desk.world.git(&["reset", "-q", "--hard", &by_hand]);
+
+    desk.world.git(&["checkout", "-q", "upstream"]);
+    desk.write("base", "one\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    desk.ok(Person, &["git", "commit", "-m", "Upstream moves"]);
+    desk.ok(Agent, &["git", "cherry-pick", &by_hand]);
+    assert_eq!(desk.sealed_by("HEAD"), "");
+    desk.world.git(&["checkout", "-q", "main"]);
+    desk.ok(Agent, &["git", "rebase", "upstream"]);
+    assert_eq!(desk.sealed_by("HEAD"), "");
+
+    desk.write("base", "changed by the agent\n");
+    desk.ok(Agent, &["git", "commit", "--amend", "--no-edit"]);
+    desk.assert_sealed("HEAD");
+}
+
+#[test]
+fn merges_editors_cleanup_modes_and_signing_all_work() {
+    let desk = Desk::new();
+    desk.write("a", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.world.git(&["checkout", "-q", "-b", "side"]);
+    desk.write("b", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Side"]);
+    desk.world.git(&["checkout", "-q", "main"]);
+    desk.write("c", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Main"]);
+    desk.ok(Agent, &["git", "merge", "--no-ff", "--no-edit", "side"]);
+    desk.assert_sealed("HEAD");
+
+    let editor = desk.world.path("editor");
+    desk.world.write_executable(
+        &editor,
+        "#!/bin/sh\nprintf 'Edited\\n\\nbody\\n' | cat - \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n",
+    );
+    let editor = editor.display().to_string();
+    for (number, options) in [
+        &["-v"][..],
+        &["--cleanup=scissors"],
+        &["--cleanup=verbatim", "-m", "Verbatim  \n\n\n\nbody  \n\n\n"],
+        &["--cleanup=whitespace", "-m", "  Spaces  \n\n\nbody  "],
+        &["--cleanup=strip", "-m", "Strip\n\n# not a comment to the author\nbody"],
+        &["-m", "Title", "-m", "* a list\n* of things\n\nSigned-off-by: Alice Ng <alice@acme.dev>"],
+        &["-s", "-m", "With a sign-off"],
+        &["-S", "-m", "Signed by the person as well"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        desk.write("a", &format!("edit {number}"));
+        let core = format!("core.editor={editor}");
+        let words: Vec<&str> = ["git", "-c", &core, "commit"].iter().chain(options).copied().collect();
+        let mut command = desk.world.command(words[0], &desk.world.clone_dir());
+        command.args(&words[1..]).env("CLAUDECODE", "1").env_remove("GIT_EDITOR");
+        let output = desk.world.run(command, None);
+        assert!(output.status.success(), "{options:?}: {}", String::from_utf8_lossy(&output.stderr));
+        desk.assert_sealed("HEAD");
+    }
+    desk.pushes();
+}
+
+#[test]
+fn a_person_who_changes_an_agents_commit_has_an_honest_way() {
+    let desk = Desk::new();
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Work", "-m", "Co-Authored-By: Claude <noreply@anthropic.com>"]);
+    desk.write("a", "changed by hand");
+    let said = desk.ok(Person, &["git", "commit", "--amend", "--no-edit"]);
+    assert!(said.contains("countersign sign HEAD --adopt"), "{said}");
+    desk.world.push(&["--no-verify", "HEAD:refs/heads/main"]).refused("stale-seal");
+    // pre-push says the same before anything is sent.
+    let pushed = desk.world.push(&["HEAD:refs/heads/main"]);
+    assert!(!pushed.ok && pushed.said.contains("would refuse refs/heads/main"), "{}", pushed.said);
+
+    let refused = desk.run(Agent, &["countersign", "sign", "HEAD", "--adopt"]);
+    assert_eq!(refused.status.code(), Some(2));
+    desk.ok(Person, &["countersign", "sign", "HEAD", "--adopt"]);
+    let message = desk.world.git(&["log", "-1", "--format=%B"]);
+    assert!(message.contains("Countersign-Drafted: claude-code") && !message.contains("Countersign-Seal"), "{message}");
+    desk.pushes();
+
+    // Nothing of the agent is left in the message: the person says whose draft it was.
+    desk.write("a", "2");
+    desk.ok(Agent, &["git", "commit", "-m", "More work"]);
+    desk.ok(Person, &["git", "commit", "--amend", "-m", "In my own words"]);
+    assert!(desk.ok(Person, &["countersign", "sign", "HEAD", "--adopt"]).contains("nothing to adopt"));
+    desk.ok(Person, &["countersign", "sign", "HEAD", "--adopt", "--agent", "claude-code"]);
+    assert!(desk.world.git(&["log", "-1", "--format=%B"]).contains("Countersign-Drafted: claude-code"));
+    desk.pushes();
+}
+
+#[test]
+fn sign_seals_a_range_and_leaves_the_rest_of_each_commit_alone() {
+    let desk = Desk::without_hooks();
+    desk.write("a", "0");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.pushes();
+    for number in 1..=5 {
+        desk.write("a", &number.to_string());
+        desk.ok(
+            Person,
+            &["git", "commit", "-m", &format!("Work {number}\n\nCo-Authored-By: Claude <noreply@anthropic.com>")],
+        );
+    }
+    let before = desk.world.git(&["log", "--format=%T %an %ae %at %cn %ct", "origin/main.."]);
+    let output =
+        desk.run(Person, &["countersign", "sign", "--agent", "claude-code", "--model", "opus", "--task", "PAY-1"]);
+    assert!(output.status.success());
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(printed.lines().filter(|line| line.contains(" -> ")).count(), 5);
+    assert_eq!(desk.world.git(&["log", "--format=%T %an %ae %at %cn %ct", "origin/main.."]), before);
+    desk.assert_sealed("HEAD~4");
+    desk.pushes();
+    let model = |name: &str| {
+        desk.ok(Person, &["countersign", "sign", "HEAD", "--agent", "claude-code", "--model", name, "--force"]);
+        desk.world.git(&["log", "-1", "--format=%B"]).contains(&format!("Countersign-Model: {name}"))
+    };
+    assert!(model("haiku") && model("opus"), "a seal is made again to say what it is told to say");
+    // What is sealed stays as it is, and what was pushed is not rewritten unasked.
+    let again = desk.run(Person, &["countersign", "sign", "HEAD~1..HEAD", "--agent", "codex"]);
+    assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("claude-code has sealed it"));
+    assert_eq!(
+        desk.run(Person, &["countersign", "sign", "HEAD", "--agent", "codex", "--force"]).status.code(),
+        Some(0)
+    );
+    let refused = desk.run(Person, &["countersign", "sign", "origin/main~2..HEAD", "--adopt"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+}
+
+#[test]
+fn sign_adds_a_step_of_a_pipeline() {
+    let desk = Desk::new();
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Work"]);
+    desk.ok(Person, &["countersign", "sign", "HEAD", "--agent", "codex", "--role", "reviewer"]);
+    let sealed = desk.sealed_by("HEAD");
+    assert!(sealed.contains("claude-code as author: holds") && sealed.contains("codex as reviewer: holds"), "{sealed}");
+    desk.pushes();
+}
+
+#[test]
+fn hooks_live_beside_others_and_in_worktrees_and_go_without_a_trace() {
+    let desk = Desk::without_hooks();
+    let hooks = desk.world.clone_dir().join(".git/hooks");
+    let change_id = "#!/bin/sh\nprintf '\\nChange-Id: I0123\\n' >> \"$1\"\n";
+    desk.world.write_executable(&hooks.join("commit-msg"), change_id);
+    desk.world.write_executable(&hooks.join("post-commit"), "#!/bin/sh\ntouch ran\n");
+    desk.world.write_executable(&hooks.join("pre-push"), "#!/bin/sh\ncat > pushed\n");
+    desk.ok(Person, &["countersign", "install"]);
+    desk.ok(Person, &["countersign", "install"]);
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Work"]);
+    desk.assert_sealed("HEAD");
+    assert!(desk.world.git(&["log", "-1", "--format=%B"]).contains("Change-Id: I0123"));
+    assert!(desk.world.clone_dir().join("ran").exists());
+    desk.pushes();
+    assert!(std::fs::read_to_string(desk.world.clone_dir().join("pushed")).unwrap().contains("refs/heads/main"));
+
+    let tree = desk.world.path("worktree");
+    desk.world.git(&["worktree", "add", "-q", "-b", "wt", &tree.display().to_string()]);
+    std::fs::write(tree.join("b"), "1").unwrap();
+    desk.world.git_in(&tree, &["add", "b"]);
+    assert!(desk.run_in(&tree, Agent, &["git", "commit", "-m", "In a worktree"]).status.success());
+    desk.assert_sealed("wt");
+
+    desk.ok(Person, &["countersign", "uninstall"]);
+    assert_eq!(std::fs::read_to_string(hooks.join("commit-msg")).unwrap(), change_id);
+    assert!(!hooks.join("commit-msg.before-countersign").exists());
+}
+
+#[test]
+fn a_hooks_path_of_another_tool_keeps_working() {
+    let desk = Desk::without_hooks();
+    let husky = desk.world.clone_dir().join(".husky");
+    desk.world.write_executable(&husky.join("pre-commit"), "#!/bin/sh\ntouch pre-commit-ran\n");
+    desk.world.write_executable(&husky.join("commit-msg"), "#!/bin/sh\ngrep -q '^[A-Z]' \"$1\"\n");
+    desk.world.git(&["config", "core.hooksPath", ".husky"]);
+    desk.ok(Person, &["countersign", "install"]);
+    desk.ok(Person, &["countersign", "install"]);
+    desk.write("a", "1");
+    assert!(!desk.run(Agent, &["git", "commit", "-m", "lower case"]).status.success(), "their hook still refuses");
+    desk.ok(Agent, &["git", "commit", "-m", "Upper case"]);
+    desk.assert_sealed("HEAD");
+    assert!(desk.world.clone_dir().join("pre-commit-ran").exists());
+    desk.ok(Person, &["countersign", "uninstall"]);
+    assert_eq!(desk.world.git(&["config", "core.hooksPath"]), ".husky");
+    desk.world.git(&["config", "core.hooksPath", "/dev/null"]);
+    assert_eq!(desk.run(Person, &["countersign", "install"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_rebase_by_any_name_leaves_what_a_person_made() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.pushes();
+    let elsewhere = desk.world.path("elsewhere");
+    let (server, elsewhere_path) = (desk.world.server().display().to_string(), elsewhere.display().to_string());
+    desk.world.git(&["clone", "-q", &server, &elsewhere_path]);
+    std::fs::write(elsewhere.join("theirs"), "1").unwrap();
+    desk.world.git_in(&elsewhere, &["add", "theirs"]);
+    desk.world.git_in(&elsewhere, &["commit", "-q", "-m", "Upstream moves"]);
+    desk.world.git_in(&elsewhere, &["push", "-q", "origin", "HEAD:refs/heads/main"]);
+    desk.write("mine", "1");
+    desk.ok(Person, &["git", "commit", "-m", "By hand"]);
+    desk.write("agents", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Agent's"]);
+
+    desk.ok(Agent, &["git", "pull", "-q", "--rebase", "origin", "main"]);
+    desk.assert_sealed("HEAD");
+    assert_eq!(desk.sealed_by("HEAD~1"), "");
+    let mut command = desk.world.command("git", &desk.world.clone_dir());
+    command.args(["rebase", "-q", "--force-rebase", "HEAD~2"]);
+    command.env("CLAUDECODE", "1").env("GIT_REFLOG_ACTION", "tidy up").env("GIT_COMMITTER_DATE", "1700000001 +0000");
+    assert!(desk.world.run(command, None).status.success());
+    desk.assert_sealed("HEAD");
+    assert_eq!(desk.sealed_by("HEAD~1"), "");
+}
+
+#[test]
+fn joining_commits_makes_nobody_their_maker() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    let join = |who: Who| {
+        let mut command = desk.world.command("git", &desk.world.clone_dir());
+        command.args(["rebase", "-q", "-i", "HEAD~2"]).env("GIT_SEQUENCE_EDITOR", "sed -i 2s/pick/squash/");
+        if who == Agent {
+            command.env("CLAUDECODE", "1");
+        }
+        let output = desk.world.run(command, None);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    for (makers, joined_by, sealed) in
+        [([Person, Person], Agent, false), ([Person, Agent], Agent, true), ([Agent, Agent], Agent, true)]
+    {
+        for (number, who) in makers.into_iter().enumerate() {
+            desk.write("work", &format!("{number} {}", desk.world.git(&["rev-parse", "HEAD"])));
+            desk.ok(who, &["git", "commit", "-m", "Work"]);
+        }
+        join(joined_by);
+        assert_eq!(!desk.sealed_by("HEAD").is_empty(), sealed, "{}", desk.sealed_by("HEAD"));
+    }
+    desk.pushes();
+
+    // A person who joins an agent's commits has its seals in the middle of the message, and an honest way.
+    for number in 0..2 {
+        desk.write("more", &number.to_string());
+        desk.ok(Agent, &["git", "commit", "-m", "More"]);
+    }
+    assert!(join(Person).contains("countersign sign HEAD --adopt"));
+    desk.world.push(&["--no-verify", "HEAD:refs/heads/main"]).refused("malformed-trailers");
+    desk.ok(Person, &["countersign", "sign", "HEAD", "--adopt"]);
+    assert!(desk.world.git(&["log", "-1", "--format=%B"]).ends_with("Countersign-Drafted: claude-code"));
+    desk.pushes();
+}
+
+#[test]
+fn what_cannot_be_sealed_is_left_as_git_made_it() {
+    let desk = Desk::new();
+    desk.world.git(&["config", "i18n.commitEncoding", "ISO-8859-1"]);
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Plain ASCII has no need of an encoding"]);
+    desk.assert_sealed("HEAD");
+    desk.pushes();
+    let message = desk.world.path("latin-1");
+    std::fs::write(&message, b"caf\xe9\n").unwrap();
+    desk.write("a", "2");
+    let said = desk.ok(Agent, &["git", "commit", "-F", &message.display().to_string()]);
+    assert!(said.contains("not in UTF-8") && said.contains("i18n.commitEncoding"), "{said}");
+    assert!(desk.world.raw("commit", "HEAD").ends_with(b"\nencoding ISO-8859-1\n\ncaf\xe9\n"));
+
+    desk.world.git(&["config", "--unset", "i18n.commitEncoding"]);
+    desk.ok(Person, &["git", "commit", "--amend", "-m", "By hand"]);
+    desk.world.git(&["config", "core.logAllRefUpdates", "false"]);
+    std::fs::remove_dir_all(desk.world.clone_dir().join(".git/logs")).unwrap();
+    let said = desk.ok(Agent, &["git", "commit", "--amend", "-m", "Reworded"]);
+    assert!(said.contains("without a reflog"), "{said}");
+    assert_eq!(desk.sealed_by("HEAD"), "");
+}
+
+#[test]
+fn hooks_that_come_later_and_hooks_out_of_reach() {
+    let desk = Desk::without_hooks();
+    let sub = desk.world.clone_dir().join("sub");
+    std::fs::create_dir(&sub).unwrap();
+    desk.world.git(&["config", "core.hooksPath", ".husky"]);
+    assert!(desk.run_in(&sub, Person, &["countersign", "install"]).status.success());
+    let husky = desk.world.clone_dir().join(".husky");
+    desk.world.write_executable(&husky.join("prepare-commit-msg"), "#!/bin/sh\ntouch prepare-ran\n");
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Work"]);
+    desk.assert_sealed("HEAD");
+    assert!(desk.world.clone_dir().join("prepare-ran").exists());
+    desk.ok(Person, &["countersign", "uninstall"]);
+
+    desk.world.git(&["config", "extensions.worktreeConfig", "true"]);
+    desk.world.git(&["config", "--worktree", "core.hooksPath", ".others"]);
+    let refused = desk.run(Person, &["countersign", "install"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("this worktree alone"));
+}
+
+#[test]
+fn agent_add_makes_a_key_that_works_at_once() {
+    let desk = Desk::without_hooks();
+    let output = desk.run(Person, &["countersign", "agent", "add", "helper", "--owner", "alice", "--tool", "cursor"]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    let policy = std::fs::read_to_string(desk.world.policy_path()).unwrap();
+    desk.world.set_policy(&format!("{policy}\n{lines}"));
+    let key = desk.world.clone_dir().join(".git/countersign/keys/helper");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.metadata().unwrap().permissions()) & 0o777, 0o600);
+    assert_eq!(desk.run(Person, &["countersign", "agent", "add", "helper"]).status.code(), Some(2));
+    desk.write("a", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Work"]);
+    desk.ok(Person, &["countersign", "sign", "HEAD", "--agent", "helper"]);
+    desk.pushes();
+}
+
+#[test]
+fn an_agent_without_a_key_is_told_what_to_do_and_can_still_commit() {
+    let desk = Desk::new();
+    desk.write("a", "1");
+    let mut command = desk.world.command("git", &desk.world.clone_dir());
+    command.args(["commit", "-m", "Work"]).env("CURSOR_AGENT", "1");
+    let output = desk.world.run(command, None);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("countersign agent add cursor"), "{said}");
+    assert_eq!(desk.sealed_by("HEAD"), "");
+}
+
+#[test]
+fn check_and_explain_answer_before_the_push() {
+    let desk = Desk::without_hooks();
+    desk.write("a", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>"]);
+    let output = desk.run(Person, &["countersign", "check", "--for", "main"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("would refuse refs/heads/main"));
+    let output = desk.run(Person, &["countersign", "check", "--for", "main", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["schema"], 1);
+    assert_eq!(json["refs"][0]["findings"][0]["code"], "unsealed-agent-commit");
+    desk.ok(Person, &["countersign", "sign", "--agent", "claude-code"]);
+    assert_eq!(desk.run(Person, &["countersign", "check", "--for", "main"]).status.code(), Some(0));
+    let explained = desk.run(Person, &["countersign", "explain", "main"]);
+    assert!(String::from_utf8(explained.stdout).unwrap().contains("sealed by a registered agent"));
+    let code = desk.run(Person, &["countersign", "explain", "stale-seal"]);
+    assert!(String::from_utf8(code.stdout).unwrap().starts_with("## stale-seal"));
+}
