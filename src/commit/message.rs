@@ -405,7 +405,7 @@ mod tests {
         let above = |block: &Block| text[..block.covered].to_owned();
         let agent = format!("{HEAD}Fixes: #1\nCountersign-Agent: a\n");
         assert_eq!(above(&blocks[0]), agent);
-        let second = format!("Countersign-Agent: b\nCountersign-Role: tester\n");
+        let second = "Countersign-Agent: b\nCountersign-Role: tester\n";
         assert_eq!(above(&blocks[1]), format!("{agent}{}\n{second}", seal()));
         assert_eq!(&text[blocks[0].span.clone()], format!("Countersign-Agent: a\n{}\n", seal()));
         assert_eq!(&text[blocks[1].span.clone()], format!("{second}{}\n", seal()));

@@ -76,7 +76,8 @@ impl Dag {
                 Dates::Skewed => dice.roll(COMMITS),
             };
             commits.push(commit(&mut dice, number, &above, date));
-            (parents.push(above), reach.push(below));
+            parents.push(above);
+            reach.push(below);
         }
         let (older, younger) = commits.split_at(COMMITS / 2);
         let import = |stream: &[String], marks: &str| {
