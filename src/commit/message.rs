@@ -314,3 +314,6 @@ fn is_cherry_pick_note(text: &[u8]) -> bool {
         .and_then(|rest| rest.strip_suffix(b")"))
         .is_some_and(|id| crate::oid::Oid::parse(id).is_some())
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,13 +146,19 @@ impl<'h, 'o> Paint<'h, 'o> {
         for id in tips {
             self.reach(*id, Colour::New)?;
         }
-        while self.new_queued > 0 {
-            let Some((_, _, id)) = self.queue.pop() else { break };
+        // Commits of one second (a rebase, an import) come in any order: what is not older than the oldest commit found new may
+        // still turn out to lie above it and to be hidden.
+        let mut oldest = (u32::MAX, u64::MAX);
+        while let Some((generation, seconds, id)) = self.queue.pop() {
+            if self.new_queued == 0 && (generation, seconds) < oldest {
+                break;
+            }
             self.queued.remove(&id);
             let Some((node, colour)) = self.nodes.get(&id).cloned() else { continue };
             if colour == Colour::New {
                 self.new_queued = self.new_queued.saturating_sub(1);
                 self.new_found += 1;
+                oldest = oldest.min((generation, seconds));
                 if self.new_found > self.limit {
                     return Err(WalkError::TooMany(self.limit));
                 }

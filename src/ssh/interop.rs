@@ -167,3 +167,33 @@ fn security_keys_verify_and_their_flags_are_kept() {
         assert_eq!(forged.verify().unwrap_err(), SignatureError::Mismatch);
     }
 }
+
+#[test]
+fn what_ssh_keygen_takes_and_is_refused_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (authority, agent, small) = (path("authority"), path("agent"), path("small"));
+    for file in [&authority, &agent] {
+        ssh_keygen(&["-q", "-t", "ed25519", "-N", "", "-f", file], b"").unwrap();
+    }
+    let claim = |file: &str| {
+        let armored = ssh_keygen(&["-q", "-Y", "sign", "-n", "git", "-f", file], MESSAGE).unwrap();
+        ClaimedSignature::from_armor(&armored).map(|_| ()).unwrap_err()
+    };
+    ssh_keygen(&["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f", &small], b"").unwrap();
+    assert_eq!(claim(&small), SignatureError::Key(KeyError::Rsa));
+    ssh_keygen(&["-q", "-s", &authority, "-I", "agent", "-n", "agent", &format!("{agent}.pub")], b"").unwrap();
+    let certificate = format!("{agent}-cert.pub");
+    assert_eq!(PublicKey::parse_line(&read(&certificate)), Err(KeyError::Certificate));
+    assert_eq!(claim(&certificate), SignatureError::Key(KeyError::Certificate));
+
+    let key = PrivateKey::from_seed(&[7; 32]).unwrap();
+    let blob = key.sign("git", MESSAGE);
+    let text_after = format!("{}anything\n", armor(&blob));
+    openssh_accepts(key.public(), "git", MESSAGE, &text_after).unwrap();
+    assert_eq!(ClaimedSignature::from_armor(text_after.as_bytes()).unwrap_err(), SignatureError::Armor);
+    let mut version_0 = blob;
+    version_0[9] = 0;
+    openssh_accepts(key.public(), "git", MESSAGE, &armor(&version_0)).unwrap();
+    assert_eq!(ClaimedSignature::from_blob(&version_0).unwrap_err(), SignatureError::Version(0));
+}

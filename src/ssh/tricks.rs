@@ -240,7 +240,11 @@ fn curve_points_are_checked() {
     off[64] ^= 1;
     let compressed = p256.verifying_key().to_sec1_point(true).as_bytes().to_vec();
     assert_eq!(parse(b"nistp256", &off), Err(KeyError::Point));
-    for (curve, bad) in [(&b"nistp384"[..], &point[..]), (b"nistp256", &compressed), (b"nistp256", &[0])] {
+    // SEC 1 knows a third form, which holds both the whole point and the sign of its y.
+    let hybrid = [&[6 | (point[64] & 1)], &point[1..]].concat();
+    for (curve, bad) in
+        [(&b"nistp384"[..], &point[..]), (b"nistp256", &compressed), (b"nistp256", &hybrid), (b"nistp256", &[0])]
+    {
         assert_eq!(parse(curve, bad), Err(KeyError::Encoding));
     }
 }
@@ -296,6 +300,12 @@ fn ecdsa_numbers_have_one_encoding() {
     ] {
         assert_eq!(verify(&numbers), Err(error));
     }
+    // The one freedom that ECDSA itself leaves: s and n - s both hold, and ssh-keygen writes either. Nothing may take a
+    // second signature blob for a second act of signing.
+    let twin = -*signature.s();
+    let twin = mpint(&p256::ecdsa::Signature::from_scalars(*signature.r(), twin).unwrap().split_bytes().1);
+    assert_ne!(twin, s);
+    assert_eq!(verify(&strings(&[&r, &twin])), Ok(()));
 }
 
 #[test]

@@ -1,0 +1,166 @@
+//! The change digest against its definition, a pipe from `git diff-tree` (design.md 4.2).
+
+use std::collections::BTreeMap;
+
+use countersign::git::{Change, changes, digest};
+use countersign::oid::Oid;
+
+use super::{Dice, objects, resolve};
+use crate::world::World;
+
+/// Names that sort around `/`, that quoting and other alphabets trip over, and that are near to refused ones.
+const NAMES: [&[u8]; 19] = [
+    b"a",
+    b"a.b",
+    b"a-b",
+    b"a0",
+    b"aa",
+    b"b",
+    b"B",
+    b"x y",
+    b"\"quoted\"",
+    b"new\nline",
+    b"tab\t",
+    b"\x01",
+    b"back\\slash",
+    b"-dash",
+    b":colon",
+    "\u{e4}\u{1f980}".as_bytes(),
+    b"\xff\xfe",
+    b".gitattributes",
+    b"gi~t",
+];
+
+const MODES: [&str; 5] = ["100644", "100644", "100755", "120000", "160000"];
+
+/// What a tree holds: mode and content, or for a submodule its commit.
+type Files = BTreeMap<Vec<u8>, (&'static str, String)>;
+
+fn path(dice: &mut Dice) -> Vec<u8> {
+    let depth = 1 + dice.roll(3);
+    let names: Vec<&[u8]> = (0..depth).map(|_| *dice.pick(&NAMES)).collect();
+    names.join(&b'/')
+}
+
+fn under(path: &[u8], directory: &[u8]) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+fn mutate(files: &mut Files, dice: &mut Dice, id_length: usize) {
+    for _ in 0..1 + dice.roll(4) {
+        let known: Vec<Vec<u8>> = files.keys().cloned().collect();
+        // Often at a place that is taken: its content, its mode, or a file for a directory and the other way round.
+        let mut path = if known.is_empty() || dice.one_in(3) { path(dice) } else { dice.pick(&known).clone() };
+        match dice.roll(6) {
+            0 => {
+                files.remove(&path);
+                continue;
+            }
+            1 => path.extend_from_slice(b"/a"),
+            2 => path.truncate(path.iter().position(|byte| *byte == b'/').unwrap_or(path.len())),
+            _ => {}
+        }
+        files.retain(|other, _| !under(other, &path) && !under(&path, other));
+        let mode = *dice.pick(&MODES);
+        let number = 1 + dice.roll(5);
+        let content = if mode == "160000" { number.to_string().repeat(id_length) } else { format!("content {number}") };
+        files.insert(path, (mode, content));
+    }
+}
+
+/// As fast-import wants paths that hold any byte.
+fn quoted(path: &[u8]) -> String {
+    let bytes: String = path.iter().map(|byte| format!("\\{byte:03o}")).collect();
+    format!("\"{bytes}\"")
+}
+
+fn commit(number: usize, files: &Files) -> String {
+    let mut stream = format!("commit refs/heads/c{number}\ncommitter A <a@x.dev> {number} +0000\ndata 0\ndeleteall\n");
+    for (path, (mode, content)) in files {
+        stream += &match *mode {
+            "160000" => format!("M 160000 {content} {}\n", quoted(path)),
+            mode => format!("M {mode} inline {}\ndata {}\n{content}\n", quoted(path), content.len()),
+        };
+    }
+    stream
+}
+
+#[test]
+fn the_change_digest_is_what_the_pipe_says() {
+    for (format, seeds) in [("sha1", 20), ("sha256", 5)] {
+        let world = World::with("version = 1\nrepository = \"acme/payments\"\n", format);
+        let id_length = if format == "sha1" { 40 } else { 64 };
+        let mut stream = String::new();
+        let mut count = 0;
+        for seed in 0..seeds {
+            let (mut dice, mut files) = (Dice(seed), Files::new());
+            for _ in 0..6 {
+                mutate(&mut files, &mut dice, id_length);
+                stream += &commit(count, &files);
+                count += 1;
+            }
+        }
+        world.git_with(&["fast-import", "--quiet"], stream.as_bytes());
+        let trees: Vec<String> = (0..count).map(|number| format!("c{number}^{{tree}}")).collect();
+        let trees = resolve(&world, &trees);
+        let objects = objects(&world);
+        let empty = world.empty_tree();
+        let (mut types, mut turned, mut dice) = (BTreeMap::new(), 0, Dice(99));
+        for (number, new) in trees.iter().enumerate() {
+            let far = *dice.pick(&trees);
+            let before = if number % 6 == 0 { None } else { Some(trees[number - 1]) };
+            for old in [before, Some(far)] {
+                let found = changes(&objects, old, *new).unwrap();
+                let old_name = old.map_or(empty.clone(), |old| old.to_string());
+                let expected = world.change_digest(&old_name, &new.to_string());
+                assert_eq!(digest(&found, *new), expected, "{format}: {old_name} {new}: {found:?}");
+                assert!(found.is_sorted_by(|one, next| one.path < next.path), "{found:?}");
+                if format == "sha1" {
+                    assert_eq!(found.iter().map(row).collect::<Vec<_>>(), by_libgit2(&world, old, *new));
+                }
+                // A file whose path is now a directory, or the other way round: next to each other where nothing sorts between.
+                turned += found.windows(2).filter(|pair| under(&pair[1].path, &pair[0].path)).count();
+                for change in &found {
+                    let modes = (change.old.map(|(mode, _)| mode.octal()), change.new.map(|(mode, _)| mode.octal()));
+                    *types.entry(modes).or_insert(0) += 1;
+                }
+            }
+        }
+        // Every kind of change was among them: four modes and absence, each to each.
+        if format == "sha1" {
+            assert_eq!(types.len(), 5 * 5 - 1, "{types:?}");
+            assert!(turned > 0);
+        }
+    }
+}
+
+/// A change as plain values: path, modes and ids.
+type Row = (Vec<u8>, [String; 4]);
+
+fn row(change: &Change) -> Row {
+    let side = |side: Option<(countersign::git::EntryMode, Oid)>| {
+        side.map_or(("000000".into(), "0".repeat(40)), |(mode, id)| (mode.octal().to_owned(), id.to_string()))
+    };
+    let ((old_mode, old), (new_mode, new)) = (side(change.old), side(change.new));
+    (change.path.clone(), [old_mode, new_mode, old, new])
+}
+
+fn by_libgit2(world: &World, old: Option<Oid>, new: Oid) -> Vec<Row> {
+    let repository = git2::Repository::open(world.clone_dir()).unwrap();
+    let tree = |id: Oid| repository.find_tree(git2::Oid::from_bytes(id.as_bytes()).unwrap()).unwrap();
+    let (old, new) = (old.map(tree), tree(new));
+    let mut options = git2::DiffOptions::new();
+    options.include_typechange(true).ignore_submodules(false);
+    let diff = repository.diff_tree_to_tree(old.as_ref(), Some(&new), Some(&mut options)).unwrap();
+    let mode = |file: &git2::DiffFile<'_>| format!("{:06o}", u32::from(file.mode()));
+    let mut rows: Vec<Row> = diff
+        .deltas()
+        .map(|delta| {
+            let (old, new) = (delta.old_file(), delta.new_file());
+            let path = new.path_bytes().or(old.path_bytes()).unwrap().to_vec();
+            (path, [mode(&old), mode(&new), old.id().to_string(), new.id().to_string()])
+        })
+        .collect();
+    rows.sort();
+    rows
+}
