@@ -153,17 +153,12 @@ fn parse<'s>(layered: &'s [Layered], problems: &mut Problems) -> Parsed<'s> {
     parsed
 }
 
+#[derive(Default)]
 struct Building {
     registry: Registry,
     classes: BTreeMap<usize, Classes>,
     repository: Option<RepositoryName>,
     refuses_unmatched: Option<usize>,
-}
-
-impl Default for Building {
-    fn default() -> Self {
-        Self { registry: Registry::default(), classes: BTreeMap::new(), repository: None, refuses_unmatched: None }
-    }
 }
 
 impl Building {
