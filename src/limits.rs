@@ -54,3 +54,13 @@ pub const REF_UPDATES: usize = 100_000;
 
 /// Bytes of a message that are searched for AI marks: the first and the last of this many.
 pub const MARK_BYTES: usize = 64 << 10;
+
+/// Bytes of one record of the ledger. Entries are split well before; this stops a reader of a file that is no ledger.
+pub const RECORD_BYTES: usize = 1 << 20;
+
+/// Refused pushes of one submitter that the ledger records in an hour; the others are counted. At about 2 KiB each a flood
+/// fills 50 MiB a day.
+pub const REFUSED_PER_HOUR: u64 = 1000;
+
+/// Findings that the ledger keeps of one ref update, and characters of each one's text; of more, the number and the digest.
+pub const RECORDED_FINDINGS: usize = 20;

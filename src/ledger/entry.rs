@@ -1,0 +1,409 @@
+//! What the ledger says: entries as canonical JSON, one encoding each.
+
+use std::fmt;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::decide::Timestamp;
+use crate::digest::Digest;
+use crate::oid::Oid;
+
+/// One entry. Its JSON is compact, with the keys in the order of these fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Entry {
+    /// The first entry: whose ledger this is, and the key that signs it.
+    Opened(Opened),
+    /// Refs as they were found and taken for right: at install, and where an admin says so again.
+    Refs(Found),
+    /// A decision on a push.
+    Decided(Decided),
+    /// More of the decision that stands before it, where one record does not hold it.
+    Continued(Continued),
+    /// Refs of an accepted decision moved.
+    Committed(Settled),
+    /// Refs of an accepted decision did not move.
+    Aborted(Settled),
+    /// Refs moved and no decision explains it.
+    Unexplained(Unexplained),
+    /// Refused pushes that were counted and not recorded one by one.
+    Suppressed(Suppressed),
+    /// What a crash left of an entry was cut off.
+    Recovered(Recovered),
+}
+
+/// See [`Entry::Opened`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// When.
+    pub time: Time,
+    /// The version of the format, 1.
+    pub version: u32,
+    /// The repository's name.
+    pub repository: String,
+    /// The ledger's public key, as a line of a `.pub` file.
+    pub key: String,
+}
+
+/// See [`Entry::Refs`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// When.
+    pub time: Time,
+    /// Names and values. A value of `null` says that the ref is known to be gone.
+    pub refs: Vec<(RefName, Option<Id>)>,
+}
+
+/// See [`Entry::Decided`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    /// When, which is the time of receipt of all it accepts. Never before that of an earlier entry.
+    pub time: Time,
+    /// What the clock said, where it said an earlier time than the entry before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Time>,
+    /// What became of the push.
+    pub outcome: Outcome,
+    /// The digest of the policy in force; `null` where it could not be loaded.
+    pub policy: Option<Sha256>,
+    /// The version of the program that decided.
+    pub version: String,
+    /// Who pushed, as far as the server says.
+    pub submitter: Option<String>,
+    /// Why nothing could be decided at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The ref updates.
+    pub updates: Vec<UpdateRecord>,
+    /// How many entries of kind `continued` belong to it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub continued: u32,
+}
+
+/// See [`Entry::Continued`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Continued {
+    /// The number of the entry that it continues.
+    pub decision: u64,
+    /// More ref updates, or more work on one that was begun.
+    pub updates: Vec<UpdateRecord>,
+}
+
+/// What a push would do to one ref, and what was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateRecord {
+    /// The full name of the ref.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// Its value before.
+    pub old: Option<Id>,
+    /// Its value after.
+    pub new: Option<Id>,
+    /// How many distinct commits were judged.
+    pub commits: u64,
+    /// What became of this update.
+    pub outcome: Outcome,
+    /// The findings, those of observing rules among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingRecord>,
+    /// How many more findings there were, by the digest of their text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
+    /// What an enforcing rule accepted, by whom.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub work: Vec<Work>,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindingRecord {
+    /// Its stable code, or `undecided`.
+    pub code: String,
+    /// `error`, `warning` or `observed`.
+    pub severity: String,
+    /// The rule, as `name (file:line)`; `null` for a protection that needs none.
+    pub rule: Option<String>,
+    /// The commit or tag that it is about; `null` for the ref.
+    pub object: Option<Id>,
+    /// What is wrong, escaped and capped.
+    pub detail: String,
+}
+
+/// Findings that were left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// How many.
+    pub findings: u64,
+    /// The digest of their JSON.
+    pub digest: Sha256,
+}
+
+/// What one key signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Work {
+    /// The id of the principal.
+    pub principal: String,
+    /// The fingerprint of the key.
+    pub key: String,
+    /// Each commit with the digest of the SSHSIG blob of the seal or signature on it.
+    pub commits: Vec<(Id, Sha256)>,
+}
+
+/// See [`Entry::Committed`] and [`Entry::Aborted`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settled {
+    /// When.
+    pub time: Time,
+    /// The number of the decision's entry.
+    pub decision: u64,
+    /// The refs.
+    pub refs: Vec<RefName>,
+    /// How it is known.
+    pub by: Witness,
+}
+
+/// What tells that refs moved or did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Witness {
+    /// Git said so, in post-receive.
+    PostReceive,
+    /// Git said so, in reference-transaction.
+    ReferenceTransaction,
+    /// A later run saw the refs.
+    Refs,
+}
+
+/// See [`Entry::Unexplained`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unexplained {
+    /// When it was seen, which may be long after it happened.
+    pub time: Time,
+    /// The refs that moved.
+    pub refs: Vec<Moved>,
+    /// What saw it.
+    pub by: Witness,
+}
+
+/// One ref that moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// The full name of the ref.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// The value that the ledger knew.
+    pub from: Option<Id>,
+    /// The value that was found.
+    pub to: Option<Id>,
+}
+
+/// See [`Entry::Suppressed`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suppressed {
+    /// When they were written down.
+    pub time: Time,
+    /// Who pushed, as far as the server says.
+    pub submitter: Option<String>,
+    /// The hour in which they were refused, by its start.
+    pub hour: Time,
+    /// How many.
+    pub refused: u64,
+}
+
+/// See [`Entry::Recovered`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovered {
+    /// When it was seen.
+    pub time: Time,
+    /// Bytes that were cut off.
+    pub cut: u64,
+    /// The digest of those bytes.
+    pub digest: Sha256,
+}
+
+/// What became of a push or an update, as [`crate::decide::Outcome`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It may go ahead.
+    Accepted,
+    /// Policy refuses it.
+    Rejected,
+    /// No decision was possible.
+    Undecided,
+}
+
+impl Entry {
+    /// The canonical JSON.
+    ///
+    /// # Errors
+    /// None that these types can cause; the library's signature has one.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// When it was written; `None` for a continuation, which has the time of what it continues.
+    pub fn time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Opened(entry) => Some(entry.time),
+            Self::Refs(entry) => Some(entry.time),
+            Self::Decided(entry) => Some(entry.time),
+            Self::Continued(_) => None,
+            Self::Committed(entry) | Self::Aborted(entry) => Some(entry.time),
+            Self::Unexplained(entry) => Some(entry.time),
+            Self::Suppressed(entry) => Some(entry.time),
+            Self::Recovered(entry) => Some(entry.time),
+        }
+        .map(|time| time.0)
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A time, as RFC 3339 in UTC to the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub Timestamp);
+
+impl fmt::Display for Time {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Outside the years that the calendar library knows, the ends of its range stand in.
+        let clamped = self.0.0.clamp(jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+        let time = jiff::Timestamp::from_second(clamped).unwrap_or_default();
+        fmt::Display::fmt(&time, out)
+    }
+}
+
+impl Time {
+    /// Parses what `Display` prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        let time = Self(Timestamp(time.as_second()));
+        (time.to_string() == text).then_some(time)
+    }
+}
+
+/// The name of a ref. Names that are not UTF-8 are written as `hex:` and their bytes; a colon cannot stand in a name
+/// (git-check-ref-format(1)).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefName(pub Vec<u8>);
+
+impl fmt::Display for RefName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => out.write_str(text),
+            Err(_) => {
+                out.write_str("hex:")?;
+                self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RefName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl RefName {
+    fn parse(text: &str) -> Option<Self> {
+        let Some(hex) = text.strip_prefix("hex:") else { return Some(Self(text.as_bytes().to_vec())) };
+        let mut bytes = Vec::with_capacity(hex.len() / 2);
+        for pair in hex.as_bytes().chunks(2) {
+            bytes.push(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
+        }
+        Some(Self(bytes))
+    }
+}
+
+/// An object id in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub Oid);
+
+impl fmt::Display for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, out)
+    }
+}
+
+/// A digest in JSON, as `sha256:` and 64 digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sha256(pub Digest);
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "sha256:{}", self.0)
+    }
+}
+
+/// JSON strings that are written by `Display` and must read back to the same value.
+macro_rules! as_string {
+    ($($type:ty, $what:literal, $parse:expr;)*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let parse: fn(&str) -> Option<$type> = $parse;
+                parse(&text).ok_or_else(|| D::Error::custom(concat!("not ", $what)))
+            }
+        }
+    )*};
+}
+
+as_string! {
+    Time, "a time", Time::parse;
+    RefName, "a ref name", RefName::parse;
+    Id, "an object id", |text| Oid::parse(text.as_bytes()).map(Id);
+    Sha256, "a sha256 digest", |text| Digest::parse(text.strip_prefix("sha256:")?.as_bytes()).map(Sha256);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_times_and_digests_read_back() {
+        for name in [&b"refs/heads/main"[..], b"refs/heads/\xff", "refs/heads/\u{e4}".as_bytes()] {
+            let name = RefName(name.to_vec());
+            let json = serde_json::to_string(&name).unwrap();
+            assert_eq!(serde_json::from_str::<RefName>(&json).unwrap(), name);
+        }
+        let time = Time(Timestamp(1_795_489_864));
+        assert_eq!(time.to_string(), "2026-11-24T03:11:04Z");
+        assert_eq!(Time::parse("2026-11-24T03:11:04Z"), Some(time));
+        for other in ["2026-11-24T03:11:04+00:00", "2026-11-24T03:11:04.0Z", "2026-11-24", "junk"] {
+            assert_eq!(Time::parse(other), None, "{other}");
+        }
+        assert!(serde_json::from_str::<Sha256>("\"ab\"").is_err());
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        let good = r#"{"kind":"recovered","time":"2026-11-24T03:11:04Z","cut":3,"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000"}"#;
+        let entry: Entry = serde_json::from_str(good).unwrap();
+        assert_eq!(entry.to_json().unwrap(), good);
+        let more = good.replace("\"cut\"", "\"more\":1,\"cut\"");
+        assert!(serde_json::from_str::<Entry>(&more).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! Why the ledger cannot be read or written. It always refuses the push.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::record::RecordError;
+use crate::ssh::PrivateKeyError;
+
+/// See the module.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// A file of it cannot be read or written.
+    #[error("the ledger's file {0}: {1}")]
+    Io(PathBuf, #[source] std::io::Error),
+    /// There is no ledger.
+    #[error("there is no ledger in {0}")]
+    Absent(PathBuf),
+    /// There is one already.
+    #[error("there is a ledger in {0} already")]
+    Present(PathBuf),
+    /// Its key cannot be used.
+    #[error("the ledger's key {0}: {1}")]
+    Key(PathBuf, #[source] PrivateKeyError),
+    /// The key file is readable to others than its owner.
+    #[error("the ledger's key {0} can be read by others than its owner")]
+    OpenKey(PathBuf),
+    /// A record does not verify.
+    #[error("record {number} of the ledger (byte {offset}) does not verify: {reason}")]
+    Corrupt {
+        /// The number of the record, from 0.
+        number: u64,
+        /// Where it begins.
+        offset: u64,
+        /// What is wrong with it.
+        reason: RecordError,
+    },
+    /// The log has fewer bytes than were written.
+    #[error("the ledger has {found} bytes and had {known}: its end is gone")]
+    Shorter {
+        /// Its length.
+        found: u64,
+        /// The length it had.
+        known: u64,
+    },
+    /// Another process holds the lock for longer than an append can take.
+    #[error("another process has held the ledger's lock for {0} seconds")]
+    Locked(u64),
+    /// The file system is one where locks do not keep other machines out.
+    #[error("the ledger lies on {0}, where a lock does not keep other machines out")]
+    Shared(&'static str),
+    /// A ref is not where the push was judged from.
+    #[error("{0} moved while the push was judged")]
+    RefMoved(String),
+    /// An entry is larger than a record may be.
+    #[error("an entry of {0} bytes is larger than a record may be")]
+    TooLarge(usize),
+    /// The refs of the repository cannot be read.
+    #[error("the refs cannot be read: {0}")]
+    Refs(String),
+}
+
+impl LedgerError {
+    /// What to do about it: for the admin, who is not the one who pushes.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Io(..) | Self::Locked(_) => {
+                "an admin can see which with: countersign log verify; a full or read-only disk needs room or a remount"
+            }
+            Self::Absent(_) => "an admin makes it with: countersign install --server REPO.git --policy FILE",
+            Self::Present(_) => "uninstall first, or leave it",
+            Self::Key(..) | Self::OpenKey(_) => {
+                "the key must be the one made at install, owned by the user that runs the hook, mode 0600"
+            }
+            Self::Corrupt { .. } | Self::Shorter { .. } => {
+                "an admin restores the ledger from a backup, or moves its directory aside as evidence and runs: countersign install --server REPO.git --policy FILE --baseline"
+            }
+            Self::Shared(_) => {
+                "keep it on a local disk: countersign install --server REPO.git --policy FILE --ledger DIR"
+            }
+            Self::RefMoved(_) => "push again",
+            Self::TooLarge(_) => "push in smaller parts",
+            Self::Refs(_) => "git fsck and git for-each-ref in the repository tell what is wrong",
+        }
+    }
+}

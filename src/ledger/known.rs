@@ -1,0 +1,327 @@
+//! The last value of each ref that the ledger knows, and which refs are not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::FileExt as _;
+
+use super::entry::{Id, Moved, RefName};
+use super::error::LedgerError;
+use super::state::{Recent, State};
+use super::store::Ledger;
+use crate::oid::Oid;
+
+/// The refs of the repository, as its files have them.
+pub trait CurrentRefs {
+    /// Something that differs whenever the packed refs do: what stat(2) says of their file.
+    ///
+    /// # Errors
+    /// [`LedgerError::Refs`], as for the others.
+    fn packed_stamp(&self) -> Result<String, LedgerError>;
+    /// The refs that have a file of their own.
+    ///
+    /// # Errors
+    /// As above.
+    fn loose(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError>;
+    /// All refs.
+    ///
+    /// # Errors
+    /// As above.
+    fn all(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError>;
+    /// The value of one ref.
+    ///
+    /// # Errors
+    /// As above.
+    fn value(&self, name: &[u8]) -> Result<Option<Oid>, LedgerError>;
+}
+
+/// The file of refs: a line `countersign-refs COVER`, then `ID NAME` lines by name.
+const REFS: &str = "refs";
+const REFS_HEADER: &str = "countersign-refs ";
+
+/// The refs as they were when they were last compared: the stamp of the packed ones, the size of the ledger, the loose ones.
+const SEEN: &str = "seen";
+
+struct Seen {
+    stamp: String,
+    size: u64,
+    loose: BTreeMap<Vec<u8>, Oid>,
+}
+
+/// Refs that changed since the file of refs was written; over this many, it is written again.
+const RECENT: usize = 128;
+
+/// A block of the file of refs that holds at least one whole line: a name is at most 4096 bytes (PATH_MAX).
+const BLOCK: usize = 8192;
+
+impl Ledger {
+    /// The value that the ledger knows of a ref, which may be that there is none.
+    pub(super) fn known(&self, state: &State, name: &RefName) -> Result<Option<Oid>, LedgerError> {
+        let file = self.known_file(state)?;
+        let cover = file.as_ref().map_or(0, |file| file.cover);
+        match state.recent.get(name) {
+            Some(Recent { value, entry }) if *entry >= cover => Ok(value.map(|id| id.0)),
+            _ => match file {
+                Some(file) => file.find(&name.0).map_err(|error| self.refs_failed(error)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Every ref that the ledger knows.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if a file cannot be read.
+    pub fn known_refs(&self, state: &State) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        let mut known = BTreeMap::new();
+        let mut cover = 0;
+        if let Some(file) = self.known_file(state)? {
+            cover = file.cover;
+            for line in BufReader::new(&file.file).split(b'\n').skip(1) {
+                let line = line.map_err(|error| self.refs_failed(error))?;
+                known.extend(parse_line(&line));
+            }
+        }
+        for (name, recent) in state.recent.iter().filter(|(_, recent)| recent.entry >= cover) {
+            match recent.value {
+                Some(id) => known.insert(name.0.clone(), id.0),
+                None => known.remove(&name.0),
+            };
+        }
+        Ok(known)
+    }
+
+    /// Refs that may have moved since they were last compared and that no decision explains, as far as can be told without the
+    /// lock. Whoever writes them down checks again under it.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the refs or the ledger cannot be read.
+    pub fn suspects(&self, refs: &dyn CurrentRefs) -> Result<Vec<RefName>, LedgerError> {
+        // The refs before the state: whatever moved one of them has its entry already when the state is read. What is kept for
+        // the next comparison is of a size before the refs, so that entries written meanwhile are looked at again.
+        let size = self.state()?.size;
+        let stamp = refs.packed_stamp()?;
+        let loose = refs.loose()?;
+        let state = self.state()?;
+        let seen = self.seen().filter(|seen| seen.stamp == stamp && seen.size >= state.refs_cover);
+        let mut changed: BTreeSet<Vec<u8>> = BTreeSet::new();
+        match &seen {
+            Some(Seen { loose: before, size, .. }) => {
+                changed.extend(
+                    loose.iter().filter(|(name, id)| before.get(*name) != Some(*id)).map(|(name, _)| name.clone()),
+                );
+                changed.extend(before.keys().filter(|name| !loose.contains_key(*name)).cloned());
+                // What the ledger says may have changed too, and the ref may have gone back.
+                let recent = state.recent.iter().filter(|(_, recent)| recent.entry >= *size);
+                changed.extend(recent.map(|(name, _)| name.0.clone()));
+            }
+            None => {
+                let (known, now) = (self.known_refs(&state)?, refs.all()?);
+                changed.extend(
+                    now.iter().filter(|(name, id)| known.get(*name) != Some(*id)).map(|(name, _)| name.clone()),
+                );
+                changed.extend(known.keys().filter(|name| !now.contains_key(*name)).cloned());
+            }
+        }
+        let mut suspects = Vec::new();
+        for name in &changed {
+            let name = RefName(name.clone());
+            if !self.is_explained(&state, &name, refs.value(&name.0)?)? {
+                suspects.push(name);
+            }
+        }
+        if suspects.is_empty() && (!changed.is_empty() || seen.is_none()) {
+            self.keep_seen(&Seen { stamp, size, loose })?;
+        }
+        Ok(suspects)
+    }
+
+    /// Whether some decision or earlier entry accounts for this value of a ref.
+    pub(super) fn is_explained(&self, state: &State, name: &RefName, value: Option<Oid>) -> Result<bool, LedgerError> {
+        let value = value.map(Id);
+        let lands = state.open.values().any(|open| {
+            open.missing == 0
+                && open.pending.iter().chain(&open.aborted).any(|one| one.name == *name && one.new == value)
+        });
+        Ok(lands || self.known(state, name)?.map(Id) == value)
+    }
+
+    /// The refs among `suspects` that still have no explanation, to be called under the lock.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the refs or the ledger cannot be read.
+    pub fn unexplained(
+        &self,
+        state: &State,
+        suspects: &[RefName],
+        refs: &dyn CurrentRefs,
+    ) -> Result<Vec<Moved>, LedgerError> {
+        let mut moved = Vec::new();
+        for name in suspects {
+            let to = refs.value(&name.0)?;
+            if !self.is_explained(state, name, to)? {
+                let from = self.known(state, name)?.map(Id);
+                moved.push(Moved { name: name.clone(), from, to: to.map(Id) });
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Writes the file of refs again if many have changed since.
+    pub(super) fn compact_refs(&self) -> Result<(), LedgerError> {
+        let state = self.state()?;
+        if state.recent.len() <= RECENT {
+            return Ok(());
+        }
+        let mut text = format!("{REFS_HEADER}{}\n", state.size).into_bytes();
+        for (name, id) in self.known_refs(&state)? {
+            text.extend_from_slice(id.to_string().as_bytes());
+            text.push(b' ');
+            text.extend_from_slice(&name);
+            text.push(b'\n');
+        }
+        self.renew(REFS, &text)?;
+        let cover = state.size;
+        self.change_state(&mut |state| {
+            state.refs_cover = cover;
+            state.recent.retain(|_, recent| recent.entry >= cover);
+        })
+    }
+
+    /// The file of refs, if there is one that covers as much as the state relies on.
+    fn known_file(&self, state: &State) -> Result<Option<KnownFile>, LedgerError> {
+        let file = match File::open(self.path(REFS)) {
+            Ok(file) => KnownFile::open(file).map_err(|error| self.refs_failed(error))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(self.refs_failed(error)),
+        };
+        match file {
+            Some(file) if file.cover >= state.refs_cover && file.cover <= state.size => Ok(Some(file)),
+            None if state.refs_cover == 0 => Ok(None),
+            _ if state.refs_cover == 0 => Ok(None),
+            _ => Err(self.refs_failed(std::io::Error::other(
+                "it is older than the ledger's state; remove state.json, and it is made again",
+            ))),
+        }
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        let bytes = std::fs::read(self.path(SEEN)).ok()?;
+        let mut lines = bytes.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
+        let stamp = String::from_utf8(lines.next()?.to_vec()).ok()?;
+        let size = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
+        Some(Seen { stamp, size, loose: lines.map(parse_line).collect::<Option<_>>()? })
+    }
+
+    fn keep_seen(&self, seen: &Seen) -> Result<(), LedgerError> {
+        let mut text = format!("{}\n{}\n", seen.stamp, seen.size).into_bytes();
+        for (name, id) in &seen.loose {
+            text.extend_from_slice(format!("{id} ").as_bytes());
+            text.extend_from_slice(name);
+            text.push(b'\n');
+        }
+        self.renew(SEEN, &text)
+    }
+
+    fn refs_failed(&self, error: std::io::Error) -> LedgerError {
+        LedgerError::Io(self.path(REFS), error)
+    }
+}
+
+fn parse_line(line: &[u8]) -> Option<(Vec<u8>, Oid)> {
+    let space = line.iter().position(|byte| *byte == b' ')?;
+    Some((line.get(space + 1..)?.to_vec(), Oid::parse(line.get(..space)?)?))
+}
+
+/// The file of refs, searched where it lies.
+struct KnownFile {
+    file: File,
+    cover: u64,
+    /// Where the lines begin.
+    start: u64,
+    end: u64,
+}
+
+impl KnownFile {
+    fn open(file: File) -> std::io::Result<Option<Self>> {
+        let mut header = Vec::new();
+        BufReader::with_capacity(64, &file).read_until(b'\n', &mut header)?;
+        let cover = std::str::from_utf8(&header)
+            .ok()
+            .and_then(|line| line.strip_prefix(REFS_HEADER)?.strip_suffix('\n')?.parse().ok());
+        let Some(cover) = cover else { return Ok(None) };
+        let end = file.metadata()?.len();
+        use std::io::Seek as _;
+        (&file).rewind()?;
+        Ok(Some(Self { file, cover, start: u64::try_from(header.len()).unwrap_or(u64::MAX), end }))
+    }
+
+    /// The value of one ref: a binary search over lines.
+    fn find(&self, name: &[u8]) -> std::io::Result<Option<Oid>> {
+        let (mut low, mut high) = (self.start, self.end);
+        let block = u64::try_from(BLOCK).unwrap_or(u64::MAX);
+        // Invariant: both are where a line begins (or the end), and the line, if it is there, is between them.
+        while high - low > block {
+            let middle = low + (high - low) / 2;
+            let bytes = self.read(middle, high)?;
+            let Some(skip) = bytes.iter().position(|byte| *byte == b'\n') else { break };
+            let line_start = middle + u64::try_from(skip).unwrap_or(u64::MAX) + 1;
+            let line = bytes.get(skip + 1..).unwrap_or_default().split(|byte| *byte == b'\n').next();
+            let Some((found, id)) = line.and_then(parse_line) else { break };
+            match found.as_slice().cmp(name) {
+                std::cmp::Ordering::Equal => return Ok(Some(id)),
+                std::cmp::Ordering::Less => low = line_start,
+                std::cmp::Ordering::Greater => high = line_start,
+            }
+            if high <= low {
+                break;
+            }
+        }
+        while low < high {
+            let bytes = self.read(low, high)?;
+            let Some(whole) = bytes.iter().rposition(|byte| *byte == b'\n') else { break };
+            for line in bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n') {
+                match parse_line(line) {
+                    Some((found, id)) if found == name => return Ok(Some(id)),
+                    _ => {}
+                }
+            }
+            low += u64::try_from(whole).unwrap_or(u64::MAX) + 1;
+        }
+        Ok(None)
+    }
+
+    fn read(&self, from: u64, to: u64) -> std::io::Result<Vec<u8>> {
+        let length = usize::try_from(to.saturating_sub(from)).unwrap_or(BLOCK).min(BLOCK);
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, from)?;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn every_line_of_a_large_file_is_found() {
+        let id = |number: u32| Oid::parse(format!("{:040x}", number + 1).as_bytes()).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"countersign-refs 7\n").unwrap();
+        let name = |number: u32| format!("refs/heads/{number:06}{}", "x".repeat(usize::try_from(number % 97).unwrap()));
+        for number in 0..5000 {
+            file.write_all(format!("{} {}\n", id(number), name(number)).as_bytes()).unwrap();
+        }
+        use std::io::Seek as _;
+        file.rewind().unwrap();
+        let known = KnownFile::open(file).unwrap().unwrap();
+        assert_eq!(known.cover, 7);
+        for number in 0..5000 {
+            assert_eq!(known.find(name(number).as_bytes()).unwrap(), Some(id(number)), "{number}");
+        }
+        for absent in ["refs/heads/", "refs/heads/0000005", "refs/heads/9", "a", "z"] {
+            assert_eq!(known.find(absent.as_bytes()).unwrap(), None);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The ledger: what was decided on each push, what became of it, and which ref moved with no decision. FORMAT.md is its
+//! specification.
+//!
+//! One append-only file a repository. Each record is an entry and the signed head of the Merkle tree that it completes, so that
+//! no entry can be changed, taken out or put in unnoticed by whoever does not hold the ledger's key. It answers when something was
+//! first received. Everything else in its directory but the key can be made again from the log.
+#![allow(clippy::disallowed_methods)]
+
+mod entry;
+mod error;
+mod fault;
+mod known;
+mod locks;
+mod merkle;
+mod receipts;
+mod record;
+mod scan;
+mod settle;
+mod state;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use entry::{
+    Continued, Decided, Entry, FindingRecord, Found, Id, LeftOut, Moved, Opened, Outcome, Recovered, RefName, Settled,
+    Sha256, Suppressed, Time, Unexplained, UpdateRecord, Witness, Work,
+};
+pub use error::LedgerError;
+pub use known::CurrentRefs;
+pub use merkle::Frontier;
+pub use record::{NAMESPACE, RecordError};
+pub use scan::{Signatures, Verified, read};
+pub use settle::{Attempt, Recorded};
+pub use state::State;
+pub use store::Ledger;

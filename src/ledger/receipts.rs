@@ -1,0 +1,288 @@
+//! When a seal or signature was first accepted.
+//!
+//! The answer stands in the log. To find it without reading all of it, sorted files of postings (a digest, and the number of the
+//! entry that holds it) are kept beside it: each covers a range of entries and never changes; small ones are merged into larger
+//! ones, so that there are few.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use super::entry::{Entry, Outcome, RefName, UpdateRecord};
+use super::error::LedgerError;
+use super::state::State;
+use super::store::Ledger;
+use crate::decide::Timestamp;
+use crate::digest::Digest;
+
+/// Entries that are not indexed before a new file is written. Looking through so many takes about a millisecond.
+const BACKLOG: u64 = 256;
+
+/// Bytes of a posting: 32 of the key, 8 of the entry's number.
+const POSTING: usize = 40;
+
+/// A file is merged with the one before it unless that one is so many times larger.
+const RATIO: u64 = 4;
+
+type Posting = [u8; POSTING];
+
+fn posting(key: &Digest, number: u64) -> Posting {
+    let mut posting = [0; POSTING];
+    let (front, back) = posting.split_at_mut(32);
+    front.copy_from_slice(key.as_bytes());
+    back.copy_from_slice(&number.to_be_bytes());
+    posting
+}
+
+/// The key under which the entries that commit a decision are found.
+fn committed_key(decision: u64) -> Digest {
+    Digest::of(&[&b"countersign-committed\0"[..], &decision.to_be_bytes()].concat())
+}
+
+fn postings_of(entry: &Entry, number: u64, found: &mut Vec<Posting>) {
+    let updates: &[UpdateRecord] = match entry {
+        Entry::Decided(decided) if decided.outcome == Outcome::Accepted => &decided.updates,
+        Entry::Continued(continued) => &continued.updates,
+        Entry::Committed(settled) => return found.push(posting(&committed_key(settled.decision), number)),
+        _ => return,
+    };
+    let work = updates.iter().flat_map(|update| &update.work).flat_map(|work| &work.commits);
+    found.extend(work.map(|(_, digest)| posting(&digest.0, number)));
+}
+
+/// One file of postings over the entries from `from` up to, and without, `to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Segment {
+    from: u64,
+    to: u64,
+    path: PathBuf,
+}
+
+impl Ledger {
+    /// The time at which a seal or signature, by the digest of its SSHSIG blob, was first accepted under an enforcing rule on a
+    /// ref that then moved. `None` if it never was.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the ledger cannot be read.
+    pub fn receipt(&self, digest: Digest) -> Result<Option<Timestamp>, LedgerError> {
+        let state = self.state()?;
+        let backlog = self.backlog(&state)?;
+        for number in self.numbers(&backlog, &digest)? {
+            let Some(entry) = self.entry_or_rebuild(number)? else { continue };
+            let (decision, updates) = match &entry {
+                Entry::Decided(decided) => (number, &decided.updates),
+                Entry::Continued(continued) => (continued.decision, &continued.updates),
+                _ => continue,
+            };
+            let holds = |update: &&UpdateRecord| {
+                update.work.iter().any(|work| work.commits.iter().any(|(_, accepted)| accepted.0 == digest))
+            };
+            let refs: Vec<&RefName> = updates.iter().filter(holds).map(|update| &update.name).collect();
+            if self.is_committed(&backlog, decision, &refs)? {
+                return Ok(self.entry_or_rebuild(decision)?.and_then(|entry| entry.time()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_committed(&self, backlog: &[Posting], decision: u64, refs: &[&RefName]) -> Result<bool, LedgerError> {
+        for number in self.numbers(backlog, &committed_key(decision))? {
+            if let Some(Entry::Committed(settled)) = self.entry_or_rebuild(number)?
+                && settled.decision == decision
+                && settled.refs.iter().any(|name| refs.contains(&name))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn entry_or_rebuild(&self, number: u64) -> Result<Option<Entry>, LedgerError> {
+        if let Some(entry) = self.entry(number)? {
+            return Ok(Some(entry));
+        }
+        self.rebuild_offsets()?;
+        self.entry(number)
+    }
+
+    /// The entries that hold a key, the first one first.
+    fn numbers(&self, backlog: &[Posting], key: &Digest) -> Result<Vec<u64>, LedgerError> {
+        let mut numbers = Vec::new();
+        // A file that was merged into another after it was listed is looked for again.
+        for attempt in 0..3 {
+            numbers.clear();
+            let segments = self.segments(self.state()?.indexed)?;
+            let searched = segments.iter().try_for_each(|segment| self.search(segment, key, &mut numbers));
+            match searched {
+                Ok(()) => break,
+                Err(LedgerError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound && attempt < 2 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let matches = |posting: &&Posting| posting.starts_with(key.as_bytes());
+        numbers.extend(backlog.iter().filter(matches).map(number_of));
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    fn search(&self, segment: &Segment, key: &Digest, numbers: &mut Vec<u64>) -> Result<(), LedgerError> {
+        let failed = |error| LedgerError::Io(segment.path.clone(), error);
+        let file = File::open(&segment.path).map_err(failed)?;
+        let size = u64::try_from(POSTING).unwrap_or(1);
+        let count = file.metadata().map_err(failed)?.len() / size;
+        let read = |index: u64| -> Result<Posting, LedgerError> {
+            let mut posting = [0; POSTING];
+            file.read_exact_at(&mut posting, index.saturating_mul(size)).map_err(failed)?;
+            Ok(posting)
+        };
+        let first = posting(key, 0);
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if read(middle)? < first {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        while low < count {
+            let posting = read(low)?;
+            if !posting.starts_with(key.as_bytes()) {
+                break;
+            }
+            numbers.push(number_of(&posting));
+            low += 1;
+        }
+        Ok(())
+    }
+
+    /// The postings of entries that no file covers.
+    fn backlog(&self, state: &State) -> Result<Vec<Posting>, LedgerError> {
+        let mut found = Vec::new();
+        self.read_entries(state.indexed, state.size, &mut |number, entry| postings_of(entry, number, &mut found))?;
+        Ok(found)
+    }
+
+    /// The files that cover the entries before `indexed`, without overlap.
+    fn segments(&self, indexed: u64) -> Result<Vec<Segment>, LedgerError> {
+        let mut all = Vec::new();
+        let failed = |error| LedgerError::Io(self.directory.clone(), error);
+        for entry in std::fs::read_dir(&self.directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let range = path.file_name().and_then(|name| name.to_str()?.strip_prefix("receipts-")?.split_once('-'));
+            if let Some((from, to)) = range
+                && let (Ok(from), Ok(to)) = (from.parse(), to.parse())
+            {
+                all.push(Segment { from, to, path });
+            }
+        }
+        all.sort_by_key(|segment| (segment.from, std::cmp::Reverse(segment.to)));
+        let mut chosen = Vec::new();
+        let mut next = 0;
+        for segment in all {
+            if segment.from == next && segment.to <= indexed {
+                next = segment.to;
+                chosen.push(segment);
+            }
+        }
+        if next == indexed {
+            return Ok(chosen);
+        }
+        let error = std::io::Error::other("a file of receipts is missing; remove state.json, and they are made again");
+        Err(failed(error))
+    }
+
+    /// Writes a file for entries that none covers, if they are many, and merges small files.
+    pub(super) fn compact_receipts(&self) -> Result<(), LedgerError> {
+        let state = self.state()?;
+        if state.size.saturating_sub(state.indexed) < BACKLOG {
+            return Ok(());
+        }
+        let mut segments = self.segments(state.indexed)?;
+        // A chunk at a time, so that a first index over a long log needs no more memory than a small one.
+        let mut from = state.indexed;
+        while from < state.size {
+            let to = state.size.min(from.saturating_add(1 << 14));
+            let mut found = Vec::new();
+            self.read_entries(from, to, &mut |number, entry| postings_of(entry, number, &mut found))?;
+            found.sort_unstable();
+            let segment = Segment { from, to, path: self.path(&format!("receipts-{from}-{to}")) };
+            self.renew_postings(&segment, &mut found.into_iter().map(Ok))?;
+            segments.push(segment);
+            segments = self.merge(segments)?;
+            from = to;
+        }
+        let indexed = state.size;
+        self.change_state(&mut |state| state.indexed = indexed)?;
+        self.remove_superseded(&segments)
+    }
+
+    fn merge(&self, mut segments: Vec<Segment>) -> Result<Vec<Segment>, LedgerError> {
+        while let [.., before, last] = segments.as_slice() {
+            if before.to - before.from >= RATIO.saturating_mul(last.to - last.from) {
+                break;
+            }
+            let path = self.path(&format!("receipts-{}-{}", before.from, last.to));
+            let merged = Segment { from: before.from, to: last.to, path };
+            let (mut a, mut b) = (read_postings(before)?.peekable(), read_postings(last)?.peekable());
+            let mut both = std::iter::from_fn(|| match (a.peek(), b.peek()) {
+                (Some(Ok(left)), Some(Ok(right))) if right < left => b.next(),
+                (None, _) => b.next(),
+                _ => a.next(),
+            });
+            self.renew_postings(&merged, &mut both)?;
+            segments.truncate(segments.len() - 2);
+            segments.push(merged);
+        }
+        Ok(segments)
+    }
+
+    fn renew_postings(
+        &self,
+        segment: &Segment,
+        postings: &mut dyn Iterator<Item = std::io::Result<Posting>>,
+    ) -> Result<(), LedgerError> {
+        let failed = |error| LedgerError::Io(segment.path.clone(), error);
+        let mut file = tempfile::NamedTempFile::new_in(&self.directory).map_err(failed)?;
+        let mut writer = BufWriter::new(&mut file);
+        for posting in postings {
+            writer.write_all(&posting.map_err(failed)?).map_err(failed)?;
+        }
+        writer.flush().map_err(failed)?;
+        drop(writer);
+        file.persist(&segment.path).map(drop).map_err(|error| failed(error.error))
+    }
+
+    /// Removes files that a merged one covers. A reader that has listed them tries again with what is there.
+    fn remove_superseded(&self, kept: &[Segment]) -> Result<(), LedgerError> {
+        let failed = |error| LedgerError::Io(self.directory.clone(), error);
+        for entry in std::fs::read_dir(&self.directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let is_segment =
+                path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("receipts-"));
+            if is_segment && !kept.iter().any(|segment| segment.path == path) {
+                std::fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_postings(segment: &Segment) -> Result<impl Iterator<Item = std::io::Result<Posting>> + use<>, LedgerError> {
+    let file = File::open(&segment.path).map_err(|error| LedgerError::Io(segment.path.clone(), error))?;
+    let mut reader = BufReader::new(file);
+    Ok(std::iter::from_fn(move || {
+        let mut posting = [0; POSTING];
+        match reader.read_exact(&mut posting) {
+            Ok(()) => Some(Ok(posting)),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => None,
+            Err(error) => Some(Err(error)),
+        }
+    }))
+}
+
+fn number_of(posting: &Posting) -> u64 {
+    posting.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}

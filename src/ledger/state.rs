@@ -1,0 +1,238 @@
+//! What the ledger knows after its last entry: all that the next decision and the next append need. It is kept in a file
+//! beside the log, so that opening a ledger does not read it whole; lost or outdated, it is made again from the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Entry, Id, Outcome, RefName, Settled, Sha256, Time, UpdateRecord};
+use super::merkle::{Frontier, leaf};
+use crate::decide::Timestamp;
+use crate::digest::Digest;
+
+/// The state after some entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The number of entries.
+    pub(super) size: u64,
+    /// Bytes of the log up to the end of the last entry.
+    pub(super) bytes: u64,
+    /// Where the last entry's line begins.
+    pub(super) last: u64,
+    /// The hash of the last entry.
+    pub(super) leaf: Sha256,
+    /// The tree's frontier.
+    pub(super) subtrees: Vec<Sha256>,
+    /// The time of the latest entry.
+    pub(super) time: Time,
+    /// Accepted decisions of which some ref has not been seen to move, by the number of their entry.
+    pub(super) open: BTreeMap<u64, Open>,
+    /// The values of refs that changed since the file of refs was written, and the entry that says so.
+    pub(super) recent: BTreeMap<RefName, Recent>,
+    /// The number of entries that the file of refs covers.
+    pub(super) refs_cover: u64,
+    /// The number of entries that the index of receipts covers.
+    pub(super) indexed: u64,
+    /// Refused pushes of each submitter in the current hour.
+    pub(super) refused: BTreeMap<String, Refused>,
+    /// Refs that moved with no decision, until an admin says that they are right.
+    pub(super) unexplained: BTreeSet<RefName>,
+}
+
+/// An accepted decision whose refs may still move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Open {
+    /// When it was made.
+    pub(super) time: Time,
+    /// Entries that continue it and have not come. If they never come, a crash cut it off and git never heard of it.
+    pub(super) missing: u32,
+    /// Refs that have not been settled.
+    pub(super) pending: Vec<Move>,
+    /// Refs said not to have moved. A push that was thought dead may land all the same.
+    pub(super) aborted: Vec<Move>,
+}
+
+/// One ref of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Move {
+    pub(super) name: RefName,
+    pub(super) old: Option<Id>,
+    pub(super) new: Option<Id>,
+}
+
+/// The last known value of a ref.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Recent {
+    pub(super) value: Option<Id>,
+    pub(super) entry: u64,
+}
+
+/// Refused pushes in one hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Refused {
+    /// The hour, by its start.
+    pub(super) hour: Time,
+    /// Those that have an entry.
+    pub(super) recorded: u64,
+    /// Those that were only counted.
+    pub(super) suppressed: u64,
+}
+
+/// Seconds after which a decision whose refs did not move is not waited for any more.
+pub(super) const IN_FLIGHT: i64 = 60;
+
+/// Seconds after which a push that was thought dead cannot land any more without being unexplained. A hook chained after ours
+/// may run for long; none runs for a day.
+const LATE: i64 = 86_400;
+
+impl State {
+    /// Before the first entry.
+    pub(super) fn empty() -> Self {
+        Self {
+            size: 0,
+            bytes: 0,
+            last: 0,
+            leaf: Sha256(leaf(b"")),
+            subtrees: Vec::new(),
+            time: Time(Timestamp(0)),
+            open: BTreeMap::new(),
+            recent: BTreeMap::new(),
+            refs_cover: 0,
+            indexed: 0,
+            refused: BTreeMap::new(),
+            unexplained: BTreeSet::new(),
+        }
+    }
+
+    /// The number of entries.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The time of the latest entry. A clock that shows less has gone backwards.
+    pub fn time(&self) -> Timestamp {
+        self.time.0
+    }
+
+    /// Whether the ref moved with no decision and no admin has said since that it is right.
+    pub fn is_unexplained(&self, name: &[u8]) -> bool {
+        self.unexplained.contains(&RefName(name.to_vec()))
+    }
+
+    pub(super) fn frontier(&self) -> Option<Frontier> {
+        Frontier::from_parts(self.size, self.subtrees.iter().map(|root| root.0).collect())
+    }
+
+    /// Takes in the next entry, with the hash of its JSON, whose line of `length` bytes completes the tree to `frontier`.
+    pub(super) fn apply(&mut self, entry: &Entry, leaf: Digest, length: u64, frontier: &Frontier) {
+        let number = self.size;
+        self.size = frontier.size();
+        self.subtrees = frontier.subtrees().iter().map(|root| Sha256(*root)).collect();
+        self.last = self.bytes;
+        self.leaf = Sha256(leaf);
+        self.bytes = self.bytes.saturating_add(length);
+        if let Some(time) = entry.time() {
+            self.time = self.time.max(Time(time));
+        }
+        match entry {
+            Entry::Opened(_) | Entry::Recovered(_) => {}
+            Entry::Refs(found) => {
+                for (name, value) in &found.refs {
+                    self.unexplained.remove(name);
+                    self.recent.insert(name.clone(), Recent { value: *value, entry: number });
+                }
+            }
+            Entry::Decided(decided) => {
+                self.count_refusal(decided.submitter.as_deref(), decided.outcome, decided.time);
+                if decided.outcome == Outcome::Accepted {
+                    let open = Open {
+                        time: decided.time,
+                        missing: decided.continued,
+                        pending: Vec::new(),
+                        aborted: Vec::new(),
+                    };
+                    self.open.insert(number, open);
+                    self.await_moves(number, &decided.updates);
+                }
+            }
+            Entry::Continued(continued) => {
+                if let Some(open) = self.open.get_mut(&continued.decision) {
+                    open.missing = open.missing.saturating_sub(1);
+                }
+                self.await_moves(continued.decision, &continued.updates);
+            }
+            Entry::Committed(settled) => self.commit(settled, number),
+            Entry::Aborted(settled) => self.abort(settled),
+            Entry::Unexplained(unexplained) => {
+                for moved in &unexplained.refs {
+                    self.unexplained.insert(moved.name.clone());
+                    self.recent.insert(moved.name.clone(), Recent { value: moved.to, entry: number });
+                }
+            }
+            Entry::Suppressed(suppressed) => {
+                if let Some(refused) = self.refused.get_mut(suppressed.submitter.as_deref().unwrap_or_default()) {
+                    refused.suppressed = refused.suppressed.saturating_sub(suppressed.refused);
+                }
+            }
+        }
+        let late = self.time.0.0.saturating_sub(LATE);
+        self.open.retain(|_, open| !open.pending.is_empty() || open.time.0.0 >= late);
+    }
+
+    fn await_moves(&mut self, decision: u64, updates: &[UpdateRecord]) {
+        let Some(open) = self.open.get_mut(&decision) else { return };
+        for update in updates {
+            // A continuation that names a ref again only adds work to it.
+            if open.pending.last().is_none_or(|last| last.name != update.name) {
+                open.pending.push(Move { name: update.name.clone(), old: update.old, new: update.new });
+            }
+        }
+    }
+
+    fn commit(&mut self, settled: &Settled, number: u64) {
+        let Some(open) = self.open.get_mut(&settled.decision) else { return };
+        let named: BTreeSet<&RefName> = settled.refs.iter().collect();
+        for moves in [&mut open.pending, &mut open.aborted] {
+            for done in moves.extract_if(.., |one| named.contains(&one.name)) {
+                self.recent.insert(done.name, Recent { value: done.new, entry: number });
+            }
+        }
+        if open.pending.is_empty() && open.aborted.is_empty() {
+            self.open.remove(&settled.decision);
+        }
+    }
+
+    fn abort(&mut self, settled: &Settled) {
+        let Some(open) = self.open.get_mut(&settled.decision) else { return };
+        let named: BTreeSet<&RefName> = settled.refs.iter().collect();
+        let aborted = open.pending.extract_if(.., |one| named.contains(&one.name));
+        open.aborted.extend(aborted);
+    }
+
+    fn count_refusal(&mut self, submitter: Option<&str>, outcome: Outcome, time: Time) {
+        if outcome != Outcome::Accepted {
+            let refused = self.refusals(submitter, time);
+            refused.recorded = refused.recorded.saturating_add(1);
+        }
+    }
+
+    /// The count of one submitter for the hour of `time`. What was only counted in an earlier hour stays until it is written.
+    pub(super) fn refusals(&mut self, submitter: Option<&str>, time: Time) -> &mut Refused {
+        let hour = hour_of(time);
+        let refused = self.refused.entry(submitter.unwrap_or_default().to_owned()).or_insert(Refused {
+            hour,
+            recorded: 0,
+            suppressed: 0,
+        });
+        if refused.hour < hour && refused.suppressed == 0 {
+            *refused = Refused { hour, recorded: 0, suppressed: 0 };
+        }
+        refused
+    }
+}
+
+/// The start of the hour.
+pub(super) fn hour_of(time: Time) -> Time {
+    Time(Timestamp(time.0.0.saturating_sub(time.0.0.rem_euclid(3600))))
+}

@@ -1,0 +1,453 @@
+//! The directory: the log, its key, its lock, and files that can be made again from the log.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::entry::{Entry, Opened, Recovered, Sha256, Time};
+use super::error::LedgerError;
+use super::fault;
+use super::locks;
+use super::merkle::{Frontier, leaf};
+use super::record::{self, Record, RecordError};
+use super::state::State;
+use crate::decide::Timestamp;
+use crate::digest::Digest;
+use crate::id::RepositoryName;
+use crate::limits;
+use crate::ssh::PrivateKey;
+
+/// Seconds to wait for the lock. An append takes milliseconds; a hundred of them in a row take less than this.
+const LOCK_SECONDS: u64 = 10;
+
+/// One repository's ledger, open.
+pub struct Ledger {
+    pub(super) directory: PathBuf,
+    pub(super) repository: String,
+    pub(super) key: PrivateKey,
+}
+
+/// The log's end, as one process sees it.
+struct Tail {
+    state: State,
+    /// Where the records lie that the kept state did not cover, from the first on.
+    offsets: Vec<u64>,
+    /// What stands after the last whole record.
+    rest: Vec<u8>,
+}
+
+impl Ledger {
+    /// Makes a ledger with its first entry. The directory appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`LedgerError`], also where there is one already, and on a file system whose locks do not hold.
+    pub fn create(
+        directory: &Path,
+        repository: &RepositoryName,
+        key: PrivateKey,
+        now: Timestamp,
+    ) -> Result<Self, LedgerError> {
+        if directory.join(LOG).exists() {
+            return Err(LedgerError::Present(directory.to_owned()));
+        }
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|error| LedgerError::Io(directory.to_owned(), error))?;
+        locks::check(directory)?;
+        let ledger = Self { directory: directory.to_owned(), repository: repository.as_str().to_owned(), key };
+        let pem =
+            ledger.key.to_openssh("countersign ledger").map_err(|error| LedgerError::Key(ledger.path(KEY), error))?;
+        let public = ledger.key.public().to_line();
+        ledger.replace(KEY, 0o600, pem.as_bytes())?;
+        ledger.replace(PUBLIC, 0o644, format!("{public} countersign ledger {repository}\n").as_bytes())?;
+        ledger.replace(LOCK, 0o600, b"")?;
+        let opened = Opened { time: Time(now), version: 1, repository: ledger.repository.clone(), key: public };
+        let mut state = State::empty();
+        let line = ledger.line(&Entry::Opened(opened), &mut state)?;
+        // The log comes last: without it there is no ledger.
+        ledger.replace(LOG, 0o600, line.as_bytes())?;
+        ledger.keep_state(&state)?;
+        Ok(ledger)
+    }
+
+    /// Opens a ledger.
+    ///
+    /// # Errors
+    /// [`LedgerError`] where there is none, or its key cannot be used, or it is on a file system whose locks do not hold.
+    pub fn open(directory: &Path) -> Result<Self, LedgerError> {
+        locks::check(directory)?;
+        let path = directory.join(KEY);
+        let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => LedgerError::Absent(directory.to_owned()),
+            _ => LedgerError::Io(path.clone(), error),
+        };
+        let metadata = std::fs::metadata(&path).map_err(failed)?;
+        if metadata.mode() & 0o077 != 0 {
+            return Err(LedgerError::OpenKey(path));
+        }
+        let pem = std::fs::read(&path).map_err(failed)?;
+        let key = PrivateKey::parse_openssh(&pem).map_err(|error| LedgerError::Key(path.clone(), error))?;
+        let repository = opened(directory)?.repository;
+        Ok(Self { directory: directory.to_owned(), repository, key })
+    }
+
+    /// What the ledger knows, read without its lock: entries that another process is writing are in it or are not.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it cannot be read or its end does not verify.
+    pub fn state(&self) -> Result<State, LedgerError> {
+        self.tail().map(|tail| tail.state)
+    }
+
+    /// Appends the entries that `build` makes of the state, all of them before the lock is given back, and makes sure that they
+    /// are on disk. Entries that `build` returns are numbered from [`State::size`] on. No entry is no write.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if anything fails; then nothing was appended, or what was is cut off by whoever appends next.
+    pub fn append(
+        &self,
+        now: Timestamp,
+        build: &mut dyn FnMut(&mut State) -> Result<Vec<Entry>, LedgerError>,
+    ) -> Result<State, LedgerError> {
+        let _lock = self.lock(LOCK)?;
+        fault::point("locked");
+        let tail = self.tail()?;
+        let log = self.path(LOG);
+        let failed = |error| LedgerError::Io(log.clone(), error);
+        let mut file = OpenOptions::new().read(true).write(true).open(&log).map_err(failed)?;
+        let mut state = tail.state;
+        let mut lines = String::new();
+        let mut offsets = tail.offsets;
+        let (first_offset, kept) = (state.size - u64::try_from(offsets.len()).unwrap_or(0), state.clone());
+        if !tail.rest.is_empty() {
+            let cut = u64::try_from(tail.rest.len()).unwrap_or(u64::MAX);
+            let entry = Recovered { time: Time(now.max(state.time())), cut, digest: Sha256(Digest::of(&tail.rest)) };
+            offsets.push(state.bytes);
+            lines.push_str(&self.line(&Entry::Recovered(entry), &mut state)?);
+        }
+        for entry in build(&mut state)? {
+            offsets.push(state.bytes);
+            lines.push_str(&self.line(&entry, &mut state)?);
+        }
+        if !tail.rest.is_empty() {
+            file.set_len(kept.bytes).map_err(failed)?;
+            fault::point("cut");
+        }
+        if !lines.is_empty() {
+            file.seek(SeekFrom::Start(kept.bytes)).map_err(failed)?;
+            if let Err(error) = write_halves(&mut file, lines.as_bytes()) {
+                // A full disk has taken a part. What cannot be cut off now is recognised as cut later.
+                let _ = file.set_len(kept.bytes);
+                return Err(failed(error));
+            }
+            fault::point("written");
+            file.sync_data().map_err(failed)?;
+            fault::point("synced");
+        }
+        // From here on the entries stand. What follows is only kept to be fast.
+        self.keep_offsets(first_offset, &offsets)?;
+        fault::point("offsets");
+        if state != kept || !offsets.is_empty() {
+            self.keep_state(&state)?;
+        }
+        fault::point("state");
+        Ok(state)
+    }
+
+    /// Where the record of this number begins. `None` where the list of offsets does not say.
+    pub(super) fn offset(&self, number: u64) -> Result<Option<u64>, LedgerError> {
+        let path = self.path(OFFSETS);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(LedgerError::Io(path, error)),
+        };
+        let mut bytes = [0; 8];
+        match file.read_exact_at(&mut bytes, number.saturating_mul(8)) {
+            Ok(()) => Ok(Some(u64::from_be_bytes(bytes))),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(LedgerError::Io(path, error)),
+        }
+    }
+
+    /// The entry of this number. `None` where the list of offsets does not say where it is.
+    pub(super) fn entry(&self, number: u64) -> Result<Option<Entry>, LedgerError> {
+        let Some(offset) = self.offset(number)? else { return Ok(None) };
+        let log = self.path(LOG);
+        let failed = |error| LedgerError::Io(log.clone(), error);
+        let mut file = File::open(&log).map_err(failed)?;
+        file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+        let mut line = Vec::new();
+        BufReader::new(file.take(u64::try_from(limits::RECORD_BYTES).unwrap_or(u64::MAX)))
+            .read_until(b'\n', &mut line)
+            .map_err(failed)?;
+        let record = Record::parse(line.strip_suffix(b"\n").unwrap_or(&line));
+        let record = record.map_err(|reason| LedgerError::Corrupt { number, offset, reason })?;
+        if record.size != number.saturating_add(1) {
+            return Err(LedgerError::Corrupt { number, offset, reason: RecordError::Size(record.size) });
+        }
+        record.entry().map(Some).map_err(|reason| LedgerError::Corrupt { number, offset, reason })
+    }
+
+    /// Writes an entry's line and takes it into the state.
+    fn line(&self, entry: &Entry, state: &mut State) -> Result<String, LedgerError> {
+        let number = state.size;
+        let corrupt = |reason| LedgerError::Corrupt { number, offset: state.bytes, reason };
+        let json = entry.to_json().map_err(|error| corrupt(RecordError::Entry(error.to_string())))?;
+        let mut frontier = state.frontier().ok_or_else(|| corrupt(RecordError::Root))?;
+        let leaf = leaf(json.as_bytes());
+        frontier.push(leaf);
+        let line = record::write(&json, frontier.size(), frontier.root(), &self.repository, &self.key);
+        if line.len() > limits::RECORD_BYTES {
+            return Err(LedgerError::TooLarge(line.len()));
+        }
+        state.apply(entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
+        Ok(line)
+    }
+
+    /// The state at the end of the log: that which was kept, if the log agrees with it, and what came since.
+    fn tail(&self) -> Result<Tail, LedgerError> {
+        let path = self.path(LOG);
+        let failed = |error| LedgerError::Io(path.clone(), error);
+        let mut file = File::open(&path).map_err(failed)?;
+        let kept = std::fs::read(self.path(STATE)).ok().and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
+        if let Some(state) = kept.filter(|state| state.size > 0) {
+            let length = file.metadata().map_err(failed)?.len();
+            if length < state.bytes {
+                return Err(LedgerError::Shorter { found: length, known: state.bytes });
+            }
+            if self.is_at_end_of(&mut file, &state)? {
+                return self.read_from(file, state);
+            }
+        }
+        self.read_from(file, State::empty())
+    }
+
+    /// Whether the log's record before the state's end is the one that the state was kept after, signed by the ledger's key.
+    fn is_at_end_of(&self, file: &mut File, state: &State) -> Result<bool, LedgerError> {
+        let Some(frontier) = state.frontier() else { return Ok(false) };
+        let Some(length) = state.bytes.checked_sub(state.last).filter(|length| *length > 0) else { return Ok(false) };
+        let Some(length) = usize::try_from(length).ok().filter(|length| *length <= limits::RECORD_BYTES) else {
+            return Ok(false);
+        };
+        let mut line = vec![0; length];
+        file.read_exact_at(&mut line, state.last).map_err(|error| LedgerError::Io(self.path(LOG), error))?;
+        let Some(line) = line.strip_suffix(b"\n") else { return Ok(false) };
+        let Ok(record) = Record::parse(line) else { return Ok(false) };
+        Ok(record.size == state.size
+            && leaf(record.json.as_bytes()) == state.leaf.0
+            && record.root == frontier.root()
+            && record.verify(&self.repository, self.key.public()).is_ok())
+    }
+
+    /// Reads on from a state to the end of the log. Roots are checked for each record, the signature for the last: it is over
+    /// all of them.
+    fn read_from(&self, mut file: File, mut state: State) -> Result<Tail, LedgerError> {
+        let path = self.path(LOG);
+        let failed = |error| LedgerError::Io(path.clone(), error);
+        file.seek(SeekFrom::Start(state.bytes)).map_err(failed)?;
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let mut tail = Tail { state: State::empty(), offsets: Vec::new(), rest: Vec::new() };
+        let mut line = Vec::new();
+        let mut last = None;
+        loop {
+            let (number, offset) = (state.size, state.bytes);
+            let corrupt = |reason| LedgerError::Corrupt { number, offset, reason };
+            match read_line(&mut reader, &mut line).map_err(failed)? {
+                Line::End => break,
+                Line::Cut => {
+                    if !is_torn(&line) {
+                        return Err(corrupt(RecordError::Form));
+                    }
+                    tail.rest = line;
+                    break;
+                }
+                Line::Whole => {}
+            }
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            let record = Record::parse(text).map_err(corrupt)?;
+            let mut frontier = state.frontier().ok_or_else(|| corrupt(RecordError::Root))?;
+            let (entry, leaf) = check(&record, &mut frontier).map_err(corrupt)?;
+            tail.offsets.push(offset);
+            state.apply(&entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
+            last = Some((number, offset, record.size, record.root, record.signature.clone()));
+        }
+        if let Some((number, offset, size, root, signature)) = last {
+            let record = Record { json: "", size, root, signature };
+            record.verify(&self.repository, self.key.public()).map_err(|reason| LedgerError::Corrupt {
+                number,
+                offset,
+                reason,
+            })?;
+        }
+        tail.state = state;
+        Ok(tail)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File, LedgerError> {
+        let path = self.path(name);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.open(&path).map_err(|error| LedgerError::Io(path, error))
+    }
+
+    /// Takes a lock if nobody has it.
+    pub(super) fn try_lock(&self, name: &str) -> Result<Option<File>, LedgerError> {
+        let file = self.lock_file(name)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(LedgerError::Io(self.path(name), error)),
+        }
+    }
+
+    fn lock(&self, name: &str) -> Result<File, LedgerError> {
+        let path = self.path(name);
+        let failed = |error| LedgerError::Io(path.clone(), error);
+        let file = self.lock_file(name)?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(std::fs::TryLockError::WouldBlock) if start.elapsed() < Duration::from_secs(LOCK_SECONDS) => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(std::fs::TryLockError::WouldBlock) => return Err(LedgerError::Locked(LOCK_SECONDS)),
+                Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+            }
+        }
+    }
+
+    fn keep_state(&self, state: &State) -> Result<(), LedgerError> {
+        let json = serde_json::to_vec(state)
+            .map_err(|error| LedgerError::Io(self.path(STATE), std::io::Error::other(error)))?;
+        self.renew(STATE, &json)
+    }
+
+    pub(super) fn keep_offsets(&self, first: u64, offsets: &[u64]) -> Result<(), LedgerError> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let path = self.path(OFFSETS);
+        let failed = |error| LedgerError::Io(path.clone(), error);
+        let bytes: Vec<u8> = offsets.iter().flat_map(|offset| offset.to_be_bytes()).collect();
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+        file.write_all_at(&bytes, first.saturating_mul(8)).map_err(failed)
+    }
+
+    /// Puts a file of the ledger's in place, durably.
+    fn replace(&self, name: &str, mode: u32, bytes: &[u8]) -> Result<(), LedgerError> {
+        let path = self.path(name);
+        let failed = |error| LedgerError::Io(path.clone(), error);
+        let mut file = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .tempfile_in(&self.directory)
+            .map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(failed)
+    }
+
+    /// Puts a file in place that can be made again: whole, but not durably.
+    pub(super) fn renew(&self, name: &str, bytes: &[u8]) -> Result<(), LedgerError> {
+        let path = self.path(name);
+        let failed = |error| LedgerError::Io(path.clone(), error);
+        let mut file = tempfile::NamedTempFile::new_in(&self.directory).map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        file.persist(&path).map(drop).map_err(|error| failed(error.error))
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}
+
+/// The entries.
+pub(super) const LOG: &str = "log";
+/// The private key.
+const KEY: &str = "key";
+/// Its public half, for whoever verifies elsewhere.
+const PUBLIC: &str = "key.pub";
+/// Locked for an append.
+const LOCK: &str = "lock";
+/// See [`State`].
+const STATE: &str = "state.json";
+/// Where each record begins, eight bytes each.
+const OFFSETS: &str = "offsets";
+
+/// The first entry of the log in a directory. It is as trustworthy as the directory is.
+pub(super) fn opened(directory: &Path) -> Result<Opened, LedgerError> {
+    let path = directory.join(LOG);
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => LedgerError::Absent(directory.to_owned()),
+        _ => LedgerError::Io(path.clone(), error),
+    };
+    let corrupt = |reason| LedgerError::Corrupt { number: 0, offset: 0, reason };
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(File::open(&path).map_err(failed)?);
+    match read_line(&mut reader, &mut line).map_err(failed)? {
+        Line::Whole => {}
+        Line::End | Line::Cut => return Err(corrupt(RecordError::Form)),
+    }
+    let record = Record::parse(line.strip_suffix(b"\n").unwrap_or(&line)).map_err(corrupt)?;
+    match record.entry().map_err(corrupt)? {
+        Entry::Opened(opened) => Ok(opened),
+        _ => Err(corrupt(RecordError::Entry("the first entry opens the ledger".into()))),
+    }
+}
+
+/// How a line ended.
+pub(super) enum Line {
+    /// With a line feed.
+    Whole,
+    /// With the file, or after as many bytes as a record may have.
+    Cut,
+    /// There was none.
+    End,
+}
+
+pub(super) fn read_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> std::io::Result<Line> {
+    line.clear();
+    let limit = u64::try_from(limits::RECORD_BYTES).unwrap_or(u64::MAX);
+    reader.take(limit).read_until(b'\n', line)?;
+    Ok(match line.last() {
+        None => Line::End,
+        Some(b'\n') => Line::Whole,
+        Some(_) => Line::Cut,
+    })
+}
+
+/// Whether bytes without a line feed can be what a crash left of a record: the beginning of one, perhaps followed by blocks that
+/// were never written and read as zeros. A whole record with another byte where its line feed was is no such thing.
+pub(super) fn is_torn(rest: &[u8]) -> bool {
+    let begins = |prefix: &[u8]| rest.iter().zip(prefix).all(|(byte, expected)| byte == expected || *byte == 0);
+    let whole = rest.split_last().is_some_and(|(_, before)| Record::parse(before).is_ok());
+    rest.len() < limits::RECORD_BYTES && begins(b"{\"entry\":{\"kind\":\"") && !whole
+}
+
+/// Checks that a record is the next one after `frontier`, and adds it there. Returns its entry and the hash of it.
+pub(super) fn check(record: &Record<'_>, frontier: &mut Frontier) -> Result<(Entry, Digest), RecordError> {
+    let leaf = leaf(record.json.as_bytes());
+    frontier.push(leaf);
+    if record.size != frontier.size() {
+        return Err(RecordError::Size(record.size));
+    }
+    if record.root != frontier.root() {
+        return Err(RecordError::Root);
+    }
+    Ok((record.entry()?, leaf))
+}
+
+/// Writes in two parts, so that tests can crash between them.
+fn write_halves(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    file.write_all(first)?;
+    fault::point("half-written");
+    file.write_all(second)
+}

@@ -1,0 +1,599 @@
+#![allow(clippy::print_stderr)]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::decide::Timestamp;
+use crate::digest::Digest;
+use crate::id::RepositoryName;
+use crate::oid::Oid;
+use crate::ssh::PrivateKey;
+
+const START: i64 = 1_795_489_864;
+
+/// Refs in memory, all of them loose.
+#[derive(Default)]
+struct Refs(RefCell<BTreeMap<Vec<u8>, Oid>>);
+
+impl Refs {
+    fn set(&self, name: &str, value: Option<u8>) {
+        match value {
+            Some(value) => self.0.borrow_mut().insert(name.as_bytes().to_vec(), oid(value)),
+            None => self.0.borrow_mut().remove(name.as_bytes()),
+        };
+    }
+}
+
+impl CurrentRefs for Refs {
+    fn packed_stamp(&self) -> Result<String, LedgerError> {
+        Ok("none".to_owned())
+    }
+    fn loose(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        Ok(self.0.borrow().clone())
+    }
+    fn all(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        Ok(self.0.borrow().clone())
+    }
+    fn value(&self, name: &[u8]) -> Result<Option<Oid>, LedgerError> {
+        Ok(self.0.borrow().get(name).copied())
+    }
+}
+
+fn oid(value: u8) -> Oid {
+    Oid::from_bytes(&[value; 20]).unwrap()
+}
+
+fn name(text: &str) -> RefName {
+    RefName(text.as_bytes().to_vec())
+}
+
+fn ledger(directory: &Path) -> Ledger {
+    let key = PrivateKey::from_seed(&[7; 32]).unwrap();
+    Ledger::create(directory, &RepositoryName::parse(b"acme/payments").unwrap(), key, Timestamp(START)).unwrap()
+}
+
+fn update(name_: &str, old: Option<u8>, new: Option<u8>) -> UpdateRecord {
+    UpdateRecord {
+        name: name(name_),
+        old: old.map(|old| Id(oid(old))),
+        new: new.map(|new| Id(oid(new))),
+        commits: 1,
+        outcome: Outcome::Accepted,
+        findings: Vec::new(),
+        left_out: None,
+        work: Vec::new(),
+    }
+}
+
+fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt {
+    Attempt {
+        now: Timestamp(now),
+        outcome: Outcome::Accepted,
+        policy: Some(Digest::of(b"policy")),
+        submitter: None,
+        error: None,
+        updates,
+        suspects: Vec::new(),
+    }
+}
+
+fn worked(update: UpdateRecord, seals: impl Iterator<Item = u32>) -> UpdateRecord {
+    let commit = |number: u32| Id(Oid::parse(format!("{:040x}", number + 1).as_bytes()).unwrap());
+    let commits = seals.map(|seal| (commit(seal), Sha256(seal_digest(seal)))).collect();
+    UpdateRecord { work: vec![Work { principal: "claude-code".into(), key: "SHA256:x".into(), commits }], ..update }
+}
+
+fn seal_digest(number: u32) -> Digest {
+    Digest::of(&number.to_be_bytes())
+}
+
+fn kinds(directory: &Path) -> Vec<String> {
+    let mut kinds = Vec::new();
+    read(directory, Signatures::All, &mut |_, _, entry| {
+        let json: serde_json::Value = serde_json::from_str(&entry.to_json().unwrap()).unwrap();
+        kinds.push(json["kind"].as_str().unwrap().to_owned());
+    })
+    .unwrap();
+    kinds
+}
+
+/// A push from start to end.
+fn push(ledger: &Ledger, refs: &Refs, now: i64, updates: Vec<UpdateRecord>) {
+    let moves: Vec<_> = updates.iter().map(|update| (update.name.clone(), update.old, update.new)).collect();
+    ledger.decide(attempt(now, updates), refs).unwrap();
+    for (name, _, new) in &moves {
+        match new {
+            Some(new) => refs.0.borrow_mut().insert(name.0.clone(), new.0),
+            None => refs.0.borrow_mut().remove(&name.0),
+        };
+    }
+    assert_eq!(ledger.committed(Timestamp(now), &moves, Witness::PostReceive).unwrap(), []);
+}
+
+#[test]
+fn a_push_has_two_records_and_the_ledger_knows_the_refs() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    push(&ledger, &refs, START + 1, vec![update("refs/heads/main", None, Some(1))]);
+    push(
+        &ledger,
+        &refs,
+        START + 2,
+        vec![update("refs/heads/main", Some(1), Some(2)), update("refs/tags/v1", None, Some(2))],
+    );
+    push(&ledger, &refs, START + 3, vec![update("refs/tags/v1", Some(2), None)]);
+    let opened = Ledger::open(directory.path()).unwrap();
+    let state = opened.state().unwrap();
+    assert_eq!(opened.known_refs(&state).unwrap(), *refs.0.borrow());
+    assert!(state.open.is_empty());
+    assert_eq!(
+        kinds(directory.path()),
+        ["opened", "decided", "committed", "decided", "committed", "decided", "committed"]
+    );
+    assert_eq!(opened.suspects(&refs).unwrap(), []);
+}
+
+#[test]
+fn a_decision_left_open_is_settled_by_the_refs() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    // One push landed, but its post-receive did not run; another was killed before git moved anything.
+    ledger.decide(attempt(START, vec![update("refs/heads/a", None, Some(1))]), &refs).unwrap();
+    refs.set("refs/heads/a", Some(1));
+    ledger.decide(attempt(START, vec![update("refs/heads/b", None, Some(1))]), &refs).unwrap();
+    assert_eq!(ledger.suspects(&refs).unwrap(), []);
+    assert_eq!(kinds(directory.path()), ["opened", "decided", "decided"], "both may still be on their way");
+    push(&ledger, &refs, START + 1, vec![update("refs/heads/a", Some(1), Some(2))]);
+    assert_eq!(kinds(directory.path())[3..], ["committed", "decided", "committed"]);
+    push(&ledger, &refs, START + 100, vec![update("refs/heads/c", None, Some(1))]);
+    assert_eq!(kinds(directory.path())[6..], ["aborted", "decided", "committed"]);
+    // It was not dead after all.
+    refs.set("refs/heads/b", Some(1));
+    assert_eq!(ledger.suspects(&refs).unwrap(), []);
+    let moved = [(name("refs/heads/b"), None, Some(Id(oid(1))))];
+    ledger.committed(Timestamp(START + 101), &moved, Witness::PostReceive).unwrap();
+    let state = ledger.state().unwrap();
+    assert_eq!(ledger.known_refs(&state).unwrap(), *refs.0.borrow());
+    assert!(state.open.is_empty());
+}
+
+#[test]
+fn a_ref_that_moves_with_no_decision_is_reported_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    push(&ledger, &refs, START, vec![update("refs/heads/a", None, Some(1)), update("refs/heads/b", None, Some(1))]);
+    assert_eq!(ledger.suspects(&refs).unwrap(), []);
+    refs.set("refs/heads/a", Some(9));
+    refs.set("refs/heads/b", None);
+    refs.set("refs/heads/new", Some(8));
+    let suspects = ledger.suspects(&refs).unwrap();
+    assert_eq!(suspects.len(), 3);
+    let again = Attempt { suspects, ..attempt(START + 1, vec![update("refs/heads/c", None, Some(1))]) };
+    let recorded = ledger.decide(again, &refs).unwrap();
+    let moved = |name_: &str, from: Option<u8>, to: Option<u8>| Moved {
+        name: name(name_),
+        from: from.map(|value| Id(oid(value))),
+        to: to.map(|value| Id(oid(value))),
+    };
+    let mut found = recorded.unexplained;
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    assert_eq!(
+        found,
+        [
+            moved("refs/heads/a", Some(1), Some(9)),
+            moved("refs/heads/b", Some(1), None),
+            moved("refs/heads/new", None, Some(8))
+        ]
+    );
+    assert!(recorded.state.is_unexplained(b"refs/heads/a"));
+    assert_eq!(ledger.suspects(&refs).unwrap(), [], "it is on record now");
+    assert_eq!(ledger.take_as_found(Timestamp(START + 2), &refs).unwrap(), 3);
+    assert!(!ledger.state().unwrap().is_unexplained(b"refs/heads/a"));
+}
+
+#[test]
+fn an_accepted_push_is_not_recorded_where_a_ref_moved_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    refs.set("refs/heads/main", Some(5));
+    let error = ledger.decide(attempt(START, vec![update("refs/heads/main", Some(1), Some(2))]), &refs).unwrap_err();
+    assert!(matches!(error, LedgerError::RefMoved(_)));
+    assert_eq!(kinds(directory.path()), ["opened"]);
+}
+
+#[test]
+fn receipts_are_those_of_committed_decisions() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    // Accepted twice, but only the second time the ref moved; and never accepted at all.
+    ledger.decide(attempt(START, vec![worked(update("refs/heads/a", None, Some(1)), 0..1)]), &refs).unwrap();
+    push(&ledger, &refs, START + 100, vec![worked(update("refs/heads/b", None, Some(1)), 0..1200)]);
+    push(&ledger, &refs, START + 200, vec![worked(update("refs/heads/c", None, Some(1)), 0..1)]);
+    let refused = Attempt {
+        outcome: Outcome::Rejected,
+        ..attempt(START, vec![worked(update("refs/heads/d", None, Some(1)), 5000..5001)])
+    };
+    ledger.decide(refused, &refs).unwrap();
+    for round in 0..2 {
+        for (seal, receipt) in [(0, Some(START + 100)), (1199, Some(START + 100)), (5000, None), (5001, None)] {
+            assert_eq!(ledger.receipt(seal_digest(seal)).unwrap(), receipt.map(Timestamp), "{seal} in round {round}");
+        }
+        // Enough entries for files of postings, merged several times.
+        for number in 0..700 {
+            let (old, new) = if number % 2 == 0 { (1, 2) } else { (2, 1) };
+            let now = START + 300 + i64::from(number);
+            push(
+                &ledger,
+                &refs,
+                now,
+                vec![worked(update("refs/heads/b", Some(old), Some(new)), 9000 + number..9001 + number)],
+            );
+            if number % 100 == 0 {
+                ledger.compact().unwrap();
+            }
+        }
+        ledger.compact().unwrap();
+        assert_eq!(ledger.receipt(seal_digest(9123)).unwrap(), Some(Timestamp(START + 423)));
+    }
+    // What is kept beside the log can be lost.
+    for kept in std::fs::read_dir(directory.path()).unwrap() {
+        let path = kept.unwrap().path();
+        if !["log", "key", "key.pub"].contains(&path.file_name().unwrap().to_str().unwrap()) {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let again = Ledger::open(directory.path()).unwrap();
+    assert_eq!(again.receipt(seal_digest(1199)).unwrap(), Some(Timestamp(START + 100)));
+    again.compact().unwrap();
+    assert_eq!(again.receipt(seal_digest(9123)).unwrap(), Some(Timestamp(START + 423)));
+    assert_eq!(again.known_refs(&again.state().unwrap()).unwrap(), *refs.0.borrow());
+}
+
+#[test]
+fn a_flood_of_refusals_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    let refused = |now: i64| Attempt { outcome: Outcome::Rejected, ..attempt(now, Vec::new()) };
+    let over = limits_per_hour() + 25;
+    for _ in 0..over {
+        ledger.decide(refused(START), &refs).unwrap();
+    }
+    assert_eq!(ledger.state().unwrap().size(), 1 + limits_per_hour());
+    ledger.decide(refused(START + 3600), &refs).unwrap();
+    let mut counted = Vec::new();
+    read(directory.path(), Signatures::All, &mut |_, _, entry| {
+        if let Entry::Suppressed(suppressed) = entry {
+            counted.push(suppressed.refused);
+        }
+    })
+    .unwrap();
+    assert_eq!(counted, [25]);
+}
+
+fn limits_per_hour() -> u64 {
+    crate::limits::REFUSED_PER_HOUR
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_take_time_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    push(&ledger, &refs, START + 50, vec![update("refs/heads/a", None, Some(1))]);
+    push(&ledger, &refs, START - 1000, vec![update("refs/heads/a", Some(1), Some(2))]);
+    let mut times = Vec::new();
+    read(directory.path(), Signatures::All, &mut |_, _, entry| {
+        if let Entry::Decided(decided) = entry {
+            times.push((decided.time.0.0, decided.clock.map(|clock| clock.0.0)));
+        }
+    })
+    .unwrap();
+    assert_eq!(times, [(START + 50, None), (START + 50, Some(START - 1000))]);
+}
+
+/// A ledger of a few records, and its log.
+fn sample(directory: &Path) -> Vec<u8> {
+    let (ledger, refs) = (ledger(directory), Refs::default());
+    push(&ledger, &refs, START, vec![worked(update("refs/heads/a", None, Some(1)), 0..2)]);
+    push(&ledger, &refs, START + 1, vec![update("refs/heads/a", Some(1), Some(2))]);
+    std::fs::read(directory.join("log")).unwrap()
+}
+
+#[test]
+fn a_log_cut_at_any_byte_of_its_last_record_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = sample(directory.path());
+    let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    std::fs::remove_file(directory.path().join("state.json")).unwrap();
+    for cut in last..whole.len() {
+        for zeros in [0, 1, 9] {
+            let copy = tempfile::tempdir().unwrap();
+            for file in ["key", "key.pub"] {
+                std::fs::copy(directory.path().join(file), copy.path().join(file)).unwrap();
+            }
+            let mut log = whole[..cut].to_vec();
+            log.extend(std::iter::repeat_n(0, zeros));
+            std::fs::write(copy.path().join("log"), &log).unwrap();
+            let ledger = Ledger::open(copy.path()).unwrap();
+            let refs = Refs::default();
+            refs.set("refs/heads/a", Some(2));
+            // Another byte where the line feed was is a change; a block of zeros there was never written.
+            let complete = cut == whole.len() - 1 && zeros == 1;
+            let result = ledger.decide(attempt(START + 2, vec![update("refs/heads/b", None, Some(1))]), &refs);
+            if complete {
+                assert!(result.is_err(), "a whole record without its line feed was not torn");
+                continue;
+            }
+            result.unwrap();
+            let kinds = kinds(copy.path());
+            let torn = cut > last || zeros > 0;
+            assert_eq!(kinds.iter().any(|kind| kind == "recovered"), torn, "{cut}");
+            assert_eq!(kinds.last().unwrap(), "decided");
+        }
+    }
+}
+
+#[test]
+fn any_flipped_byte_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = sample(directory.path());
+    let path = directory.path().join("log");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // Every byte with one bit, and a few with all.
+    for place in 0..whole.len() {
+        let flips: &[u8] = if place % 16 == 0 { &[1, 32, 255] } else { &[1] };
+        for flip in flips {
+            file.write_all_at(&[whole[place] ^ flip], u64::try_from(place).unwrap()).unwrap();
+            let found = read(directory.path(), Signatures::All, &mut |_, _, _| {});
+            assert!(found.is_err(), "byte {place} with {flip}");
+        }
+        file.write_all_at(&whole[place..=place], u64::try_from(place).unwrap()).unwrap();
+    }
+    assert_eq!(read(directory.path(), Signatures::All, &mut |_, _, _| {}).unwrap().size, 5);
+}
+
+#[test]
+fn a_changed_or_shortened_log_stops_the_hook() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = sample(directory.path());
+    let path = directory.path().join("log");
+    let refs = Refs::default();
+    refs.set("refs/heads/a", Some(2));
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    let decide = || ledger.decide(attempt(START + 2, vec![update("refs/heads/b", None, Some(1))]), &refs).map(drop);
+    std::fs::write(&path, &whole[..last]).unwrap();
+    assert!(matches!(decide(), Err(LedgerError::Shorter { .. })));
+    let mut changed = whole.clone();
+    changed[last + 40] ^= 1;
+    std::fs::write(&path, &changed).unwrap();
+    assert!(matches!(decide(), Err(LedgerError::Corrupt { .. })));
+    std::fs::write(&path, &whole).unwrap();
+    decide().unwrap();
+}
+
+#[test]
+fn keys_and_places_that_cannot_be_trusted_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    assert!(matches!(Ledger::open(directory.path()), Err(LedgerError::Absent(_))));
+    sample(directory.path());
+    let again = Ledger::create(
+        directory.path(),
+        &RepositoryName::parse(b"x").unwrap(),
+        PrivateKey::from_seed(&[1; 32]).unwrap(),
+        Timestamp(START),
+    );
+    assert!(matches!(again, Err(LedgerError::Present(_))));
+    let key = directory.path().join("key");
+    assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(matches!(Ledger::open(directory.path()), Err(LedgerError::OpenKey(_))));
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::write(&key, PrivateKey::from_seed(&[9; 32]).unwrap().to_openssh("x").unwrap()).unwrap();
+    assert!(Ledger::open(directory.path()).unwrap().state().is_err(), "another key");
+}
+
+/// Not a test of its own: the process that the tests below start, and kill.
+#[test]
+fn one_push_in_a_process_of_its_own() {
+    let Ok(directory) = std::env::var("COUNTERSIGN_TEST_LEDGER") else { return };
+    let ledger = Ledger::open(Path::new(&directory)).unwrap();
+    let refs = Refs::default();
+    let own = std::env::var("COUNTERSIGN_TEST_REF").unwrap();
+    let rounds: u8 = std::env::var("COUNTERSIGN_TEST_ROUNDS").unwrap().parse().unwrap();
+    for round in 0..rounds {
+        let old = round.checked_sub(1).map(|old| old + 1);
+        push(&ledger, &refs, START + 1, vec![update(&own, old, Some(round + 1))]);
+        ledger.compact().unwrap();
+    }
+}
+
+fn child(directory: &Path, own: &str, rounds: u8, fault: &str) -> Command {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "ledger::tests::one_push_in_a_process_of_its_own", "--nocapture"]);
+    child.env("COUNTERSIGN_TEST_LEDGER", directory).env("COUNTERSIGN_TEST_REF", own);
+    child.env("COUNTERSIGN_TEST_ROUNDS", rounds.to_string()).env("COUNTERSIGN_TEST_FAULT", fault);
+    child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    child
+}
+
+#[test]
+fn killed_at_any_step_it_opens_and_goes_on() {
+    for fault in ["locked", "half-written", "written", "synced", "offsets", "state"] {
+        let directory = tempfile::tempdir().unwrap();
+        sample(directory.path());
+        let status = child(directory.path(), "refs/heads/x", 1, fault).status().unwrap();
+        assert!(!status.success(), "{fault}");
+        // The push was refused, because its hook died. The next one finds a ledger that works.
+        let ledger = Ledger::open(directory.path()).unwrap();
+        let refs = Refs::default();
+        refs.set("refs/heads/a", Some(2));
+        push(&ledger, &refs, START + 90, vec![update("refs/heads/x", None, Some(3))]);
+        let kinds = kinds(directory.path());
+        assert_eq!(kinds.contains(&"recovered".to_owned()), fault == "half-written", "{fault}");
+        assert_eq!(
+            kinds.contains(&"aborted".to_owned()),
+            ["written", "synced", "offsets", "state"].contains(&fault),
+            "{fault}"
+        );
+        assert_eq!(ledger.known_refs(&ledger.state().unwrap()).unwrap(), *refs.0.borrow());
+    }
+}
+
+#[test]
+fn killed_while_it_cuts_a_torn_tail_it_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    sample(directory.path());
+    assert!(!child(directory.path(), "refs/heads/x", 1, "half-written").status().unwrap().success());
+    assert!(!child(directory.path(), "refs/heads/x", 1, "cut").status().unwrap().success());
+    assert!(child(directory.path(), "refs/heads/x", 1, "").status().unwrap().success());
+    assert_eq!(kinds(directory.path()).last().unwrap(), "committed");
+}
+
+#[test]
+fn eight_processes_append_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    ledger(directory.path());
+    let children: Vec<_> = (0..8)
+        .map(|number| child(directory.path(), &format!("refs/heads/{number}"), 20, "").spawn().unwrap())
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let kinds = kinds(directory.path());
+    for kind in ["decided", "committed"] {
+        assert_eq!(kinds.iter().filter(|found| *found == kind).count(), 160, "{kind}");
+    }
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let known = ledger.known_refs(&ledger.state().unwrap()).unwrap();
+    assert_eq!(known.len(), 8);
+    assert!(known.values().all(|value| *value == oid(20)));
+}
+
+#[test]
+fn a_lock_that_is_held_ends_in_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    sample(directory.path());
+    let held = std::fs::File::open(directory.path().join("lock")).unwrap();
+    held.lock().unwrap();
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let error = ledger.decide(attempt(START, Vec::new()), &Refs::default()).unwrap_err();
+    assert!(matches!(error, LedgerError::Locked(_)));
+    drop(held);
+    ledger.decide(attempt(START, Vec::new()), &Refs::default()).unwrap();
+}
+
+/// Runs one push on a small file system of its own, which takes a user or mount namespace.
+fn on_tmpfs(mount: &str, prepare: &str) -> Option<std::process::Output> {
+    let script = format!("mkdir l && mount -t tmpfs {mount} tmpfs l && cp -a ledger/. l/ && {prepare} && exec \"$@\"");
+    let directory = tempfile::tempdir().unwrap();
+    sample(&directory.path().join("ledger"));
+    let inner = child(Path::new("l"), "refs/heads/x", 1, "");
+    let mut process = Command::new("unshare");
+    process.args(["-rm", "sh", "-c", &script, "sh"]).arg(inner.get_program()).args(inner.get_args());
+    for (key, value) in inner.get_envs() {
+        process.env(key, value.unwrap());
+    }
+    let probe = Command::new("unshare").args(["-rm", "true"]).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "unshare is missing or not allowed, and this is CI");
+        eprintln!("skipped: unshare is missing or not allowed");
+        return None;
+    }
+    Some(process.current_dir(directory.path()).output().unwrap())
+}
+
+#[test]
+fn a_full_disk_refuses() {
+    let fill = "dd if=/dev/zero of=l/fill bs=512 2>/dev/null; truncate -s -1 l/fill; true";
+    let Some(output) = on_tmpfs("-o size=64k", fill) else { return };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("StorageFull"), "{text}");
+}
+
+#[test]
+fn a_read_only_disk_refuses() {
+    let Some(output) = on_tmpfs("-o size=1m", "mount -o remount,ro l") else { return };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("ReadOnlyFilesystem"), "{text}");
+}
+
+/// What can happen to a repository.
+#[derive(Clone, Debug)]
+enum Step {
+    Push(u8, Option<u8>),
+    KilledBeforeMoving(u8, Option<u8>),
+    KilledAfterMoving(u8, Option<u8>),
+    OutOfBand(u8, Option<u8>),
+    Forget,
+    Compact,
+    Wait,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let value = || proptest::option::of(1..5_u8);
+    prop_oneof![
+        (0..4_u8, value()).prop_map(|(name, value)| Step::Push(name, value)),
+        (0..4_u8, value()).prop_map(|(name, value)| Step::KilledBeforeMoving(name, value)),
+        (0..4_u8, value()).prop_map(|(name, value)| Step::KilledAfterMoving(name, value)),
+        (0..4_u8, value()).prop_map(|(name, value)| Step::OutOfBand(name, value)),
+        Just(Step::Forget),
+        Just(Step::Compact),
+        Just(Step::Wait),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn replaying_the_ledger_gives_the_refs(steps in proptest::collection::vec(step(), 1..24)) {
+        let directory = tempfile::tempdir().unwrap();
+        let (ledger, refs) = (ledger(directory.path()), Refs::default());
+        let mut now = START;
+        let run = |now: i64, number: u8, new: Option<u8>, ends: u8| {
+            let own = format!("refs/heads/{number}");
+            let old = refs.value(own.as_bytes()).unwrap().map(Id);
+            let new = new.map(|new| Id(oid(new)));
+            if old == new {
+                return;
+            }
+            let suspects = ledger.suspects(&refs).unwrap();
+            let record = UpdateRecord { old, new, ..update(&own, None, None) };
+            ledger.decide(Attempt { suspects, ..attempt(now, vec![record]) }, &refs).unwrap();
+            if ends > 0 {
+                refs.set(&own, new.map(|id| id.0.as_bytes()[0]));
+            }
+            if ends > 1 {
+                ledger.committed(Timestamp(now), &[(name(&own), old, new)], Witness::PostReceive).unwrap();
+            }
+        };
+        for step in steps.into_iter().chain([Step::Wait, Step::Push(9, Some(1)), Step::Wait, Step::Push(9, None)]) {
+            match step {
+                Step::Push(number, new) => run(now, number, new, 2),
+                Step::KilledAfterMoving(number, new) => run(now, number, new, 1),
+                Step::KilledBeforeMoving(number, new) => run(now, number, new, 0),
+                Step::OutOfBand(number, new) => refs.set(&format!("refs/heads/{number}"), new),
+                Step::Forget => {
+                    for file in ["state.json", "seen", "offsets"] {
+                        let _ = std::fs::remove_file(directory.path().join(file));
+                    }
+                }
+                Step::Compact => ledger.compact().unwrap(),
+                Step::Wait => now += 61,
+            }
+        }
+        let state = ledger.state().unwrap();
+        prop_assert_eq!(ledger.known_refs(&state).unwrap(), refs.0.borrow().clone());
+        let replayed = read(directory.path(), Signatures::All, &mut |_, _, _| {}).unwrap();
+        let replayed: BTreeMap<Vec<u8>, Oid> = replayed.state.recent.into_iter()
+            .filter_map(|(name, recent)| recent.value.map(|id| (name.0, id.0))).collect();
+        prop_assert_eq!(replayed, refs.0.borrow().clone());
+    }
+}
