@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::commit::{Malformed, MalformedTrailers};
+use crate::decide::Timestamp;
+use crate::digest::Digest;
 use crate::id::Id;
 use crate::marks::Mark;
 use crate::oid::Oid;
@@ -22,6 +24,8 @@ pub struct Facts {
     pub commits: BTreeMap<Oid, CommitFacts>,
     /// Every annotated tag that an update brings.
     pub tags: BTreeMap<Oid, TagFacts>,
+    /// When seals and signatures were first received, by their digest, where that matters and where it was before this push.
+    pub receipts: BTreeMap<Digest, Timestamp>,
 }
 
 /// One ref and where the push would move it.
@@ -45,6 +49,8 @@ pub struct Update {
     pub judged: Vec<Judged>,
     /// What could not be found out about the update itself.
     pub doubt: Option<Doubt>,
+    /// Whether the ref has moved with no decision.
+    pub continuity: Continuity,
     /// Where this ref holds a policy in force: what is wrong with the policy the push would leave there.
     pub policy: Option<PolicyOnRef>,
 }
@@ -62,6 +68,15 @@ pub enum Movement {
     Forced,
     /// No rule asks.
     Unexamined,
+}
+
+/// Whether decisions account for the value that a ref has before the push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Continuity {
+    /// They do, or no record is kept.
+    Unbroken,
+    /// It moved with none, and no admin has said since that it is right.
+    Broken,
 }
 
 /// What a ref leads to after its tags.
@@ -118,6 +133,8 @@ pub struct CommitFacts {
     pub id: Oid,
     /// The first line of its message, raw and capped.
     pub summary: Vec<u8>,
+    /// The email address of its author field, raw: a claim. Empty where the commit has no single reading.
+    pub author: Vec<u8>,
     /// Its place among the commits of the push: each comes after its parents.
     pub position: usize,
     /// Whether it has one reading.

@@ -2,14 +2,13 @@
 
 use clap::{Args, ValueEnum};
 
-use super::engine::{Settings, judge};
+use super::engine::{NoMemory, Scene, Settings, judge};
 use super::hook::{engine_failure, exit_of};
 use super::local::{Local, TrackedRefs, settings, tracked_commit};
 use super::policy_source::PolicyArg;
 use super::push::{Push, RefUpdate};
 use super::{Failure, Result, now, print};
 use crate::decide::Verdict;
-use crate::marks::Catalogue;
 use crate::report::{self, Reader};
 
 #[derive(Args)]
@@ -80,8 +79,8 @@ pub(super) fn judge_locally(
 ) -> Result<Verdict> {
     let moving = updates.into_iter().filter(|update| update.old != update.new).collect();
     let push = Push { updates: moving, format: local.objects.format() };
-    judge(settings, &push, &local.dir, &local.objects, refs, Catalogue::builtin(), now()?)
-        .map_err(|error| engine_failure(&error))
+    let scene = Scene { dir: &local.dir, objects: &local.objects, refs, memory: &NoMemory, now: now()? };
+    judge(settings, &push, scene).map(|judgement| judgement.verdict).map_err(|error| engine_failure(&error))
 }
 
 /// A branch name stands for the branch.

@@ -9,6 +9,7 @@ use super::policy_source::{InRepository, PolicyArg, PolicyError, PolicyReader};
 use super::push::{Push, RefUpdate};
 use crate::decide::{Timestamp, Verdict, decide};
 use crate::digest::Digest;
+use crate::facts::{Continuity, Facts};
 use crate::git::{GitDir, History, Objects, ReadError};
 use crate::id::RepositoryName;
 use crate::marks::Catalogue;
@@ -36,35 +37,69 @@ pub(crate) enum EngineError {
     OtherRepository { installed: RepositoryName, policy: RepositoryName },
 }
 
-/// Decides `push` in the repository at `dir`.
-pub(crate) fn judge(
-    settings: &Settings,
-    push: &Push,
-    dir: &GitDir,
-    objects: &Objects,
-    refs: &dyn RefValues,
-    marks: &Catalogue,
-    now: Timestamp,
-) -> Result<Verdict, EngineError> {
+/// Where and when a push is judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) dir: &'a GitDir,
+    pub(crate) objects: &'a Objects,
+    /// Ref values before the push.
+    pub(crate) refs: &'a dyn RefValues,
+    pub(crate) memory: &'a dyn Memory,
+    pub(crate) now: Timestamp,
+}
+
+/// What is known from earlier pushes.
+pub(crate) trait Memory {
+    /// When a seal or signature was first received, by its digest.
+    fn receipt(&self, digest: Digest) -> Result<Option<Timestamp>, String>;
+    /// Whether decisions account for a ref's value.
+    fn continuity(&self, name: &[u8]) -> Continuity;
+}
+
+/// A desk knows of no earlier push.
+pub(crate) struct NoMemory;
+
+impl Memory for NoMemory {
+    fn receipt(&self, _: Digest) -> Result<Option<Timestamp>, String> {
+        Ok(None)
+    }
+    fn continuity(&self, _: &[u8]) -> Continuity {
+        Continuity::Unbroken
+    }
+}
+
+/// A verdict, and what it was made of.
+pub(crate) struct Judgement {
+    pub(crate) verdict: Verdict,
+    pub(crate) facts: Facts,
+    pub(crate) policy: Policy,
+}
+
+/// Decides a push.
+pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Result<Judgement, EngineError> {
     if settings.policies.is_empty() {
         return Err(EngineError::NoPolicy);
     }
+    let Scene { dir, objects, refs, now, .. } = scene;
     let reader = PolicyReader { repository: Some((objects, refs)) };
     let policy = in_force(settings, &reader, push, refs)?;
     let repository = repository_name(settings, &policy)?;
     let history = History::new(objects, dir);
     let place = settings.policies.iter().find_map(in_repository);
     let problems = |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip));
-    let mut gatherer = Gatherer::new(&policy, &repository, &history, objects, refs, marks);
+    let mut gatherer = Gatherer::new(&policy, &repository, &history, scene, Catalogue::builtin());
     gatherer = gatherer.with_baseline(settings.baseline.as_deref());
     if let Some(place) = place {
         gatherer = gatherer.with_policy_check(PolicyCheck { name: &place.name, problems: &problems });
     }
-    let near = decide(&policy, &gatherer.look(push, Look::Near), now);
-    if !near.depends_on_commits() {
-        return Ok(near);
+    let mut facts = gatherer.look(push, Look::Near);
+    let mut verdict = decide(&policy, &facts, now);
+    if verdict.depends_on_commits() {
+        facts = gatherer.look(push, Look::Everywhere);
+        verdict = decide(&policy, &facts, now);
     }
-    Ok(decide(&policy, &gatherer.look(push, Look::Everywhere), now))
+    drop(gatherer);
+    Ok(Judgement { verdict, facts, policy })
 }
 
 /// The name that seals are bound to.

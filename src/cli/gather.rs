@@ -8,8 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use super::engine::{Memory, Scene};
 use super::push::{Push, RefUpdate};
 use crate::commit::{Commit, RawSignature, Tag, parse_trailers};
+use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::facts::{
     CommitFacts, Doubt, Facts, Form, Judged, JudgedCommit, MergeFact, Movement, PolicyOnRef, SealFact, SignatureFact,
@@ -25,7 +27,7 @@ use crate::marks::{Catalogue, MarkSource};
 use crate::oid::Oid;
 use crate::policy::{self, Below, Identity, Mode, Permission, Policy, Rule, Since};
 use crate::seal::{self, Root};
-use crate::ssh::ClaimedSignature;
+use crate::ssh::{ClaimedSignature, PublicKey};
 
 /// Which refs a look subtracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub(super) struct Gatherer<'a> {
     /// For each examined commit, its change against its first parent, as far as some rule's paths cover it.
     sensitive: HashMap<Oid, Vec<Change>>,
     since: HashMap<usize, Vec<Oid>>,
+    memory: &'a dyn Memory,
+    receipts: BTreeMap<Digest, Timestamp>,
 }
 
 /// Ref values before the push, wherever they come from.
@@ -73,22 +77,23 @@ impl<'a> Gatherer<'a> {
         policy: &'a Policy,
         repository: &'a RepositoryName,
         history: &'a History<'a>,
-        objects: &'a Objects,
-        refs: &'a dyn RefValues,
+        scene: Scene<'a>,
         marks: &'a Catalogue,
     ) -> Self {
         Self {
             policy,
             repository,
-            objects,
+            objects: scene.objects,
             history,
-            refs,
+            refs: scene.refs,
             marks,
             policy_on_ref: None,
             baseline: None,
             commits: BTreeMap::new(),
             sensitive: HashMap::new(),
             since: HashMap::new(),
+            memory: scene.memory,
+            receipts: BTreeMap::new(),
         }
     }
 
@@ -115,6 +120,7 @@ impl<'a> Gatherer<'a> {
             facts.updates.push(update);
         }
         facts.commits = std::mem::take(&mut self.commits);
+        facts.receipts = self.receipts.clone();
         facts
     }
 
@@ -133,6 +139,7 @@ impl<'a> Gatherer<'a> {
             base: None,
             judged: Vec::new(),
             doubt: None,
+            continuity: self.memory.continuity(&update.name),
             policy: None,
         };
         let holds_policy = self.policy_on_ref.as_ref().is_some_and(|check| check.name.as_bytes() == update.name);
@@ -209,7 +216,12 @@ impl<'a> Gatherer<'a> {
     }
 
     /// Follows annotated tags from the new value, keeping each.
-    fn follow_tags(&self, new: Oid, facts: &mut Update, tags: &mut BTreeMap<Oid, TagFacts>) -> Result<Target, Doubt> {
+    fn follow_tags(
+        &mut self,
+        new: Oid,
+        facts: &mut Update,
+        tags: &mut BTreeMap<Oid, TagFacts>,
+    ) -> Result<Target, Doubt> {
         let mut id = new;
         for _ in 0..=limits::TAG_DEPTH {
             match self.objects.kind(id).map_err(unreadable)? {
@@ -219,7 +231,11 @@ impl<'a> Gatherer<'a> {
                     let raw = self.objects.tag(id).map_err(unreadable)?;
                     facts.tags.push(id);
                     let tag = Tag::parse(&raw, self.objects.format());
-                    tags.insert(id, self.tag_facts(id, tag.as_ref()));
+                    let found = self.tag_facts(id, tag.as_ref());
+                    if let SignatureFact::Good(signature) = &found.signature {
+                        self.look_up_receipt(signature.key(), signature.digest())?;
+                    }
+                    tags.insert(id, found);
                     match tag {
                         Ok(tag) => id = tag.object,
                         Err(_) => return Ok(Target::Unattributed("malformed tag")),
@@ -450,6 +466,7 @@ impl<'a> Gatherer<'a> {
         let mut facts = CommitFacts {
             id,
             summary: summary(&raw),
+            author: Vec::new(),
             position: self.commits.len(),
             form: Form::Canonical,
             tree_fault: None,
@@ -468,6 +485,7 @@ impl<'a> Gatherer<'a> {
     }
 
     fn read_commit(&mut self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), Doubt> {
+        facts.author = commit.author.email.to_vec();
         let parent_tree = commit.parents.first().map(|parent| self.tree_of(*parent)).transpose()?;
         let change = match changes(self.objects, parent_tree, commit.tree) {
             Ok(changes) => {
@@ -502,6 +520,23 @@ impl<'a> Gatherer<'a> {
         if !facts.seals.as_ref().is_ok_and(|seals| !seals.is_empty()) {
             facts.signature = signature_fact(commit.signature.as_ref());
             facts.merge = self.merge_fact(commit, &facts.signature)?;
+        }
+        for seal in facts.seals.iter().flatten() {
+            if let seal::Outcome::Holds(seal) = &seal.outcome {
+                self.look_up_receipt(seal.key(), seal.digest())?;
+            }
+        }
+        if let SignatureFact::Good(signature) = &facts.signature {
+            self.look_up_receipt(signature.key(), signature.digest())?;
+        }
+        Ok(())
+    }
+
+    /// Keeps when something was first received, where that can make a difference.
+    fn look_up_receipt(&mut self, key: &PublicKey, digest: Digest) -> Result<(), Doubt> {
+        if self.policy.asks_for_receipt(key) {
+            let receipt = self.memory.receipt(digest).map_err(Doubt::Unreadable)?;
+            self.receipts.extend(receipt.map(|time| (digest, time)));
         }
         Ok(())
     }

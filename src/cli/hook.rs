@@ -8,16 +8,17 @@ use std::process::{Command as Process, Stdio};
 
 use clap::{Args, Subcommand};
 
+use super::after_push::{self, PostReceive, ReferenceTransaction};
 use super::client_hooks::{self, CommitMsg, PostCommit, PrePush};
-use super::engine::{EngineError, Settings, judge};
+use super::engine::{EngineError, NoMemory, Scene, Settings, judge};
 use super::gather::StoredRefs;
 use super::policy_source::{PolicyArg, PolicyError};
 use super::push::Push;
-use super::{Exit, Failure, Result, now, say};
+use super::recording::Recorder;
+use super::{Exit, Failure, Result, now, observing, say};
 use crate::decide::{Outcome, Verdict};
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::id::RepositoryName;
-use crate::marks::Catalogue;
 use crate::report;
 
 #[derive(Args)]
@@ -32,6 +33,10 @@ enum Hook {
     PreReceive(Server),
     /// Decide one update, given as arguments
     Update(Update),
+    /// Record which updates of a decision came to pass
+    PostReceive(PostReceive),
+    /// Record or refuse moves of refs that no decision explains
+    ReferenceTransaction(ReferenceTransaction),
     /// Seal the message of an agent's commit
     CommitMsg(CommitMsg),
     /// Seal an agent's commit where commit-msg could not
@@ -51,6 +56,12 @@ struct Server {
     /// A file of commits whose history is exempt
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// The directory of the ledger that every decision is recorded in
+    #[arg(long, value_name = "DIR")]
+    ledger: Option<PathBuf>,
+    /// Decide and record, and refuse nothing
+    #[arg(long)]
+    observe: bool,
     /// A hook to run afterwards if the push is accepted, with the same input
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
@@ -77,6 +88,8 @@ pub(super) fn run(arguments: Arguments) -> Result {
     match arguments.hook {
         Hook::PreReceive(server) => pre_receive(server),
         Hook::Update(update) => one_update(update),
+        Hook::PostReceive(hook) => after_push::post_receive(hook),
+        Hook::ReferenceTransaction(hook) => after_push::reference_transaction(hook),
         Hook::CommitMsg(hook) => client_hooks::commit_msg(hook),
         Hook::PostCommit(hook) => client_hooks::post_commit(hook),
         Hook::PrePush(hook) => client_hooks::pre_push(hook),
@@ -84,7 +97,11 @@ pub(super) fn run(arguments: Arguments) -> Result {
 }
 
 fn pre_receive(server: Server) -> Result {
-    let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
+    let (push, input) = match Push::read(&mut std::io::stdin().lock()) {
+        Ok(read) => read,
+        Err(_) if server.observe => return Ok(Exit::Accepted),
+        Err(error) => return Err(Failure::new(error)),
+    };
     match decide(&server, &push)? {
         Exit::Accepted => chain(server.chain, &[], Some(&input)),
         refused => Ok(refused),
@@ -102,7 +119,18 @@ fn one_update(update: Update) -> Result {
     }
 }
 
+/// Decides and records. A gate that only observes accepts whatever happens, and says nothing.
 fn decide(server: &Server, push: &Push) -> Result {
+    if !server.observe {
+        return enforce(server, push);
+    }
+    observing();
+    // What could not even be recorded is nobody's fault who pushes.
+    let _ = enforce(server, push);
+    Ok(Exit::Accepted)
+}
+
+fn enforce(server: &Server, push: &Push) -> Result {
     // Git runs no hook for a push of nothing (receive-pack.c), so whoever ran this one kept the updates from it.
     if push.updates.is_empty() {
         return Err(Failure::new("standard input names no ref").hint(
@@ -118,18 +146,43 @@ fn decide(server: &Server, push: &Push) -> Result {
         repository: server.repository.clone(),
         baseline: server.baseline.clone(),
     };
+    let clock = now()?;
+    let recorder = server.ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
     let values = StoredRefs { refs: &refs, objects: &objects };
-    let verdict = judge(&settings, push, &dir, &objects, &values, Catalogue::builtin(), now()?)
-        .map_err(|error| engine_failure(&error))?;
-    Ok(conclude(&verdict))
+    let scene = Scene {
+        dir: &dir,
+        objects: &objects,
+        refs: &values,
+        memory: recorder.as_ref().map_or(&NoMemory, |recorder| recorder),
+        now: recorder.as_ref().map_or(clock, |recorder| recorder.now(clock)),
+    };
+    let accepted = |outcome| if server.observe { Outcome::Accepted } else { outcome };
+    match judge(&settings, push, scene) {
+        Ok(judgement) => {
+            let outcome = accepted(judgement.verdict.outcome());
+            let recorded = recorder.map_or(Ok(()), |recorder| recorder.record(clock, &judgement, outcome));
+            if !server.observe {
+                tell(&judgement.verdict);
+            }
+            match recorded {
+                Err(failure) if judgement.policy.enforces() => Err(failure),
+                _ => Ok(exit_of(&judgement.verdict)),
+            }
+        }
+        Err(error) => {
+            if let Some(recorder) = recorder {
+                recorder.record_failure(clock, push, &error.to_string(), accepted(Outcome::Undecided))?;
+            }
+            Err(if server.observe { Failure::new(error) } else { engine_failure(&error) })
+        }
+    }
 }
 
-/// Tells the pusher, and maps the verdict to an exit code.
-fn conclude(verdict: &Verdict) -> Exit {
+/// Tells the pusher.
+fn tell(verdict: &Verdict) {
     let report = report::text(verdict, report::Reader::Pusher);
     // If the pusher has gone away the decision stands all the same.
     let _ = std::io::stderr().write_all(report.as_bytes());
-    exit_of(verdict)
 }
 
 /// The exit code of a verdict.
@@ -163,7 +216,7 @@ pub(super) fn engine_failure(error: &EngineError) -> Failure {
     Failure::new(format!("[policy-invalid] {error}; nothing is accepted until it can be decided")).hint(hint)
 }
 
-fn with_causes(error: &dyn std::error::Error) -> Failure {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> Failure {
     let mut message = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -1,14 +1,18 @@
 //! `countersign show`: who stands behind a commit, with what was verified and what is only said.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::engine::{Settings, repository_name};
 use super::hook::engine_failure;
 use super::local::{Local, TrackedRefs, settings};
+use super::log_command::{history, installed_ledger};
 use super::policy_source::{PolicyArg, PolicyReader};
 use super::sealing::{change_of, root};
-use super::{Exit, Failure, Result, print};
+use super::{Exit, Failure, Result, now, print};
 use crate::commit::{Commit, parse_trailers};
+use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::id::RepositoryName;
 use crate::marks::{Catalogue, MarkSource};
@@ -25,6 +29,9 @@ pub(super) struct Arguments {
     /// A policy instead of the configured one, to tell whose keys they are
     #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
     policies: Vec<PolicyArg>,
+    /// The directory of a ledger; without it, that of the server's repository here
+    #[arg(long, value_name = "DIR")]
+    ledger: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result {
@@ -35,12 +42,21 @@ pub(super) fn run(arguments: Arguments) -> Result {
         Some(policy) => repository_name(&settings, policy).ok(),
         None => settings.repository.clone(),
     };
+    let at = now()?;
     let id = local.commit(&arguments.commit)?;
     let raw = local.objects.commit(id).map_err(Failure::new)?;
     let mut lines = vec![format!("commit    {id}")];
     match Commit::parse(&raw, local.objects.format()) {
         Err(error) => lines.push(format!("malformed {error}")),
-        Ok(commit) => describe(&local, &commit, policy.as_ref(), repository.as_ref(), &mut lines)?,
+        Ok(commit) => {
+            let known = policy.as_ref().map(|policy| (policy, at));
+            describe(&local, &commit, known, repository.as_ref(), &mut lines)?;
+        }
+    }
+    let ledger =
+        arguments.ledger.or_else(|| Some(installed_ledger(&local.dir.common_dir)).filter(|path| path.exists()));
+    if let Some(ledger) = ledger {
+        lines.extend(history(&ledger, id)?);
     }
     print(&(lines.join("\n") + "\n"))?;
     Ok(Exit::Accepted)
@@ -55,10 +71,13 @@ fn policy(local: &Local, settings: &Settings) -> Result<Option<Policy>> {
     loaded.map(|loaded| Some(loaded.policy)).map_err(|error| engine_failure(&error.into()))
 }
 
+/// A policy, if one is at hand, and the time at which it is asked.
+type Known<'a> = Option<(&'a Policy, Timestamp)>;
+
 fn describe(
     local: &Local,
     commit: &Commit<'_>,
-    policy: Option<&Policy>,
+    policy: Known<'_>,
     repository: Option<&RepositoryName>,
     lines: &mut Vec<String>,
 ) -> Result<()> {
@@ -123,13 +142,13 @@ fn describe(
 }
 
 /// Whose key it is, as far as a policy is at hand.
-fn holder(key: &PublicKey, policy: Option<&Policy>) -> String {
+fn holder(key: &PublicKey, policy: Known<'_>) -> String {
     let fingerprint = key.fingerprint();
-    let Some(policy) = policy else { return format!("{fingerprint} (no policy is at hand to say whose)") };
-    let standing = match policy.key_standing(key) {
+    let Some((policy, now)) = policy else { return format!("{fingerprint} (no policy is at hand to say whose)") };
+    let standing = match policy.key_standing(key, now) {
         Standing::Good => "",
         Standing::Revoked => ", revoked",
-        Standing::Retired { .. } => ", retired",
+        Standing::Retired => ", retired",
     };
     match policy.by_key(key) {
         None => format!("{fingerprint} of nobody registered{standing}"),

@@ -76,7 +76,9 @@ impl RefVerdict {
 pub enum Severity {
     /// Recorded, never shown: the rule only observes.
     Observed,
-    /// Shown, and the push goes ahead.
+    /// Shown, and refuses nothing under any rule.
+    Notice,
+    /// Shown, and the push goes ahead: the rule only warns of what it would refuse.
     Warning,
     /// Refuses the push.
     Error,

@@ -1,6 +1,6 @@
 //! Who made a commit, and whether the rule accepts that: all findings about identity.
 
-use super::{Bench, Code, Docket, Subject};
+use super::{Bench, Code, Docket, Subject, Timestamp};
 use crate::commit::TrailerFault;
 use crate::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SealFact, SignatureFact};
 use crate::marks::{Mark, Strength};
@@ -135,15 +135,23 @@ impl<'b> Case<'b, '_, '_> {
                     self.adopt_hint()
                 ),
             }),
-            seal::Outcome::Holds(seal) => self.agent_with_key(name.as_str(), seal.key(), &whose),
+            seal::Outcome::Holds(seal) => {
+                self.agent_with_key(name.as_str(), seal.key(), self.bench.received(seal.digest()), &whose)
+            }
         }
     }
 
-    /// The registered agent that holds `key`, which must be `name`.
-    fn agent_with_key(&self, name: &str, key: &PublicKey, whose: &str) -> Result<&'b Principal, Fault> {
+    /// The registered agent that holds `key`, which must be `name`, judged at the time when its work was first received.
+    fn agent_with_key(
+        &self,
+        name: &str,
+        key: &PublicKey,
+        received: Timestamp,
+        whose: &str,
+    ) -> Result<&'b Principal, Fault> {
         let policy = self.bench.policy;
         let fingerprint = key.fingerprint();
-        if let Some(word) = void_word(policy.key_standing(key)) {
+        if let Some(word) = void_word(policy.key_standing(key, received)) {
             return Err(Fault {
                 code: Code::AgentRevoked,
                 detail: format!("{whose} was made with the {word} key {fingerprint}"),
@@ -159,7 +167,7 @@ impl<'b> Case<'b, '_, '_> {
                 detail: format!("{whose} was made with a key of {} {}", holder.kind.noun(), holder.id),
                 hint: format!("give {name} its own key: countersign agent add {name}"),
             }),
-            Some(agent) => self.in_service(agent),
+            Some(agent) => self.in_service(agent, received),
             None => Err(Fault {
                 code: Code::UnknownAgent,
                 detail: format!("{whose} was made with the key {fingerprint}, which no agent has registered as {name}"),
@@ -168,10 +176,9 @@ impl<'b> Case<'b, '_, '_> {
         }
     }
 
-    fn in_service(&self, agent: &'b Principal) -> Result<&'b Principal, Fault> {
-        let today = self.bench.now;
+    fn in_service(&self, agent: &'b Principal, received: Timestamp) -> Result<&'b Principal, Fault> {
         match &agent.review_by {
-            Some(date) if date.is_past(today) => Err(Fault {
+            Some(date) if date.is_past(received) => Err(Fault {
                 code: Code::AgentSuspended,
                 detail: format!("{} was to be reviewed by {date} and is suspended", agent.id),
                 hint: format!(
@@ -187,8 +194,8 @@ impl<'b> Case<'b, '_, '_> {
 
     /// Who signed the commit as a whole, where no seal stands.
     fn signer(&self) -> Maker<'b> {
-        let key = match &self.commit.signature {
-            SignatureFact::Good(signature) => signature.key(),
+        let (key, received) = match &self.commit.signature {
+            SignatureFact::Good(signature) => (signature.key(), self.bench.received(signature.digest())),
             SignatureFact::None => return Maker::Unproven(self.unsigned("it is not signed".to_owned())),
             SignatureFact::Unsupported(kind) => {
                 return Maker::Unproven(self.unsigned(format!("its {kind} signature is not supported; sign with SSH")));
@@ -201,7 +208,7 @@ impl<'b> Case<'b, '_, '_> {
         };
         let policy = self.bench.policy;
         let holder = policy.by_key(key).filter(|principal| policy.registers(self.bench.rule, principal));
-        let void = void_word(policy.key_standing(key));
+        let void = void_word(policy.key_standing(key, received));
         let unknown = |detail| {
             let hint = "ask an admin to register your key, or sign with one that is: git commit --amend --no-edit -S"
                 .to_owned();
@@ -209,7 +216,7 @@ impl<'b> Case<'b, '_, '_> {
         };
         match (holder, void) {
             (Some(agent), _) if agent.kind == Kind::Agent => {
-                match self.agent_with_key(agent.id.as_str(), key, &format!("{}'s signature", agent.id)) {
+                match self.agent_with_key(agent.id.as_str(), key, received, &format!("{}'s signature", agent.id)) {
                     Ok(agent) => Maker::Agent(agent),
                     Err(fault) => Maker::Unproven(fault),
                 }
@@ -252,7 +259,7 @@ impl<'b> Case<'b, '_, '_> {
         let hint =
             format!("ask {owner} to review it and an admin to move review-by ({}:{})", agent.at.file, agent.at.line);
         let (rule, subject) = (self.bench.rule, Subject::Ref(self.docket.update.name.clone()));
-        self.docket.warn(rule, Code::AgentSuspended, subject, detail, hint);
+        self.docket.notice(rule, Code::AgentSuspended, subject, detail, hint);
     }
 
     fn adopted(&mut self) {
@@ -328,7 +335,7 @@ impl<'b> Case<'b, '_, '_> {
         if let Some(mark) = low.filter(|_| self.bench.rule.marks != Marks::Ignore && self.mark().is_none()) {
             let detail = format!("it may bear the mark of {} ({:?})", mark.agent, mark.line);
             let (rule, subject) = (self.bench.rule, self.subject());
-            self.docket.warn(rule, Code::UnsealedAgentCommit, subject, detail, self.sign_hint(Some(&mark.agent)));
+            self.docket.notice(rule, Code::UnsealedAgentCommit, subject, detail, self.sign_hint(Some(&mark.agent)));
         }
     }
 
@@ -379,6 +386,6 @@ fn void_word(standing: Standing) -> Option<&'static str> {
     match standing {
         Standing::Good => None,
         Standing::Revoked => Some("revoked"),
-        Standing::Retired { .. } => Some("retired"),
+        Standing::Retired => Some("retired"),
     }
 }

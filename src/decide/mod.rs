@@ -13,6 +13,7 @@ mod tags;
 pub use code::Code;
 pub use finding::{Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
 
+use crate::digest::Digest;
 use crate::facts::{Doubt, Facts, Judged, Update};
 use crate::policy::{Mode, Policy, Rule};
 
@@ -69,6 +70,13 @@ struct Bench<'a> {
     now: Timestamp,
 }
 
+impl Bench<'_> {
+    /// When something that was signed was first received: before this push, or with it.
+    fn received(&self, digest: Digest) -> Timestamp {
+        self.facts.receipts.get(&digest).copied().unwrap_or(self.now)
+    }
+}
+
 /// Collects the findings of one update.
 struct Docket<'a> {
     update: &'a Update,
@@ -83,10 +91,12 @@ impl Docket<'_> {
         self.findings.push(Finding { code, severity, subject, rule: Some(RuleName::of(rule)), detail, hint });
     }
 
-    /// Adds a finding that only warns, unless the rule is silent.
-    fn warn(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
-        let severity = Severity::of(rule.mode).min(Severity::Warning);
-        self.findings.push(Finding { code, severity, subject, rule: Some(RuleName::of(rule)), detail, hint });
+    /// Adds a finding that refuses nothing under any rule. A silent rule has none.
+    fn notice(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
+        if Severity::of(rule.mode) > Severity::Observed {
+            let (severity, rule) = (Severity::Notice, Some(RuleName::of(rule)));
+            self.findings.push(Finding { code, severity, subject, rule, detail, hint });
+        }
     }
 
     /// Adds a finding that no rule had to ask for.

@@ -1,8 +1,8 @@
 //! `ref-denied` and `policy-invalid`: refs that are refused, and the policy's own ref, whatever the rules say.
 
 use super::{Code, Docket};
-use crate::facts::{Movement, Update};
-use crate::policy::Policy;
+use crate::facts::{Continuity, Movement, Update};
+use crate::policy::{OutOfBand, Policy};
 
 pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
     if update.name.starts_with(b"refs/replace/") {
@@ -35,6 +35,12 @@ pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
             detail,
             "push to a name that a rule matches, or ask an admin for a rule".to_owned(),
         );
+    }
+    if update.continuity == Continuity::Broken && policy.out_of_band() == OutOfBand::Refuse {
+        let detail = "the ref was moved on the server with no decision, and the policy says out-of-band = \"refuse\"";
+        let hint = "ask an admin to look at it (countersign log show --ref REF) and, if it is right, to run: \
+                    countersign install --server REPO.git --policy FILE --baseline";
+        docket.protect(Code::RefDenied, detail.to_owned(), hint.to_owned());
     }
     if update.policy.is_some() {
         judge_policy(update, docket);

@@ -74,8 +74,8 @@ enum Signer<'a> {
 }
 
 fn signer<'a>(bench: &Bench<'a>, tag: &TagFacts) -> Signer<'a> {
-    let key = match &tag.signature {
-        SignatureFact::Good(signature) => signature.key(),
+    let (key, received) = match &tag.signature {
+        SignatureFact::Good(signature) => (signature.key(), bench.received(signature.digest())),
         SignatureFact::None => return Signer::Unproven(Code::UnsignedCommit, "the tag is not signed".to_owned()),
         SignatureFact::Unsupported(kind) => {
             let detail = format!("its {kind} signature is not supported; sign with SSH");
@@ -87,11 +87,11 @@ fn signer<'a>(bench: &Bench<'a>, tag: &TagFacts) -> Signer<'a> {
     };
     let holder = bench.policy.by_key(key).filter(|holder| bench.policy.registers(bench.rule, holder));
     let fingerprint = key.fingerprint();
-    match (holder, bench.policy.key_standing(key)) {
-        (Some(agent), Standing::Revoked | Standing::Retired { .. }) if agent.kind == Kind::Agent => {
+    match (holder, bench.policy.key_standing(key, received)) {
+        (Some(agent), Standing::Revoked | Standing::Retired) if agent.kind == Kind::Agent => {
             Signer::Unproven(Code::AgentRevoked, format!("it is signed with the revoked key {fingerprint}"))
         }
-        (_, Standing::Revoked | Standing::Retired { .. }) => {
+        (_, Standing::Revoked | Standing::Retired) => {
             Signer::Unproven(Code::UnknownSigner, format!("it is signed with the revoked key {fingerprint}"))
         }
         (None, Standing::Good) => Signer::Unproven(
@@ -99,7 +99,7 @@ fn signer<'a>(bench: &Bench<'a>, tag: &TagFacts) -> Signer<'a> {
             format!("it is signed with {fingerprint}, which nobody has registered"),
         ),
         (Some(holder), Standing::Good) => match holder.kind {
-            Kind::Agent if holder.review_by.as_ref().is_some_and(|date| date.is_past(bench.now)) => {
+            Kind::Agent if holder.review_by.as_ref().is_some_and(|date| date.is_past(received)) => {
                 Signer::Unproven(Code::AgentSuspended, format!("{} is suspended", holder.id))
             }
             Kind::Agent if !bench.rule.agents.contains(holder) => Signer::NotAllowed(&holder.id),

@@ -1,5 +1,9 @@
 //! Ref values before the push.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+
 use gix::refs::file::Store;
 
 use super::environment::GitDir;
@@ -20,6 +24,8 @@ pub struct PeeledRef {
 /// The refs of one repository, as its files have them.
 pub struct Refs {
     store: Store,
+    /// The file of packed refs, which need not exist.
+    packed: PathBuf,
 }
 
 impl Refs {
@@ -38,7 +44,7 @@ impl Refs {
         } else {
             Store::for_linked_worktree(dir.git_dir.clone(), dir.common_dir.clone(), gix_format(format))
         };
-        Ok(Self { store })
+        Ok(Self { store, packed: dir.common_dir.join("packed-refs") })
     }
 
     /// The value of one ref, by its full name, or what it or `HEAD` symbolically names. `None` if there is no such ref.
@@ -74,6 +80,43 @@ impl Refs {
             gix::refs::Target::Symbolic(branch) => Some(branch.as_bstr().to_string()),
             gix::refs::Target::Object(_) => None,
         }))
+    }
+
+    /// The values of all refs, not peeled. Symbolic refs have none of their own.
+    ///
+    /// # Errors
+    /// [`ReadError::Refs`] if one cannot be read.
+    pub fn values(&self) -> Result<BTreeMap<Vec<u8>, Oid>, ReadError> {
+        own_values(self.store.iter().map_err(failed)?.all().map_err(failed)?)
+    }
+
+    /// The values of the refs that have a file of their own, and are not or not only among the packed ones.
+    ///
+    /// # Errors
+    /// [`ReadError::Refs`] if one cannot be read.
+    pub fn loose_values(&self) -> Result<BTreeMap<Vec<u8>, Oid>, ReadError> {
+        own_values(self.store.loose_iter().map_err(failed)?)
+    }
+
+    /// What stat(2) says of the file of packed refs. Git replaces that file whenever one of them changes.
+    ///
+    /// # Errors
+    /// [`ReadError::Refs`] if it is there and cannot be looked at.
+    pub fn packed_stamp(&self) -> Result<String, ReadError> {
+        match std::fs::metadata(&self.packed) {
+            Ok(file) => Ok(format!(
+                "{}:{} {} {}.{:09} {}.{:09}",
+                file.dev(),
+                file.ino(),
+                file.size(),
+                file.mtime(),
+                file.mtime_nsec(),
+                file.ctime(),
+                file.ctime_nsec()
+            )),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok("none".to_owned()),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// All refs that `wanted` selects, peeled to commits; those that lead to none are left out.
@@ -121,6 +164,19 @@ pub fn peel(objects: &Objects, id: Oid) -> Result<Option<Oid>, ReadError> {
         }
     }
     Ok(None)
+}
+
+fn own_values<E: std::fmt::Display>(
+    refs: impl Iterator<Item = Result<gix::refs::Reference, E>>,
+) -> Result<BTreeMap<Vec<u8>, Oid>, ReadError> {
+    let mut values = BTreeMap::new();
+    for reference in refs {
+        let reference = reference.map_err(failed)?;
+        if let gix::refs::Target::Object(id) = &reference.target {
+            values.insert(reference.name.as_bstr().to_vec(), own_id(id));
+        }
+    }
+    Ok(values)
 }
 
 fn failed(error: impl std::fmt::Display) -> ReadError {

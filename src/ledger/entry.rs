@@ -66,7 +66,7 @@ pub struct Decided {
     /// What the clock said, where it said an earlier time than the entry before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<Time>,
-    /// What became of the push.
+    /// What became of the push. Where the gate only observes, every push is accepted, and the updates say what was found.
     pub outcome: Outcome,
     /// The digest of the policy in force; `null` where it could not be loaded.
     pub policy: Option<Sha256>,
@@ -132,6 +132,8 @@ pub struct FindingRecord {
     pub rule: Option<String>,
     /// The commit or tag that it is about; `null` for the ref.
     pub object: Option<Id>,
+    /// Who is said to have made the object: a claim.
+    pub author: Option<String>,
     /// What is wrong, escaped and capped.
     pub detail: String,
 }

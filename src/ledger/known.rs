@@ -138,12 +138,7 @@ impl Ledger {
 
     /// Whether some decision or earlier entry accounts for this value of a ref.
     pub(super) fn is_explained(&self, state: &State, name: &RefName, value: Option<Oid>) -> Result<bool, LedgerError> {
-        let value = value.map(Id);
-        let lands = state.open.values().any(|open| {
-            open.missing == 0
-                && open.pending.iter().chain(&open.aborted).any(|one| one.name == *name && one.new == value)
-        });
-        Ok(lands || self.known(state, name)?.map(Id) == value)
+        Ok(state.lands(&name.0, value) || self.known(state, name)? == value)
     }
 
     /// The refs among `suspects` that still have no explanation, to be called under the lock.

@@ -43,7 +43,7 @@ pub struct Recorded {
     pub unexplained: Vec<Moved>,
 }
 
-/// Refs in one entry of a baseline. At 4096 bytes a name (PATH_MAX) they stay under [`limits::RECORD_BYTES`].
+/// Refs in one entry that lists them. At 4096 bytes a name (PATH_MAX) they stay under [`limits::RECORD_BYTES`].
 const REFS_PER_ENTRY: usize = 200;
 
 impl Ledger {
@@ -60,9 +60,7 @@ impl Ledger {
             let touched: BTreeSet<&RefName> = attempt.updates.iter().map(|update| &update.name).collect();
             entries.extend(self.settle_open(state, time, refs, &touched)?);
             unexplained = self.unexplained(state, &attempt.suspects, refs)?;
-            if !unexplained.is_empty() {
-                entries.push(Entry::Unexplained(Unexplained { time, refs: unexplained.clone(), by: Witness::Refs }));
-            }
+            entries.extend(reports(&unexplained, time, Witness::Refs));
             if attempt.outcome == Outcome::Accepted {
                 for update in &attempt.updates {
                     if refs.value(&update.name.0)?.map(Id) != update.old {
@@ -106,8 +104,8 @@ impl Ledger {
                     landed.push(one.name.clone());
                 }
             }
-            entries.extend(settled(landed, time, *decision, Witness::Refs).map(Entry::Committed));
-            entries.extend(settled(lost, time, *decision, Witness::Refs).map(Entry::Aborted));
+            entries.extend(settled(&landed, time, *decision, Witness::Refs).map(Entry::Committed));
+            entries.extend(settled(&lost, time, *decision, Witness::Refs).map(Entry::Aborted));
         }
         Ok(entries)
     }
@@ -143,10 +141,10 @@ impl Ledger {
                 let pending = state.open.get(&decision).map(|open| open.pending.as_slice()).unwrap_or_default();
                 let left: Vec<RefName> =
                     pending.iter().map(|one| one.name.clone()).filter(|name| !names.contains(name)).collect();
-                entries.extend(settled(names, time, decision, by).map(Entry::Committed));
+                entries.extend(settled(&names, time, decision, by).map(Entry::Committed));
                 // Reference-transaction tells of one ref at a time: the others may still move.
                 if by == Witness::PostReceive {
-                    entries.extend(settled(left, time, decision, by).map(Entry::Aborted));
+                    entries.extend(settled(&left, time, decision, by).map(Entry::Aborted));
                 }
             }
             Ok(entries)
@@ -169,8 +167,7 @@ impl Ledger {
         self.append(now, &mut |state| {
             unexplained = self.unexplained(state, names, refs)?;
             let time = Time(now.max(state.time()));
-            let entry = Entry::Unexplained(Unexplained { time, refs: unexplained.clone(), by });
-            Ok(if unexplained.is_empty() { Vec::new() } else { vec![entry] })
+            Ok(reports(&unexplained, time, by).collect())
         })?;
         Ok(unexplained)
     }
@@ -180,10 +177,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] if the ledger cannot be read.
     pub fn awaits(&self, name: &RefName, new: Option<Id>) -> Result<bool, LedgerError> {
-        let state = self.state()?;
-        Ok(state.open.values().any(|open| {
-            open.missing == 0 && open.pending.iter().chain(&open.aborted).any(|one| one.name == *name && one.new == new)
-        }))
+        Ok(self.state()?.lands(&name.0, new.map(|id| id.0)))
     }
 
     /// Takes the refs as they are for right: at the start, and where an admin says so. How many differ from what was known.
@@ -245,8 +239,13 @@ impl Ledger {
     }
 }
 
-fn settled(refs: Vec<RefName>, time: Time, decision: u64, by: Witness) -> Option<Settled> {
-    (!refs.is_empty()).then_some(Settled { time, decision, refs, by })
+fn reports(moved: &[Moved], time: Time, by: Witness) -> impl Iterator<Item = Entry> {
+    moved.chunks(REFS_PER_ENTRY).map(move |refs| Entry::Unexplained(Unexplained { time, refs: refs.to_vec(), by }))
+}
+
+/// As many entries as the names take.
+fn settled(refs: &[RefName], time: Time, decision: u64, by: Witness) -> impl Iterator<Item = Settled> {
+    refs.chunks(REFS_PER_ENTRY).map(move |refs| Settled { time, decision, refs: refs.to_vec(), by })
 }
 
 /// Refusals of hours that are over and were only counted.

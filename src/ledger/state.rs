@@ -9,6 +9,7 @@ use super::entry::{Entry, Id, Outcome, RefName, Settled, Sha256, Time, UpdateRec
 use super::merkle::{Frontier, leaf};
 use crate::decide::Timestamp;
 use crate::digest::Digest;
+use crate::oid::Oid;
 
 /// The state after some entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +119,26 @@ impl State {
     /// Whether the ref moved with no decision and no admin has said since that it is right.
     pub fn is_unexplained(&self, name: &[u8]) -> bool {
         self.unexplained.contains(&RefName(name.to_vec()))
+    }
+
+    /// Refs that moved with no decision, and of which no admin has said since that they are right.
+    pub fn unexplained(&self) -> impl Iterator<Item = &RefName> {
+        self.unexplained.iter()
+    }
+
+    /// Every ref with its last value, in a state that was made by reading the log from its beginning.
+    pub fn replayed(&self) -> BTreeMap<Vec<u8>, Oid> {
+        let value = |(name, recent): (&RefName, &Recent)| recent.value.map(|id| (name.0.clone(), id.0));
+        self.recent.iter().filter_map(value).collect()
+    }
+
+    /// Whether an accepted decision may yet move, or has moved, this ref to this value.
+    pub fn lands(&self, name: &[u8], value: Option<Oid>) -> bool {
+        let value = value.map(Id);
+        self.open.values().any(|open| {
+            open.missing == 0
+                && open.pending.iter().chain(&open.aborted).any(|one| one.name.0 == name && one.new == value)
+        })
     }
 
     pub(super) fn frontier(&self) -> Option<Frontier> {

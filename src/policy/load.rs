@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
-use super::Policy;
 use super::glob::Below;
 use super::principals::{Principal, Registry};
 use super::problem::{Problem, Weight};
 use super::reader::{File, Problems, Table};
 use super::rules::{Classes, Identity, Mode, Permission, Resolver, Rule, Since, read_classes};
+use super::{OutOfBand, Policy};
 use crate::digest::Digest;
 use crate::id::RepositoryName;
 use crate::limits;
@@ -61,11 +61,12 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     if problems.0.iter().any(|problem| problem.weight == Weight::Error) {
         return Err(problems.0);
     }
-    let Building { registry, repository, refuses_unmatched, .. } = building;
+    let Building { registry, repository, refuses_unmatched, out_of_band, .. } = building;
     let policy = Policy {
         digest: digest(&layered),
         repository,
         refuses_unmatched,
+        out_of_band,
         files: layered.into_iter().map(|one| (one.source.name, one.layer)).collect(),
         rules,
         principals: registry.principals,
@@ -159,6 +160,7 @@ struct Building {
     classes: BTreeMap<usize, Classes>,
     repository: Option<RepositoryName>,
     refuses_unmatched: Option<usize>,
+    out_of_band: OutOfBand,
 }
 
 impl Building {
@@ -202,6 +204,9 @@ impl Building {
             let first = self.refuses_unmatched.unwrap_or(layered.layer);
             self.refuses_unmatched = Some(first.min(layered.layer));
         }
+        let words = [("record", OutOfBand::Record), ("refuse", OutOfBand::Refuse)];
+        // The strictest of all files, so that no later policy opens what an earlier one closed.
+        self.out_of_band = self.out_of_band.max(top.word("out-of-band", &words, problems).unwrap_or_default());
         for path in top.strings("include", problems) {
             if path.value.is_empty() || path.value.starts_with('/') || path.value.split('/').any(|part| part == "..") {
                 problems.error(

@@ -23,9 +23,20 @@ pub use problem::{Location, Problem, Weight};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
 pub use starter::starter;
 
+use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::id::{Id, RepositoryName};
 use crate::ssh::{Fingerprint, PublicKey};
+
+/// What happens where a ref moved with no decision: an admin moved it, or a hook was off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OutOfBand {
+    /// It is written down.
+    #[default]
+    Record,
+    /// It is refused where a hook sees it, and nothing may be pushed to the ref until an admin has said that it is right.
+    Refuse,
+}
 
 /// One or several policies that hold together. Only [`load()`] makes one.
 #[derive(Clone, Debug)]
@@ -34,6 +45,7 @@ pub struct Policy {
     repository: Option<RepositoryName>,
     /// The first of the policies that refuses refs which neither its own rules nor those of earlier ones match.
     refuses_unmatched: Option<usize>,
+    out_of_band: OutOfBand,
     /// Every file that was read, with the policy it belongs to.
     files: Vec<(String, usize)>,
     rules: Vec<Rule>,
@@ -85,14 +97,30 @@ impl Policy {
         self.principals.get(self.keys.get(key)?)
     }
 
-    /// Whether the key may still be used.
-    pub fn key_standing(&self, key: &PublicKey) -> Standing {
+    /// Whether what the key signed counts, if it was first received at `received`.
+    pub fn key_standing(&self, key: &PublicKey, received: Timestamp) -> Standing {
         let fingerprint = key.fingerprint();
         match self.retired.get(&fingerprint) {
             _ if self.revoked.contains(&fingerprint) => Standing::Revoked,
-            Some(date) => Standing::Retired { from: *date },
-            None => Standing::Good,
+            Some(date) if date.is_past(received) => Standing::Retired,
+            _ => Standing::Good,
         }
+    }
+
+    /// Whether it matters when something that the key signed was first received.
+    pub fn asks_for_receipt(&self, key: &PublicKey) -> bool {
+        self.retired.contains_key(&key.fingerprint())
+            || self.by_key(key).is_some_and(|holder| holder.review_by.is_some())
+    }
+
+    /// Whether any rule does more than observe.
+    pub fn enforces(&self) -> bool {
+        self.rules.iter().any(|rule| rule.mode > Mode::Observe) || self.refuses_unmatched.is_some()
+    }
+
+    /// What happens where a ref moved with no decision.
+    pub fn out_of_band(&self) -> OutOfBand {
+        self.out_of_band
     }
 
     /// Whether a rule knows a principal. A policy given later adds principals for its own rules, never for those of one

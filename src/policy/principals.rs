@@ -62,11 +62,8 @@ pub enum Standing {
     Good,
     /// It was compromised.
     Revoked,
-    /// It was rotated: void from this day on. Without a record of receipts, void for everything.
-    Retired {
-        /// The day.
-        from: Date,
-    },
+    /// It was rotated, and what it signed was first received after that day.
+    Retired,
 }
 
 /// What the tables of all sources say together.
@@ -106,9 +103,6 @@ impl Registry {
         if let Some(mut table) = top.table("retired", problems) {
             for (key, date) in table.dates("keys", problems) {
                 self.retired.extend(fingerprint(&key, problems).map(|fingerprint| (fingerprint, date)));
-                let message =
-                    "a retired key counts as revoked, because this version keeps no record of when work was received";
-                problems.warn(&key.at, message, "expect work sealed with it before that day to be refused too");
             }
             table.finish(problems);
         }

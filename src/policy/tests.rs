@@ -163,9 +163,31 @@ fn what_is_not_enforced_is_refused_in_words() {
         let said = problems(more);
         assert!(said.iter().any(|line| line.contains("is not enforced by this version")), "{more}: {said:?}");
     }
-    let retired =
-        problems("[retired]\nkeys = { \"SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU\" = 2026-11-01 }\n");
-    assert!(retired[0].contains("a retired key counts as revoked"), "{retired:?}");
+}
+
+#[test]
+fn a_retired_key_counts_for_what_was_received_in_time() {
+    use crate::decide::Timestamp;
+    let (mine, _) = crate::ssh::PublicKey::parse_line(&key(2)).unwrap();
+    let text = format!("{}{RULE}[retired]\nkeys = {{ \"{}\" = 2026-11-01 }}\n", registry(), mine.fingerprint());
+    let policy = layered(&text, "version = 1\n").unwrap().policy;
+    let end_of_day = 1_793_577_600;
+    assert_eq!(policy.key_standing(&mine, Timestamp(end_of_day - 1)), Standing::Good);
+    assert_eq!(policy.key_standing(&mine, Timestamp(end_of_day)), Standing::Retired);
+    assert!(policy.asks_for_receipt(&mine));
+    let revoked = format!("{text}[revoked]\nkeys = [\"{}\"]\n", mine.fingerprint());
+    let policy = layered(&revoked, "version = 1\n").unwrap().policy;
+    assert_eq!(policy.key_standing(&mine, Timestamp(0)), Standing::Revoked);
+}
+
+#[test]
+fn the_strictest_policy_says_what_happens_out_of_band() {
+    let strict = registry().replace("version = 1\n", "version = 1\nout-of-band = \"refuse\"\n") + RULE;
+    assert_eq!(
+        layered(&strict, "version = 1\nout-of-band = \"record\"\n").unwrap().policy.out_of_band(),
+        OutOfBand::Refuse
+    );
+    assert_eq!(layered(&(registry() + RULE), "version = 1\n").unwrap().policy.out_of_band(), OutOfBand::Record);
 }
 
 #[test]

@@ -31,7 +31,8 @@ pub fn text(verdict: &Verdict, reader: Reader) -> String {
 
 fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
     let of = |severity| verdict.findings.iter().filter(move |finding| finding.severity == severity);
-    let (errors, warnings) = (of(Severity::Error).count(), of(Severity::Warning).count());
+    let (errors, warnings) =
+        (of(Severity::Error).count(), of(Severity::Warning).count() + of(Severity::Notice).count());
     let doubts: Vec<&Undecided> =
         verdict.undecided.iter().filter(|doubt| doubt.severity > Severity::Observed).collect();
     if errors + warnings + doubts.len() == 0 && reader == Reader::Pusher {
@@ -67,7 +68,7 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
             ),
         );
     }
-    for severity in [Severity::Error, Severity::Warning] {
+    for severity in [Severity::Error, Severity::Warning, Severity::Notice] {
         let mut last_hint = "";
         for finding in of(severity).take(SHOWN) {
             one_finding(finding, &name, out);

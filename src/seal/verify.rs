@@ -60,7 +60,6 @@ pub enum Outcome {
 #[derive(Clone, Debug)]
 pub struct VerifiedSeal {
     signature: VerifiedSignature,
-    digest: Digest,
 }
 
 impl VerifiedSeal {
@@ -71,7 +70,7 @@ impl VerifiedSeal {
 
     /// The digest of the SSHSIG blob, by which a seal is known.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.signature.digest()
     }
 }
 
@@ -151,7 +150,7 @@ pub fn verify(claim: &Claim, subject: &Subject<'_>) -> Outcome {
     let change = Difference::between(claim.seal.change, subject.change);
     let message = Difference::between(claim.seal.message, subject.message);
     if change == Difference::Same && message == Difference::Same {
-        Outcome::Holds(VerifiedSeal { signature, digest: Digest::of(&claim.seal.signature) })
+        Outcome::Holds(VerifiedSeal { signature })
     } else {
         Outcome::Stale(StaleSeal { change, message })
     }

@@ -7,6 +7,7 @@ use super::armor::dearmor;
 use super::key::{Algorithm, KeyError, PublicKey};
 use super::verify::VerifiedSignature;
 use super::wire::{Reader, put_string};
+use crate::digest::Digest;
 use crate::limits;
 
 /// Why a signature does not count.
@@ -48,6 +49,8 @@ pub enum SignatureError {
 #[derive(Clone, Debug)]
 pub struct ClaimedSignature {
     key: PublicKey,
+    /// Of the whole binary form.
+    digest: Digest,
     namespace: Vec<u8>,
     hash: Hash,
     label: Vec<u8>,
@@ -109,7 +112,8 @@ impl ClaimedSignature {
         if !fits {
             return Err(SignatureError::Label);
         }
-        Ok(Self { key, namespace: namespace.to_vec(), hash, label: label.to_vec(), rest: inner.0.to_vec() })
+        let digest = Digest::of(blob);
+        Ok(Self { key, digest, namespace: namespace.to_vec(), hash, label: label.to_vec(), rest: inner.0.to_vec() })
     }
 
     /// The key that it claims to be made with.
@@ -136,7 +140,7 @@ impl ClaimedSignature {
             Hash::Sha512 => ("sha512", Sha512::digest(message).to_vec()),
         };
         let signed = signed_data(namespace, hash, &digest);
-        VerifiedSignature::verify(&self.key, &self.label, &self.rest, &signed)
+        VerifiedSignature::verify(&self.key, self.digest, &self.label, &self.rest, &signed)
     }
 }
 

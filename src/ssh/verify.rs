@@ -6,11 +6,13 @@ use sha2::{Digest as _, Sha256, Sha512};
 use super::key::{Algorithm, Parts, PublicKey, RSA_BITS};
 use super::sshsig::SignatureError;
 use super::wire::Reader;
+use crate::digest::Digest;
 
 /// A signature that has been verified. There is no other way to make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedSignature {
     key: PublicKey,
+    digest: Digest,
     presence: Option<Presence>,
 }
 
@@ -31,13 +33,25 @@ impl VerifiedSignature {
         &self.key
     }
 
+    /// The digest of the SSHSIG blob, by which the signature is known. Whoever has an ECDSA signature can make a second one
+    /// from it that verifies too, so another digest does not mean that the key signed again.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// What a FIDO token said; `None` for keys that are no token's.
     pub fn presence(&self) -> Option<Presence> {
         self.presence
     }
 
     /// Verifies the inner signature, of which `rest` follows the algorithm label.
-    pub(super) fn verify(key: &PublicKey, label: &[u8], rest: &[u8], signed: &[u8]) -> Result<Self, SignatureError> {
+    pub(super) fn verify(
+        key: &PublicKey,
+        digest: Digest,
+        label: &[u8],
+        rest: &[u8],
+        signed: &[u8],
+    ) -> Result<Self, SignatureError> {
         let mut reader = Reader(rest);
         let signature = reader.string().ok_or(SignatureError::Encoding)?;
         let parts = key.parts().ok_or(SignatureError::Encoding)?;
@@ -61,7 +75,7 @@ impl VerifiedSignature {
             user_verified: flags & 0x04 != 0,
             counter,
         });
-        Ok(Self { key: key.clone(), presence })
+        Ok(Self { key: key.clone(), digest, presence })
     }
 }
 

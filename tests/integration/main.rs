@@ -18,5 +18,6 @@ mod client;
 mod examples;
 mod gate;
 mod install;
+mod ledger;
 mod oracles;
 mod world;

@@ -29,6 +29,16 @@ pub(super) struct Install {
     /// Exempt all history that the repository's refs have now
     #[arg(long, requires = "servers")]
     baseline: bool,
+    /// Where the ledger is kept; without it, inside the repository's own directory
+    #[arg(long, value_name = "DIR", requires = "servers")]
+    ledger: Option<PathBuf>,
+    /// Decide and record every push, and refuse none, whatever the policy says
+    #[arg(long, requires = "servers")]
+    observe: bool,
+    /// Also watch refs that move without a push, at two more processes for each ref of a push; a policy that says
+    /// out-of-band = "refuse" does so by itself
+    #[arg(long, requires = "servers")]
+    reference_transaction: bool,
 }
 
 #[derive(Args)]
@@ -46,8 +56,11 @@ pub(super) fn install(arguments: Install) -> Result {
         return Err(Failure::new("no policy is given: without one there is nothing to enforce")
             .hint("countersign install --server REPO.git --policy FILE; countersign init writes a starter policy"));
     }
-    let baseline = if arguments.baseline { server::Baseline::FromRefs } else { server::Baseline::None };
-    server::install(&arguments.servers, &arguments.policies, arguments.repository.as_ref(), baseline)
+    if arguments.ledger.is_some() && arguments.servers.len() > 1 {
+        return Err(Failure::new("--ledger names the directory of one repository's ledger")
+            .hint("install the repositories one at a time, or leave --ledger out"));
+    }
+    server::install(&arguments)
 }
 
 pub(super) fn uninstall(arguments: Uninstall) -> Result {

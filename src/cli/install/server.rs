@@ -1,84 +1,105 @@
 //! Server repositories: the pre-receive shim carries what the admin decided.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::Install;
 use super::shim::{Planned, is_in_place, plan, program, quote, quote_path, remove, script, write};
+use crate::cli::agent::random_seed;
 use crate::cli::engine::{Settings, repository_name, unprotected};
 use crate::cli::gather::StoredRefs;
 use crate::cli::hook::engine_failure;
 use crate::cli::local::git;
 use crate::cli::policy_source::{InRepository, PolicyArg, PolicyReader};
-use crate::cli::{Exit, Failure, Result, print};
+use crate::cli::recording::{ServerRefs, ledger_failure};
+use crate::cli::{Exit, Failure, Result, now, print};
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::id::RepositoryName;
+use crate::ledger::{Ledger, LedgerError};
 use crate::oid::ObjectFormat;
-
-/// Whether what the refs hold now is exempt.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Baseline {
-    None,
-    FromRefs,
-}
+use crate::policy::OutOfBand;
+use crate::ssh::PrivateKey;
 
 /// What is to be written for one repository, once all have been checked.
 struct Ready {
-    hook: Planned,
+    repository: Repository,
+    name: RepositoryName,
+    ledger: PathBuf,
+    /// The one that decides comes first: what it lets through while the others are not there yet, the next push settles.
+    hooks: Vec<Planned>,
     baseline: Option<(PathBuf, String)>,
 }
 
 /// Protects repositories. All are checked before the first is written.
-pub(super) fn install(
-    servers: &[PathBuf],
-    policies: &[PolicyArg],
-    name: Option<&RepositoryName>,
-    baseline: Baseline,
-) -> Result {
+pub(super) fn install(arguments: &Install) -> Result {
     let mut ready = Vec::new();
-    for server in servers {
-        let prepared = prepare(server, policies, name, baseline)
+    for server in &arguments.servers {
+        let prepared = prepare(server, arguments)
             .map_err(|failure| Failure { message: format!("{}: {}", server.display(), failure.message), ..failure })?;
         ready.push((server, prepared));
     }
-    for (server, Ready { hook, baseline }) in ready {
-        if let Some((path, text)) = baseline {
-            write_baseline(&path, &text)?;
+    for (server, ready) in ready {
+        if let Some((path, text)) = &ready.baseline {
+            write_baseline(path, text)?;
         }
-        if is_in_place(&hook)? {
+        ready.repository.keep_ledger(&ready.ledger, &ready.name, ready.baseline.is_some())?;
+        let mut changed = false;
+        for hook in &ready.hooks {
+            if !is_in_place(hook)? {
+                write(hook)?;
+                changed = true;
+                print(&format!("{}: installed {}\n", server.display(), hook.path.display()))?;
+            }
+        }
+        if !changed {
             print(&format!("{}: already installed, nothing changed\n", server.display()))?;
-        } else {
-            write(&hook)?;
-            print(&format!("{}: installed {}\n", server.display(), hook.path.display()))?;
         }
     }
     Ok(Exit::Accepted)
 }
 
-fn prepare(server: &Path, policies: &[PolicyArg], name: Option<&RepositoryName>, baseline: Baseline) -> Result<Ready> {
+fn prepare(server: &Path, arguments: &Install) -> Result<Ready> {
     let repository = Repository::open(server)?;
-    let policies = repository.settle(policies)?;
-    let settings = Settings { policies, repository: name.cloned(), baseline: None };
-    let name = repository.check(&settings)?;
-    let baseline = match baseline {
-        Baseline::FromRefs => Some((repository.git_dir.join("countersign").join("baseline"), repository.tips()?)),
-        Baseline::None => None,
+    let policies = repository.settle(&arguments.policies)?;
+    let settings = Settings { policies, repository: arguments.repository.clone(), baseline: None };
+    let (name, out_of_band) = repository.check(&settings)?;
+    let own = repository.git_dir.join("countersign");
+    let baseline = arguments.baseline.then(|| repository.tips()).transpose()?.map(|tips| (own.join("baseline"), tips));
+    let ledger = match &arguments.ledger {
+        Some(directory) => std::path::absolute(directory).map_err(Failure::new)?,
+        None => own.join("ledger"),
     };
-    let mut words = vec![quote_path(&program()?)?, "hook pre-receive".to_owned()];
+    let program = quote_path(&program()?)?;
+    let kept = format!("--ledger {}", quote_path(&ledger)?);
+    let mut policies = Vec::new();
     for policy in &settings.policies {
-        words.push(format!("--policy {}", quote(&policy.to_string())?));
+        policies.push(format!("--policy {}", quote(&policy.to_string())?));
     }
-    words.push(format!("--repository {}", quote(name.as_str())?));
+    let policies = policies.join(" ");
+    let mut decide = format!("{policies} --repository {} {kept}", quote(name.as_str())?);
     if let Some((path, _)) = &baseline {
-        words.push(format!("--baseline {}", quote_path(path)?));
+        decide.push_str(&format!(" --baseline {}", quote_path(path)?));
     }
-    let hook = plan(&repository.git_dir.join("hooks").join("pre-receive"), |chained| {
-        let chain =
-            chained.and_then(|path| quote_path(path).ok()).map(|path| format!(" --chain {path}")).unwrap_or_default();
-        script(&format!("exec {}{chain} \"$@\"\n", words.join(" ")))
-    })?;
-    Ok(Ready { hook, baseline })
+    if arguments.observe {
+        decide.push_str(" --observe");
+    }
+    let mut wanted = vec![("pre-receive", decide), ("post-receive", kept.clone())];
+    if arguments.reference_transaction || out_of_band == OutOfBand::Refuse {
+        wanted.push(("reference-transaction", format!("{policies} {kept}")));
+    }
+    let mut hooks = Vec::new();
+    for (hook, words) in wanted {
+        hooks.push(plan(&repository.git_dir.join("hooks").join(hook), |chained| {
+            let chain = chained.and_then(|path| quote_path(path).ok()).map(|path| format!(" --chain {path}"));
+            script(&format!("exec {program} hook {hook} {words}{} \"$@\"\n", chain.unwrap_or_default()))
+        })?);
+    }
+    Ok(Ready { repository, name, ledger, hooks, baseline })
 }
+
+/// The hooks of a server's repository that can be ours.
+const HOOKS: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
 
 struct Repository {
     git_dir: PathBuf,
@@ -158,8 +179,9 @@ impl Repository {
         Ok(settled.into_iter().map(repin).collect())
     }
 
-    /// Loads the policies as the hook will. Returns the name that seals will be bound to.
-    fn check(&self, settings: &Settings) -> Result<RepositoryName> {
+    /// Loads the policies as the hook will. Returns the name that seals will be bound to, and what happens to refs that move
+    /// with no decision.
+    fn check(&self, settings: &Settings) -> Result<(RepositoryName, OutOfBand)> {
         self.with_refs(|objects, refs| {
             let values = StoredRefs { refs, objects };
             let reader = PolicyReader { repository: Some((objects, &values)) };
@@ -176,7 +198,8 @@ impl Repository {
                     .hint("add --repository NAME")
             };
             if absent {
-                return settings.repository.clone().ok_or_else(missing_name);
+                let name = settings.repository.clone().ok_or_else(missing_name)?;
+                return Ok((name, OutOfBand::Record));
             }
             let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
             if let Some(place) = place
@@ -184,7 +207,8 @@ impl Repository {
             {
                 return Err(Failure::new(problem).hint(problem.fix.clone()));
             }
-            repository_name(settings, &policy).map_err(|error| engine_failure(&error))
+            let name = repository_name(settings, &policy).map_err(|error| engine_failure(&error))?;
+            Ok((name, policy.out_of_band()))
         })
     }
 
@@ -195,6 +219,49 @@ impl Repository {
             let tips: BTreeSet<String> = selected.into_iter().map(|found| found.commit.to_string()).collect();
             Ok(tips.into_iter().map(|tip| tip + "\n").collect())
         })
+    }
+}
+
+impl Repository {
+    /// Makes the ledger, if there is none, and lets it take the refs as they are for right: at its start, and where the admin
+    /// says so again.
+    fn keep_ledger(&self, directory: &Path, name: &RepositoryName, again: bool) -> Result<()> {
+        let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
+        let failed = |error: LedgerError| ledger_failure(&error);
+        let (ledger, fresh) = match Ledger::open(directory) {
+            Ok(ledger) => (ledger, false),
+            Err(LedgerError::Absent(_)) => {
+                let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
+                (Ledger::create(directory, name, key, now()?).map_err(failed)?, true)
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        if fresh || again {
+            ledger.take_as_found(now()?, &ServerRefs(&refs)).map_err(failed)?;
+        } else {
+            ledger.state().map_err(failed)?;
+        }
+        self.give_to_owner(directory)
+    }
+
+    /// What root makes for a repository of another user's must be that user's: the hook runs as whoever receives pushes.
+    fn give_to_owner(&self, directory: &Path) -> Result<()> {
+        let failed = |error: std::io::Error| {
+            Failure::new(format!("cannot give {} to the repository's owner: {error}", directory.display()))
+                .hint("install as the user that git runs as")
+        };
+        let owner = self.git_dir.metadata().map_err(failed)?;
+        let mut paths = vec![directory.to_owned()];
+        paths.extend(directory.parent().filter(|parent| parent.starts_with(&self.git_dir)).map(Path::to_owned));
+        for entry in std::fs::read_dir(directory).map_err(failed)? {
+            paths.push(entry.map_err(failed)?.path());
+        }
+        for path in paths {
+            if path.metadata().map_err(failed)?.uid() != owner.uid() {
+                std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -225,7 +292,10 @@ fn write_baseline(path: &Path, text: &str) -> Result<()> {
 /// Puts one repository back as it was.
 pub(super) fn uninstall(server: &Path) -> Result<()> {
     let repository = Repository::open(server)?;
-    let removed = remove(&repository.git_dir.join("hooks").join("pre-receive"))?;
+    let mut removed = false;
+    for hook in HOOKS {
+        removed |= remove(&repository.git_dir.join("hooks").join(hook))?;
+    }
     let own = repository.git_dir.join("countersign");
     match std::fs::remove_file(own.join("baseline")) {
         // Something else may live there; then it stays.
@@ -233,6 +303,10 @@ pub(super) fn uninstall(server: &Path) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(Failure::new(format!("cannot remove the baseline: {error}"))),
     }
-    let words = if removed { "uninstalled" } else { "no hook of ours was there" };
+    let words = match (removed, own.join("ledger").exists()) {
+        (false, _) => "no hook of ours was there",
+        (true, false) => "uninstalled",
+        (true, true) => "uninstalled; the ledger stays where it is",
+    };
     print(&format!("{}: {words}\n", server.display()))
 }

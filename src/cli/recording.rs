@@ -1,0 +1,277 @@
+//! The gate's memory: what the ledger tells a decision, and what it is told of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::engine::{Judgement, Memory};
+use super::push::Push;
+use super::{Failure, Result, say};
+use crate::decide::{self, Finding, RefVerdict, Severity, Subject, Timestamp};
+use crate::digest::Digest;
+use crate::facts::{Continuity, Facts, SignatureFact, Update};
+use crate::git::{ReadError, Refs};
+use crate::ledger::{
+    Attempt, CurrentRefs, FindingRecord, Id, Ledger, LedgerError, LeftOut, Outcome, RefName, Sha256, State,
+    UpdateRecord, Work,
+};
+use crate::limits;
+use crate::oid::Oid;
+use crate::policy::{Identity, Mode, Policy};
+use crate::report::escape;
+use crate::seal;
+use crate::ssh::PublicKey;
+
+/// The ledger of the repository that a hook runs in.
+pub(super) struct Recorder<'a> {
+    ledger: Ledger,
+    refs: ServerRefs<'a>,
+    state: State,
+    suspects: Vec<RefName>,
+}
+
+/// The repository's refs, as the ledger compares them.
+pub(super) struct ServerRefs<'a>(pub(super) &'a Refs);
+
+impl CurrentRefs for ServerRefs<'_> {
+    fn packed_stamp(&self) -> std::result::Result<String, LedgerError> {
+        self.0.packed_stamp().map_err(refs_failed)
+    }
+    fn loose(&self) -> std::result::Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        self.0.loose_values().map_err(refs_failed)
+    }
+    fn all(&self) -> std::result::Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        self.0.values().map_err(refs_failed)
+    }
+    fn value(&self, name: &[u8]) -> std::result::Result<Option<Oid>, LedgerError> {
+        match std::str::from_utf8(name) {
+            Ok(name) => self.0.value(name).map_err(refs_failed),
+            // The ref store is asked by names that are UTF-8; of others there are few.
+            Err(_) => Ok(self.all()?.get(name).copied()),
+        }
+    }
+}
+
+fn refs_failed(error: ReadError) -> LedgerError {
+    LedgerError::Refs(error.to_string())
+}
+
+/// What to tell about a ledger that fails.
+pub(super) fn ledger_failure(error: &LedgerError) -> Failure {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    Failure::new(format!("{message}; nothing is accepted that cannot be recorded")).hint(error.hint())
+}
+
+impl<'a> Recorder<'a> {
+    /// Opens the ledger, and looks which refs moved since it was last told.
+    pub(super) fn open(directory: &Path, refs: &'a Refs) -> Result<Self> {
+        let refs = ServerRefs(refs);
+        let open = || -> std::result::Result<_, LedgerError> {
+            let ledger = Ledger::open(directory)?;
+            let suspects = ledger.suspects(&refs)?;
+            let state = ledger.state()?;
+            Ok((ledger, state, suspects))
+        };
+        let (ledger, state, suspects) = open().map_err(|error| ledger_failure(&error))?;
+        Ok(Self { ledger, refs, state, suspects })
+    }
+
+    /// The time to judge by: what the clock says, unless it went back.
+    pub(super) fn now(&self, clock: Timestamp) -> Timestamp {
+        clock.max(self.state.time())
+    }
+
+    /// Records a decision with all it rests on, and says which refs moved with none.
+    pub(super) fn record(self, clock: Timestamp, judgement: &Judgement, outcome: decide::Outcome) -> Result<()> {
+        let updates = judgement.verdict.refs.iter().map(|verdict| {
+            let update = judgement.facts.updates.iter().find(|update| update.name == verdict.name);
+            update_record(verdict, update, &judgement.facts, &judgement.policy, outcome)
+        });
+        let attempt = Attempt {
+            now: clock,
+            outcome: recorded_outcome(outcome),
+            policy: Some(judgement.policy.digest()),
+            submitter: None,
+            error: None,
+            updates: updates.collect(),
+            suspects: self.suspects.clone(),
+        };
+        self.write(attempt)
+    }
+
+    /// Records that nothing could be decided.
+    pub(super) fn record_failure(
+        self,
+        clock: Timestamp,
+        push: &Push,
+        error: &str,
+        outcome: decide::Outcome,
+    ) -> Result<()> {
+        let updates = push.updates.iter().map(|update| UpdateRecord {
+            name: RefName(update.name.clone()),
+            old: update.old.map(Id),
+            new: update.new.map(Id),
+            commits: 0,
+            outcome: Outcome::Undecided,
+            findings: Vec::new(),
+            left_out: None,
+            work: Vec::new(),
+        });
+        let attempt = Attempt {
+            now: clock,
+            outcome: recorded_outcome(outcome),
+            policy: None,
+            submitter: None,
+            error: Some(escape(error.as_bytes(), DETAIL)),
+            updates: updates.collect(),
+            suspects: self.suspects.clone(),
+        };
+        self.write(attempt)
+    }
+
+    fn write(self, attempt: Attempt) -> Result<()> {
+        let recorded = self.ledger.decide(attempt, &self.refs).map_err(|error| ledger_failure(&error))?;
+        for moved in recorded.unexplained {
+            let value = |id: Option<Id>| id.map_or_else(|| "nothing".to_owned(), |id| id.0.short());
+            let name = escape(&moved.name.0, 200);
+            say(&format!(
+                "warning: {name} moved from {} to {} with no decision of this gate; it is on record now",
+                value(moved.from),
+                value(moved.to)
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Memory for Recorder<'_> {
+    fn receipt(&self, digest: Digest) -> std::result::Result<Option<Timestamp>, String> {
+        self.ledger.receipt(digest).map_err(|error| error.to_string())
+    }
+
+    fn continuity(&self, name: &[u8]) -> Continuity {
+        let suspected = self.suspects.iter().any(|suspect| suspect.0 == name);
+        if suspected || self.state.is_unexplained(name) { Continuity::Broken } else { Continuity::Unbroken }
+    }
+}
+
+fn recorded_outcome(outcome: decide::Outcome) -> Outcome {
+    match outcome {
+        decide::Outcome::Accepted => Outcome::Accepted,
+        decide::Outcome::Rejected => Outcome::Rejected,
+        decide::Outcome::Undecided => Outcome::Undecided,
+    }
+}
+
+/// Characters of a text that are recorded.
+const DETAIL: usize = 300;
+
+fn update_record(
+    verdict: &RefVerdict,
+    update: Option<&Update>,
+    facts: &Facts,
+    policy: &Policy,
+    outcome: decide::Outcome,
+) -> UpdateRecord {
+    let doubts = verdict.undecided.iter().map(|doubt| FindingRecord {
+        code: "undecided".to_owned(),
+        severity: severity_name(doubt.severity).to_owned(),
+        rule: doubt.rule.as_ref().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
+        object: None,
+        author: None,
+        detail: escape(doubt.reason.as_bytes(), DETAIL),
+    });
+    let mut findings: Vec<FindingRecord> =
+        doubts.chain(verdict.findings.iter().map(|finding| finding_record(finding, facts, policy))).collect();
+    let left = findings.split_off(findings.len().min(limits::RECORDED_FINDINGS));
+    let left_out = (!left.is_empty()).then(|| LeftOut {
+        findings: u64::try_from(left.len()).unwrap_or(u64::MAX),
+        digest: Sha256(Digest::of(serde_json::to_string(&left).unwrap_or_default().as_bytes())),
+    });
+    let accepted = outcome == decide::Outcome::Accepted && verdict.outcome() == decide::Outcome::Accepted;
+    UpdateRecord {
+        name: RefName(verdict.name.clone()),
+        old: verdict.old.map(Id),
+        new: verdict.new.map(Id),
+        commits: u64::try_from(verdict.commits).unwrap_or(u64::MAX),
+        outcome: recorded_outcome(verdict.outcome()),
+        findings,
+        left_out,
+        work: update.filter(|_| accepted).map(|update| work(update, facts, policy)).unwrap_or_default(),
+    }
+}
+
+fn finding_record(finding: &Finding, facts: &Facts, policy: &Policy) -> FindingRecord {
+    let object = match &finding.subject {
+        Subject::Ref(_) => None,
+        Subject::Commit { id, .. } | Subject::Tag { id, .. } => Some(*id),
+    };
+    FindingRecord {
+        code: finding.code.name().to_owned(),
+        severity: severity_name(finding.severity).to_owned(),
+        rule: finding.rule.as_ref().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
+        object: object.map(Id),
+        author: object.and_then(|id| author(id, facts, policy)),
+        detail: escape(finding.detail.as_bytes(), DETAIL),
+    }
+}
+
+/// Who is said to have made a commit: the agent that its seals or marks name, else the person of the email in its author field.
+fn author(id: Oid, facts: &Facts, policy: &Policy) -> Option<String> {
+    let commit = facts.commits.get(&id)?;
+    let sealed = commit.seals.as_ref().ok().and_then(|seals| seals.first()).map(|seal| seal.agent.to_string());
+    let marked = || commit.marks.first().map(|mark| escape(mark.agent.as_bytes(), 100));
+    let person = || {
+        let has = |email: &String| email.as_bytes().eq_ignore_ascii_case(&commit.author);
+        policy.principals().find(|one| one.emails.iter().any(has)).map(|one| one.id.to_string())
+    };
+    sealed.or_else(marked).or_else(person).or_else(|| Some(escape(&commit.author, 100)))
+}
+
+fn rule_text(name: &str, file: &str, line: usize) -> String {
+    format!("{} ({}:{line})", escape(name.as_bytes(), 80), escape(file.as_bytes(), 80))
+}
+
+/// The name of a severity in the ledger.
+fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Notice => "notice",
+        Severity::Observed => "observed",
+    }
+}
+
+/// Whose seals and signatures an enforcing rule accepted on a ref: from now on they are received.
+fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
+    let enforcing = update.judged.iter().filter(|judged| {
+        let asks = |rule: &crate::policy::Rule| rule.mode == Mode::Enforce && rule.identity != Identity::None;
+        policy.rules().get(judged.rule).is_some_and(asks)
+    });
+    let commits: BTreeSet<Oid> = enforcing.flat_map(|judged| judged.commits.iter().map(|commit| commit.id)).collect();
+    let mut makers: BTreeMap<(String, String), Vec<(Id, Sha256)>> = BTreeMap::new();
+    let mut receive = |id: Oid, key: &PublicKey, digest: Digest| {
+        let holder = policy.by_key(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
+        makers.entry((holder, key.fingerprint().to_string())).or_default().push((Id(id), Sha256(digest)));
+    };
+    for commit in commits.iter().filter_map(|id| facts.commits.get(id)) {
+        for seal in commit.seals.iter().flatten() {
+            if let seal::Outcome::Holds(seal) = &seal.outcome {
+                receive(commit.id, seal.key(), seal.digest());
+            }
+        }
+        if let SignatureFact::Good(signature) = &commit.signature {
+            receive(commit.id, signature.key(), signature.digest());
+        }
+    }
+    for tag in update.tags.iter().filter_map(|id| facts.tags.get(id)) {
+        if let SignatureFact::Good(signature) = &tag.signature {
+            receive(tag.id, signature.key(), signature.digest());
+        }
+    }
+    makers.into_iter().map(|((principal, key), commits)| Work { principal, key, commits }).collect()
+}

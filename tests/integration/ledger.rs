@@ -1,0 +1,482 @@
+//! The ledger behind real pushes.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use countersign::commit::parse_trailers;
+use countersign::decide::Timestamp;
+use countersign::digest::Digest;
+use countersign::id::RepositoryName;
+use countersign::ledger::{
+    Attempt, CurrentRefs, Id, Ledger, LedgerError, Outcome, RefName, Sha256, UpdateRecord, Witness, Work,
+};
+use countersign::oid::Oid;
+use countersign::ssh::PrivateKey;
+
+use crate::world::{AGENTS_EVERYWHERE, CLAUDE, REPOSITORY, World, registry};
+
+const MARKED: &str = "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n";
+
+/// A world whose server was protected with the one command.
+fn installed(rules: &str, more: &[&str]) -> World {
+    let world = World::new(rules);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    install(&world, more);
+    world
+}
+
+fn install(world: &World, more: &[&str]) -> String {
+    let (server, policy) = (world.server().display().to_string(), world.policy_path().display().to_string());
+    let words = ["install", "--server", &server, "--policy", &policy];
+    let output = world.countersign(&[&words, more].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs `log`; what it printed, and its exit code.
+fn log(world: &World, words: &[&str]) -> (String, Option<i32>) {
+    let server = world.server().display().to_string();
+    let output = world.countersign(&[&["log"], words, &["--server", &server]].concat());
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8(said).unwrap(), output.status.code())
+}
+
+fn verified(world: &World) {
+    let (said, code) = log(world, &["verify"]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+/// The kinds of entries, in order.
+fn kinds(world: &World) -> Vec<String> {
+    let (said, _) = log(world, &["show", "--format", "json"]);
+    let kind = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["schema"], 1);
+        line["entry"]["kind"].as_str().unwrap().to_owned()
+    };
+    said.lines().map(kind).collect()
+}
+
+fn ledger_directory(world: &World) -> PathBuf {
+    world.server().join("countersign/ledger")
+}
+
+#[test]
+fn every_decision_is_on_record() {
+    let world = installed(AGENTS_EVERYWHERE, &[]);
+    let commit = world.commit("a", "1", MARKED);
+    world.push(&["HEAD:refs/heads/main"]).refused("unsealed-agent-commit");
+    world.seal_head(CLAUDE);
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    assert_eq!(kinds(&world), ["opened", "decided", "decided", "committed"]);
+    verified(&world);
+    let sealed = world.git(&["rev-parse", "HEAD"]);
+    let (said, _) = log(&world, &["show"]);
+    for expected in
+        ["rejected", "unsealed-agent-commit", &commit[..7], "1 of claude-code", "committed #2: refs/heads/main"]
+    {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    for (filter, lines) in [
+        (vec!["--ref", "main"], 3),
+        (vec!["--ref", "other"], 0),
+        (vec!["--principal", "claude-code"], 2),
+        (vec!["--principal", "alice"], 0),
+        (vec!["--code", "unsealed-agent-commit"], 1),
+        (vec!["--verdict", "accepted"], 1),
+        (vec!["--verdict", "rejected"], 1),
+        (vec!["--commit", &sealed], 1),
+        (vec!["--since", "2020-01-01"], 4),
+        (vec!["--until", "2020-01-01"], 0),
+    ] {
+        let (said, _) = log(&world, &[&["show", "--format", "json"], filter.as_slice()].concat());
+        assert_eq!(said.lines().count(), lines, "{filter:?}: {said}");
+    }
+    let shown = world.command(env!("CARGO_BIN_EXE_countersign"), &world.server());
+    let mut shown = shown;
+    shown.args(["show", &sealed]);
+    let shown = String::from_utf8(world.run(shown, None).stdout).unwrap();
+    assert!(shown.contains("work of claude-code") && shown.contains("on refs/heads/main"), "{shown}");
+    let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(ledger_directory(&world)), 0o700);
+    assert_eq!(mode(ledger_directory(&world).join("key")), 0o600);
+    // Never the environment, never a secret.
+    let text = std::fs::read_to_string(ledger_directory(&world).join("log")).unwrap();
+    assert!(!text.contains("PATH=") && !text.contains("PRIVATE KEY"));
+}
+
+#[test]
+fn installing_again_keeps_the_ledger_and_uninstalling_leaves_it() {
+    let world = installed(AGENTS_EVERYWHERE, &[]);
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    let before = std::fs::read(ledger_directory(&world).join("log")).unwrap();
+    assert!(install(&world, &[]).contains("nothing changed"));
+    assert_eq!(std::fs::read(ledger_directory(&world).join("log")).unwrap(), before);
+    let server = world.server().display().to_string();
+    let output = world.countersign(&["uninstall", "--server", &server]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("the ledger stays"));
+    assert!(!world.server().join("hooks/post-receive").exists());
+    verified(&world);
+    let elsewhere = world.path("ledgers/payments").display().to_string();
+    install(&world, &["--ledger", &elsewhere]);
+    world.commit("a", "2", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    assert_eq!(kinds(&world), ["opened", "refs", "decided", "committed"], "the one that the hook names");
+}
+
+#[test]
+fn a_hook_that_was_off_for_one_push_is_reported_at_the_next() {
+    let world = installed(AGENTS_EVERYWHERE, &["--reference-transaction"]);
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    let switch = |mode: u32| {
+        for hook in ["pre-receive", "post-receive", "reference-transaction"] {
+            let path = world.server().join("hooks").join(hook);
+            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        }
+    };
+    switch(0o644);
+    world.commit("a", "2", MARKED);
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    world.push(&["HEAD:refs/heads/smuggled"]).accepted();
+    switch(0o755);
+    let (said, code) = log(&world, &["verify"]);
+    assert!(code == Some(1) && said.contains("refs/heads/main is at"), "{said}");
+    // The next push is to another ref altogether.
+    world.git(&["checkout", "-q", "-b", "next", "HEAD~1"]);
+    world.commit("b", "1", "By hand\n");
+    let pushed = world.push(&["HEAD:refs/heads/next"]);
+    pushed.accepted();
+    for name in ["refs/heads/main", "refs/heads/smuggled"] {
+        assert!(pushed.said.contains(&format!("{name} moved from")), "{}", pushed.said);
+    }
+    let (said, code) = log(&world, &["verify"]);
+    assert!(code == Some(0) && said.contains("warning: refs/heads/main moved with no decision"), "{said}");
+    world.commit("b", "2", "By hand\n");
+    assert!(!world.push(&["HEAD:refs/heads/next"]).said.contains("moved from"), "once is enough");
+    install(&world, &["--reference-transaction", "--baseline"]);
+    assert!(!log(&world, &["verify"]).0.contains("warning"));
+}
+
+#[test]
+fn refs_that_an_admin_moves_are_recorded_as_it_happens() {
+    let world = installed(AGENTS_EVERYWHERE, &["--reference-transaction"]);
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main", "HEAD:refs/heads/other"]).accepted();
+    assert_eq!(kinds(&world), ["opened", "decided", "committed"], "the hook leaves pushes to post-receive");
+    world.git_in(&world.server(), &["update-ref", "-d", "refs/heads/other"]);
+    world.git_in(&world.server(), &["pack-refs", "--all"]);
+    assert_eq!(kinds(&world)[3..], ["unexplained"]);
+    verified(&world);
+    let (said, _) = log(&world, &["show", "--ref", "other"]);
+    assert!(said.contains("to nothing"), "{said}");
+}
+
+#[test]
+fn out_of_band_moves_can_be_refused() {
+    let rules = AGENTS_EVERYWHERE;
+    let world = World::new(rules);
+    world.set_policy(&format!(
+        "{}{rules}",
+        registry().replace("version = 1\n", "version = 1\nout-of-band = \"refuse\"\n")
+    ));
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    install(&world, &[]);
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    world.commit("a", "2", "By hand\n");
+    world.push(&["HEAD:refs/heads/other"]).accepted();
+    let move_main = || {
+        let mut command = world.command("git", &world.server());
+        command.args(["update-ref", "refs/heads/main", "refs/heads/other"]);
+        world.run(command, None)
+    };
+    let refused = move_main();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("[ref-denied]"), "{said}");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    // Behind the hook's back.
+    let hook = world.server().join("hooks/reference-transaction");
+    std::fs::set_permissions(&hook, PermissionsExt::from_mode(0o644)).unwrap();
+    world.git_in(&world.server(), &["update-ref", "refs/heads/main", "refs/heads/other~1"]);
+    std::fs::set_permissions(&hook, PermissionsExt::from_mode(0o755)).unwrap();
+    world.commit("a", "3", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).refused("ref-denied");
+    world.push(&["HEAD:refs/heads/other"]).accepted();
+    install(&world, &["--baseline"]);
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    verified(&world);
+}
+
+#[test]
+fn a_push_that_another_hook_refuses_is_settled_later() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let theirs = world.server().join("hooks/pre-receive");
+    world.write_executable(&theirs, "#!/bin/sh\nexit 1\n");
+    install(&world, &[]);
+    world.commit("a", "1", "By hand\n");
+    assert!(!world.push(&["HEAD:refs/heads/main"]).ok);
+    world.write_executable(&world.server().join("hooks/pre-receive.before-countersign"), "#!/bin/sh\nexit 0\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    assert_eq!(kinds(&world), ["opened", "decided", "aborted", "decided", "committed"]);
+    // One of two refs fails in git itself, after the decision.
+    world.git_in(&world.server(), &["config", "receive.denyDeletes", "true"]);
+    let pushed = world.push(&["HEAD:refs/heads/new", ":refs/heads/main"]);
+    assert!(!pushed.ok, "{}", pushed.said);
+    assert_eq!(kinds(&world)[5..], ["decided", "committed", "aborted"]);
+    verified(&world);
+}
+
+#[test]
+fn eight_pushes_at_once_lose_nothing() {
+    let world = installed(AGENTS_EVERYWHERE, &[]);
+    world.commit("a", "0", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let world = &world;
+            scope.spawn(move || {
+                for round in 0..3 {
+                    let pushed = world.push(&[&format!("HEAD:refs/heads/{number}/{round}")]);
+                    assert!(pushed.ok, "{}", pushed.said);
+                }
+            });
+        }
+    });
+    let kinds = kinds(&world);
+    for kind in ["decided", "committed"] {
+        assert_eq!(kinds.iter().filter(|found| *found == kind).count(), 25, "{kind}: {kinds:?}");
+    }
+    assert_eq!(kinds.len(), 51, "{kinds:?}");
+    verified(&world);
+}
+
+#[test]
+fn a_ledger_that_does_not_verify_or_cannot_be_written_refuses() {
+    let world = installed(AGENTS_EVERYWHERE, &[]);
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    let log_file = ledger_directory(&world).join("log");
+    let whole = std::fs::read(&log_file).unwrap();
+    world.commit("a", "2", "By hand\n");
+    let mut changed = whole.clone();
+    let place = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 40;
+    changed[place] ^= 1;
+    for (bytes, why) in [(changed.as_slice(), "does not verify"), (&whole[..place - 40], "its end is gone"), (b"", "")]
+    {
+        std::fs::write(&log_file, bytes).unwrap();
+        let pushed = world.push(&["HEAD:refs/heads/main"]);
+        assert!(!pushed.ok && pushed.said.contains(why) && pushed.said.contains("hint:"), "{}", pushed.said);
+        assert_ne!(log(&world, &["verify"]).1, Some(0), "{why}");
+    }
+    std::fs::write(&log_file, &whole).unwrap();
+    // What a crash leaves of an entry is no obstacle, and is told.
+    std::fs::write(&log_file, [whole.as_slice(), b"{\"entry\":{\"kind\":\"deci"].concat()).unwrap();
+    let (said, code) = log(&world, &["verify"]);
+    assert!(code == Some(1) && said.contains("what a crash left"), "{said}");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    assert!(kinds(&world).contains(&"recovered".to_owned()));
+    let key = ledger_directory(&world).join("key");
+    std::fs::rename(&key, key.with_extension("gone")).unwrap();
+    world.commit("a", "3", "By hand\n");
+    let pushed = world.push(&["HEAD:refs/heads/main"]);
+    assert!(!pushed.ok && pushed.said.contains("there is no ledger"), "{}", pushed.said);
+    std::fs::rename(key.with_extension("gone"), &key).unwrap();
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    verified(&world);
+    let other = world.path("other.pub");
+    std::fs::write(&other, CLAUDE.line()).unwrap();
+    let (said, code) = log(&world, &["verify", "--key", other.to_str().unwrap()]);
+    assert!(code == Some(1) && said.contains("another key"), "{said}");
+}
+
+/// The one ref of a ledger that is made by hand.
+struct At(Option<Oid>);
+
+impl CurrentRefs for At {
+    fn packed_stamp(&self) -> Result<String, LedgerError> {
+        Ok("none".to_owned())
+    }
+    fn loose(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        Ok(BTreeMap::new())
+    }
+    fn all(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        Ok(BTreeMap::new())
+    }
+    fn value(&self, _: &[u8]) -> Result<Option<Oid>, LedgerError> {
+        Ok(self.0)
+    }
+}
+
+/// Makes the server's ledger as it would be if HEAD had landed on a branch, since deleted, at `then`.
+fn received_at(world: &World, then: i64) {
+    let head = Oid::parse(world.git(&["rev-parse", "HEAD"]).as_bytes()).unwrap();
+    let raw = world.raw("commit", "HEAD");
+    let message = raw.windows(2).position(|pair| pair == b"\n\n").map(|end| &raw[end + 2..]).unwrap();
+    let digest = Digest::of(&parse_trailers(message).unwrap().blocks[0].claim.seal.signature);
+    let name = RefName(b"refs/heads/gone".to_vec());
+    let key = PrivateKey::from_seed(&[77; 32]).unwrap();
+    let repository = RepositoryName::parse(REPOSITORY.as_bytes()).unwrap();
+    let ledger = Ledger::create(&ledger_directory(world), &repository, key, Timestamp(then)).unwrap();
+    let update = |old: Option<Oid>, new: Option<Oid>, work| UpdateRecord {
+        name: name.clone(),
+        old: old.map(Id),
+        new: new.map(Id),
+        commits: 1,
+        outcome: Outcome::Accepted,
+        findings: Vec::new(),
+        left_out: None,
+        work,
+    };
+    let work =
+        Work { principal: "claude-code".into(), key: "SHA256:x".into(), commits: vec![(Id(head), Sha256(digest))] };
+    for (old, new, work) in [(None, Some(head), vec![work]), (Some(head), None, Vec::new())] {
+        let attempt = Attempt {
+            now: Timestamp(then),
+            outcome: Outcome::Accepted,
+            policy: None,
+            submitter: None,
+            error: None,
+            updates: vec![update(old, new, work)],
+            suspects: Vec::new(),
+        };
+        ledger.decide(attempt, &At(old)).unwrap();
+        ledger.committed(Timestamp(then), &[(name.clone(), old.map(Id), new.map(Id))], Witness::PostReceive).unwrap();
+    }
+}
+
+#[test]
+fn work_received_in_time_stays_good_when_its_key_is_retired() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.commit("a", "1", MARKED);
+    world.seal_head(CLAUDE);
+    received_at(&world, 1_600_000_000); // 2020-09-13
+    let retired = |day: &str| {
+        let fingerprint = CLAUDE.key().public().fingerprint().to_string();
+        let more = format!("[retired]\nkeys = {{ \"{fingerprint}\" = {day} }}\n");
+        world.set_policy(&format!("{}{more}{AGENTS_EVERYWHERE}", registry()));
+    };
+    retired("2020-09-12");
+    install(&world, &[]);
+    world.push(&["HEAD:refs/heads/main"]).refused("agent-revoked");
+    retired("2020-09-13");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    world.commit("a", "2", MARKED);
+    world.seal_head(CLAUDE);
+    world.push(&["HEAD:refs/heads/main"]).refused("agent-revoked");
+    verified(&world);
+}
+
+#[test]
+fn work_received_before_the_review_date_stays_good() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.commit("a", "1", MARKED);
+    world.seal_head(CLAUDE);
+    received_at(&world, 1_600_000_000);
+    let reviewed = |day: &str| {
+        let line = format!("[agents.claude-code]\nreview-by = {day}\n");
+        world.set_policy(&format!("{}{AGENTS_EVERYWHERE}", registry().replace("[agents.claude-code]\n", &line)));
+    };
+    reviewed("2020-09-12");
+    install(&world, &[]);
+    world.push(&["HEAD:refs/heads/main"]).refused("agent-suspended");
+    reviewed("2020-09-13");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    world.commit("a", "2", MARKED);
+    world.seal_head(CLAUDE);
+    world.push(&["HEAD:refs/heads/main"]).refused("agent-suspended");
+}
+
+#[test]
+fn observing_refuses_nothing_and_tells_what_it_would_have() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    install(&world, &["--observe"]);
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    world.commit("a", "2", MARKED);
+    let pushed = world.push(&["HEAD:refs/heads/main"]);
+    pushed.accepted();
+    assert!(!pushed.said.contains("countersign"), "it is silent: {}", pushed.said);
+    // A commit that has no reading, and a tree that git itself would not make.
+    let raw = String::from_utf8(world.raw("commit", "HEAD")).unwrap();
+    let broken = world.store("commit", raw.replacen("author ", "author X <x@x> 0 +0000\nauthor ", 1).as_bytes());
+    world.push(&[&format!("{broken}:refs/heads/broken")]).accepted();
+    std::fs::write(world.policy_path(), b"\xff not a policy").unwrap();
+    world.commit("a", "3", MARKED);
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    std::fs::remove_file(world.policy_path()).unwrap();
+    world.push(&["HEAD:refs/heads/again"]).accepted();
+    let (said, code) = log(&world, &["show", "--would-refuse"]);
+    assert_eq!(code, Some(0));
+    for expected in [
+        "4 of 5 accepted pushes would have been refused",
+        "all (policy.toml:",
+        "unsealed-agent-commit",
+        "malformed-commit",
+        "undecided",
+        "claude-code",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let (json, _) = log(&world, &["show", "--would-refuse", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["would_refuse"], &json["repository"]), (&4.into(), &REPOSITORY.into()));
+    verified(&world);
+    // Without its ledger it still refuses nothing.
+    std::fs::remove_dir_all(ledger_directory(&world)).unwrap();
+    world.push(&["HEAD:refs/heads/without"]).accepted();
+}
+
+#[test]
+fn rules_that_observe_are_summed_up_too() {
+    let world = installed(&AGENTS_EVERYWHERE.replace("identity", "mode = \"observe\"\nidentity"), &[]);
+    world.commit("a", "1", MARKED);
+    let pushed = world.push(&["HEAD:refs/heads/main"]);
+    pushed.accepted();
+    assert!(!pushed.said.contains("countersign"), "{}", pushed.said);
+    let (said, _) = log(&world, &["show", "--would-refuse"]);
+    assert!(said.contains("1 of 1 accepted pushes would have been refused"), "{said}");
+}
+
+#[test]
+fn a_repository_of_sha256_has_a_ledger_too() {
+    let world = World::with(&format!("{}{AGENTS_EVERYWHERE}", registry()), "sha256");
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    install(&world, &["--reference-transaction"]);
+    world.commit("a", "1", MARKED);
+    world.seal_head(CLAUDE);
+    world.push(&["HEAD:refs/heads/main", "HEAD:refs/heads/b"]).accepted();
+    world.push(&[":refs/heads/b"]).accepted();
+    world.git_in(&world.server(), &["gc", "-q"]);
+    world.commit("a", "2", "By hand\n");
+    assert!(!world.push(&["HEAD:refs/heads/main"]).said.contains("moved from"));
+    assert_eq!(kinds(&world), ["opened", "decided", "committed", "decided", "committed", "decided", "committed"]);
+    verified(&world);
+}
+
+#[test]
+fn a_repository_with_refs_starts_from_them() {
+    let world = World::new("");
+    world.commit("a", "1", MARKED);
+    for number in 0..300 {
+        world.git(&["update-ref", &format!("refs/heads/old/{number}"), "HEAD"]);
+    }
+    world.push(&["refs/heads/old/*:refs/heads/old/*"]).accepted();
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    install(&world, &[]);
+    assert_eq!(kinds(&world), ["opened", "refs", "refs"]);
+    verified(&world);
+    world.git_in(&world.server(), &["pack-refs", "--all"]);
+    world.commit("a", "2", "By hand\n");
+    assert!(!world.push(&["HEAD:refs/heads/main"]).said.contains("moved from"));
+    world.git_in(&world.server(), &["update-ref", "-d", "refs/heads/old/17"]);
+    world.commit("a", "3", "By hand\n");
+    let said = world.push(&["HEAD:refs/heads/main"]).said;
+    assert!(said.contains("refs/heads/old/17 moved from"), "{said}");
+    verified(&world);
+}
