@@ -21,3 +21,6 @@ pub mod policy;
 pub mod report;
 pub mod seal;
 pub mod ssh;
+
+#[cfg(test)]
+mod worked_example;

@@ -20,6 +20,8 @@ mod state;
 mod store;
 
 #[cfg(test)]
+mod example;
+#[cfg(test)]
 mod tests;
 
 pub use entry::{

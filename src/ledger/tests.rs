@@ -19,7 +19,7 @@ const START: i64 = 1_795_489_864;
 
 /// Refs in memory, all of them loose.
 #[derive(Default)]
-struct Refs(RefCell<BTreeMap<Vec<u8>, Oid>>);
+pub(super) struct Refs(RefCell<BTreeMap<Vec<u8>, Oid>>);
 
 impl Refs {
     fn set(&self, name: &str, value: Option<u8>) {
@@ -53,12 +53,12 @@ fn name(text: &str) -> RefName {
     RefName(text.as_bytes().to_vec())
 }
 
-fn ledger(directory: &Path) -> Ledger {
+pub(super) fn ledger(directory: &Path) -> Ledger {
     let key = PrivateKey::from_seed(&[7; 32]).unwrap();
     Ledger::create(directory, &RepositoryName::parse(b"acme/payments").unwrap(), key, Timestamp(START)).unwrap()
 }
 
-fn update(name_: &str, old: Option<u8>, new: Option<u8>) -> UpdateRecord {
+pub(super) fn update(name_: &str, old: Option<u8>, new: Option<u8>) -> UpdateRecord {
     UpdateRecord {
         name: name(name_),
         old: old.map(|old| Id(oid(old))),
@@ -71,7 +71,7 @@ fn update(name_: &str, old: Option<u8>, new: Option<u8>) -> UpdateRecord {
     }
 }
 
-fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt {
+pub(super) fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt {
     Attempt {
         now: Timestamp(now),
         outcome: Outcome::Accepted,
@@ -83,7 +83,7 @@ fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt {
     }
 }
 
-fn worked(update: UpdateRecord, seals: impl Iterator<Item = u32>) -> UpdateRecord {
+pub(super) fn worked(update: UpdateRecord, seals: impl Iterator<Item = u32>) -> UpdateRecord {
     let commit = |number: u32| Id(Oid::parse(format!("{:040x}", number + 1).as_bytes()).unwrap());
     let commits = seals.map(|seal| (commit(seal), Sha256(seal_digest(seal)))).collect();
     UpdateRecord { work: vec![Work { principal: "claude-code".into(), key: "SHA256:x".into(), commits }], ..update }
@@ -104,7 +104,7 @@ fn kinds(directory: &Path) -> Vec<String> {
 }
 
 /// A push from start to end.
-fn push(ledger: &Ledger, refs: &Refs, now: i64, updates: Vec<UpdateRecord>) {
+pub(super) fn push(ledger: &Ledger, refs: &Refs, now: i64, updates: Vec<UpdateRecord>) {
     let moves: Vec<_> = updates.iter().map(|update| (update.name.clone(), update.old, update.new)).collect();
     ledger.decide(attempt(now, updates), refs).unwrap();
     for (name, _, new) in &moves {

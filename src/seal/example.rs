@@ -1,53 +1,20 @@
 //! Runs the worked example of FORMAT.md with git, coreutils and ssh-keygen, and reads the same commit with our code.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use super::*;
 use crate::commit::{Commit, parse_trailers};
 use crate::digest::Digest;
 use crate::git::{GitDir, Objects, Quarantine, changes, digest};
 use crate::id::RepositoryName;
 use crate::oid::{ObjectFormat, Oid};
+use crate::worked_example::{fenced, run};
 
 const FORMAT: &str = include_str!("FORMAT.md");
-
-/// The fenced blocks of FORMAT.md in one language, joined.
-fn fenced(language: &str) -> String {
-    let fence = format!("```{language}\n");
-    let blocks = FORMAT.split(&fence).skip(1);
-    blocks.map(|block| block.split_once("```").unwrap().0).collect()
-}
-
-/// Runs a script with none of the user's settings; returns what it prints.
-#[allow(clippy::disallowed_methods, reason = "stock tools are the oracle of this test")]
-fn run(script: &str, folder: &Path) -> String {
-    let mut child = Command::new("sh")
-        .arg("-eu")
-        .current_dir(folder)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", folder)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the example needs git, coreutils and ssh-keygen: {errors}");
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[test]
 fn stock_tools_and_our_reader_agree_on_the_worked_example() {
     let folder = tempfile::tempdir().unwrap();
-    let printed = run(&fenced("sh"), folder.path());
-    assert_eq!(printed, fenced("text"));
+    let printed = run(&fenced(FORMAT, "sh"), folder.path());
+    assert_eq!(printed, fenced(FORMAT, "text"));
 
     let dir = GitDir::at(&folder.path().join("example/.git")).unwrap();
     let objects = Objects::open(&dir, &Quarantine::default(), ObjectFormat::Sha1).unwrap();
