@@ -17,7 +17,7 @@ use crate::facts::{
 };
 use crate::git::{
     Change, ChangeError, EntryMode, History, Kind, MalformedTree, NewCommits, Objects, ReadError, Refs, WalkError,
-    changes, digest, entry_at, mainline, new_commits, own_entries, peel,
+    WalkLimits, changes, digest, entry_at, mainline, new_commits, own_entries, peel,
 };
 use crate::id::RepositoryName;
 use crate::limits;
@@ -303,9 +303,10 @@ impl<'a> Gatherer<'a> {
     }
 
     fn new_commits(&self, tip: Oid, hidden: &[Oid], limit: usize) -> Result<NewCommits, Doubt> {
-        new_commits(self.history, tip, hidden, limit).map_err(|error| match error {
+        let limits = WalkLimits { new: limit, reads: limits::WALK_READS };
+        new_commits(self.history, tip, hidden, limits).map_err(|error| match error {
             WalkError::Read(error) => unreadable(error),
-            error @ WalkError::TooMany(_) => Doubt::Limit(error.to_string()),
+            error @ (WalkError::TooMany(_) | WalkError::TooFar(_)) => Doubt::Limit(error.to_string()),
         })
     }
 

@@ -21,4 +21,4 @@ pub use mainline::{Step, mainline};
 pub use objects::{Kind, Objects, ReadError};
 pub use refs::{PeeledRef, Refs, peel};
 pub use tree::{Entry, EntryMode, MalformedTree};
-pub use walk::{NewCommits, WalkError, new_commits};
+pub use walk::{NewCommits, WalkError, WalkLimits, new_commits};
