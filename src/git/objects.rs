@@ -1,9 +1,11 @@
 //! The object store of one push: the quarantine first, then the repository with its packs and alternates.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gix::objs::{Exists as _, Find as _, FindHeader as _};
 use thiserror::Error;
@@ -77,15 +79,46 @@ pub enum ReadError {
     Refs(String),
 }
 
+/// Where the objects of one repository and one push lie, for threads to open them again.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    format: ObjectFormat,
+    incoming: Option<PathBuf>,
+    stored: Vec<PathBuf>,
+    /// Tree entries read so far, by all who opened these stores.
+    entries_read: Arc<AtomicU64>,
+}
+
+impl Stores {
+    /// Opens the stores. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`ReadError::Open`] if an object directory is not readable.
+    pub fn open(&self) -> Result<Objects, ReadError> {
+        let open = |path: &PathBuf| open(path.clone(), self.format);
+        let mut incoming = self.incoming.as_ref().map(open).transpose()?;
+        if let Some(incoming) = &mut incoming {
+            // Nothing is added to the quarantine while a hook runs, so what is not there will not come.
+            incoming.refresh_never();
+        }
+        Ok(Objects {
+            places: self.clone(),
+            incoming,
+            stored: self.stored.iter().map(open).collect::<Result<_, _>>()?,
+            kept: RefCell::default(),
+            too_large: RefCell::default(),
+        })
+    }
+}
+
 /// Reads objects of one repository and one push.
 pub struct Objects {
-    format: ObjectFormat,
+    places: Stores,
     incoming: Option<gix::odb::Handle>,
     stored: Vec<gix::odb::Handle>,
     kept: RefCell<Kept>,
     /// What was over its ceiling, and the size: many refs can name it, and each reading would cost again.
     too_large: RefCell<HashMap<Oid, (Kind, u64)>>,
-    entries_read: Cell<u64>,
 }
 
 impl Objects {
@@ -103,24 +136,17 @@ impl Objects {
             }
         }
         let incoming = quarantine.incoming.as_ref().map(canonical).transpose()?.filter(|path| !stored.contains(path));
-        let mut incoming = incoming.map(|path| open(path, format)).transpose()?;
-        if let Some(incoming) = &mut incoming {
-            // Nothing is added to the quarantine while a hook runs, so what is not there will not come.
-            incoming.refresh_never();
-        }
-        Ok(Self {
-            format,
-            incoming,
-            stored: stored.into_iter().map(|path| open(path, format)).collect::<Result<_, _>>()?,
-            kept: RefCell::default(),
-            too_large: RefCell::default(),
-            entries_read: Cell::new(0),
-        })
+        Stores { format, incoming, stored, entries_read: Arc::default() }.open()
+    }
+
+    /// Where these objects lie.
+    pub fn stores(&self) -> &Stores {
+        &self.places
     }
 
     /// The repository's hash function.
     pub fn format(&self) -> ObjectFormat {
-        self.format
+        self.places.format
     }
 
     /// Whether this push brought the object and the repository did not have it before: then no ref reached it.
@@ -183,7 +209,7 @@ impl Objects {
     /// # Errors
     /// [`ReadError`], also where the object is no tree or larger than [`limits::TREE_BYTES`].
     pub fn tree(&self, id: Oid) -> Result<Rc<Vec<u8>>, ReadError> {
-        if id == empty_tree(self.format) {
+        if id == empty_tree(self.places.format) {
             Ok(Rc::default())
         } else {
             self.read_kept(id, Kind::Tree, limits::TREE_BYTES)
@@ -192,9 +218,10 @@ impl Objects {
 
     /// Counts tree entries that were read. False once there are more than [`limits::TREE_ENTRIES`].
     pub(super) fn within_budget(&self, entries: usize) -> bool {
-        let total = self.entries_read.get().saturating_add(u64::try_from(entries).unwrap_or(u64::MAX));
-        self.entries_read.set(total);
-        total <= limits::TREE_ENTRIES
+        // Far from wrapping: a tree within its ceiling has under a million entries, and counting ends soon above the limit.
+        let entries = u64::try_from(entries).unwrap_or(limits::TREE_ENTRIES);
+        let before = self.places.entries_read.fetch_add(entries, Ordering::Relaxed);
+        before.saturating_add(entries) <= limits::TREE_ENTRIES
     }
 
     /// Stores a commit as a loose object. Only a desk does so, never the enforcing path.
@@ -232,7 +259,7 @@ impl Objects {
             Err(ReadError::TooLarge { id, size, limit })
         };
         let mut buffer = Vec::new();
-        for store in self.stores() {
+        for store in self.handles() {
             match store.try_find(&gix_id(id), &mut buffer) {
                 Ok(None) => {}
                 Ok(Some(object)) => {
@@ -252,7 +279,7 @@ impl Objects {
     }
 
     fn header(&self, id: Oid) -> Result<Kind, ReadError> {
-        for store in self.stores() {
+        for store in self.handles() {
             let header = store.try_header(&gix_id(id));
             if let Some(header) = header.map_err(|error| ReadError::Unreadable(id, error.to_string()))? {
                 return Ok(own_kind(header.kind));
@@ -261,7 +288,7 @@ impl Objects {
         Err(ReadError::Missing(id))
     }
 
-    fn stores(&self) -> impl Iterator<Item = &gix::odb::Handle> {
+    fn handles(&self) -> impl Iterator<Item = &gix::odb::Handle> {
         self.incoming.iter().chain(&self.stored)
     }
 }

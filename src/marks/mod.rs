@@ -102,6 +102,7 @@ impl Catalogue {
                 break;
             }
         }
+        found.shrink_to_fit();
         found
     }
 
