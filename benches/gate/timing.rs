@@ -46,7 +46,9 @@ pub fn show(time: Duration) -> String {
         format!("{:.1} µs", milliseconds * 1e3)
     } else if milliseconds < 100.0 {
         format!("{milliseconds:.2} ms")
-    } else {
+    } else if milliseconds < 10_000.0 {
         format!("{milliseconds:.0} ms")
+    } else {
+        format!("{:.1} s", milliseconds / 1e3)
     }
 }

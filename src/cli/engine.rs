@@ -1,6 +1,7 @@
 //! One decision from start to end: policies, objects, facts, verdict. The hook, `check` and pre-push all come through here.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use thiserror::Error;
 
@@ -43,7 +44,7 @@ pub(crate) fn judge(
     dir: &GitDir,
     objects: &Objects,
     refs: &dyn RefValues,
-    marks: &Catalogue,
+    marks: &LazyLock<Catalogue>,
     now: Timestamp,
 ) -> Result<Verdict, EngineError> {
     if settings.policies.is_empty() {

@@ -1,6 +1,7 @@
 //! One commit after another from its raw bytes to facts: read, compared with its parents, its seals and signature verified.
 
 use std::num::NonZeroUsize;
+use std::sync::LazyLock;
 
 use crate::commit::{Block, Commit, RawSignature, parse_trailers};
 use crate::digest::Digest;
@@ -29,7 +30,7 @@ const STACK_BYTES: usize = 8 << 20;
 pub(super) struct Standard<'a> {
     pub(super) policy: &'a Policy,
     pub(super) repository: &'a RepositoryName,
-    pub(super) marks: &'a Catalogue,
+    pub(super) marks: &'a LazyLock<Catalogue>,
 }
 
 /// Examines commits.

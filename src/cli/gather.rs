@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use super::examine::{Examined, Examiner, Standard, change_doubt, signature_fact, touches, unreadable};
 use super::push::{Push, RefUpdate};
@@ -44,7 +45,7 @@ pub(super) struct Gatherer<'a> {
     objects: &'a Objects,
     history: &'a History<'a>,
     refs: &'a dyn RefValues,
-    marks: &'a Catalogue,
+    marks: &'a LazyLock<Catalogue>,
     policy_on_ref: Option<PolicyCheck<'a>>,
     baseline: Option<&'a Path>,
     commits: BTreeMap<Oid, CommitFacts>,
@@ -76,7 +77,7 @@ impl<'a> Gatherer<'a> {
         history: &'a History<'a>,
         objects: &'a Objects,
         refs: &'a dyn RefValues,
-        marks: &'a Catalogue,
+        marks: &'a LazyLock<Catalogue>,
     ) -> Self {
         Self {
             policy,

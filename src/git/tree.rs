@@ -195,10 +195,10 @@ mod tests {
 
     #[test]
     fn every_plain_name_is_harmless() {
-        let letters = [b"." as &[u8], b"g", b"G", b"i", b"t", b"1", b"-", b"_", b"modules", b"con", b"7eba"];
+        let letters = [".", "g", "G", "i", "t", "1", "-", "_", "modules", "con", "7eba"];
         let mut names = vec![Vec::new()];
         for _ in 0..5 {
-            let longer = |name: &Vec<u8>| letters.map(|letter| [name.as_slice(), letter].concat());
+            let longer = |name: &Vec<u8>| letters.map(|letter| [name.as_slice(), letter.as_bytes()].concat());
             names = names.iter().flat_map(longer).collect();
             for name in names.iter().filter(|name| is_plain_name(name)) {
                 for mode in [EntryMode::Blob, EntryMode::Symlink, EntryMode::Directory] {
