@@ -317,8 +317,9 @@ struct Kept {
 }
 
 impl Kept {
-    /// Enough for the directories of a large project at two commits; an eighth of the memory budget of design.md 6.
-    const BYTES: usize = 8 << 20;
+    /// Enough for the directories of a large project at two commits. Each thread that examines commits has as much, all of
+    /// them a quarter of the memory budget of design.md 6.
+    const BYTES: usize = 4 << 20;
     /// What a small object costs besides its bytes.
     const OVERHEAD: usize = 128;
 
@@ -332,8 +333,8 @@ impl Kept {
     }
 }
 
-/// Bytes of delta bases that each store keeps.
-const DELTA_BASE_BYTES: usize = 4 << 20;
+/// Bytes of delta bases that each store keeps: a chain of 50 trees of 40 KiB.
+const DELTA_BASE_BYTES: usize = 2 << 20;
 
 /// The id of the tree without entries, which git knows without storing it.
 pub(super) fn empty_tree(format: ObjectFormat) -> Oid {
