@@ -164,11 +164,7 @@ fn measure(directory: &Path, records: u64) {
     }
     let (decided, committed) = (median(&mut decided), median(&mut committed));
     let (synced, looked) = (median(&mut synced), median(&mut looked));
-    println!(
-        "{records:>9} {:>12.3} {:>12.3} {synced:>12.3} {looked:>12.3}",
-        decided - synced,
-        committed - synced
-    );
+    println!("{records:>9} {:>12.3} {:>12.3} {synced:>12.3} {looked:>12.3}", decided - synced, committed - synced);
 }
 
 fn main() {

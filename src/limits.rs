@@ -1,12 +1,17 @@
 //! Every ceiling on work and memory, with its reason. Over one is a `limit-exceeded` finding, never a hang.
 
-/// New commits that one requirement may look at in one push. Ten times the largest push we benchmark;
-/// an import larger than this is an admin's baseline, not a push.
-pub const COMMITS: usize = 50_000;
+/// New commits that one requirement may look at in one push. The facts of so many sealed commits are within the memory
+/// budget of design.md 6; an import larger than this is an admin's baseline, not a push.
+pub const COMMITS: usize = 15_000;
 
-/// Commits of stored history that one walk may visit to tell which are new. At about 200 bytes each they stay within the
+/// Commits of stored history that one walk may find new. At about 200 bytes each they stay within the
 /// memory budget of design.md 6.
 pub const WALK: usize = 150_000;
+
+/// Commits of stored history that one walk may read as objects, because no commit-graph has them, on either side. Where dates
+/// are honest, a walk reads at most the whole history, so a repository of 1,000,000 commits without a commit-graph is never
+/// refused; a commit with a false date in a larger one cannot keep the hook busy for more than about 10 seconds.
+pub const WALK_READS: usize = 1_500_000;
 
 /// Bytes of one commit or annotated tag object. The largest commit message in linux.git is under 100 KiB.
 pub const COMMIT_BYTES: u64 = 1 << 20;

@@ -7,27 +7,32 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use super::engine::{Memory, Scene};
+use super::examine::{Examined, Examiner, Standard, change_doubt, signature_fact, touches, unreadable};
 use super::push::{Push, RefUpdate};
-use crate::commit::{Commit, RawSignature, Tag, parse_trailers};
+use crate::commit::Tag;
 use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::facts::{
-    CommitFacts, Doubt, Facts, Form, Judged, JudgedCommit, MergeFact, Movement, PolicyOnRef, SealFact, SignatureFact,
-    TagFacts, Target, Update,
+    CommitFacts, Doubt, Facts, Form, Judged, JudgedCommit, Movement, PolicyOnRef, SignatureFact, TagFacts, Target,
+    Update,
 };
 use crate::git::{
-    Change, ChangeError, EntryMode, History, Kind, MalformedTree, NewCommits, Objects, ReadError, Refs, WalkError,
-    changes, digest, entry_at, mainline, new_commits, own_entries, peel,
+    Change, History, Kind, NewCommits, Objects, ReadError, Refs, WalkError, WalkLimits, changes, entry_at, mainline,
+    new_commits, own_entries, peel,
 };
 use crate::id::RepositoryName;
 use crate::limits;
 use crate::marks::{Catalogue, MarkSource};
 use crate::oid::Oid;
-use crate::policy::{self, Below, Identity, Mode, Permission, Policy, Rule, Since};
-use crate::seal::{self, Root};
-use crate::ssh::{ClaimedSignature, PublicKey};
+use crate::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
+use crate::seal;
+use crate::ssh::PublicKey;
+
+/// Commits whose facts are in flight from threads to where they are kept.
+const COMMITS_AT_ONCE: usize = 4096;
 
 /// Which refs a look subtracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +46,11 @@ pub(super) enum Look {
 /// Reads what a decision needs, keeping what two looks have in common.
 pub(super) struct Gatherer<'a> {
     policy: &'a Policy,
-    repository: &'a RepositoryName,
+    examiner: Examiner<'a>,
     objects: &'a Objects,
     history: &'a History<'a>,
     refs: &'a dyn RefValues,
-    marks: &'a Catalogue,
+    marks: &'a LazyLock<Catalogue>,
     policy_on_ref: Option<PolicyCheck<'a>>,
     baseline: Option<&'a Path>,
     commits: BTreeMap<Oid, CommitFacts>,
@@ -78,11 +83,11 @@ impl<'a> Gatherer<'a> {
         repository: &'a RepositoryName,
         history: &'a History<'a>,
         scene: Scene<'a>,
-        marks: &'a Catalogue,
+        marks: &'a LazyLock<Catalogue>,
     ) -> Self {
         Self {
             policy,
-            repository,
+            examiner: Examiner::new(Standard { policy, repository, marks }, scene.objects),
             objects: scene.objects,
             history,
             refs: scene.refs,
@@ -300,9 +305,7 @@ impl<'a> Gatherer<'a> {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
         let base = old.or_else(|| new.boundary.first().copied());
-        for commit in &new.commits {
-            self.examine_commit(*commit)?;
-        }
+        self.examine_commits(&new.commits)?;
         if !rule.is_path_rule() {
             let commits = new.commits.iter().map(|id| JudgedCommit { id: *id, touched: None }).collect();
             return Ok((commits, base));
@@ -318,10 +321,49 @@ impl<'a> Gatherer<'a> {
         Ok((judged.collect(), base))
     }
 
+    /// Examines each commit once.
+    fn examine_commits(&mut self, commits: &[Oid]) -> Result<(), Doubt> {
+        let unknown: Vec<Oid> = commits.iter().filter(|id| !self.commits.contains_key(id)).copied().collect();
+        for some in unknown.chunks(COMMITS_AT_ONCE) {
+            for examined in self.examiner.examine_all(some) {
+                let Examined { mut facts, sensitive } = examined?;
+                facts.position = self.commits.len();
+                self.look_up_receipts(&facts)?;
+                if !sensitive.is_empty() {
+                    self.sensitive.insert(facts.id, sensitive);
+                }
+                self.commits.insert(facts.id, facts);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_up_receipts(&mut self, commit: &CommitFacts) -> Result<(), Doubt> {
+        for seal in commit.seals.iter().flatten() {
+            if let seal::Outcome::Holds(seal) = &seal.outcome {
+                self.look_up_receipt(seal.key(), seal.digest())?;
+            }
+        }
+        match &commit.signature {
+            SignatureFact::Good(signature) => self.look_up_receipt(signature.key(), signature.digest()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps when something was first received, where that can make a difference.
+    fn look_up_receipt(&mut self, key: &PublicKey, digest: Digest) -> Result<(), Doubt> {
+        if self.policy.asks_for_receipt(key) {
+            let receipt = self.memory.receipt(digest).map_err(Doubt::Unreadable)?;
+            self.receipts.extend(receipt.map(|time| (digest, time)));
+        }
+        Ok(())
+    }
+
     fn new_commits(&self, tip: Oid, hidden: &[Oid], limit: usize) -> Result<NewCommits, Doubt> {
-        new_commits(self.history, tip, hidden, limit).map_err(|error| match error {
+        let limits = WalkLimits { new: limit, reads: limits::WALK_READS };
+        new_commits(self.history, tip, hidden, limits).map_err(|error| match error {
             WalkError::Read(error) => unreadable(error),
-            error @ WalkError::TooMany(_) => Doubt::Limit(error.to_string()),
+            error @ (WalkError::TooMany(_) | WalkError::TooFar(_)) => Doubt::Limit(error.to_string()),
         })
     }
 
@@ -407,12 +449,13 @@ impl<'a> Gatherer<'a> {
             let parents = new.parents.get(commit).map(AsRef::as_ref).unwrap_or_default();
             let mut changes = match step_parent.get(commit) {
                 Some(parent) if *parent != parents.first().copied() => {
-                    let old = parent.map(|parent| self.tree_of(parent)).transpose()?;
-                    changes(self.objects, old, self.tree_of(*commit)?).map_err(change_doubt)?
+                    let old = parent.map(|parent| self.examiner.tree_of(parent)).transpose()?;
+                    changes(self.objects, old, self.examiner.tree_of(*commit)?).map_err(change_doubt)?
                 }
                 None if parents.len() > 1 => {
-                    let trees = parents.iter().map(|parent| self.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
-                    own_entries(self.objects, &trees, self.tree_of(*commit)?).map_err(change_doubt)?
+                    let trees =
+                        parents.iter().map(|parent| self.examiner.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
+                    own_entries(self.objects, &trees, self.examiner.tree_of(*commit)?).map_err(change_doubt)?
                 }
                 _ => self.sensitive.get(commit).cloned().unwrap_or_default(),
             };
@@ -433,7 +476,7 @@ impl<'a> Gatherer<'a> {
         let policy = self.policy;
         let counts = |name: &[u8]| policy.rules().iter().any(|other| other.matches_ref(name) && other.covers(rule));
         for (_, commit) in self.refs.select(&mut |name| counts(name)).map_err(unreadable)? {
-            let tree = self.tree_of(commit)?;
+            let tree = self.examiner.tree_of(commit)?;
             for (_, changes) in touching.iter_mut() {
                 let mut kept = Vec::with_capacity(changes.len());
                 for change in changes.drain(..) {
@@ -449,186 +492,6 @@ impl<'a> Gatherer<'a> {
             }
         }
         Ok(())
-    }
-
-    fn tree_of(&self, commit: Oid) -> Result<Oid, Doubt> {
-        let raw = self.objects.commit(commit).map_err(unreadable)?;
-        let tree = raw.strip_prefix(b"tree ").and_then(|rest| rest.split(|byte| *byte == b'\n').next());
-        tree.and_then(Oid::parse).ok_or_else(|| Doubt::Unreadable(format!("commit {commit} has no tree")))
-    }
-
-    /// Reads and verifies one commit, once.
-    fn examine_commit(&mut self, id: Oid) -> Result<(), Doubt> {
-        if self.commits.contains_key(&id) {
-            return Ok(());
-        }
-        let raw = self.objects.commit(id).map_err(unreadable)?;
-        let mut facts = CommitFacts {
-            id,
-            summary: summary(&raw),
-            author: Vec::new(),
-            position: self.commits.len(),
-            form: Form::Canonical,
-            tree_fault: None,
-            seals: Ok(Vec::new()),
-            drafted: Vec::new(),
-            signature: SignatureFact::None,
-            marks: Vec::new(),
-            merge: MergeFact::Unexamined,
-        };
-        match Commit::parse(&raw, self.objects.format()) {
-            Ok(commit) => self.read_commit(&commit, &mut facts)?,
-            Err(reason) => facts.form = Form::Malformed(reason),
-        }
-        self.commits.insert(id, facts);
-        Ok(())
-    }
-
-    fn read_commit(&mut self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), Doubt> {
-        facts.author = commit.author.email.to_vec();
-        let parent_tree = commit.parents.first().map(|parent| self.tree_of(*parent)).transpose()?;
-        let change = match changes(self.objects, parent_tree, commit.tree) {
-            Ok(changes) => {
-                let change = digest(&changes, commit.tree);
-                self.keep_sensitive(facts.id, changes);
-                Some(change)
-            }
-            Err(error @ ChangeError::Malformed { reason: MalformedTree::TooDeep, .. }) => {
-                return Err(Doubt::Limit(error.to_string()));
-            }
-            Err(error @ ChangeError::Malformed { .. }) => {
-                facts.tree_fault = Some(error.to_string());
-                None
-            }
-            Err(error) => return Err(change_doubt(error)),
-        };
-        facts.marks = self.marks.find(&MarkSource {
-            author_name: commit.author.name,
-            author_email: commit.author.email,
-            message: commit.message,
-        });
-        match parse_trailers(commit.message) {
-            Err(fault) => facts.seals = Err(fault),
-            Ok(trailers) => {
-                facts.drafted = trailers.drafted;
-                // Without a change there is nothing to hold a seal against; the tree fault refuses the commit.
-                let blocks = trailers.blocks.iter().filter(|_| change.is_some());
-                let verify = |block| self.verify_seal(commit, block, change.unwrap_or(Digest::of(b"")));
-                facts.seals = Ok(blocks.map(verify).collect());
-            }
-        }
-        if !facts.seals.as_ref().is_ok_and(|seals| !seals.is_empty()) {
-            facts.signature = signature_fact(commit.signature.as_ref());
-            facts.merge = self.merge_fact(commit, &facts.signature)?;
-        }
-        for seal in facts.seals.iter().flatten() {
-            if let seal::Outcome::Holds(seal) = &seal.outcome {
-                self.look_up_receipt(seal.key(), seal.digest())?;
-            }
-        }
-        if let SignatureFact::Good(signature) = &facts.signature {
-            self.look_up_receipt(signature.key(), signature.digest())?;
-        }
-        Ok(())
-    }
-
-    /// Keeps when something was first received, where that can make a difference.
-    fn look_up_receipt(&mut self, key: &PublicKey, digest: Digest) -> Result<(), Doubt> {
-        if self.policy.asks_for_receipt(key) {
-            let receipt = self.memory.receipt(digest).map_err(Doubt::Unreadable)?;
-            self.receipts.extend(receipt.map(|time| (digest, time)));
-        }
-        Ok(())
-    }
-
-    fn keep_sensitive(&mut self, id: Oid, mut changes: Vec<Change>) {
-        let path_rules = || self.policy.rules().iter().filter(|rule| rule.is_path_rule());
-        changes.retain(|change| path_rules().any(|rule| touches(rule, change)));
-        if !changes.is_empty() {
-            self.sensitive.insert(id, changes);
-        }
-    }
-
-    fn verify_seal(&self, commit: &Commit<'_>, block: &crate::commit::Block, change: Digest) -> SealFact {
-        let outcome = seal::verify(
-            &block.claim,
-            &seal::Subject {
-                repository: self.repository,
-                author: commit.author.raw,
-                merges: commit.parents.get(1..).unwrap_or_default(),
-                root: if commit.parents.is_empty() { Root::Yes } else { Root::No },
-                change,
-                message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
-            },
-        );
-        // A sealed message has one reading only in UTF-8.
-        let outcome = if commit.encoding.is_some() { seal::Outcome::Bad(seal::BadSeal::Encoding) } else { outcome };
-        SealFact { agent: block.claim.agent.clone(), role: block.claim.role.clone(), outcome }
-    }
-
-    fn merge_fact(&self, commit: &Commit<'_>, signature: &SignatureFact) -> Result<MergeFact, Doubt> {
-        let SignatureFact::Good(signature) = signature else { return Ok(MergeFact::Unexamined) };
-        let service = self.policy.by_key(signature.key()).is_some_and(|holder| holder.kind == policy::Kind::Service);
-        if !service || commit.parents.len() < 2 {
-            return Ok(MergeFact::Unexamined);
-        }
-        let trees = commit.parents.iter().map(|parent| self.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
-        match own_entries(self.objects, &trees, commit.tree) {
-            Ok(own) if own.is_empty() => Ok(MergeFact::AddsNothing),
-            Ok(_) | Err(ChangeError::Malformed { .. }) => Ok(MergeFact::AddsContent),
-            Err(error) => Err(change_doubt(error)),
-        }
-    }
-}
-
-/// Reads a signature and verifies it, as git signs: namespace `git` (git-commit(1), gpg.format ssh).
-fn signature_fact(signature: Option<&RawSignature>) -> SignatureFact {
-    let Some(signature) = signature else { return SignatureFact::None };
-    if !signature.armor.starts_with(b"-----BEGIN SSH SIGNATURE-----") {
-        let openpgp = signature.armor.starts_with(b"-----BEGIN PGP");
-        return SignatureFact::Unsupported(if openpgp { "OpenPGP" } else { "X.509" });
-    }
-    let verify = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload);
-    match ClaimedSignature::from_armor(&signature.armor).and_then(verify) {
-        Ok(verified) => SignatureFact::Good(verified),
-        Err(error) => SignatureFact::Bad(error),
-    }
-}
-
-/// Whether a change is of the rule's paths. What is behind a link or a submodule is not in this tree.
-fn touches(rule: &Rule, change: &Change) -> bool {
-    let opaque = |side: Option<(EntryMode, Oid)>| matches!(side, Some((EntryMode::Symlink | EntryMode::Submodule, _)));
-    let below = if opaque(change.old) || opaque(change.new) { Below::Anything } else { Below::Named };
-    rule.touches(&change.path, below).is_some()
-}
-
-/// The first line of a commit's message, capped.
-fn summary(raw: &[u8]) -> Vec<u8> {
-    let message =
-        raw.windows(2).position(|pair| pair == b"\n\n").and_then(|end| raw.get(end + 2..)).unwrap_or_default();
-    message.split(|byte| *byte == b'\n').next().unwrap_or_default().iter().take(120).copied().collect()
-}
-
-fn unreadable(error: ReadError) -> Doubt {
-    match error {
-        ReadError::TooLarge { .. } => Doubt::Limit(error.to_string()),
-        error => {
-            let mut reason = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                reason = format!("{reason}: {cause}");
-                source = cause.source();
-            }
-            Doubt::Unreadable(reason)
-        }
-    }
-}
-
-fn change_doubt(error: ChangeError) -> Doubt {
-    match error {
-        ChangeError::Read(error) => unreadable(error),
-        error @ ChangeError::Malformed { .. } => Doubt::Unreadable(error.to_string()),
-        error @ (ChangeError::TooMany | ChangeError::OverBudget) => Doubt::Limit(error.to_string()),
     }
 }
 

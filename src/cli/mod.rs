@@ -10,6 +10,7 @@ mod client_hooks;
 mod demo;
 mod desk;
 mod engine;
+mod examine;
 mod explain;
 mod gather;
 mod hook;

@@ -18,6 +18,16 @@ pub(super) struct Node {
     pub(super) seconds: u64,
 }
 
+impl Node {
+    /// Whether the commit-graph had it, which is cheaper than its object.
+    pub(super) fn is_indexed(&self) -> bool {
+        self.generation != OUTSIDE
+    }
+}
+
+/// The generation of a commit that the commit-graph does not have.
+const OUTSIDE: u32 = u32::MAX;
+
 /// The commit history of one repository.
 pub struct History<'o> {
     pub(super) objects: &'o Objects,
@@ -47,7 +57,7 @@ impl<'o> History<'o> {
         // A shallow repository ends at commits whose parents it does not have. Only what it stored before may end so.
         let cut = !self.objects.is_incoming(id) && self.shallow().contains(&id);
         let parents = if cut { Rc::default() } else { parents.into() };
-        Ok(Node { parents, generation: u32::MAX, seconds })
+        Ok(Node { parents, generation: OUTSIDE, seconds })
     }
 
     fn graph_node(&self, id: Oid) -> Option<Node> {

@@ -18,7 +18,7 @@ pub use change::{Change, ChangeError, Changes, changes, digest, entry_at, own_en
 pub use environment::{GitDir, Quarantine};
 pub use graph::History;
 pub use mainline::{Step, mainline};
-pub use objects::{Kind, Objects, ReadError};
+pub use objects::{Kind, Objects, ReadError, Stores};
 pub use refs::{PeeledRef, Refs, peel};
 pub use tree::{Entry, EntryMode, MalformedTree};
-pub use walk::{NewCommits, WalkError, new_commits};
+pub use walk::{NewCommits, WalkError, WalkLimits, new_commits};

@@ -1,9 +1,11 @@
 //! The object store of one push: the quarantine first, then the repository with its packs and alternates.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gix::objs::{Exists as _, Find as _, FindHeader as _};
 use thiserror::Error;
@@ -77,13 +79,46 @@ pub enum ReadError {
     Refs(String),
 }
 
+/// Where the objects of one repository and one push lie, for threads to open them again.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    format: ObjectFormat,
+    incoming: Option<PathBuf>,
+    stored: Vec<PathBuf>,
+    /// Tree entries read so far, by all who opened these stores.
+    entries_read: Arc<AtomicU64>,
+}
+
+impl Stores {
+    /// Opens the stores. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`ReadError::Open`] if an object directory is not readable.
+    pub fn open(&self) -> Result<Objects, ReadError> {
+        let open = |path: &PathBuf| open(path.clone(), self.format);
+        let mut incoming = self.incoming.as_ref().map(open).transpose()?;
+        if let Some(incoming) = &mut incoming {
+            // Nothing is added to the quarantine while a hook runs, so what is not there will not come.
+            incoming.refresh_never();
+        }
+        Ok(Objects {
+            places: self.clone(),
+            incoming,
+            stored: self.stored.iter().map(open).collect::<Result<_, _>>()?,
+            kept: RefCell::default(),
+            too_large: RefCell::default(),
+        })
+    }
+}
+
 /// Reads objects of one repository and one push.
 pub struct Objects {
-    format: ObjectFormat,
+    places: Stores,
     incoming: Option<gix::odb::Handle>,
     stored: Vec<gix::odb::Handle>,
-    trees: RefCell<TreeCache>,
-    entries_read: Cell<u64>,
+    kept: RefCell<Kept>,
+    /// What was over its ceiling, and the size: many refs can name it, and each reading would cost again.
+    too_large: RefCell<HashMap<Oid, (Kind, u64)>>,
 }
 
 impl Objects {
@@ -101,18 +136,17 @@ impl Objects {
             }
         }
         let incoming = quarantine.incoming.as_ref().map(canonical).transpose()?.filter(|path| !stored.contains(path));
-        Ok(Self {
-            format,
-            incoming: incoming.map(|path| open(path, format)).transpose()?,
-            stored: stored.into_iter().map(|path| open(path, format)).collect::<Result<_, _>>()?,
-            trees: RefCell::default(),
-            entries_read: Cell::new(0),
-        })
+        Stores { format, incoming, stored, entries_read: Arc::default() }.open()
+    }
+
+    /// Where these objects lie.
+    pub fn stores(&self) -> &Stores {
+        &self.places
     }
 
     /// The repository's hash function.
     pub fn format(&self) -> ObjectFormat {
-        self.format
+        self.places.format
     }
 
     /// Whether this push brought the object and the repository did not have it before: then no ref reached it.
@@ -120,7 +154,10 @@ impl Objects {
     pub fn is_incoming(&self, id: Oid) -> bool {
         let id = gix_id(id);
         let Some(incoming) = &self.incoming else { return false };
-        incoming.exists(&id) && !self.stored.iter().any(|store| store.exists(&id))
+        // The usual answer is no, for each new commit, and a refreshed no would list the pack directory each time. If packs
+        // are replaced meanwhile, the indices mapped at the first question still answer; at worst an object that both have
+        // counts as incoming, and more commits are looked at, never fewer.
+        incoming.exists(&id) && !self.stored.iter().any(|store| store.exists_without_refresh(&id))
     }
 
     /// The type of an object.
@@ -128,7 +165,7 @@ impl Objects {
     /// # Errors
     /// [`ReadError`] if it is missing or unreadable.
     pub fn kind(&self, id: Oid) -> Result<Kind, ReadError> {
-        self.header(id).map(|(kind, _)| kind)
+        self.header(id)
     }
 
     /// Whether any store has the object.
@@ -143,12 +180,12 @@ impl Objects {
         }
     }
 
-    /// The raw bytes of a commit.
+    /// The raw bytes of a commit. Those last read are kept: the walk and the look at each commit and its children need them.
     ///
     /// # Errors
     /// [`ReadError`], also where the object is no commit or larger than [`limits::COMMIT_BYTES`].
-    pub fn commit(&self, id: Oid) -> Result<Vec<u8>, ReadError> {
-        self.read(id, Kind::Commit, limits::COMMIT_BYTES)
+    pub fn commit(&self, id: Oid) -> Result<Rc<Vec<u8>>, ReadError> {
+        self.read_kept(id, Kind::Commit, limits::COMMIT_BYTES)
     }
 
     /// The raw bytes of an annotated tag.
@@ -167,28 +204,24 @@ impl Objects {
         self.read(id, Kind::Blob, limit)
     }
 
-    /// The raw bytes of a tree. The trees last read are kept: a commit's tree is the next one's parent.
+    /// The raw bytes of a tree. Those last read are kept: a commit's tree is the next one's parent.
     ///
     /// # Errors
     /// [`ReadError`], also where the object is no tree or larger than [`limits::TREE_BYTES`].
     pub fn tree(&self, id: Oid) -> Result<Rc<Vec<u8>>, ReadError> {
-        if let Some(tree) = self.trees.borrow().kept.get(&id) {
-            return Ok(Rc::clone(tree));
-        }
-        let tree = Rc::new(if id == empty_tree(self.format) {
-            Vec::new()
+        if id == empty_tree(self.places.format) {
+            Ok(Rc::default())
         } else {
-            self.read(id, Kind::Tree, limits::TREE_BYTES)?
-        });
-        self.trees.borrow_mut().keep(id, &tree);
-        Ok(tree)
+            self.read_kept(id, Kind::Tree, limits::TREE_BYTES)
+        }
     }
 
     /// Counts tree entries that were read. False once there are more than [`limits::TREE_ENTRIES`].
     pub(super) fn within_budget(&self, entries: usize) -> bool {
-        let total = self.entries_read.get().saturating_add(u64::try_from(entries).unwrap_or(u64::MAX));
-        self.entries_read.set(total);
-        total <= limits::TREE_ENTRIES
+        // Far from wrapping: a tree within its ceiling has under a million entries, and counting ends soon above the limit.
+        let entries = u64::try_from(entries).unwrap_or(limits::TREE_ENTRIES);
+        let before = self.places.entries_read.fetch_add(entries, Ordering::Relaxed);
+        before.saturating_add(entries) <= limits::TREE_ENTRIES
     }
 
     /// Stores a commit as a loose object. Only a desk does so, never the enforcing path.
@@ -202,64 +235,106 @@ impl Objects {
         written.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
     }
 
+    fn read_kept(&self, id: Oid, wanted: Kind, limit: u64) -> Result<Rc<Vec<u8>>, ReadError> {
+        if let Some((kind, raw)) = self.kept.borrow().objects.get(&id) {
+            check_kind(id, *kind, wanted)?;
+            return Ok(Rc::clone(raw));
+        }
+        let raw = Rc::new(self.read(id, wanted, limit)?);
+        self.kept.borrow_mut().keep(id, wanted, &raw);
+        Ok(raw)
+    }
+
     fn read(&self, id: Oid, wanted: Kind, limit: u64) -> Result<Vec<u8>, ReadError> {
-        let (found, size) = self.header(id)?;
-        if found != wanted {
-            return Err(ReadError::WrongKind { id, found: found.name(), wanted: wanted.name() });
+        if let Some((kind, size)) = self.too_large.borrow().get(&id) {
+            check_kind(id, *kind, wanted)?;
+            return Err(ReadError::TooLarge { id, size: *size, limit });
         }
-        if size > limit {
-            return Err(ReadError::TooLarge { id, size, limit });
-        }
+        let checked = |kind: gix::objs::Kind, size: u64| {
+            check_kind(id, own_kind(kind), wanted)?;
+            if size <= limit {
+                return Ok(());
+            }
+            self.too_large.borrow_mut().insert(id, (wanted, size));
+            Err(ReadError::TooLarge { id, size, limit })
+        };
         let mut buffer = Vec::new();
-        for store in self.stores() {
-            let found = store.try_find(&gix_id(id), &mut buffer);
-            if found.map_err(|error| ReadError::Unreadable(id, error.to_string()))?.is_some() {
-                return Ok(buffer);
+        for store in self.handles() {
+            match store.try_find(&gix_id(id), &mut buffer) {
+                Ok(None) => {}
+                Ok(Some(object)) => {
+                    checked(object.kind, u64::try_from(object.data.len()).unwrap_or(u64::MAX))?;
+                    return Ok(buffer);
+                }
+                Err(error) => {
+                    // Over the limit of an allocation there are no bytes, but the header still tells the size.
+                    if let Ok(Some(header)) = store.try_header(&gix_id(id)) {
+                        checked(header.kind, header.size)?;
+                    }
+                    return Err(ReadError::Unreadable(id, error.to_string()));
+                }
             }
         }
         Err(ReadError::Missing(id))
     }
 
-    fn header(&self, id: Oid) -> Result<(Kind, u64), ReadError> {
-        for store in self.stores() {
+    fn header(&self, id: Oid) -> Result<Kind, ReadError> {
+        for store in self.handles() {
             let header = store.try_header(&gix_id(id));
             if let Some(header) = header.map_err(|error| ReadError::Unreadable(id, error.to_string()))? {
-                let kind = match header.kind {
-                    gix::objs::Kind::Blob => Kind::Blob,
-                    gix::objs::Kind::Tree => Kind::Tree,
-                    gix::objs::Kind::Commit => Kind::Commit,
-                    gix::objs::Kind::Tag => Kind::Tag,
-                };
-                return Ok((kind, header.size));
+                return Ok(own_kind(header.kind));
             }
         }
         Err(ReadError::Missing(id))
     }
 
-    fn stores(&self) -> impl Iterator<Item = &gix::odb::Handle> {
+    fn handles(&self) -> impl Iterator<Item = &gix::odb::Handle> {
         self.incoming.iter().chain(&self.stored)
     }
 }
 
-/// A bounded memory of trees.
+fn check_kind(id: Oid, found: Kind, wanted: Kind) -> Result<(), ReadError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(ReadError::WrongKind { id, found: found.name(), wanted: wanted.name() })
+}
+
+fn own_kind(kind: gix::objs::Kind) -> Kind {
+    match kind {
+        gix::objs::Kind::Blob => Kind::Blob,
+        gix::objs::Kind::Tree => Kind::Tree,
+        gix::objs::Kind::Commit => Kind::Commit,
+        gix::objs::Kind::Tag => Kind::Tag,
+    }
+}
+
+/// A bounded memory of commits and trees.
 #[derive(Default)]
-struct TreeCache {
-    kept: HashMap<Oid, Rc<Vec<u8>>>,
+struct Kept {
+    objects: HashMap<Oid, (Kind, Rc<Vec<u8>>)>,
     bytes: usize,
 }
 
-impl TreeCache {
-    /// Enough for the directories of a large project at two commits; an eighth of the memory budget of design.md 6.
-    const BYTES: usize = 8 << 20;
+impl Kept {
+    /// Enough for the directories of a large project at two commits. Each thread that examines commits has as much, all of
+    /// them a quarter of the memory budget of design.md 6.
+    const BYTES: usize = 4 << 20;
+    /// What a small object costs besides its bytes.
+    const OVERHEAD: usize = 128;
 
-    fn keep(&mut self, id: Oid, tree: &Rc<Vec<u8>>) {
-        if self.bytes + tree.len() > Self::BYTES {
+    fn keep(&mut self, id: Oid, kind: Kind, raw: &Rc<Vec<u8>>) {
+        let cost = raw.capacity().saturating_add(Self::OVERHEAD);
+        if self.bytes.saturating_add(cost) > Self::BYTES {
             *self = Self::default();
         }
-        self.bytes += tree.len();
-        self.kept.insert(id, Rc::clone(tree));
+        self.bytes = self.bytes.saturating_add(cost);
+        self.objects.insert(id, (kind, Rc::clone(raw)));
     }
 }
+
+/// Bytes of delta bases that each store keeps: a chain of 50 trees of 40 KiB.
+const DELTA_BASE_BYTES: usize = 2 << 20;
 
 /// The id of the tree without entries, which git knows without storing it.
 pub(super) fn empty_tree(format: ObjectFormat) -> Oid {
@@ -272,7 +347,11 @@ fn open(path: PathBuf, format: ObjectFormat) -> Result<gix::odb::Handle, ReadErr
         alloc_limit_bytes: Some(64 << 20),
         ..Default::default()
     };
-    gix::odb::at_opts(path.clone(), gix_format(format), None, options).map_err(|error| ReadError::Open(path, error))
+    let opened = gix::odb::at_opts(path.clone(), gix_format(format), None, options);
+    let mut store = opened.map_err(|error| ReadError::Open(path, error))?;
+    // Packs store trees as differences from each other, up to 50 in a row.
+    store.set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(DELTA_BASE_BYTES)));
+    Ok(store)
 }
 
 pub(super) fn gix_format(format: ObjectFormat) -> gix::hash::Kind {

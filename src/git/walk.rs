@@ -27,15 +27,30 @@ impl NewCommits {
     }
 }
 
+/// How much one walk may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct WalkLimits {
+    /// Commits found to be new.
+    pub new: usize,
+    /// Commits of stored history read as objects because no commit-graph has them, whatever they turn out to be.
+    pub reads: usize,
+}
+
 /// Why the new commits cannot be told.
 #[derive(Debug, Error)]
 pub enum WalkError {
     /// A commit cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// More commits than the limit given.
+    /// More commits than [`WalkLimits::new`].
     #[error("more than {0} commits are new")]
     TooMany(usize),
+    /// More commits than [`WalkLimits::reads`].
+    #[error(
+        "more than {0} commits of history would have to be read to tell which are new; \
+         on the server, git commit-graph write --reachable makes this cheap"
+    )]
+    TooFar(usize),
 }
 
 /// Lists the commits that `tip` reaches and no commit of `hidden` does.
@@ -47,8 +62,13 @@ pub enum WalkError {
 /// Where commit dates are skewed and there is no commit-graph, more commits than necessary may be listed, never fewer.
 ///
 /// # Errors
-/// [`WalkError`] if a commit is missing or unreadable, or if more than `limit` are new.
-pub fn new_commits(history: &History<'_>, tip: Oid, hidden: &[Oid], limit: usize) -> Result<NewCommits, WalkError> {
+/// [`WalkError`] if a commit is missing or unreadable, or over one of the `limits`.
+pub fn new_commits(
+    history: &History<'_>,
+    tip: Oid,
+    hidden: &[Oid],
+    limits: WalkLimits,
+) -> Result<NewCommits, WalkError> {
     let hidden: HashSet<Oid> = hidden.iter().copied().collect();
     let mut found: HashMap<Oid, Rc<[Oid]>> = HashMap::new();
     let mut stored: Vec<Oid> = Vec::new();
@@ -61,17 +81,18 @@ pub fn new_commits(history: &History<'_>, tip: Oid, hidden: &[Oid], limit: usize
             let parents = history.object_node(id)?.parents;
             pending.extend(parents.iter().copied());
             found.insert(id, parents);
-            if found.len() > limit {
-                return Err(WalkError::TooMany(limit));
+            if found.len() > limits.new {
+                return Err(WalkError::TooMany(limits.new));
             }
         } else {
             stored.push(id);
         }
     }
     if !stored.is_empty() {
-        Paint::new(history, limit.saturating_sub(found.len())).run(&stored, &hidden, &mut found)?;
-        if found.len() > limit {
-            return Err(WalkError::TooMany(limit));
+        let left = WalkLimits { new: limits.new.saturating_sub(found.len()), ..limits };
+        Paint::new(history, left).run(&stored, &hidden, &mut found)?;
+        if found.len() > limits.new {
+            return Err(WalkError::TooMany(limits.new));
         }
     }
     Ok(in_order(tip, found))
@@ -106,13 +127,17 @@ fn in_order(tip: Oid, parents: HashMap<Oid, Rc<[Oid]>>) -> NewCommits {
 /// Colours stored history from both sides, highest generation and newest date first.
 struct Paint<'h, 'o> {
     history: &'h History<'o>,
-    limit: usize,
-    nodes: HashMap<Oid, (Node, Colour)>,
+    limits: WalkLimits,
+    /// The parents of each commit met, except those in `passed`.
+    met: HashMap<Oid, (Rc<[Oid]>, Colour)>,
+    /// Commits that are hidden and so are their parents: of these, the many, only the id is kept.
+    passed: HashSet<Oid>,
     queue: BinaryHeap<(u32, u64, Oid)>,
     /// Queue entries that are still new.
     new_queued: usize,
     queued: HashSet<Oid>,
     new_found: usize,
+    reads: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,15 +147,17 @@ enum Colour {
 }
 
 impl<'h, 'o> Paint<'h, 'o> {
-    fn new(history: &'h History<'o>, limit: usize) -> Self {
+    fn new(history: &'h History<'o>, limits: WalkLimits) -> Self {
         Self {
             history,
-            limit,
-            nodes: HashMap::new(),
+            limits,
+            met: HashMap::new(),
+            passed: HashSet::new(),
             queue: BinaryHeap::new(),
             new_queued: 0,
             queued: HashSet::new(),
             new_found: 0,
+            reads: 0,
         }
     }
 
@@ -154,21 +181,27 @@ impl<'h, 'o> Paint<'h, 'o> {
                 break;
             }
             self.queued.remove(&id);
-            let Some((node, colour)) = self.nodes.get(&id).cloned() else { continue };
-            if colour == Colour::New {
-                self.new_queued = self.new_queued.saturating_sub(1);
-                self.new_found += 1;
-                oldest = oldest.min((generation, seconds));
-                if self.new_found > self.limit {
-                    return Err(WalkError::TooMany(self.limit));
+            let Some((parents, colour)) = self.met.get(&id).cloned() else { continue };
+            match colour {
+                Colour::New => {
+                    self.new_queued = self.new_queued.saturating_sub(1);
+                    self.new_found += 1;
+                    oldest = oldest.min((generation, seconds));
+                    if self.new_found > self.limits.new {
+                        return Err(WalkError::TooMany(self.limits.new));
+                    }
+                }
+                Colour::Hidden => {
+                    self.met.remove(&id);
+                    self.passed.insert(id);
                 }
             }
-            for parent in node.parents.iter() {
+            for parent in parents.iter() {
                 self.reach(*parent, colour)?;
             }
         }
-        let new = self.nodes.into_iter().filter(|(_, (_, colour))| *colour == Colour::New);
-        found.extend(new.map(|(id, (node, _))| (id, node.parents)));
+        let new = self.met.into_iter().filter(|(_, (_, colour))| *colour == Colour::New);
+        found.extend(new.map(|(id, (parents, _))| (id, parents)));
         Ok(())
     }
 
@@ -176,26 +209,35 @@ impl<'h, 'o> Paint<'h, 'o> {
     fn reach(&mut self, id: Oid, colour: Colour) -> Result<(), WalkError> {
         let mut pending = vec![id];
         while let Some(id) = pending.pop() {
-            match self.nodes.get_mut(&id) {
+            if self.passed.contains(&id) {
+                continue;
+            }
+            match self.met.get_mut(&id) {
                 None => {
                     let node = self.history.node(id)?;
+                    self.count_read(&node)?;
                     self.queue.push((node.generation, node.seconds, id));
                     self.queued.insert(id);
                     self.new_queued += usize::from(colour == Colour::New);
-                    self.nodes.insert(id, (node, colour));
+                    self.met.insert(id, (node.parents, colour));
                 }
-                Some((node, known)) if *known == Colour::New && colour == Colour::Hidden => {
+                Some((parents, known)) if *known == Colour::New && colour == Colour::Hidden => {
                     *known = Colour::Hidden;
                     if self.queued.contains(&id) {
                         self.new_queued = self.new_queued.saturating_sub(1);
                     } else {
                         self.new_found = self.new_found.saturating_sub(1);
-                        pending.extend(node.parents.iter().copied());
+                        pending.extend(parents.iter().copied());
                     }
                 }
                 Some(_) => {}
             }
         }
         Ok(())
+    }
+
+    fn count_read(&mut self, node: &Node) -> Result<(), WalkError> {
+        self.reads += usize::from(!node.is_indexed());
+        if self.reads > self.limits.reads { Err(WalkError::TooFar(self.limits.reads)) } else { Ok(()) }
     }
 }

@@ -16,8 +16,8 @@ use super::store::Ledger;
 use crate::decide::Timestamp;
 use crate::digest::Digest;
 
-/// Entries that are not indexed before a new file is written. Looking through so many takes about a millisecond.
-const BACKLOG: u64 = 256;
+/// Entries that are not indexed before a new file is written. Looking through so many takes less than a millisecond.
+const BACKLOG: u64 = 64;
 
 /// Bytes of a posting: 32 of the key, 8 of the entry's number.
 const POSTING: usize = 40;

@@ -1,5 +1,6 @@
 //! The directory: the log, its key, its lock, and files that can be made again from the log.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -27,6 +28,8 @@ pub struct Ledger {
     pub(super) directory: PathBuf,
     pub(super) repository: String,
     pub(super) key: PrivateKey,
+    /// The last tree head that this process has signed or verified.
+    head: Cell<Option<(u64, Digest)>>,
 }
 
 /// The log's end, as one process sees it.
@@ -58,7 +61,12 @@ impl Ledger {
             .create(directory)
             .map_err(|error| LedgerError::Io(directory.to_owned(), error))?;
         locks::check(directory)?;
-        let ledger = Self { directory: directory.to_owned(), repository: repository.as_str().to_owned(), key };
+        let ledger = Self {
+            directory: directory.to_owned(),
+            repository: repository.as_str().to_owned(),
+            key,
+            head: Cell::default(),
+        };
         let pem =
             ledger.key.to_openssh("countersign ledger").map_err(|error| LedgerError::Key(ledger.path(KEY), error))?;
         let public = ledger.key.public().to_line();
@@ -92,7 +100,7 @@ impl Ledger {
         let pem = std::fs::read(&path).map_err(failed)?;
         let key = PrivateKey::parse_openssh(&pem).map_err(|error| LedgerError::Key(path.clone(), error))?;
         let repository = opened(directory)?.repository;
-        Ok(Self { directory: directory.to_owned(), repository, key })
+        Ok(Self { directory: directory.to_owned(), repository, key, head: Cell::default() })
     }
 
     /// What the ledger knows, read without its lock: entries that another process is writing are in it or are not.
@@ -241,7 +249,17 @@ impl Ledger {
         Ok(record.size == state.size
             && leaf(record.json.as_bytes()) == state.leaf.0
             && record.root == frontier.root()
-            && record.verify(&self.repository, self.key.public()).is_ok())
+            && self.is_signed(&record).is_ok())
+    }
+
+    /// Whether the ledger's key signed a head. One process asks several times about the same.
+    fn is_signed(&self, record: &Record<'_>) -> Result<(), RecordError> {
+        let head = Some((record.size, record.root));
+        if self.head.get() != head {
+            record.verify(&self.repository, self.key.public())?;
+            self.head.set(head);
+        }
+        Ok(())
     }
 
     /// Reads on from a state to the end of the log. Roots are checked for each record, the signature for the last: it is over
@@ -278,11 +296,7 @@ impl Ledger {
         }
         if let Some((number, offset, size, root, signature)) = last {
             let record = Record { json: "", size, root, signature };
-            record.verify(&self.repository, self.key.public()).map_err(|reason| LedgerError::Corrupt {
-                number,
-                offset,
-                reason,
-            })?;
+            self.is_signed(&record).map_err(|reason| LedgerError::Corrupt { number, offset, reason })?;
         }
         tail.state = state;
         Ok(tail)

@@ -64,8 +64,8 @@ pub struct Mark {
 }
 
 impl Catalogue {
-    /// The list in the binary.
-    pub fn builtin() -> &'static Self {
+    /// The list in the binary, compiled when it is first asked: a push that brings no commit needs none of it.
+    pub fn builtin() -> &'static LazyLock<Self> {
         // A row that does not compile would be dropped with all after it; a test compiles every row.
         static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
             let mut catalogue = Catalogue::default();
@@ -80,7 +80,7 @@ impl Catalogue {
     /// # Errors
     /// The first row that cannot be used, with its line.
     pub fn with_additions(tsv: &str) -> Result<Self, CatalogueError> {
-        let mut catalogue = Self::builtin().clone();
+        let mut catalogue = Self::clone(Self::builtin());
         table::read(tsv, &mut catalogue.rows, &mut catalogue.environment)?;
         Ok(catalogue)
     }
@@ -102,6 +102,7 @@ impl Catalogue {
                 break;
             }
         }
+        found.shrink_to_fit();
         found
     }
 

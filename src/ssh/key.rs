@@ -1,7 +1,11 @@
 //! Public keys in the wire encoding of RFC 4253 section 6.6, RFC 5656, RFC 8709 and OpenSSH's PROTOCOL.u2f.
 
+use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use base64ct::{Base64, Base64Unpadded, Encoding as _};
 use sha2::{Digest as _, Sha256};
@@ -87,10 +91,23 @@ pub enum KeyError {
 }
 
 /// A public key, validated. Compared by its exact encoding, never by fingerprint or comment.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PublicKey {
+#[derive(Clone)]
+pub struct PublicKey(Arc<Key>);
+
+struct Key {
     algorithm: Algorithm,
     blob: Vec<u8>,
+    /// The curve point of ed25519 keys: finding it takes a tenth of a verification.
+    point: Option<ed25519_dalek::VerifyingKey>,
+}
+
+/// Keys remembered by each thread.
+const RECENT_KEYS: usize = 16;
+
+thread_local! {
+    /// Keys validated last: the commits of a push name few keys, each as often as it signed. The same bytes always give the
+    /// same key, so nothing but time depends on this.
+    static RECENT: RefCell<Vec<PublicKey>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The parts of a key that verification needs.
@@ -123,7 +140,7 @@ impl PublicKey {
         }
         let blob = Base64::decode_vec(base64).map_err(|_| KeyError::Line)?;
         let key = Self::from_blob(&blob)?;
-        if key.algorithm.name() != name {
+        if key.algorithm().name() != name {
             return Err(KeyError::OtherType);
         }
         Ok((key, words.next().unwrap_or_default().trim().to_owned()))
@@ -134,6 +151,20 @@ impl PublicKey {
     /// # Errors
     /// As [`PublicKey::parse_line`].
     pub fn from_blob(blob: &[u8]) -> Result<Self, KeyError> {
+        if let Some(known) = RECENT.with_borrow(|recent| recent.iter().find(|key| key.blob() == blob).cloned()) {
+            return Ok(known);
+        }
+        let key = Self::validated(blob)?;
+        RECENT.with_borrow_mut(|recent| {
+            if recent.len() >= RECENT_KEYS {
+                recent.clear();
+            }
+            recent.push(key.clone());
+        });
+        Ok(key)
+    }
+
+    fn validated(blob: &[u8]) -> Result<Self, KeyError> {
         if blob.len() > limits::KEY_LINE_BYTES {
             return Err(KeyError::TooLong);
         }
@@ -144,14 +175,46 @@ impl PublicKey {
         let algorithm = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().as_bytes() == name);
         let algorithm = algorithm
             .ok_or_else(|| KeyError::Unsupported(name.escape_ascii().to_string().chars().take(64).collect()))?;
-        let key = Self { algorithm, blob: blob.to_vec() };
-        key.validate()?;
-        Ok(key)
+        let mut key = Key { algorithm, blob: blob.to_vec(), point: None };
+        key.point = key.validate()?;
+        Ok(Self(Arc::new(key)))
     }
 
-    fn validate(&self) -> Result<(), KeyError> {
+    /// The curve point, for the kinds of ed25519.
+    pub(super) fn point(&self) -> Option<&ed25519_dalek::VerifyingKey> {
+        self.0.point.as_ref()
+    }
+
+    /// The fields after the type's name. `None` where they are not exact.
+    pub(super) fn parts(&self) -> Option<Parts<'_>> {
+        self.0.parts()
+    }
+
+    /// The exact wire encoding.
+    pub fn blob(&self) -> &[u8] {
+        &self.0.blob
+    }
+
+    /// The kind of key.
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.algorithm
+    }
+
+    /// The SHA-256 fingerprint, as `ssh-keygen -l` prints it. For people and for lists of revoked keys.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(Sha256::digest(self.blob()).into())
+    }
+
+    /// The key as a line of a `.pub` file, without a comment.
+    pub fn to_line(&self) -> String {
+        format!("{} {}", self.algorithm().name(), Base64::encode_string(self.blob()))
+    }
+}
+
+impl Key {
+    fn validate(&self) -> Result<Option<ed25519_dalek::VerifyingKey>, KeyError> {
         let ed25519 = |key: &[u8; 32]| match ed25519_dalek::VerifyingKey::from_bytes(key) {
-            Ok(point) if !point.is_weak() && is_reduced(key) => Ok(()),
+            Ok(point) if !point.is_weak() && is_reduced(key) => Ok(Some(point)),
             _ => Err(KeyError::Point),
         };
         let uncompressed = |point: &[u8]| if point.first() == Some(&4) { Ok(()) } else { Err(KeyError::Encoding) };
@@ -164,20 +227,19 @@ impl PublicKey {
                     Algorithm::EcdsaP521 => p521::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok(),
                     _ => p256::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok(),
                 };
-                if valid { Ok(()) } else { Err(KeyError::Point) }
+                if valid { Ok(None) } else { Err(KeyError::Point) }
             }
             Parts::Rsa { exponent, modulus } => {
                 let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
                 let bits =
                     modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros().try_into().unwrap_or(0));
                 let sane = exponent.len() <= 4 && exponent != [1] && odd(exponent) && odd(modulus);
-                if sane && RSA_BITS.contains(&bits) { Ok(()) } else { Err(KeyError::Rsa) }
+                if sane && RSA_BITS.contains(&bits) { Ok(None) } else { Err(KeyError::Rsa) }
             }
         }
     }
 
-    /// The fields after the type's name. `None` where they are not exact.
-    pub(super) fn parts(&self) -> Option<Parts<'_>> {
+    fn parts(&self) -> Option<Parts<'_>> {
         let mut reader = Reader(&self.blob);
         reader.string()?;
         let parts = match self.algorithm {
@@ -199,26 +261,6 @@ impl PublicKey {
         reader.end()?;
         Some(parts)
     }
-
-    /// The exact wire encoding.
-    pub fn blob(&self) -> &[u8] {
-        &self.blob
-    }
-
-    /// The kind of key.
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// The SHA-256 fingerprint, as `ssh-keygen -l` prints it. For people and for lists of revoked keys.
-    pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(Sha256::digest(&self.blob).into())
-    }
-
-    /// The key as a line of a `.pub` file, without a comment.
-    pub fn to_line(&self) -> String {
-        format!("{} {}", self.algorithm.name(), Base64::encode_string(&self.blob))
-    }
 }
 
 /// Whether the coordinate y is below p = 2^255 - 19. Decoding reduces it, so 19 points have a second encoding, and revoking
@@ -228,9 +270,35 @@ fn is_reduced(key: &[u8; 32]) -> bool {
     *first < 0xed || middle.iter().any(|byte| *byte != 0xff) || last & 0x7f != 0x7f
 }
 
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.blob() == other.blob()
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl PartialOrd for PublicKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PublicKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.blob().cmp(other.blob())
+    }
+}
+
+impl Hash for PublicKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.blob().hash(state);
+    }
+}
+
 impl fmt::Debug for PublicKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} {}", self.algorithm.name(), self.fingerprint())
+        write!(out, "{} {}", self.algorithm().name(), self.fingerprint())
     }
 }
 

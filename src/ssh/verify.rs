@@ -1,5 +1,6 @@
 //! The mathematics, one function per family of keys.
 
+use ed25519_dalek::VerifyingKey;
 use rsa::signature::Verifier as _;
 use sha2::{Digest as _, Sha256, Sha512};
 
@@ -66,7 +67,10 @@ impl VerifiedSignature {
         reader.end().ok_or(SignatureError::Encoding)?;
         let signed = presence.as_ref().map_or(signed, |(_, _, token_data)| token_data);
         match parts {
-            Parts::Ed25519(point) | Parts::SkEd25519 { key: point, .. } => ed25519(point, signature, signed)?,
+            Parts::Ed25519(_) | Parts::SkEd25519 { .. } => {
+                let point = key.point().ok_or(SignatureError::Mismatch)?;
+                ed25519(point, signature, signed)?;
+            }
             Parts::Ecdsa(point) | Parts::SkEcdsa { point, .. } => ecdsa(key.algorithm(), point, signature, signed)?,
             Parts::Rsa { exponent, modulus } => rsa(exponent, modulus, label, signature, signed)?,
         }
@@ -89,9 +93,8 @@ fn token_data(application: &[u8], flags: u8, counter: u32, signed: &[u8]) -> Vec
 }
 
 /// RFC 8032 with the strict check: neither malleable signatures nor points of small order.
-fn ed25519(point: &[u8; 32], signature: &[u8], signed: &[u8]) -> Result<(), SignatureError> {
+fn ed25519(key: &VerifyingKey, signature: &[u8], signed: &[u8]) -> Result<(), SignatureError> {
     let signature: &[u8; 64] = signature.try_into().map_err(|_| SignatureError::Encoding)?;
-    let key = ed25519_dalek::VerifyingKey::from_bytes(point).map_err(|_| SignatureError::Mismatch)?;
     key.verify_strict(signed, &ed25519_dalek::Signature::from_bytes(signature)).map_err(|_| SignatureError::Mismatch)
 }
 

@@ -309,3 +309,29 @@ fn the_update_hook_decides_one_ref() {
     world.seal_head(CLAUDE);
     world.push(&["HEAD:refs/heads/main"]).accepted();
 }
+
+#[test]
+fn a_long_push_is_judged_commit_by_commit() {
+    const LENGTH: usize = 300;
+    let world = World::new(AGENTS_EVERYWHERE);
+    let import = |marked: &[usize]| {
+        let mut stream = String::from("reset refs/heads/main\n");
+        for number in 1..=LENGTH {
+            let trailer = if marked.contains(&number) { MARKED[0].1 } else { "" };
+            let message = format!("Work {number}\n\n{trailer}");
+            stream += &format!("commit refs/heads/main\ncommitter A <a@x.dev> {} +0000\n", 1_700_000_000 + number);
+            stream += &format!("data {}\n{message}\nM 644 inline f{}\ndata 1\n0\n", message.len(), number % 20);
+        }
+        world.git_with(&["fast-import", "--quiet", "--force"], stream.as_bytes());
+        world.push(&["--force", "main:refs/heads/main"])
+    };
+    // One commit in each share of the threads, and the first and last of all.
+    let marked = [1, 100, 200, LENGTH];
+    let refused = import(&marked);
+    refused.refused("unsealed-agent-commit");
+    assert!(refused.said.contains(&format!("{} findings in {LENGTH} commits", marked.len())), "{}", refused.said);
+    for number in marked {
+        assert!(refused.said.contains(&format!("\"Work {number}\"")), "{}", refused.said);
+    }
+    import(&[]).accepted();
+}

@@ -136,3 +136,16 @@ fn a_tree_is_as_git_writes_it() {
     let twin = tree(&[("100644", ".gitignore", blob), ("100755", "a.b", blob), ("40000", "a", directory)]);
     world.push(&[&format!("{}:refs/heads/twin", commit_with(&twin))]).accepted();
 }
+
+#[test]
+fn an_object_over_its_ceiling_is_a_limit_however_large() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let base = world.commit("file", "0", "Base\n");
+    let raw = String::from_utf8(world.raw("commit", &base)).unwrap();
+    // Over the ceiling of a commit, and over what is inflated at all.
+    for mebibytes in [2, 70] {
+        let large = world.store("commit", format!("{raw}{}", "x".repeat(mebibytes << 20)).as_bytes());
+        world.push(&[&format!("{large}:refs/heads/large")]).refused("limit-exceeded");
+        world.push(&[&format!("{large}:refs/heads/a"), &format!("{large}:refs/heads/b")]).refused("limit-exceeded");
+    }
+}

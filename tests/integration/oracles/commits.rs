@@ -62,7 +62,7 @@ fn a_commit_reads_as_libgit2_reads_it() {
     let (mut signatures, mut merges, mut encodings) = (0, 0, 0);
     for id in commits {
         let raw = objects.commit(oid(&id)).unwrap();
-        assert_eq!(raw, world.raw("commit", &id));
+        assert_eq!(*raw, world.raw("commit", &id));
         let ours = Commit::parse(&raw, ObjectFormat::Sha1).unwrap();
         let theirs_id = git2::Oid::from_str(&id).unwrap();
         let theirs = repository.find_commit(theirs_id).unwrap();

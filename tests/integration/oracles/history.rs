@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use countersign::git::{GitDir, History, NewCommits, Objects, Quarantine, changes, mainline, new_commits};
+use countersign::git::{
+    GitDir, History, NewCommits, Objects, Quarantine, WalkError, WalkLimits, changes, mainline, new_commits,
+};
 use countersign::oid::{ObjectFormat, Oid};
 
 use super::{Dice, oid, resolve};
@@ -247,7 +249,7 @@ fn new_commits_are_those_of_the_definition_and_of_git() {
                     hidden.iter_mut().for_each(|hidden| *hidden %= COMMITS / 2);
                 }
                 let ids: Vec<Oid> = hidden.iter().map(|hidden| dag.ids[*hidden]).collect();
-                let new = new_commits(&history, dag.ids[tip], &ids, COMMITS).unwrap();
+                let new = new_commits(&history, dag.ids[tip], &ids, limited(COMMITS)).unwrap();
                 dag.check_shape(&new, tip);
                 let (found, defined) = (dag.numbers(&new), dag.defined(tip, &hidden));
                 let name = format!("seed {seed}, {layout:?}, {dates:?}: c{tip} ^{hidden:?}");
@@ -259,11 +261,44 @@ fn new_commits_are_those_of_the_definition_and_of_git() {
                     assert_eq!(found, defined, "{name}");
                 }
                 if let Some(few) = found.len().checked_sub(1) {
-                    assert!(new_commits(&history, dag.ids[tip], &ids, few).is_err(), "{name}: the limit");
+                    assert!(new_commits(&history, dag.ids[tip], &ids, limited(few)).is_err(), "{name}: the limit");
                 }
             }
         }
     }
+}
+
+fn limited(new: usize) -> WalkLimits {
+    WalkLimits { new, reads: usize::MAX }
+}
+
+#[test]
+fn a_false_date_reads_no_more_history_than_the_limit() {
+    const LENGTH: usize = 40;
+    let world = World::new("");
+    let mut stream = String::new();
+    let mut commit = |name: &str, mark: usize, date: usize, from: &str| {
+        stream +=
+            &format!("commit refs/heads/{name}\nmark :{mark}\ncommitter A <a@x.dev> {date} +0000\ndata 1\nx\n{from}");
+    };
+    for number in 1..=LENGTH {
+        commit("main", number, 1_700_000_000 + number, "");
+    }
+    commit("honest", LENGTH + 1, 1_700_000_100, &format!("from :{}\n", LENGTH - 1));
+    commit("false", LENGTH + 2, 0, &format!("from :{}\n", LENGTH - 1));
+    world.git_with(&["fast-import", "--quiet"], stream.as_bytes());
+    let new = |name: &str, reads| {
+        let dir = GitDir::at(&world.clone_dir().join(".git")).unwrap();
+        let objects = Objects::open(&dir, &Quarantine::default(), ObjectFormat::Sha1).unwrap();
+        let id = |name: &str| oid(&world.git(&["rev-parse", name]));
+        let limits = WalkLimits { new: 10, reads };
+        new_commits(&History::new(&objects, &dir), id(name), &[id("main")], limits).map(|new| new.commits.len())
+    };
+    assert!(matches!(new("honest", 5), Ok(1)));
+    assert!(matches!(new("false", LENGTH), Err(WalkError::TooFar(LENGTH))));
+    assert!(matches!(new("false", LENGTH + 1), Ok(1)));
+    world.git(&["commit-graph", "write", "--reachable"]);
+    assert!(matches!(new("false", 0), Ok(1)), "a commit-graph makes reading unnecessary");
 }
 
 #[test]
@@ -281,7 +316,7 @@ fn the_steps_of_the_mainline_add_up() {
             let below: Vec<usize> = dag.reach[tip].iter().copied().filter(|below| *below != tip).collect();
             let old = (!below.is_empty() && !dice.one_in(8)).then(|| *dice.pick(&below));
             let hidden: Vec<Oid> = old.map(|old| dag.ids[old]).into_iter().collect();
-            let new = new_commits(&history, dag.ids[tip], &hidden, COMMITS).unwrap();
+            let new = new_commits(&history, dag.ids[tip], &hidden, limited(COMMITS)).unwrap();
             let steps = mainline(&history, &new, dag.ids[tip], hidden.first().copied()).unwrap();
             let name = format!("seed {seed}: c{old:?}..c{tip}: {steps:?}");
 
