@@ -106,6 +106,10 @@ impl Story {
         self.in_clone(Alice, "countersign sign HEAD --adopt", Works)?;
         self.in_clone(Alice, "git push -q origin main", Works)?;
 
+        self.chapter("Every decision is on record")?;
+        self.in_clone(Alice, "countersign log show --server ../server.git --verdict rejected", Works)?;
+        self.in_clone(Alice, "countersign log verify --server ../server.git", Works)?;
+
         print(&format!(
             "\nThat is all: the server holds only what an agent sealed, a person adopted, or a person wrote.\n\
              Look around in {}; remove it when you are done.\n",

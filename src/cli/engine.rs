@@ -29,6 +29,8 @@ pub(crate) struct Settings {
 pub(crate) enum EngineError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    #[error("cannot open the repository's objects: {0}")]
+    Objects(#[from] ReadError),
     #[error("no policy is given")]
     NoPolicy,
     #[error("the repository has no name: neither --repository nor the policy's `repository` says it")]

@@ -139,7 +139,6 @@ fn enforce(server: &Server, push: &Push) -> Result {
     }
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
-    let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format).map_err(|error| with_causes(&error))?;
     let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
     let settings = Settings {
         policies: server.policies.clone(),
@@ -148,16 +147,19 @@ fn enforce(server: &Server, push: &Push) -> Result {
     };
     let clock = now()?;
     let recorder = server.ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
-    let values = StoredRefs { refs: &refs, objects: &objects };
-    let scene = Scene {
-        dir: &dir,
-        objects: &objects,
-        refs: &values,
-        memory: recorder.as_ref().map_or(&NoMemory, |recorder| recorder),
-        now: recorder.as_ref().map_or(clock, |recorder| recorder.now(clock)),
-    };
+    let judged = Objects::open(&dir, &Quarantine::of_hook(), push.format).map_err(EngineError::Objects);
+    let judged = judged.and_then(|objects| {
+        let scene = Scene {
+            dir: &dir,
+            objects: &objects,
+            refs: &StoredRefs { refs: &refs, objects: &objects },
+            memory: recorder.as_ref().map_or(&NoMemory, |recorder| recorder),
+            now: recorder.as_ref().map_or(clock, |recorder| recorder.now(clock)),
+        };
+        judge(&settings, push, scene)
+    });
     let accepted = |outcome| if server.observe { Outcome::Accepted } else { outcome };
-    match judge(&settings, push, scene) {
+    match judged {
         Ok(judgement) => {
             let outcome = accepted(judgement.verdict.outcome());
             let recorded = recorder.map_or(Ok(()), |recorder| recorder.record(clock, &judgement, outcome));
@@ -202,11 +204,14 @@ pub(super) fn engine_failure(error: &EngineError) -> Failure {
             say(&format!("hint: {}", report::escape(problem.fix.as_bytes(), 600)));
         }
     }
+    if let EngineError::Objects(error) = error {
+        return with_causes(error);
+    }
     let hint = match error {
         EngineError::Policy(PolicyError::NotYet(..) | PolicyError::NotPinned(..)) => {
             "an admin sets the first policy with: countersign install --server REPO.git --policy FILE"
         }
-        EngineError::Policy(_) | EngineError::NoPolicy => {
+        EngineError::Policy(_) | EngineError::NoPolicy | EngineError::Objects(_) => {
             "an admin can see what is wrong with: countersign policy check FILE"
         }
         EngineError::NoRepositoryName | EngineError::OtherRepository { .. } => {

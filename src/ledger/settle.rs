@@ -214,7 +214,8 @@ impl Ledger {
     pub fn compact(&self) -> Result<(), LedgerError> {
         let Some(_lock) = self.try_lock("compacting")? else { return Ok(()) };
         self.compact_refs()?;
-        self.compact_receipts()
+        self.compact_receipts()?;
+        self.remove_leftovers()
     }
 
     /// Changes what is kept of the state, without an entry.

@@ -377,6 +377,21 @@ impl Ledger {
         file.persist(&path).map(drop).map_err(|error| failed(error.error))
     }
 
+    /// Removes files that processes which were killed had begun to write beside the log.
+    pub(super) fn remove_leftovers(&self) -> Result<(), LedgerError> {
+        let failed = |error| LedgerError::Io(self.directory.clone(), error);
+        for entry in std::fs::read_dir(&self.directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let begun = entry.file_name().as_encoded_bytes().starts_with(b".tmp");
+            // One that is being written now is younger, and may be renamed before it is looked at.
+            let modified = if begun { entry.metadata().and_then(|file| file.modified()).ok() } else { None };
+            if modified.is_some_and(|time| time.elapsed().is_ok_and(|age| age > Duration::from_secs(3600))) {
+                std::fs::remove_file(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
