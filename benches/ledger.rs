@@ -158,6 +158,7 @@ fn measure(directory: &Path, records: u64) {
             let ledger = Ledger::open(directory).unwrap();
             let moved = (RefName(b"refs/heads/main".to_vec()), old.map(Id), Some(Id(oid(number))));
             ledger.committed(Timestamp(NOW), &[moved], Witness::PostReceive).unwrap();
+            ledger.compact().unwrap();
         }));
         let wanted = if pushes == 0 { number } else { round * 7919 % pushes };
         looked.push(timed(|| assert!(ledger.receipt(seal(wanted)).unwrap().is_some())));

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::engine::{Judgement, Memory};
 use super::push::Push;
 use super::{Failure, Result, say};
-use crate::decide::{self, Finding, RefVerdict, Severity, Subject, Timestamp};
+use crate::decide::{self, Finding, RefVerdict, Subject, Timestamp};
 use crate::digest::Digest;
 use crate::facts::{Continuity, Facts, SignatureFact, Update};
 use crate::git::{ReadError, Refs};
@@ -179,7 +179,7 @@ fn update_record(
 ) -> UpdateRecord {
     let doubts = verdict.undecided.iter().map(|doubt| FindingRecord {
         code: "undecided".to_owned(),
-        severity: severity_name(doubt.severity).to_owned(),
+        severity: doubt.severity.name().to_owned(),
         rule: doubt.rule.as_ref().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
         object: None,
         author: None,
@@ -212,7 +212,7 @@ fn finding_record(finding: &Finding, facts: &Facts, policy: &Policy) -> FindingR
     };
     FindingRecord {
         code: finding.code.name().to_owned(),
-        severity: severity_name(finding.severity).to_owned(),
+        severity: finding.severity.name().to_owned(),
         rule: finding.rule.as_ref().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
         object: object.map(Id),
         author: object.and_then(|id| author(id, facts, policy)),
@@ -234,16 +234,6 @@ fn author(id: Oid, facts: &Facts, policy: &Policy) -> Option<String> {
 
 fn rule_text(name: &str, file: &str, line: usize) -> String {
     format!("{} ({}:{line})", escape(name.as_bytes(), 80), escape(file.as_bytes(), 80))
-}
-
-/// The name of a severity in the ledger.
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Notice => "notice",
-        Severity::Observed => "observed",
-    }
 }
 
 /// Whose seals and signatures an enforcing rule accepted on a ref: from now on they are received.

@@ -84,6 +84,18 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// Its name in reports for programs and in the ledger.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+            Self::Observed => "observed",
+        }
+    }
+}
+
 /// One reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::entry::{Id, Moved, RefName};
 use super::error::LedgerError;
+use super::kept;
 use super::state::{Recent, State};
 use super::store::Ledger;
 use crate::oid::Oid;
@@ -195,13 +196,13 @@ impl Ledger {
             None if state.refs_cover == 0 => Ok(None),
             _ if state.refs_cover == 0 => Ok(None),
             _ => Err(self.refs_failed(std::io::Error::other(
-                "it is older than the ledger's state; remove state.json, and it is made again",
+                "it is older than the ledger's state; remove state.0 and state.1, and it is made again",
             ))),
         }
     }
 
     fn seen(&self) -> Option<Seen> {
-        let bytes = std::fs::read(self.path(SEEN)).ok()?;
+        let bytes = kept::read(&self.path(SEEN))?;
         let mut lines = bytes.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
         let stamp = String::from_utf8(lines.next()?.to_vec()).ok()?;
         let size = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
@@ -215,7 +216,7 @@ impl Ledger {
             text.extend_from_slice(name);
             text.push(b'\n');
         }
-        self.renew(SEEN, &text)
+        kept::write(&self.path(SEEN), &text).map_err(|error| LedgerError::Io(self.path(SEEN), error))
     }
 
     fn refs_failed(&self, error: std::io::Error) -> LedgerError {

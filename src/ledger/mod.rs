@@ -9,6 +9,7 @@
 mod entry;
 mod error;
 mod fault;
+mod kept;
 mod known;
 mod locks;
 mod merkle;

@@ -190,7 +190,8 @@ impl Ledger {
         if next == indexed {
             return Ok(chosen);
         }
-        let error = std::io::Error::other("a file of receipts is missing; remove state.json, and they are made again");
+        let error =
+            std::io::Error::other("a file of receipts is missing; remove state.0 and state.1, and they are made again");
         Err(failed(error))
     }
 

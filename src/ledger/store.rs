@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::entry::{Entry, Opened, Recovered, Sha256, Time};
 use super::error::LedgerError;
 use super::fault;
+use super::kept;
 use super::locks;
 use super::merkle::{Frontier, leaf};
 use super::record::{self, Record, RecordError};
@@ -222,7 +223,7 @@ impl Ledger {
         let path = self.path(LOG);
         let failed = |error| LedgerError::Io(path.clone(), error);
         let mut file = File::open(&path).map_err(failed)?;
-        let kept = std::fs::read(self.path(STATE)).ok().and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
+        let kept = kept::read(&self.path(STATE)).and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
         if let Some(state) = kept.filter(|state| state.size > 0) {
             let length = file.metadata().map_err(failed)?.len();
             if length < state.bytes {
@@ -337,9 +338,9 @@ impl Ledger {
     }
 
     fn keep_state(&self, state: &State) -> Result<(), LedgerError> {
-        let json = serde_json::to_vec(state)
-            .map_err(|error| LedgerError::Io(self.path(STATE), std::io::Error::other(error)))?;
-        self.renew(STATE, &json)
+        let failed = |error| LedgerError::Io(self.path(STATE), error);
+        let json = serde_json::to_vec(state).map_err(|error| failed(std::io::Error::other(error)))?;
+        kept::write(&self.path(STATE), &json).map_err(failed)
     }
 
     pub(super) fn keep_offsets(&self, first: u64, offsets: &[u64]) -> Result<(), LedgerError> {
@@ -406,7 +407,7 @@ const PUBLIC: &str = "key.pub";
 /// Locked for an append.
 const LOCK: &str = "lock";
 /// See [`State`].
-const STATE: &str = "state.json";
+const STATE: &str = "state";
 /// Where each record begins, eight bytes each.
 const OFFSETS: &str = "offsets";
 

@@ -309,7 +309,6 @@ fn a_log_cut_at_any_byte_of_its_last_record_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let whole = sample(directory.path());
     let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
-    std::fs::remove_file(directory.path().join("state.json")).unwrap();
     for cut in last..whole.len() {
         for zeros in [0, 1, 9] {
             let copy = tempfile::tempdir().unwrap();
@@ -581,7 +580,7 @@ proptest! {
                 Step::KilledBeforeMoving(number, new) => run(now, number, new, 0),
                 Step::OutOfBand(number, new) => refs.set(&format!("refs/heads/{number}"), new),
                 Step::Forget => {
-                    for file in ["state.json", "seen", "offsets"] {
+                    for file in ["state.0", "state.1", "seen.0", "seen.1", "offsets"] {
                         let _ = std::fs::remove_file(directory.path().join(file));
                     }
                 }

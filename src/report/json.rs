@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::escape;
-use crate::decide::{Finding, Outcome, RefVerdict, Severity, Subject, Undecided, Verdict};
+use crate::decide::{Finding, Outcome, RefVerdict, Subject, Undecided, Verdict};
 
 /// The version of the layout, in its `schema` key. Keys may be added under one version; none changes or goes away.
 pub const SCHEMA: u32 = 1;
@@ -81,7 +81,7 @@ fn finding_report(finding: &Finding) -> FindingReport {
     };
     FindingReport {
         code: finding.code.name(),
-        severity: severity_name(finding.severity),
+        severity: finding.severity.name(),
         commit,
         tag,
         subject,
@@ -95,7 +95,7 @@ fn finding_report(finding: &Finding) -> FindingReport {
 
 fn undecided_report(doubt: &Undecided) -> UndecidedReport {
     UndecidedReport {
-        severity: severity_name(doubt.severity),
+        severity: doubt.severity.name(),
         rule: doubt.rule.as_ref().map(|rule| rule.name.clone()),
         message: plain(doubt.reason.as_bytes()),
     }
@@ -103,15 +103,6 @@ fn undecided_report(doubt: &Undecided) -> UndecidedReport {
 
 fn plain(bytes: &[u8]) -> String {
     escape(bytes, 4096)
-}
-
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Notice => "notice",
-        Severity::Observed => "observed",
-    }
 }
 
 fn outcome_name(outcome: Outcome) -> &'static str {
