@@ -27,6 +27,7 @@ pub struct Project {
 
 /// The same push, as git hands it to the hook.
 pub struct HookRun {
+    pub ledger: PathBuf,
     server: PathBuf,
     policy: PathBuf,
     quarantine: Option<PathBuf>,
@@ -229,14 +230,37 @@ impl Lab {
         let input = project.directory.join(format!("input-{}", name.replace('/', "-")));
         let null = "0".repeat(40);
         std::fs::write(&input, format!("{} {} {name}\n", old.unwrap_or(&null), project.new)).unwrap();
-        HookRun { server: project.server(), policy: project.policy(), quarantine: Some(quarantine), input }
+        HookRun {
+            ledger: self.ledger(project),
+            server: project.server(),
+            policy: project.policy(),
+            quarantine: Some(quarantine),
+            input,
+        }
     }
 
     /// A push that only deletes a branch: git makes no quarantine for it.
     pub fn deleting_run(&self, project: &Project) -> HookRun {
         let input = project.directory.join("input-delete");
         std::fs::write(&input, format!("{} {} refs/heads/topic\n", project.old, "0".repeat(40))).unwrap();
-        HookRun { server: project.server(), policy: project.policy(), quarantine: None, input }
+        HookRun {
+            ledger: self.ledger(project),
+            server: project.server(),
+            policy: project.policy(),
+            quarantine: None,
+            input,
+        }
+    }
+
+    /// The project's ledger, which knows its refs.
+    fn ledger(&self, project: &Project) -> PathBuf {
+        let ledger = project.directory.join("ledger");
+        if !ledger.exists() {
+            let mut install = self.command(binary(), &project.directory);
+            install.args(["install", "--server", "server.git", "--policy", "policy.toml", "--ledger", "ledger"]);
+            self.run(install);
+        }
+        ledger
     }
 
     /// The hook, ready to start; `around` is a program that starts it, with arguments.
@@ -244,7 +268,7 @@ impl Lab {
         let mut words = around.to_vec();
         words.extend([binary(), "hook", "pre-receive", "--policy"]);
         let mut command = self.command(words[0], &run.server);
-        command.args(&words[1..]).arg(&run.policy).env("GIT_DIR", ".");
+        command.args(&words[1..]).arg(&run.policy).arg("--ledger").arg(&run.ledger).env("GIT_DIR", ".");
         if let Some(quarantine) = &run.quarantine {
             command.env("GIT_QUARANTINE_PATH", quarantine).env("GIT_OBJECT_DIRECTORY", quarantine);
             command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", run.server.join("objects"));

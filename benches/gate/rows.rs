@@ -28,7 +28,8 @@ pub fn empty_decision(lab: &Lab) -> Vec<Row> {
         timed(|| lab.run(command)) / LOOPS
     };
     let policy = project.policy().display().to_string();
-    let hook = [binary(), "hook", "pre-receive", "--policy", &policy];
+    let ledger = run.ledger.display().to_string();
+    let hook = [binary(), "hook", "pre-receive", "--policy", &policy, "--ledger", &ledger];
     let (ours, peer) = side_by_side(9, || turn(&hook), || turn(&["/bin/true"]));
     vec![Row {
         work: "pre-receive, empty decision, small repository".into(),
@@ -195,9 +196,8 @@ pub fn large_history(lab: &Lab) -> Vec<Row> {
 
 pub fn whole_push(lab: &Lab) -> Vec<Row> {
     let row = |project: &Project, work: &str, target: &'static str| {
-        let hook =
-            format!("#!/bin/sh\nexec '{}' hook pre-receive --policy '{}'\n", binary(), project.policy().display());
-        let (ours, peer) = side_by_side(11, || push_time(lab, project, Some(&hook)), || push_time(lab, project, None));
+        let (ours, peer) =
+            side_by_side(11, || push_time(lab, project, Hooks::Installed), || push_time(lab, project, Hooks::None));
         Row {
             work: work.into(),
             target,
@@ -213,26 +213,29 @@ pub fn whole_push(lab: &Lab) -> Vec<Row> {
 }
 
 /// One push to a fresh copy of the server.
-fn push_time(lab: &Lab, project: &Project, hook: Option<&str>) -> Duration {
+fn push_time(lab: &Lab, project: &Project, hooks: Hooks) -> Duration {
     let copy = project.directory.join("copy.git");
     let _ = std::fs::remove_dir_all(&copy);
     let mut copying = lab.command("cp", &project.directory);
     copying.args(["-r", "server.git", "copy.git"]);
     lab.run(copying);
     let _ = std::fs::remove_dir_all(copy.join("objects/tmp_objdir-incoming-bench"));
-    if let Some(hook) = hook {
-        write_executable(&copy.join("hooks/pre-receive"), hook);
+    let _ = std::fs::remove_dir_all(copy.join("hooks"));
+    if hooks == Hooks::Installed {
+        let mut install = lab.command(binary(), &project.directory);
+        install.args(["install", "--server", "copy.git", "--policy", "policy.toml"]);
+        lab.run(install);
     }
     let mut push = lab.command("git", &project.clone_dir());
     push.args(["push", "-q"]).arg(&copy).arg("main");
     timed(|| assert!(push.status().unwrap().success(), "the push was refused"))
 }
 
-fn write_executable(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+/// Whether the server has hooks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hooks {
+    Installed,
+    None,
 }
 
 pub fn memory(lab: &Lab) -> Vec<Row> {

@@ -251,7 +251,10 @@ impl<'b> Case<'b, '_, '_> {
 
     /// Two weeks before an agent is suspended, every push of its work says so.
     fn review_nears(&mut self, agent: &Principal) {
-        let Some(date) = agent.review_by.filter(|date| date.is_within(REVIEW_NOTICE_DAYS, self.bench.now)) else {
+        let Some(date) = agent
+            .review_by
+            .filter(|date| date.is_within(REVIEW_NOTICE_DAYS, self.bench.now) && !date.is_past(self.bench.now))
+        else {
             return;
         };
         let owner = agent.owner.as_ref().map_or("its owner", |owner| owner.as_str());

@@ -10,6 +10,9 @@ mod movement;
 mod protected;
 mod tags;
 
+#[cfg(test)]
+mod tests;
+
 pub use code::Code;
 pub use finding::{Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
 

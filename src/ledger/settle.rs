@@ -63,7 +63,10 @@ impl Ledger {
             entries.extend(reports(&unexplained, time, Witness::Refs));
             if attempt.outcome == Outcome::Accepted {
                 for update in &attempt.updates {
-                    if refs.value(&update.name.0)?.map(Id) != update.old {
+                    let value = refs.value(&update.name.0)?.map(Id);
+                    // Git takes the deletion of a ref that is gone already.
+                    let is_gone = value.is_none() && update.new.is_none();
+                    if value != update.old && !is_gone {
                         return Err(LedgerError::RefMoved(update.name.to_string()));
                     }
                 }
