@@ -48,15 +48,17 @@ fn newest(path: &Path) -> Option<(u8, Slot)> {
 }
 
 fn slot(path: &Path) -> Option<Slot> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.read_to_end(&mut bytes).ok()?;
-    let (generation, rest) = bytes.split_first_chunk::<8>()?;
-    let (length, rest) = rest.split_first_chunk::<8>()?;
-    let (said, rest) = rest.split_first_chunk::<32>()?;
-    let generation = u64::from_be_bytes(*generation);
-    // A longer content that stood here before is not cut off.
-    let content = rest.get(..usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
-    (digest(generation, content) == Digest::from_bytes(*said)).then(|| Slot { generation, content: content.to_vec() })
+    let mut file = File::open(path).ok()?;
+    let mut header = [0; HEADER];
+    file.read_exact(&mut header).ok()?;
+    let (generation, rest) = header.split_first_chunk::<8>()?;
+    let (length, said) = rest.split_first_chunk::<8>()?;
+    let (generation, length) = (u64::from_be_bytes(*generation), u64::from_be_bytes(*length));
+    // A longer content that stood here before is not cut off, and not read.
+    let mut content = Vec::new();
+    file.take(length).read_to_end(&mut content).ok()?;
+    let whole = u64::try_from(content.len()).ok()? == length && digest(generation, &content).as_bytes() == said;
+    whole.then_some(Slot { generation, content })
 }
 
 fn digest(generation: u64, content: &[u8]) -> Digest {
