@@ -15,12 +15,13 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use countersign::canonical::{Id, RefName, Sha256, Time};
 use countersign::decide::Timestamp;
 use countersign::digest::Digest;
 use countersign::id::RepositoryName;
 use countersign::ledger::{
-    Attempt, CurrentRefs, Decided, Entry, Id, Ledger, LedgerError, Outcome, RefName, Settled, Sha256, Signatures, Time,
-    UpdateRecord, Witness, Work, read,
+    Attempt, CurrentRefs, Decided, Entry, Ledger, LedgerError, Outcome, Settled, Signatures, UpdateRecord, Witness,
+    Work, read,
 };
 use countersign::oid::Oid;
 use countersign::ssh::PrivateKey;

@@ -6,6 +6,8 @@
 
 #![cfg_attr(test, allow(clippy::string_slice))]
 
+pub mod approval;
+pub mod canonical;
 pub mod cli;
 pub mod commit;
 pub mod decide;

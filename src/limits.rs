@@ -69,3 +69,9 @@ pub const REFUSED_PER_HOUR: u64 = 1000;
 
 /// Findings that the ledger keeps of one ref update, and characters of each one's text; of more, the number and the digest.
 pub const RECORDED_FINDINGS: usize = 20;
+
+/// Bytes of one approval: that of [`APPROVED_COMMITS`] is about 1.5 MiB.
+pub const APPROVAL_BYTES: usize = 4 << 20;
+
+/// Commits of one approval. What a person cannot look at in one sitting is not approved in one record.
+pub const APPROVED_COMMITS: usize = 5_000;

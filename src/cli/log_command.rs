@@ -10,11 +10,11 @@ use super::check::full_name;
 use super::local::git;
 use super::recording::{ServerRefs, ledger_failure};
 use super::{Exit, Failure, Result, print, say};
+use crate::canonical::{Id, RefName, Time};
 use crate::decide::Timestamp;
 use crate::git::{GitDir, Refs};
 use crate::ledger::{
-    self, CurrentRefs, Entry, FindingRecord, Id, LedgerError, Moved, Outcome, RefName, Settled, Signatures, Time,
-    UpdateRecord,
+    self, CurrentRefs, Entry, FindingRecord, LedgerError, Moved, Outcome, Settled, Signatures, UpdateRecord,
 };
 use crate::oid::{ObjectFormat, Oid};
 use crate::report::escape;

@@ -6,13 +6,13 @@ use std::path::Path;
 use super::engine::{Judgement, Memory};
 use super::push::Push;
 use super::{Failure, Result, say};
+use crate::canonical::{Id, RefName, Sha256};
 use crate::decide::{self, Finding, RefVerdict, Subject, Timestamp};
 use crate::digest::Digest;
 use crate::facts::{Continuity, Facts, SignatureFact, Update};
 use crate::git::{ReadError, Refs};
 use crate::ledger::{
-    Attempt, CurrentRefs, FindingRecord, Id, Ledger, LedgerError, LeftOut, Outcome, RefName, Sha256, State,
-    UpdateRecord, Work,
+    Attempt, CurrentRefs, FindingRecord, Ledger, LedgerError, LeftOut, Outcome, State, UpdateRecord, Work,
 };
 use crate::limits;
 use crate::oid::Oid;

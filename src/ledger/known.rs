@@ -5,11 +5,12 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
 
-use super::entry::{Id, Moved, RefName};
+use super::entry::Moved;
 use super::error::LedgerError;
 use super::kept;
 use super::state::{Recent, State};
 use super::store::Ledger;
+use crate::canonical::{Id, RefName};
 use crate::oid::Oid;
 
 /// The refs of the repository, as its files have them.

@@ -9,10 +9,11 @@ use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
-use super::entry::{Entry, Outcome, RefName, UpdateRecord};
+use super::entry::{Entry, Outcome, UpdateRecord};
 use super::error::LedgerError;
 use super::state::State;
 use super::store::Ledger;
+use crate::canonical::RefName;
 use crate::decide::Timestamp;
 use crate::digest::Digest;
 

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{
-    Continued, Decided, Entry, Found, Id, Moved, Outcome, RefName, Settled, Sha256, Suppressed, Time, Unexplained,
-    UpdateRecord, Witness, Work,
+    Continued, Decided, Entry, Found, Moved, Outcome, Settled, Suppressed, Unexplained, UpdateRecord, Witness, Work,
 };
 use super::error::LedgerError;
 use super::known::CurrentRefs;
 use super::scan::{self, Signatures};
 use super::state::{IN_FLIGHT, Move, State};
 use super::store::Ledger;
+use crate::canonical::{Id, RefName, Sha256, Time};
 use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::limits;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Entry, Id, Outcome, RefName, Settled, Sha256, Time, UpdateRecord};
+use super::entry::{Entry, Outcome, Settled, UpdateRecord};
 use super::merkle::{Frontier, leaf};
+use crate::canonical::{Id, RefName, Sha256, Time};
 use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::oid::Oid;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, Open
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::entry::{Entry, Opened, Recovered, Sha256, Time};
+use super::entry::{Entry, Opened, Recovered};
 use super::error::LedgerError;
 use super::fault;
 use super::kept;
@@ -15,6 +15,7 @@ use super::locks;
 use super::merkle::{Frontier, leaf};
 use super::record::{self, Record, RecordError};
 use super::state::State;
+use crate::canonical::{Sha256, Time};
 use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::id::RepositoryName;

@@ -9,6 +9,7 @@ use std::process::Command;
 use proptest::prelude::*;
 
 use super::*;
+use crate::canonical::{Id, RefName, Sha256};
 use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::id::RepositoryName;

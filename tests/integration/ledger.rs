@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use countersign::canonical::{Id, RefName, Sha256};
 use countersign::commit::parse_trailers;
 use countersign::decide::Timestamp;
 use countersign::digest::Digest;
 use countersign::id::RepositoryName;
-use countersign::ledger::{
-    Attempt, CurrentRefs, Id, Ledger, LedgerError, Outcome, RefName, Sha256, UpdateRecord, Witness, Work,
-};
+use countersign::ledger::{Attempt, CurrentRefs, Ledger, LedgerError, Outcome, UpdateRecord, Witness, Work};
 use countersign::oid::Oid;
 use countersign::ssh::PrivateKey;
 

@@ -1,0 +1,20 @@
+//! The approval: a person's signed record over an ordered set of commits and changes, for one target ref. FORMAT.md is its
+//! specification.
+//!
+//! Bytes become a [`ClaimedApproval`] by strict parsing, and that a [`VerifiedApproval`] by its signature. Whether the key is that
+//! of a person who may approve, and what the record covers, is decided elsewhere.
+
+mod envelope;
+mod place;
+mod statement;
+
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod tests;
+
+pub use envelope::{
+    ApprovalError, ClaimedApproval, NAMESPACE, PAYLOAD_TYPE, VerifiedApproval, pre_authentication, seal_envelope,
+};
+pub use place::Place;
+pub use statement::{Approval, ApprovedCommit, Decision, PREDICATE_TYPE, STATEMENT_TYPE};
