@@ -162,8 +162,9 @@ fn enforce(server: &Server, push: &Push) -> Result {
     match judged {
         Ok(judgement) => {
             let outcome = accepted(judgement.verdict.outcome());
-            let recorded = recorder.map_or(Ok(()), |recorder| recorder.record(clock, &judgement, outcome));
+            let recorded = recorder.map_or(Ok(Vec::new()), |recorder| recorder.record(clock, &judgement, outcome));
             if !server.observe {
+                recorded.iter().flatten().for_each(|moved| say(&format!("warning: {moved}")));
                 tell(&judgement.verdict);
             }
             match recorded {

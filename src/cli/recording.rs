@@ -5,14 +5,14 @@ use std::path::Path;
 
 use super::engine::{Judgement, Memory};
 use super::push::Push;
-use super::{Failure, Result, say};
+use super::{Failure, Result};
 use crate::canonical::{Id, RefName, Sha256};
 use crate::decide::{self, Finding, RefVerdict, Subject, Timestamp};
 use crate::digest::Digest;
 use crate::facts::{Continuity, Facts, SignatureFact, Update};
 use crate::git::{ReadError, Refs};
 use crate::ledger::{
-    Attempt, CurrentRefs, FindingRecord, Ledger, LedgerError, LeftOut, Outcome, State, UpdateRecord, Work,
+    Attempt, CurrentRefs, FindingRecord, Ledger, LedgerError, LeftOut, Moved, Outcome, State, UpdateRecord, Work,
 };
 use crate::limits;
 use crate::oid::Oid;
@@ -85,8 +85,13 @@ impl<'a> Recorder<'a> {
         clock.max(self.state.time())
     }
 
-    /// Records a decision with all it rests on, and says which refs moved with none.
-    pub(super) fn record(self, clock: Timestamp, judgement: &Judgement, outcome: decide::Outcome) -> Result<()> {
+    /// Records a decision with all it rests on. Returns what is to be told of refs that moved with none.
+    pub(super) fn record(
+        self,
+        clock: Timestamp,
+        judgement: &Judgement,
+        outcome: decide::Outcome,
+    ) -> Result<Vec<String>> {
         let updates = judgement.verdict.refs.iter().map(|verdict| {
             let update = judgement.facts.updates.iter().find(|update| update.name == verdict.name);
             update_record(verdict, update, &judgement.facts, &judgement.policy, outcome)
@@ -103,14 +108,14 @@ impl<'a> Recorder<'a> {
         self.write(attempt)
     }
 
-    /// Records that nothing could be decided.
+    /// Records that nothing could be decided. Returns as [`Recorder::record`] does.
     pub(super) fn record_failure(
         self,
         clock: Timestamp,
         push: &Push,
         error: &str,
         outcome: decide::Outcome,
-    ) -> Result<()> {
+    ) -> Result<Vec<String>> {
         let updates = push.updates.iter().map(|update| UpdateRecord {
             name: RefName(update.name.clone()),
             old: update.old.map(Id),
@@ -133,18 +138,15 @@ impl<'a> Recorder<'a> {
         self.write(attempt)
     }
 
-    fn write(self, attempt: Attempt) -> Result<()> {
+    fn write(self, attempt: Attempt) -> Result<Vec<String>> {
         let recorded = self.ledger.decide(attempt, &self.refs).map_err(|error| ledger_failure(&error))?;
-        for moved in recorded.unexplained {
-            let value = |id: Option<Id>| id.map_or_else(|| "nothing".to_owned(), |id| id.0.short());
+        let value = |id: Option<Id>| id.map_or_else(|| "nothing".to_owned(), |id| id.0.short());
+        let tell = |moved: &Moved| {
             let name = escape(&moved.name.0, 200);
-            say(&format!(
-                "warning: {name} moved from {} to {} with no decision of this gate; it is on record now",
-                value(moved.from),
-                value(moved.to)
-            ));
-        }
-        Ok(())
+            let (from, to) = (value(moved.from), value(moved.to));
+            format!("{name} moved from {from} to {to} with no decision of this gate; it is on record now")
+        };
+        Ok(recorded.unexplained.iter().map(tell).collect())
     }
 }
 
