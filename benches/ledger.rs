@@ -64,6 +64,7 @@ fn update(number: u64) -> UpdateRecord {
         outcome: Outcome::Accepted,
         findings: Vec::new(),
         left_out: None,
+        approvals: Vec::new(),
         work: vec![Work {
             principal: "claude-code".into(),
             key: "SHA256:Y8rvSqrN7eLmuU+B865WBD+wqeUlOipmbJkd+s4zMVU".into(),

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::commit::{Malformed, MalformedTrailers};
+use crate::approval::{ApprovalError, Landing, Place, VerifiedApproval};
+use crate::commit::{Approves, Malformed, MalformedTrailers};
 use crate::decide::Timestamp;
 use crate::digest::Digest;
-use crate::id::Id;
+use crate::id::{Id, RepositoryName};
 use crate::marks::Mark;
 use crate::oid::Oid;
 use crate::policy::Problem;
@@ -18,6 +19,8 @@ use crate::ssh::{SignatureError, VerifiedSignature};
 /// Everything about one push.
 #[derive(Debug, Default)]
 pub struct Facts {
+    /// The name that seals and approvals are bound to.
+    pub repository: Option<RepositoryName>,
     /// The ref updates. Their order has no meaning.
     pub updates: Vec<Update>,
     /// Every commit that some rule looks at.
@@ -26,6 +29,31 @@ pub struct Facts {
     pub tags: BTreeMap<Oid, TagFacts>,
     /// When seals and signatures were first received, by their digest, where that matters and where it was before this push.
     pub receipts: BTreeMap<Digest, Timestamp>,
+    /// The records of approvals for each ref that the push updates and some rule asks approvals for, with those that the push
+    /// brings, by the full name of the ref.
+    pub approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
+}
+
+/// One record of an approval.
+#[derive(Debug)]
+pub struct ApprovalFact {
+    /// Where it is stored.
+    pub place: Place,
+    /// The record, or why it is none.
+    pub record: Result<VerifiedApproval, ApprovalError>,
+    /// Whether the ledger knows it to have landed.
+    pub spent: bool,
+}
+
+/// What a push does at the place of a record.
+#[derive(Debug)]
+pub struct RecordUpdate {
+    /// The place; `None` where the name is not that of one.
+    pub place: Option<Place>,
+    /// The record, or why it is none; `None` where it is deleted.
+    pub record: Option<Result<VerifiedApproval, ApprovalError>>,
+    /// When the record that it replaces was issued.
+    pub replaces: Option<Timestamp>,
 }
 
 /// One ref and where the push would move it.
@@ -53,6 +81,10 @@ pub struct Update {
     pub continuity: Continuity,
     /// Where this ref holds a policy in force: what is wrong with the policy the push would leave there.
     pub policy: Option<PolicyOnRef>,
+    /// Where this ref is of the namespace of approvals: what the push does there.
+    pub record: Option<RecordUpdate>,
+    /// What would land on the ref, for rules that ask for approvals. Rules refer to it by position.
+    pub landings: Vec<Landing>,
 }
 
 /// How a new value relates to the old one.
@@ -97,8 +129,26 @@ pub struct Judged {
     pub rule: usize,
     /// The commits that are new for this rule's requirements.
     pub commits: Vec<JudgedCommit>,
+    /// What is new for its approvals; `None` where it asks for none.
+    pub sought: Option<Sought>,
     /// What could not be found out for this rule.
     pub doubt: Option<Doubt>,
+}
+
+impl Judged {
+    /// What a rule looks at where there is nothing to look at.
+    pub const fn nothing(rule: usize) -> Self {
+        Self { rule, commits: Vec::new(), sought: None, doubt: None }
+    }
+}
+
+/// What one rule wants approved in one update.
+#[derive(Debug)]
+pub struct Sought {
+    /// The commits that are new for its approvals.
+    pub commits: Vec<JudgedCommit>,
+    /// The position in [`Update::landings`] of what lands.
+    pub landing: usize,
 }
 
 /// A commit as one rule meets it.
@@ -135,6 +185,16 @@ pub struct CommitFacts {
     pub summary: Vec<u8>,
     /// The email address of its author field, raw: a claim. Empty where the commit has no single reading.
     pub author: Vec<u8>,
+    /// The email address of its committer field, raw: a claim.
+    pub committer: Vec<u8>,
+    /// Its change against its first parent; `None` where a tree is malformed.
+    pub change: Option<Digest>,
+    /// Whether it changes nothing.
+    pub is_empty: bool,
+    /// The digest of its message above our trailers.
+    pub message: Digest,
+    /// Where its signer approves what it brings in.
+    pub approves: Vec<Approves>,
     /// Its place among the commits of the push: each comes after its parents.
     pub position: usize,
     /// Whether it has one reading.
@@ -149,7 +209,7 @@ pub struct CommitFacts {
     pub signature: SignatureFact,
     /// The traces of AI agents in author and message.
     pub marks: Vec<Mark>,
-    /// For a merge signed by a service: whether it differs somewhere from all its parents.
+    /// For a merge signed by a service: whether it is nothing but the merge of its parents.
     pub merge: MergeFact,
 }
 
@@ -162,14 +222,14 @@ pub enum Form {
     Malformed(Malformed),
 }
 
-/// What a merge brings besides what its parents hold.
+/// What a merge is besides what its parents hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MergeFact {
     /// Not a merge, or not examined because no rule could depend on it.
     Unexamined,
-    /// Every entry equals that of a parent.
+    /// It is what merging its parents gives.
     AddsNothing,
-    /// Some entry differs from all parents.
+    /// It is something else, or its parents do not merge without a conflict.
     AddsContent,
 }
 

@@ -75,3 +75,15 @@ pub const APPROVAL_BYTES: usize = 4 << 20;
 
 /// Commits of one approval. What a person cannot look at in one sitting is not approved in one record.
 pub const APPROVED_COMMITS: usize = 5_000;
+
+/// Bytes of a file whose two sides are merged again to tell whether a merge is clean: a source file of this size is generated.
+pub const MERGED_BYTES: u64 = 2 << 20;
+
+/// Bytes of such files in one push, three versions each. Beyond it merges count as not clean, and are approved as they are.
+pub const MERGED_BYTES_IN_ALL: u64 = 96 << 20;
+
+/// Records of approvals that one push may bring, and signatures on them that are verified for one ref.
+pub const APPROVALS: usize = 20_000;
+
+/// Seconds by which an approver's clock may be ahead of the server's before an approval counts as issued in the future.
+pub const CLOCK_SKEW: i64 = 60;

@@ -21,6 +21,9 @@ pub enum ApprovalError {
     /// It is over [`limits::APPROVAL_BYTES`] or [`limits::APPROVED_COMMITS`].
     #[error("it is larger than {} bytes or has more than {} commits", limits::APPROVAL_BYTES, limits::APPROVED_COMMITS)]
     TooLarge,
+    /// The object is no blob.
+    #[error("it is a {0} and no blob")]
+    Object(&'static str),
     /// It is not the JSON that it should be.
     #[error("{0}")]
     Json(String),

@@ -4,6 +4,7 @@
 //! Bytes become a [`ClaimedApproval`] by strict parsing, and that a [`VerifiedApproval`] by its signature. Whether the key is that
 //! of a person who may approve, and what the record covers, is decided elsewhere.
 
+mod coverage;
 mod envelope;
 mod place;
 mod statement;
@@ -13,8 +14,9 @@ mod example;
 #[cfg(test)]
 mod tests;
 
+pub use coverage::{Brought, Content, Coverage, Landing, Near, Step, Use, concerns, coverage, near};
 pub use envelope::{
     ApprovalError, ClaimedApproval, NAMESPACE, PAYLOAD_TYPE, VerifiedApproval, pre_authentication, seal_envelope,
 };
-pub use place::Place;
+pub use place::{PREFIX, Place};
 pub use statement::{Approval, ApprovedCommit, Decision, PREDICATE_TYPE, STATEMENT_TYPE};

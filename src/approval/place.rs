@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::id::Id;
 
 /// The namespace of records.
-const PREFIX: &str = "refs/countersign/approvals/";
+pub const PREFIX: &str = "refs/countersign/approvals/";
 
 /// The ref of one person's record on one change for one target: approvers never collide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -46,8 +46,8 @@ pub struct Approval {
     /// The full name of the ref that the commits may land on.
     #[serde(rename = "ref")]
     pub name: String,
-    /// The one merge base of `head` and the ref's value.
-    pub base: Id,
+    /// The one merge base of `head` and the ref's value; `None` where the ref does not exist or shares no history.
+    pub base: Option<Id>,
     /// The last commit.
     pub head: Id,
     /// The combined change from `base` to `head`.
@@ -155,7 +155,7 @@ impl Approval {
         let mut ids: Vec<Id> = self.commits.iter().map(|commit| commit.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let formats = ids.iter().chain([&self.base, &self.head]).all(|id| id.0.format() == self.head.0.format());
+        let formats = ids.iter().chain([&self.head]).chain(&self.base).all(|id| id.0.format() == self.head.0.format());
         if ids.len() != self.commits.len() || self.commits.last().is_none_or(|last| last.id != self.head) || !formats {
             return invalid("commits");
         }

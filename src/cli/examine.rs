@@ -3,16 +3,14 @@
 use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
-use crate::commit::{Block, Commit, RawSignature, parse_trailers};
+use crate::commit::{Block, Commit, RawSignature, above_our_lines, parse_trailers};
 use crate::digest::Digest;
 use crate::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
-use crate::git::{
-    Change, ChangeError, EntryMode, MalformedTree, Objects, ReadError, Stores, changes, digest, own_entries,
-};
+use crate::git::{Change, ChangeError, EntryMode, MalformedTree, Objects, ReadError, Stores, changes, digest};
 use crate::id::RepositoryName;
 use crate::marks::{Catalogue, MarkSource};
 use crate::oid::Oid;
-use crate::policy::{self, Below, Policy, Rule};
+use crate::policy::{Below, Policy, Rule};
 use crate::seal::{self, Root};
 use crate::ssh::ClaimedSignature;
 
@@ -97,6 +95,11 @@ impl<'a> Examiner<'a> {
             id,
             summary: summary(&raw),
             author: Vec::new(),
+            committer: Vec::new(),
+            change: None,
+            is_empty: false,
+            message: Digest::of(b""),
+            approves: Vec::new(),
             position: 0,
             form: Form::Canonical,
             tree_fault: None,
@@ -117,23 +120,24 @@ impl<'a> Examiner<'a> {
     /// Fills in the facts. Returns the commit's change as far as some rule's paths cover it.
     fn read_commit(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<Vec<Change>, Doubt> {
         facts.author = commit.author.email.to_vec();
+        facts.committer = commit.committer.email.to_vec();
+        facts.message = Digest::of(above_our_lines(commit.message));
         let mut sensitive = Vec::new();
         let parent_tree = commit.parents.first().map(|parent| self.tree_of(*parent)).transpose()?;
-        let change = match changes(self.objects, parent_tree, commit.tree) {
+        match changes(self.objects, parent_tree, commit.tree) {
             Ok(changes) => {
-                let change = digest(&changes, commit.tree);
+                facts.is_empty = changes.is_empty();
+                facts.change = Some(digest(&changes, commit.tree));
                 sensitive = self.sensitive(changes);
-                Some(change)
             }
             Err(error @ ChangeError::Malformed { reason: MalformedTree::TooDeep, .. }) => {
                 return Err(Doubt::Limit(error.to_string()));
             }
             Err(error @ ChangeError::Malformed { .. }) => {
                 facts.tree_fault = Some(error.to_string());
-                None
             }
             Err(error) => return Err(change_doubt(error)),
-        };
+        }
         facts.marks = self.standard.marks.find(&MarkSource {
             author_name: commit.author.name,
             author_email: commit.author.email,
@@ -143,9 +147,10 @@ impl<'a> Examiner<'a> {
             Err(fault) => facts.seals = Err(fault),
             Ok(trailers) => {
                 facts.drafted = trailers.drafted;
+                facts.approves = trailers.approves;
                 // Without a change there is nothing to hold a seal against; the tree fault refuses the commit.
-                let blocks = trailers.blocks.iter().filter(|_| change.is_some());
-                let verify = |block| self.verify_seal(commit, block, change.unwrap_or(Digest::of(b"")));
+                let blocks = trailers.blocks.iter().filter_map(|block| Some((block, facts.change?)));
+                let verify = |(block, change)| self.verify_seal(commit, block, change);
                 // Facts of every commit are held at once, so they take no more room than they need.
                 let mut seals: Vec<SealFact> = blocks.map(verify).collect();
                 seals.shrink_to_fit();
@@ -154,7 +159,6 @@ impl<'a> Examiner<'a> {
         }
         if !facts.seals.as_ref().is_ok_and(|seals| !seals.is_empty()) {
             facts.signature = signature_fact(commit.signature.as_ref());
-            facts.merge = self.merge_fact(commit, &facts.signature)?;
         }
         Ok(sensitive)
     }
@@ -183,19 +187,9 @@ impl<'a> Examiner<'a> {
         SealFact { agent: block.claim.agent.clone(), role: block.claim.role.clone(), outcome }
     }
 
-    fn merge_fact(&self, commit: &Commit<'_>, signature: &SignatureFact) -> Result<MergeFact, Doubt> {
-        let SignatureFact::Good(signature) = signature else { return Ok(MergeFact::Unexamined) };
-        let service =
-            self.standard.policy.by_key(signature.key()).is_some_and(|holder| holder.kind == policy::Kind::Service);
-        if !service || commit.parents.len() < 2 {
-            return Ok(MergeFact::Unexamined);
-        }
-        let trees = commit.parents.iter().map(|parent| self.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
-        match own_entries(self.objects, &trees, commit.tree) {
-            Ok(own) if own.is_empty() => Ok(MergeFact::AddsNothing),
-            Ok(_) | Err(ChangeError::Malformed { .. }) => Ok(MergeFact::AddsContent),
-            Err(error) => Err(change_doubt(error)),
-        }
+    /// The name that seals are bound to.
+    pub(super) fn repository(&self) -> &'a RepositoryName {
+        self.standard.repository
     }
 
     /// The tree of a commit, well formed or not.

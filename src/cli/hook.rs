@@ -158,6 +158,10 @@ fn enforce(server: &Server, push: &Push) -> Result {
         };
         judge(&settings, push, scene)
     });
+    if recorder.is_none() && judged.as_ref().is_ok_and(|judgement| judgement.policy.spends_approvals()) {
+        return Err(Failure::new("the policy asks for approvals, and without a ledger nobody knows which have landed")
+            .hint("an admin can install the hook again, which makes one: countersign install --server REPO.git --policy FILE"));
+    }
     let accepted = |outcome| if server.observe { Outcome::Accepted } else { outcome };
     match judged {
         Ok(judgement) => {

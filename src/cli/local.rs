@@ -186,6 +186,10 @@ impl RefValues for TrackedRefs<'_> {
         Ok(tracked.into_iter().filter_map(|found| Some((on_remote(&found.name)?, found.commit))).collect())
     }
 
+    fn list(&self, prefix: &str) -> std::result::Result<Vec<(Vec<u8>, Oid)>, ReadError> {
+        self.local.refs.list(prefix)
+    }
+
     fn head_branch(&self) -> std::result::Result<Option<String>, ReadError> {
         let head = self.local.refs.symbolic(&format!("{}HEAD", self.prefix()))?;
         Ok(head.and_then(|name| name.strip_prefix(&self.prefix()).map(|branch| format!("refs/heads/{branch}"))))

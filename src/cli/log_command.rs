@@ -315,6 +315,8 @@ fn update_text(update: &UpdateRecord) -> String {
     let commits = if update.commits == 1 { "1 commit".to_owned() } else { format!("{} commits", update.commits) };
     let who: Vec<String> =
         update.work.iter().map(|work| format!("{} of {}", work.commits.len(), work.principal)).collect();
+    let who: Vec<String> =
+        who.into_iter().chain(update.approvals.iter().map(|one| format!("approved by {}", one.approver))).collect();
     let work = if who.is_empty() { String::new() } else { format!(", {}", who.join(", ")) };
     let (old, new) = (value(update.old), value(update.new));
     let mut lines = format!("  {} {old}..{new}: {}, {commits}{work}\n", shown(&update.name), word(update.outcome));
@@ -518,6 +520,15 @@ pub(super) fn history(directory: &Path, commit: Oid) -> Result<Vec<String>> {
                     let holders = update.work.iter().filter(|work| work.commits.iter().any(|(own, _)| own.0 == commit));
                     lines.extend(holders.map(|work| {
                         format!("          {}: work of {}, key {}", shown(&update.name), work.principal, work.key)
+                    }));
+                    let holds = update.work.iter().any(|work| work.commits.iter().any(|(own, _)| own.0 == commit));
+                    lines.extend(update.approvals.iter().filter(|_| holds).map(|approval| {
+                        format!(
+                            "          {}: approved by {}, {}",
+                            shown(&update.name),
+                            approval.approver,
+                            approval.digest
+                        )
                     }));
                     let about = update.findings.iter().filter(|finding| finding.object == Some(Id(commit)));
                     lines.extend(about.map(|finding| format!("          {}: {}", finding.code, finding.detail)));

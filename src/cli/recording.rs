@@ -7,12 +7,13 @@ use super::engine::{Judgement, Memory};
 use super::push::Push;
 use super::{Failure, Result};
 use crate::canonical::{Id, RefName, Sha256};
-use crate::decide::{self, Finding, RefVerdict, Subject, Timestamp};
+use crate::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
 use crate::digest::Digest;
-use crate::facts::{Continuity, Facts, SignatureFact, Update};
+use crate::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
 use crate::git::{ReadError, Refs};
 use crate::ledger::{
-    Attempt, CurrentRefs, FindingRecord, Ledger, LedgerError, LeftOut, Moved, Outcome, State, UpdateRecord, Work,
+    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, State,
+    UpdateRecord, Work,
 };
 use crate::limits;
 use crate::oid::Oid;
@@ -125,6 +126,7 @@ impl<'a> Recorder<'a> {
             findings: Vec::new(),
             left_out: None,
             work: Vec::new(),
+            approvals: Vec::new(),
         });
         let attempt = Attempt {
             now: clock,
@@ -204,7 +206,12 @@ fn update_record(
         findings,
         left_out,
         work: update.filter(|_| accepted).map(|update| work(update, facts, policy)).unwrap_or_default(),
+        approvals: if accepted { verdict.landed.iter().map(landed).collect() } else { Vec::new() },
     }
+}
+
+fn landed(approval: &Landed) -> LandedApproval {
+    LandedApproval { approver: approval.approver.to_string(), digest: Sha256(approval.digest) }
 }
 
 fn finding_record(finding: &Finding, facts: &Facts, policy: &Policy) -> FindingRecord {
@@ -264,6 +271,11 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
         if let SignatureFact::Good(signature) = &tag.signature {
             receive(tag.id, signature.key(), signature.digest());
         }
+    }
+    if let Some(RecordUpdate { record: Some(Ok(approval)), .. }) = &update.record
+        && let Some(blob) = update.new
+    {
+        receive(blob, approval.signature().key(), approval.signature().digest());
     }
     makers.into_iter().map(|((principal, key), commits)| Work { principal, key, commits }).collect()
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::id::Id;
+use crate::id::{Id, RepositoryName};
 use crate::limits;
 use crate::seal::{self, Claim};
 
@@ -18,6 +18,9 @@ const PREFIX: &[u8] = b"countersign-";
 /// The key of the claim that a person took over an agent's commit.
 pub(crate) const DRAFTED: &str = "Countersign-Drafted";
 
+/// The key by which the signer of a merge approves what it brings in.
+pub(crate) const APPROVES: &str = "Countersign-Approves";
+
 /// Our trailers in one message.
 #[derive(Clone, Debug, Default)]
 pub struct Trailers {
@@ -25,6 +28,27 @@ pub struct Trailers {
     pub blocks: Vec<Block>,
     /// The agents a person says they took this commit over from.
     pub drafted: Vec<Id>,
+    /// Where the signer of this merge approves what it brings in.
+    pub approves: Vec<Approves>,
+}
+
+/// The value of a `Countersign-Approves` trailer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approves {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The full name of the ref.
+    pub name: Vec<u8>,
+}
+
+impl Approves {
+    fn parse(value: &[u8]) -> Option<Self> {
+        let space = value.iter().position(|byte| *byte == b' ')?;
+        let repository = RepositoryName::parse(value.get(..space)?)?;
+        let name = value.get(space + 1..)?;
+        let plain = name.starts_with(b"refs/") && !name.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
+        plain.then(|| Self { repository, name: name.to_vec() })
+    }
 }
 
 /// A claimed seal with its place in the message.
@@ -142,6 +166,13 @@ fn split_lines(message: &[u8]) -> Vec<Line<'_>> {
     lines
 }
 
+/// What an approval binds of a message: all that stands above its first line of ours, so that a seal may be renewed.
+pub fn above_our_lines(message: &[u8]) -> &[u8] {
+    let lines = split_lines(message);
+    let end = lines.iter().find(|line| is_ours(line.text)).map_or(message.len(), |line| line.span.start);
+    message.get(..end).unwrap_or(message)
+}
+
 /// Whether a line begins like a trailer of ours, in any case.
 pub fn is_our_line(line: &[u8]) -> bool {
     is_ours(line)
@@ -202,9 +233,10 @@ enum Key {
     Task,
     Seal,
     Drafted,
+    Approves,
 }
 
-const KEYS: [(Key, &str); 7] = [
+const KEYS: [(Key, &str); 8] = [
     (Key::Agent, seal::AGENT_KEY),
     (Key::Role, seal::ROLE_KEY),
     (Key::Model, seal::MODEL_KEY),
@@ -212,6 +244,7 @@ const KEYS: [(Key, &str); 7] = [
     (Key::Task, seal::TASK_KEY),
     (Key::Seal, seal::SEAL_KEY),
     (Key::Drafted, DRAFTED),
+    (Key::Approves, APPROVES),
 ];
 
 impl Reader {
@@ -245,9 +278,13 @@ impl Reader {
                 self.open = Some(OpenBlock::new(line.span.start, agent));
                 Ok(())
             }
-            (Key::Agent | Key::Drafted, Some(_)) => Err(TrailerFault::Unclosed),
+            (Key::Agent | Key::Drafted | Key::Approves, Some(_)) => Err(TrailerFault::Unclosed),
             (Key::Drafted, None) => {
                 self.trailers.drafted.push(Id::parse(value).ok_or(TrailerFault::Value(name))?);
+                Ok(())
+            }
+            (Key::Approves, None) => {
+                self.trailers.approves.push(Approves::parse(value).ok_or(TrailerFault::Value(name))?);
                 Ok(())
             }
             (Key::Seal, Some(block)) => self.close(block, value, line),
@@ -293,7 +330,7 @@ impl OpenBlock {
             Key::Model => self.model = Some(plain()?),
             Key::Session => self.session = Some(plain()?),
             Key::Task => self.task = Some(plain()?),
-            Key::Agent | Key::Seal | Key::Drafted => return Err(TrailerFault::Order(name)),
+            Key::Agent | Key::Seal | Key::Drafted | Key::Approves => return Err(TrailerFault::Order(name)),
         }
         self.last = key;
         Ok(())

@@ -13,6 +13,9 @@ mod tag;
 pub use headers::Malformed;
 pub use ident::Ident;
 pub(crate) use message::DRAFTED;
-pub use message::{Block, MalformedTrailers, TrailerFault, Trailers, ends_in_trailers, is_our_line, parse_trailers};
+pub use message::{
+    Approves, Block, MalformedTrailers, TrailerFault, Trailers, above_our_lines, ends_in_trailers, is_our_line,
+    parse_trailers,
+};
 pub use raw::{Commit, RawSignature};
 pub use tag::{Tag, TagTarget};

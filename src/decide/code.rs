@@ -40,6 +40,14 @@ codes! {
     UnsignedCommit "unsigned-commit"
     UnknownSigner "unknown-signer"
     BadSignature "bad-signature"
+    ApprovalMissing "approval-missing"
+    ApprovalVoid "approval-void"
+    ApprovalExpired "approval-expired"
+    ApprovalMalformed "approval-malformed"
+    ApproverNotAllowed "approver-not-allowed"
+    ApproverNotDistinct "approver-not-distinct"
+    PresenceMissing "presence-missing"
+    NotDistinct "not-distinct"
     ForcePushDenied "force-push-denied"
     DeleteDenied "delete-denied"
     RefDenied "ref-denied"
@@ -61,7 +69,19 @@ impl Code {
     pub const fn concerns_identity(self) -> bool {
         !matches!(
             self,
-            Self::ForcePushDenied | Self::DeleteDenied | Self::RefDenied | Self::PolicyInvalid | Self::LimitExceeded
+            Self::ApprovalMissing
+                | Self::ApprovalVoid
+                | Self::ApprovalExpired
+                | Self::ApprovalMalformed
+                | Self::ApproverNotAllowed
+                | Self::ApproverNotDistinct
+                | Self::PresenceMissing
+                | Self::NotDistinct
+                | Self::ForcePushDenied
+                | Self::DeleteDenied
+                | Self::RefDenied
+                | Self::PolicyInvalid
+                | Self::LimitExceeded
         )
     }
 

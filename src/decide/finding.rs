@@ -1,5 +1,7 @@
 //! What a decision consists of.
 
+use crate::digest::Digest;
+use crate::id::Id;
 use crate::oid::Oid;
 use crate::policy::Rule;
 
@@ -27,6 +29,17 @@ pub struct RefVerdict {
     pub findings: Vec<Finding>,
     /// What could not be decided.
     pub undecided: Vec<Undecided>,
+    /// The approvals that land with the update if it is accepted.
+    pub landed: Vec<Landed>,
+}
+
+/// An approval that lands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Landed {
+    /// The person.
+    pub approver: Id,
+    /// The digest of the statement.
+    pub digest: Digest,
 }
 
 /// What becomes of a push.

@@ -1,9 +1,10 @@
 //! Who made a commit, and whether the rule accepts that: all findings about identity.
 
-use super::{Bench, Code, Docket, Subject, Timestamp};
+use super::{Ballot, Bench, Code, Docket, Subject, Timestamp};
 use crate::commit::TrailerFault;
 use crate::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SealFact, SignatureFact};
 use crate::marks::{Mark, Strength};
+use crate::oid::Oid;
 use crate::policy::{Identity, Kind, Marks, Permission, Principal, Standing};
 use crate::seal;
 use crate::ssh::PublicKey;
@@ -12,30 +13,17 @@ use crate::ssh::PublicKey;
 const REVIEW_NOTICE_DAYS: i64 = 14;
 
 /// Judges one commit under one rule.
-pub(super) fn judge(bench: &Bench<'_>, judged: &JudgedCommit, commit: &CommitFacts, docket: &mut Docket<'_>) {
+pub(super) fn judge(
+    bench: &Bench<'_>,
+    judged: &JudgedCommit,
+    commit: &CommitFacts,
+    ballot: Option<&Ballot<'_>>,
+    docket: &mut Docket<'_>,
+) {
     if bench.rule.identity == Identity::None && !restricts_agents(bench) {
         return;
     }
-    let mut case = Case { bench, judged, commit, docket };
-    if let Form::Malformed(reason) = &commit.form {
-        if reason.is_limit() {
-            return case.find(Code::LimitExceeded, reason.to_string(), "split the commit".to_owned());
-        }
-        let hint = "make the commit again with git: git commit --amend --no-edit, or git rebase".to_owned();
-        return case.find(Code::MalformedCommit, format!("the commit has no single reading: {reason}"), hint);
-    }
-    if let Some(fault) = &commit.tree_fault {
-        let hint = "git fsck names the tree; make it again with git add and git commit".to_owned();
-        case.find(Code::MalformedTree, fault.clone(), hint);
-    }
-    match case.maker() {
-        Maker::Faulty => {}
-        Maker::Agent(agent) => case.allowed(agent),
-        Maker::Adopted => case.adopted(),
-        Maker::Person => case.unmarked(),
-        Maker::Service(service) => case.service(service),
-        Maker::Unproven(fault) => case.unproven(fault),
-    }
+    Case { bench, judged, commit, ballot, docket }.judge();
 }
 
 /// A rule without an identity requirement may still say whose work it refuses.
@@ -70,10 +58,33 @@ struct Case<'b, 'd, 'u> {
     bench: &'b Bench<'b>,
     judged: &'b JudgedCommit,
     commit: &'b CommitFacts,
+    ballot: Option<&'b Ballot<'b>>,
     docket: &'d mut Docket<'u>,
 }
 
 impl<'b> Case<'b, '_, '_> {
+    fn judge(&mut self) {
+        if let Form::Malformed(reason) = &self.commit.form {
+            if reason.is_limit() {
+                return self.find(Code::LimitExceeded, reason.to_string(), "split the commit".to_owned());
+            }
+            let hint = "make the commit again with git: git commit --amend --no-edit, or git rebase".to_owned();
+            return self.find(Code::MalformedCommit, format!("the commit has no single reading: {reason}"), hint);
+        }
+        if let Some(fault) = &self.commit.tree_fault {
+            let hint = "git fsck names the tree; make it again with git add and git commit".to_owned();
+            self.find(Code::MalformedTree, fault.clone(), hint);
+        }
+        match self.maker() {
+            Maker::Faulty => {}
+            Maker::Agent(agent) => self.allowed(agent),
+            Maker::Adopted => self.adopted(),
+            Maker::Person => self.unmarked(),
+            Maker::Service(service) => self.service(service),
+            Maker::Unproven(fault) => self.unproven(fault),
+        }
+    }
+
     fn maker(&mut self) -> Maker<'b> {
         let signer = self.signer();
         match &self.commit.seals {
@@ -283,11 +294,15 @@ impl<'b> Case<'b, '_, '_> {
         self.faint_marks();
     }
 
-    /// A service carries what others made. Without approvals, only a merge that adds nothing and a listed service pass.
+    /// A service carries what others made: a merge that adds nothing, or approved commits in another form. Unless the rule lists
+    /// it, what it carries is judged in its place.
     fn service(&mut self, service: &Principal) {
         let listed = self.bench.rule.services.contains(&service.id);
         if listed || self.commit.merge == MergeFact::AddsNothing {
             return;
+        }
+        if let Some(carried) = self.ballot.and_then(|ballot| ballot.carried(self.commit.id)) {
+            return carried.iter().for_each(|id| self.carried(service, *id));
         }
         let detail = format!("service {} signed it, but carries work that it did not make", service.id);
         if self.mark().is_some() {
@@ -297,6 +312,21 @@ impl<'b> Case<'b, '_, '_> {
             let hint =
                 format!("merge without squashing, or ask an admin to list {} in the rule's services", service.id);
             self.find(Code::UnknownSigner, detail, hint);
+        }
+    }
+
+    /// Judges an approved commit that a service has made another of.
+    fn carried(&mut self, service: &Principal, id: Oid) {
+        match self.bench.facts.commits.get(&id) {
+            Some(commit) => {
+                let (bench, judged) = (self.bench, self.judged);
+                Case { bench, judged, commit, ballot: None, docket: &mut *self.docket }.judge();
+            }
+            None => {
+                let detail = format!("service {} carries {}, which is not in this repository", service.id, id.short());
+                let hint = "push the branch that was approved as well".to_owned();
+                self.find(Code::UnknownSigner, detail, hint);
+            }
         }
     }
 

@@ -3,18 +3,24 @@
 //! Each file holds one rule with its findings and tests. Rules see one update, or one commit of one update, at a time and
 //! only add findings, so neither the order of rules nor that of commits can matter, and knowing less never accepts more.
 
+mod approvals;
+mod ballot;
 mod code;
 mod finding;
 mod identity;
 mod movement;
 mod protected;
+mod records;
 mod tags;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
+use ballot::Ballot;
 pub use code::Code;
-pub use finding::{Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
+pub use finding::{Finding, Landed, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
 
 use crate::digest::Digest;
 use crate::facts::{Doubt, Facts, Judged, Update};
@@ -33,15 +39,17 @@ pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
 }
 
 fn judge_update(policy: &Policy, facts: &Facts, update: &Update, now: Timestamp) -> RefVerdict {
-    let mut docket = Docket { update, findings: Vec::new(), undecided: Vec::new() };
+    let mut docket = Docket { update, now, findings: Vec::new(), undecided: Vec::new(), landed: BTreeSet::new() };
     protected::judge(policy, update, &mut docket);
+    records::judge(policy, facts, update, &mut docket);
     if let Some(doubt) = &update.doubt {
         docket.doubt(None, doubt);
     }
-    let mut commits = std::collections::BTreeSet::new();
+    let mut commits = BTreeSet::new();
     for judged in &update.judged {
         let Some(rule) = policy.rules().get(judged.rule) else { continue };
-        commits.extend(judged.commits.iter().map(|commit| commit.id));
+        let sought = judged.sought.iter().flat_map(|sought| &sought.commits);
+        commits.extend(judged.commits.iter().chain(sought).map(|commit| commit.id));
         judge_rule(&Bench { policy, facts, rule, now }, judged, &mut docket);
     }
     docket.into_verdict(commits.len())
@@ -55,14 +63,18 @@ fn judge_rule(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>) {
     if !bench.rule.is_path_rule() {
         tags::judge(bench, docket);
     }
+    let landing = judged.sought.as_ref().and_then(|sought| docket.update.landings.get(sought.landing));
+    let ballot = landing.map(|landing| Ballot::new(bench, &docket.update.name, landing));
+    docket.landed.extend(ballot.iter().flat_map(Ballot::landed));
     for commit in &judged.commits {
         match bench.facts.commits.get(&commit.id) {
-            Some(facts) => identity::judge(bench, commit, facts, docket),
+            Some(facts) => identity::judge(bench, commit, facts, ballot.as_ref(), docket),
             None => {
                 docket.doubt(Some(bench.rule), &Doubt::Unreadable(format!("commit {} was not examined", commit.id)))
             }
         }
     }
+    approvals::judge(bench, judged.sought.as_ref(), ballot.as_ref(), docket);
 }
 
 /// What every rule is judged with.
@@ -83,8 +95,11 @@ impl Bench<'_> {
 /// Collects the findings of one update.
 struct Docket<'a> {
     update: &'a Update,
+    now: Timestamp,
     findings: Vec<Finding>,
     undecided: Vec<Undecided>,
+    /// Approvals that land with the update.
+    landed: BTreeSet<Landed>,
 }
 
 impl Docket<'_> {
@@ -135,6 +150,7 @@ impl Docket<'_> {
             commits,
             findings: self.findings,
             undecided: self.undecided,
+            landed: self.landed.into_iter().collect(),
         }
     }
 }

@@ -13,10 +13,6 @@ pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
             "git push without refs/replace/*; graft locally if you need it".to_owned(),
         );
     }
-    if update.name.starts_with(b"refs/countersign/") {
-        let detail = "this namespace is reserved for approvals, which this version does not have".to_owned();
-        docket.protect(Code::RefDenied, detail, "push under refs/heads/ or refs/tags/".to_owned());
-    }
     if let Some(rule) = policy.case_alias(&update.name) {
         let detail = format!(
             "but for case the name is one that rule \"{}\" ({}:{}) governs",

@@ -107,6 +107,11 @@ fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
         id: oid(number),
         summary: b"Work".to_vec(),
         author: b"a@x".to_vec(),
+        committer: b"a@x".to_vec(),
+        change: Some(Digest::of(b"change")),
+        is_empty: false,
+        message: Digest::of(message),
+        approves: Vec::new(),
         position: number,
         form: Form::Canonical,
         tree_fault: None,
@@ -143,7 +148,7 @@ fn facts(policy: &Policy, commits: &[(Proof, bool)]) -> Facts {
     let judged = |rule: usize| Judged {
         rule,
         commits: (0..commits.len()).map(|number| JudgedCommit { id: oid(number), touched: None }).collect(),
-        doubt: None,
+        ..Judged::nothing(rule)
     };
     let update = Update {
         name: b"refs/heads/main".to_vec(),
@@ -157,6 +162,8 @@ fn facts(policy: &Policy, commits: &[(Proof, bool)]) -> Facts {
         doubt: None,
         continuity: Continuity::Unbroken,
         policy: None,
+        record: None,
+        landings: Vec::new(),
     };
     let numbered = commits.iter().enumerate();
     let commits: BTreeMap<Oid, CommitFacts> =

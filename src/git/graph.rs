@@ -50,6 +50,14 @@ impl<'o> History<'o> {
         }
     }
 
+    /// The parents of a commit that the repository has had before, in order.
+    ///
+    /// # Errors
+    /// [`ReadError`] if it is missing or unreadable.
+    pub fn parents(&self, id: Oid) -> Result<Rc<[Oid]>, ReadError> {
+        self.node(id).map(|node| node.parents)
+    }
+
     /// A commit as its object has it.
     pub(super) fn object_node(&self, id: Oid) -> Result<Node, ReadError> {
         let raw = self.objects.commit(id)?;

@@ -1,4 +1,4 @@
-//! The only place that names gix: objects (quarantine first), refs, trees, changes and the walk over new commits.
+//! The only place that names gix and libgit2: objects (quarantine first), refs, trees, changes and the walk over new commits.
 //!
 //! A pushed object is read from the bytes git received and from nowhere else: replace refs, grafts and repository-local
 //! configuration are never consulted. An object that is missing or cannot be read is a [`ReadError`], never "nothing to check".
@@ -9,6 +9,7 @@ mod change;
 mod environment;
 mod graph;
 mod mainline;
+mod merge;
 mod objects;
 mod refs;
 mod tree;
@@ -18,6 +19,7 @@ pub use change::{Change, ChangeError, Changes, changes, digest, entry_at, own_en
 pub use environment::{GitDir, Quarantine};
 pub use graph::History;
 pub use mainline::{Step, mainline};
+pub use merge::{Merge, MergeBase, is_clean_merge, merge_base};
 pub use objects::{Kind, Objects, ReadError, Stores};
 pub use refs::{PeeledRef, Refs, peel};
 pub use tree::{Entry, EntryMode, MalformedTree};

@@ -87,6 +87,8 @@ pub struct Stores {
     stored: Vec<PathBuf>,
     /// Tree entries read so far, by all who opened these stores.
     entries_read: Arc<AtomicU64>,
+    /// Bytes of text read to be merged.
+    bytes_merged: Arc<AtomicU64>,
 }
 
 impl Stores {
@@ -136,7 +138,7 @@ impl Objects {
             }
         }
         let incoming = quarantine.incoming.as_ref().map(canonical).transpose()?.filter(|path| !stored.contains(path));
-        Stores { format, incoming, stored, entries_read: Arc::default() }.open()
+        Stores { format, incoming, stored, entries_read: Arc::default(), bytes_merged: Arc::default() }.open()
     }
 
     /// Where these objects lie.
@@ -222,6 +224,22 @@ impl Objects {
         let entries = u64::try_from(entries).unwrap_or(limits::TREE_ENTRIES);
         let before = self.places.entries_read.fetch_add(entries, Ordering::Relaxed);
         before.saturating_add(entries) <= limits::TREE_ENTRIES
+    }
+
+    /// Counts bytes of text that were read to be merged. False once there are more than [`limits::MERGED_BYTES_IN_ALL`].
+    pub(super) fn within_merge_budget(&self, bytes: usize) -> bool {
+        let bytes = u64::try_from(bytes).unwrap_or(limits::MERGED_BYTES_IN_ALL);
+        let before = self.places.bytes_merged.fetch_add(bytes, Ordering::Relaxed);
+        before.saturating_add(bytes) <= limits::MERGED_BYTES_IN_ALL
+    }
+
+    /// The id that a blob of this content has.
+    ///
+    /// # Errors
+    /// [`ReadError::Write`] if SHA-1 finds the content to be part of a collision attack.
+    pub(super) fn blob_id(&self, content: &[u8]) -> Result<Oid, ReadError> {
+        let id = gix::objs::compute_hash(gix_format(self.places.format), gix::objs::Kind::Blob, content);
+        id.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
     }
 
     /// Stores a commit as a loose object. Only a desk does so, never the enforcing path.

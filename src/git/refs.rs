@@ -119,6 +119,16 @@ impl Refs {
         }
     }
 
+    /// The refs whose names begin with `prefix`, which ends in a slash, with their values as they are.
+    ///
+    /// # Errors
+    /// [`ReadError::Refs`] if one cannot be read.
+    pub fn list(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>, ReadError> {
+        let platform = self.store.iter().map_err(failed)?;
+        let found = platform.prefixed(prefix.try_into().map_err(failed)?).map_err(failed)?;
+        own_values(found).map(|values| values.into_iter().collect())
+    }
+
     /// All refs that `wanted` selects, peeled to commits; those that lead to none are left out.
     ///
     /// # Errors

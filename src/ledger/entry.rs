@@ -114,6 +114,19 @@ pub struct UpdateRecord {
     /// What an enforcing rule accepted, by whom.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub work: Vec<Work>,
+    /// The approvals that landed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<LandedApproval>,
+}
+
+/// An approval that landed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LandedApproval {
+    /// The id of the person.
+    pub approver: String,
+    /// The digest of the statement.
+    pub digest: Sha256,
 }
 
 /// One finding.

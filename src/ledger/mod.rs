@@ -26,8 +26,8 @@ mod example;
 mod tests;
 
 pub use entry::{
-    Continued, Decided, Entry, FindingRecord, Found, LeftOut, Moved, Opened, Outcome, Recovered, Settled, Suppressed,
-    Unexplained, UpdateRecord, Witness, Work,
+    Continued, Decided, Entry, FindingRecord, Found, LandedApproval, LeftOut, Moved, Opened, Outcome, Recovered,
+    Settled, Suppressed, Unexplained, UpdateRecord, Witness, Work,
 };
 pub use error::LedgerError;
 pub use known::CurrentRefs;

@@ -49,7 +49,8 @@ fn postings_of(entry: &Entry, number: u64, found: &mut Vec<Posting>) {
         _ => return,
     };
     let work = updates.iter().flat_map(|update| &update.work).flat_map(|work| &work.commits);
-    found.extend(work.map(|(_, digest)| posting(&digest.0, number)));
+    let landed = updates.iter().flat_map(|update| &update.approvals).map(|approval| &approval.digest);
+    found.extend(work.map(|(_, digest)| digest).chain(landed).map(|digest| posting(&digest.0, number)));
 }
 
 /// One file of postings over the entries from `from` up to, and without, `to`.
@@ -62,7 +63,7 @@ struct Segment {
 
 impl Ledger {
     /// The time at which a seal or signature, by the digest of its SSHSIG blob, was first accepted under an enforcing rule on a
-    /// ref that then moved. `None` if it never was.
+    /// ref that then moved, or at which an approval, by the digest of its statement, landed. `None` if it never was.
     ///
     /// # Errors
     /// [`LedgerError`] if the ledger cannot be read.
@@ -78,6 +79,7 @@ impl Ledger {
             };
             let holds = |update: &&UpdateRecord| {
                 update.work.iter().any(|work| work.commits.iter().any(|(_, accepted)| accepted.0 == digest))
+                    || update.approvals.iter().any(|approval| approval.digest.0 == digest)
             };
             let refs: Vec<&RefName> = updates.iter().filter(holds).map(|update| &update.name).collect();
             if self.is_committed(&backlog, decision, &refs)? {

@@ -311,11 +311,12 @@ fn parts(updates: &[UpdateRecord]) -> Vec<Vec<UpdateRecord>> {
     parts
 }
 
-/// One update in pieces: the first has the findings, each some of the work.
+/// One update in pieces: the first has the findings, with the others the work and the approvals.
 fn pieces(update: &UpdateRecord) -> Vec<UpdateRecord> {
-    let bare = UpdateRecord { work: Vec::new(), ..update.clone() };
+    let bare = UpdateRecord { work: Vec::new(), approvals: Vec::new(), ..update.clone() };
     let again = UpdateRecord { findings: Vec::new(), left_out: None, ..bare.clone() };
-    let mut pieces = vec![bare];
+    let mut approvals = update.approvals.chunks(COMMITS_PER_PIECE);
+    let mut pieces = vec![UpdateRecord { approvals: approvals.next().unwrap_or_default().to_vec(), ..bare }];
     let mut room = COMMITS_PER_PIECE;
     for work in &update.work {
         let mut rest = work.commits.as_slice();
@@ -331,6 +332,9 @@ fn pieces(update: &UpdateRecord) -> Vec<UpdateRecord> {
                 piece.work.push(Work { commits: now.to_vec(), ..work.clone() });
             }
         }
+    }
+    for approvals in approvals {
+        pieces.push(UpdateRecord { approvals: approvals.to_vec(), ..again.clone() });
     }
     pieces
 }

@@ -69,6 +69,7 @@ pub(super) fn update(name_: &str, old: Option<u8>, new: Option<u8>) -> UpdateRec
         findings: Vec::new(),
         left_out: None,
         work: Vec::new(),
+        approvals: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A rule in words, for `countersign explain`.
 
-use super::{AgentsAllowed, Identity, Marks, Mode, Permission, Policy, Rule, Since};
+use super::{AgentsAllowed, Approvals, Identity, Marks, Mode, Permission, Policy, Rule, Since, Whose};
 
 impl Policy {
     /// What a rule asks, a sentence each.
@@ -51,6 +51,9 @@ impl Policy {
             let ids: Vec<&str> = rule.services.iter().map(crate::id::Id::as_str).collect();
             words.push(format!("Commits of these services are accepted: {}.", ids.join(", ")));
         }
+        if let Some(approvals) = &rule.approvals {
+            words.extend(approvals.describe());
+        }
         if rule.force_push == Permission::Deny {
             words.push("The ref cannot be forced: its new value contains the old one.".to_owned());
         }
@@ -63,6 +66,47 @@ impl Policy {
                 Since::Commit(id) => id.to_string(),
             });
             words.push(format!("History up to {} is exempt.", points.collect::<Vec<_>>().join(", ")));
+        }
+        words
+    }
+}
+
+impl Approvals {
+    /// Who may approve, as the policy names them.
+    pub fn from_text(&self) -> String {
+        self.from_names.join(", ")
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let whose = match self.whose {
+            Whose::Agents => "Agents' work",
+            Whose::Everyone => "Every commit",
+        };
+        let people = if self.count == 1 { "1 person".to_owned() } else { format!("{} people", self.count) };
+        let mut words = vec![format!(
+            "{whose} is approved by {people} from {}, none of whom made it: countersign approve.",
+            self.from_text()
+        )];
+        if let Some(age) = self.max_age {
+            words.push(format!("An approval counts for {age}."));
+        }
+        if self.verification {
+            words.push("It is signed with a hardware key that verified who touched it.".to_owned());
+        } else if self.presence {
+            words.push("It is signed with a hardware key that somebody touched.".to_owned());
+        }
+        if self.independent {
+            words.push(
+                "It comes from somebody who does not stand behind the work already: not an agent's owner, not in the author or \
+                 committer field, not the signer, not who pushes."
+                    .to_owned(),
+            );
+        }
+        if self.signed_merge {
+            words.push(
+                "A merge that one of them signed, with the trailer Countersign-Approves, approves what it brings in."
+                    .to_owned(),
+            );
         }
         words
     }

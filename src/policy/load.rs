@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
+use super::approvals::Whose;
 use super::glob::Below;
 use super::principals::{Principal, Registry};
 use super::problem::{Problem, Weight};
@@ -55,6 +56,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     building.registry.check(&mut problems);
     let rules = building.rules(&parsed, &mut problems);
     check_since(&rules, &mut problems);
+    check_approvals(&rules, &mut problems);
     check_satisfiable(&rules, &building.registry, &mut problems);
     problems.0.sort_by(|a, b| (&a.at, a.weight, &a.message).cmp(&(&b.at, b.weight, &b.message)));
     problems.0.dedup();
@@ -257,6 +259,27 @@ fn check_satisfiable(rules: &[Rule], registry: &Registry, problems: &mut Problem
     }
 }
 
+/// Approvals count for nothing where what they are about is not known, or can be forced away.
+fn check_approvals(rules: &[Rule], problems: &mut Problems) {
+    for rule in rules.iter().filter(|rule| rule.mode != Mode::Off) {
+        let Some(approvals) = &rule.approvals else { continue };
+        let knows = |other: &Rule| other.identity != Identity::None;
+        if approvals.whose == Whose::Agents && rule.identity == Identity::None && !rule.is_backed(rules, knows) {
+            let message = "approvals are asked for agents' work, and no rule asks who made a commit";
+            problems.error(&rule.at, message, "add identity = \"agents\" to the rule, or say for = \"everyone\"");
+        }
+        let keeps = |other: &Rule| other.force_push == Permission::Deny;
+        if rule.force_push == Permission::Allow && !rule.is_backed(rules, keeps) {
+            let message = "approvals are asked for, but a force-push may drop what was approved";
+            if rule.is_path_rule() {
+                problems.warn(&rule.at, message, "add a rule for these refs with force-push = \"deny\"");
+            } else {
+                problems.error(&rule.at, message, "add force-push = \"deny\" and delete = \"deny\"");
+            }
+        }
+    }
+}
+
 /// A ref that anybody may move exempts whatever it is moved to.
 fn check_since(rules: &[Rule], problems: &mut Problems) {
     use Permission::Deny;
@@ -293,20 +316,24 @@ fn digest(files: &[Layered]) -> Digest {
     Digest::from_bytes(hash.finalize().into())
 }
 
-/// What is missing for a policy to live in the repository that it governs, on `name` at `path`: its own file must be under a
-/// rule. Approvals will be asked for here; until then it is every author's identity, so that no silent commit changes it.
+/// What is missing for a policy to live in the repository that it governs, on `name` at `path`: a change of its own file must
+/// need approvals, whoever makes it, so that nobody weakens it alone.
 pub fn check_self_protection(policy: &Policy, name: &[u8], path: &[u8]) -> Vec<Problem> {
     let guards = |rule: &&Rule| {
         let covers = !rule.is_path_rule() || rule.touches(path, Below::Named).is_some();
-        rule.mode == Mode::Enforce && rule.identity == Identity::Everyone && covers && rule.matches_ref(name)
+        let asks = rule.approvals.as_ref().is_some_and(|approvals| approvals.whose == Whose::Everyone);
+        rule.mode == Mode::Enforce && asks && covers && rule.matches_ref(name)
     };
     if policy.rules().iter().any(|rule| guards(&rule)) {
         return Vec::new();
     }
     let (name, path) = (String::from_utf8_lossy(name), String::from_utf8_lossy(path));
-    let message =
-        format!("no enforcing rule asks for everyone's identity on {path} of {name}, where the policy itself lives");
-    let fix =
-        format!("add [[rule]] name = \"policy\" refs = [\"{name}\"] paths = [\"{path}\"] identity = \"everyone\"");
+    let message = format!(
+        "no enforcing rule asks for approvals of everyone's changes to {path} on {name}, where the policy itself lives"
+    );
+    let fix = format!(
+        "add [[rule]] name = \"policy\" refs = [\"{name}\"] paths = [\"{path}\"] with [rule.approvals] \
+         for = \"everyone\" from = [\"...\"]"
+    );
     vec![Problem::of_file(&path, message, fix)]
 }

@@ -1,5 +1,6 @@
 //! The policy: raw TOML with places, then a valid policy with every reference resolved. POLICY.md is its reference.
 
+mod approvals;
 mod date;
 mod describe;
 mod glob;
@@ -15,6 +16,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use approvals::{Approvals, Span, Whose};
 pub use date::Date;
 pub use glob::{Below, Case, Glob, GlobError};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
@@ -116,6 +118,11 @@ impl Policy {
     /// Whether any rule does more than observe.
     pub fn enforces(&self) -> bool {
         self.rules.iter().any(|rule| rule.mode > Mode::Observe) || self.refuses_unmatched.is_some()
+    }
+
+    /// Whether an enforcing rule asks for approvals, which land once.
+    pub fn spends_approvals(&self) -> bool {
+        self.rules.iter().any(|rule| rule.mode == Mode::Enforce && rule.approvals.is_some())
     }
 
     /// What happens where a ref moved with no decision.

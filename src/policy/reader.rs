@@ -68,7 +68,6 @@ const NOT_BUILT: &[(&str, &str)] = &[
     ("services", "accounts"),
     ("services", "unsigned"),
     ("revoked", "grants"),
-    ("rule", "approvals"),
     ("rule", "submitters"),
 ];
 
@@ -139,6 +138,15 @@ impl<'t> Table<'t> {
             problems.error(&at, format!("`{key}` is not a whole number"), format!("write {key} = 1"));
         }
         number.map(|value| Located { value, at })
+    }
+
+    /// `true` or `false`; false where the key is missing.
+    pub(super) fn flag(&mut self, key: &'static str, problems: &mut Problems) -> bool {
+        let Some((value, at)) = self.get(key) else { return false };
+        value.as_bool().unwrap_or_else(|| {
+            problems.error(&at, format!("`{key}` is not true or false"), format!("write {key} = true, without quotes"));
+            false
+        })
     }
 
     /// A local date.

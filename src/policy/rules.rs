@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::approvals::Approvals;
 use super::glob::{Below, Case, Glob};
 use super::principals::{Kind, Principal, Registry, id};
 use super::problem::Location;
@@ -121,6 +122,8 @@ pub struct Rule {
     pub delete: Permission,
     /// The points whose history it exempts.
     pub since: BTreeSet<Since>,
+    /// What it asks of approvals.
+    pub approvals: Option<Approvals>,
     refs: Patterns,
     /// The patterns of its classes, with the name each goes by; `None` for the whole tree.
     paths: Option<BTreeMap<String, Patterns>>,
@@ -172,6 +175,30 @@ impl Rule {
         self.refs.include.iter().filter(|glob| glob.is_literal()).map(Glob::as_str)
     }
 
+    /// Whether every ref that this pattern of another rule can match is one of this rule's, as far as their texts tell: a plain
+    /// name is matched, and a pattern is here as it is there or lies below one that ends in `**`.
+    pub(super) fn includes_pattern(&self, pattern: &Glob, excluded: &[Glob]) -> bool {
+        if pattern.is_literal() {
+            return self.matches_ref(pattern.as_str().as_bytes());
+        }
+        let within = |own: &Glob| {
+            let below = own.as_str().strip_suffix("**").is_some_and(|top| pattern.as_str().starts_with(top));
+            own == pattern || (below && !own.as_str().trim_end_matches('*').contains('*'))
+        };
+        self.refs.include.iter().any(within) && self.refs.exclude.iter().all(|own| excluded.contains(own))
+    }
+
+    /// Whether enforcing rules among `rules` for which `holds` is true match every ref that this one matches.
+    pub(super) fn is_backed(&self, rules: &[Self], holds: impl Fn(&Self) -> bool) -> bool {
+        let backing = |pattern: &Glob| {
+            rules.iter().any(|other| {
+                let stands = other.mode == Mode::Enforce && !other.is_path_rule() && holds(other);
+                stands && other.includes_pattern(pattern, &self.refs.exclude)
+            })
+        };
+        self.refs.include.iter().all(backing)
+    }
+
     /// The patterns of its refs as written.
     pub(super) fn ref_patterns(&self) -> Vec<String> {
         let included = self.refs.include.iter().map(|glob| glob.as_str().to_owned());
@@ -200,6 +227,16 @@ impl Rule {
             && self.services.is_subset(&other.services)
             && self.since.is_subset(&other.since)
             && self.layer <= other.layer
+    }
+
+    /// Whether what this rule has judged needs no approval under `other`.
+    pub fn covers_approvals(&self, other: &Rule) -> bool {
+        let asks = match (&self.approvals, &other.approvals) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(own), Some(other)) => own.is_at_least(other),
+        };
+        asks && self.covers(other)
     }
 }
 
@@ -272,6 +309,7 @@ impl Resolver<'_> {
             force_push: self.permission("force-push", &mut table, problems),
             delete: self.permission("delete", &mut table, problems),
             since: since(&mut table, problems),
+            approvals: table.table("approvals", problems).map(|table| self.approvals(table, problems)),
             refs: if refs.is_empty() { Patterns::default() } else { read_patterns(&refs, &at, problems) },
             paths: has_paths.then(|| self.paths(&mut table, problems)),
         };
@@ -281,11 +319,12 @@ impl Resolver<'_> {
             problems.warn(&at, message, "add delete = \"deny\"");
         }
         let restricts = rule.identity != Identity::None || !rule.agents.is_all() || rule.adopted == Permission::Deny;
+        let restricts = restricts || rule.approvals.is_some();
         if has_paths && !restricts {
             problems.warn(
                 &at,
                 "the rule asks nothing of the commits that touch its paths",
-                "add identity = \"everyone\"",
+                "add identity = \"everyone\", or [rule.approvals]",
             );
         }
         table.finish(problems);

@@ -142,6 +142,58 @@ fn each_problem_names_its_line_and_its_fix() {
 }
 
 #[test]
+fn approvals_that_cannot_work_are_errors() {
+    let keep = "force-push = \"deny\"\ndelete = \"deny\"\n";
+    let agents = format!("{keep}identity = \"agents\"\n");
+    for (rule, approvals, expected) in [
+        (&*agents, "", "19: the rule does not say whose approval counts -> add from"),
+        (&agents, "from = [\"eve\"]", "20: `eve` is no person or group -> list people"),
+        (&agents, "from = [\"claude\"]", "20: `claude` is no person but an agent -> only people approve"),
+        (&agents, "from = [\"forge\"]", "20: `forge` is no person but a service -> only people approve"),
+        (&agents, "from = [\"staff\"]\ncount = 0", "21: a rule cannot ask for less than one approval"),
+        (
+            &agents,
+            "from = [\"staff\"]\ncount = 2",
+            "19: the rule asks for 2 approvals, and 1 of those in `from` has a registered key",
+        ),
+        (
+            &agents,
+            "from = [\"staff\"]\npresence = true",
+            "19: the rule asks for 1 approval, and 0 of those in `from` have a registered hardware key (sk-)",
+        ),
+        (&agents, "from = [\"staff\"]\npresence = \"yes\"", "21: `presence` is not true or false"),
+        (&agents, "from = [\"staff\"]\nmax-age = \"14\"", "21: \"14\" is not a length of time -> write a number of"),
+        (&agents, "from = [\"staff\"]\nfor = \"all\"", "21: `for` cannot be \"all\""),
+        (&agents, "from = [\"staff\"]\nsince = []", "21: unknown key `since`"),
+        (keep, "from = [\"staff\"]", "13: approvals are asked for agents' work, and no rule asks who made a commit"),
+        ("identity = \"agents\"\n", "from = [\"staff\"]", "13: approvals are asked for, but a force-push may drop"),
+        (
+            "paths = [\"ci/*\"]\n",
+            "from = [\"staff\"]\nfor = \"everyone\"",
+            "13: approvals are asked for, but a force-push",
+        ),
+    ] {
+        let said = problems(&format!("{RULE}{rule}[rule.approvals]\n{approvals}\n"));
+        let expected = expected.split_once(": ").map(|(_, words)| words).unwrap();
+        assert!(said.iter().any(|problem| problem.contains(expected)), "{rule}{approvals}: {said:#?}");
+    }
+    for (rule, approvals) in [
+        (agents.clone(), "from = [\"staff\"]"),
+        (agents.clone(), "from = [\"alice\", \"staff\"]\nmax-age = \"2w\"\nindependent = true\nsigned-merge = true"),
+        (
+            format!("{keep}[[rule]]\nname = \"s\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\n"),
+            "from = [\"staff\"]",
+        ),
+        (
+            format!("{agents}[[rule]]\nname = \"s\"\nrefs = [\"refs/heads/x/*\"]\npaths = [\"ci/*\"]\n"),
+            "from = [\"staff\"]",
+        ),
+    ] {
+        assert_eq!(problems(&format!("{RULE}{rule}[rule.approvals]\n{approvals}\n")), [""; 0], "{rule}");
+    }
+}
+
+#[test]
 fn one_key_has_one_principal() {
     let person_too = problems(&format!("[people.bob]\nkeys = [\"{}\"]\n", key(2)));
     assert!(person_too[0].contains("an agent's key is never a person's"), "{person_too:?}");
@@ -158,7 +210,6 @@ fn what_is_not_enforced_is_refused_in_words() {
         "[services.bot]\nowner = \"alice\"\nunsigned = true\n",
         "[revoked]\ngrants = [\"claude:42\"]\n",
         "[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/x\"]\nsubmitters = [\"people\"]\n",
-        "[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/x\"]\n[rule.approvals]\ncount = 1\nfrom = [\"staff\"]\n",
     ] {
         let said = problems(more);
         assert!(said.iter().any(|line| line.contains("is not enforced by this version")), "{more}: {said:?}");
@@ -292,11 +343,15 @@ fn a_policy_in_the_repository_protects_itself() {
         let policy = load_text(&format!("{}{more}", registry())).unwrap().policy;
         check_self_protection(&policy, b"refs/heads/main", b".countersign/policy.toml").len()
     };
+    let approved =
+        "force-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfor = \"everyone\"\nfrom = [\"alice\"]\n";
     assert_eq!(check(""), 1);
-    assert_eq!(check(&format!("{RULE}identity = \"agents\"\n")), 1);
-    assert_eq!(check(&format!("{RULE}identity = \"everyone\"\nmode = \"warn\"\n")), 1);
-    assert_eq!(check(&format!("{RULE}identity = \"everyone\"\n")), 0);
-    assert_eq!(check(&format!("{RULE}identity = \"everyone\"\npaths = [\".countersign/**\"]\n")), 0);
+    assert_eq!(check(&format!("{RULE}identity = \"everyone\"\n")), 1);
+    assert_eq!(check(&format!("{RULE}mode = \"warn\"\n{approved}")), 1);
+    assert_eq!(check(&format!("{RULE}identity = \"agents\"\n{}", approved.replace("everyone", "agents"))), 1);
+    assert_eq!(check(&format!("{RULE}{approved}")), 0);
+    let path = "paths = [\".countersign/**\"]\n[rule.approvals]\nfor = \"everyone\"\nfrom = [\"alice\"]\n";
+    assert_eq!(check(&format!("{RULE}{path}")), 0);
 }
 
 #[test]

@@ -44,6 +44,11 @@ impl Algorithm {
         Self::SkEcdsaP256,
     ];
 
+    /// Whether the private half is in a FIDO token, which says in each signature whether somebody touched it.
+    pub const fn is_security_key(self) -> bool {
+        matches!(self, Self::SkEd25519 | Self::SkEcdsaP256)
+    }
+
     /// The name in key lines and in the key's encoding.
     pub const fn name(self) -> &'static str {
         match self {

@@ -123,7 +123,7 @@ fn a_baseline_exempts_what_the_refs_have_now() {
 fn a_policy_in_the_repository_is_pinned_at_install_and_judged_by_its_old_value() {
     let world = World::new(AGENTS_EVERYWHERE);
     std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
-    let everyone = AGENTS_EVERYWHERE.replace("\"agents\"", "\"everyone\"");
+    let everyone = AGENTS_EVERYWHERE.replace("\"agents\"", "\"everyone\"\nforce-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfor = \"everyone\"\nfrom = [\"bob\"]");
     let policy = format!("{}{everyone}", registry());
     world.set_policy(&policy);
     let file = world.policy_path().display().to_string();
@@ -142,10 +142,12 @@ fn a_policy_in_the_repository_is_pinned_at_install_and_judged_by_its_old_value()
     world.push(&["HEAD:refs/heads/main"]).refused("policy-invalid");
     world.commit(".countersign/policy.toml", &policy, "The pinned policy\n");
     world.sign_head(crate::world::ALICE);
-    world.push(&["HEAD:refs/heads/main"]).accepted();
+    world.push(&["HEAD:refs/heads/main"]).refused("approval-missing");
+    let record = world.refspec(&world.draft("HEAD", "refs/heads/main", crate::world::BOB));
+    world.push(&["HEAD:refs/heads/main", &record]).accepted();
 
     // Weakened in the push that would profit from it: the old value judges.
-    world.commit(".countersign/policy.toml", &policy.replace("everyone", "agents"), "Weaken\n");
+    world.commit(".countersign/policy.toml", &policy.replace("\"everyone\"", "\"agents\""), "Weaken\n");
     world.push(&["HEAD:refs/heads/main"]).refused("unsigned-commit");
     world.sign_head(crate::world::ALICE);
     // Signed it passes identity, but the policy would no longer protect itself.

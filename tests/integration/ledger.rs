@@ -327,6 +327,7 @@ fn received_at(world: &World, then: i64) {
         outcome: Outcome::Accepted,
         findings: Vec::new(),
         left_out: None,
+        approvals: Vec::new(),
         work,
     };
     let work =

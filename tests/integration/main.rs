@@ -13,6 +13,7 @@
 // A binary has no outside, and its modules share what they like.
 #![allow(unreachable_pub)]
 
+mod approvals;
 mod attacks;
 mod client;
 mod examples;

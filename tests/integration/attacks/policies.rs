@@ -1,11 +1,12 @@
 //! A policy that lives in the repository it governs, and pushes that reach for it.
 
+use crate::approvals::now;
 use crate::attacks::MARKED;
-use crate::world::{ALICE, CLAUDE, STRANGER, World, binary, registry};
+use crate::world::{ALICE, BOB, CLAUDE, Pushed, REPOSITORY, STRANGER, World, registry};
 
 const PATH: &str = ".countersign/policy.toml";
 
-/// Agents' identity everywhere; everyone's on the policy itself.
+/// Agents' identity everywhere; on the policy itself everyone's, and approval.
 fn policy() -> String {
     format!(
         r#"{}
@@ -20,6 +21,9 @@ refs = ["refs/heads/main"]
 paths = ["{PATH}"]
 identity = "everyone"
 agents = []
+[rule.approvals]
+for = "everyone"
+from = ["bob"]
 "#,
         registry()
     )
@@ -31,14 +35,21 @@ fn weakened() -> String {
 }
 
 impl World {
-    /// Installs the hook for the policy at main, pinned to a digest if there is one.
-    fn govern_by_main(&self, pin: Option<&str>) {
-        let pin = pin.map(|pin| format!("@{pin}")).unwrap_or_default();
-        let hook = format!(
-            "#!/bin/sh\nexec '{}' hook pre-receive --policy 'ref:refs/heads/main:{PATH}{pin}'\n",
-            binary().display()
-        );
-        self.write_executable(&self.server().join("hooks/pre-receive"), &hook);
+    /// Installs the hook for the policy at main, pinned to a digest.
+    fn govern_by_main(&self, pin: &str) {
+        let (server, place) = (self.server().display().to_string(), format!("ref:refs/heads/main:{PATH}@{pin}"));
+        let words = ["install", "--server", &server, "--policy", &place, "--repository", REPOSITORY];
+        let output = self.countersign(&words);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Pushes HEAD to main with Bob's approval of it.
+    fn push_approved(&self) -> Pushed {
+        self.git(&["fetch", "-q", "origin"]);
+        // Approvals of the same change replace each other, each issued later.
+        let age: i64 = self.git(&["rev-list", "--count", "HEAD"]).parse().unwrap();
+        let record = self.refspec(&self.draft("HEAD", "refs/heads/main", BOB).at(now() - 100 + age));
+        self.push(&["HEAD:refs/heads/main", &record])
     }
 
     /// Commits a policy that Alice signs.
@@ -51,14 +62,14 @@ impl World {
     fn governed(first: &str) -> Self {
         let world = Self::new("");
         world.commit_policy(first);
-        world.govern_by_main(Some(&world.digest_at_head()));
-        world.push_main().accepted();
+        world.govern_by_main(&world.digest_at_head());
+        world.push_approved().accepted();
         world
     }
 
     /// The digest of the policy at HEAD, as a hook with another pin tells it.
     fn digest_at_head(&self) -> String {
-        self.govern_by_main(Some(&format!("sha256:{}", "0".repeat(64))));
+        self.govern_by_main(&format!("sha256:{}", "0".repeat(64)));
         let pushed = self.push_main();
         pushed.refused("policy-invalid");
         let (_, rest) = pushed.said.split_once("has the digest ").unwrap();
@@ -80,7 +91,8 @@ fn a_weaker_policy_does_not_judge_the_push_that_brings_it() {
     world.commit("file", "1", MARKED);
     world.push(&["main", "aaa"]).refused("unsealed-agent-commit");
     // Once it stands, it judges what comes next.
-    world.push(&["main"]).accepted();
+    world.git(&["checkout", "-q", "main"]);
+    world.push_approved().accepted();
     world.push(&["aaa"]).accepted();
 }
 
@@ -99,7 +111,8 @@ fn only_whom_the_policy_knows_changes_it() {
     world.push_main().refused("path-denied");
     world.back_to_main();
     world.commit_policy(&with_stranger);
-    world.push_main().accepted();
+    world.push_main().refused("approval-missing");
+    world.push_approved().accepted();
 }
 
 #[test]
@@ -109,15 +122,15 @@ fn no_push_leaves_the_repository_without_a_policy() {
         ("not TOML", "version =".to_owned()),
         ("an unknown key", policy().replace("identity = \"agents\"", "identiy = \"agents\"")),
         ("empty", String::new()),
-        ("nothing guards it", policy().replace("identity = \"everyone\"", "identity = \"none\"")),
-        ("only warned about", format!("{}mode = \"warn\"\n", policy())),
+        ("nothing guards it", policy().replace("for = \"everyone\"", "for = \"agents\"")),
+        ("only warned about", policy().replace("agents = []", "agents = []\nmode = \"warn\"")),
     ] {
         world.commit_policy(&broken);
         let pushed = world.push_main();
         assert!(!pushed.ok && pushed.said.contains("[policy-invalid]"), "{name}: {}", pushed.said);
         // Mended before the push it does no harm.
         world.commit_policy(&policy());
-        world.push_main().accepted();
+        world.push_approved().accepted();
     }
     world.git(&["rm", "-q", PATH]);
     world.git(&["commit", "-q", "-m", "Remove"]);
@@ -151,7 +164,7 @@ fn the_first_policy_is_the_pinned_one() {
     let world = World::new("");
     world.commit_policy(&policy());
     let pin = world.digest_at_head();
-    world.govern_by_main(Some(&pin));
+    world.govern_by_main(&pin);
     // Before it nothing is accepted, wherever it goes.
     let pushed = world.push(&["HEAD:refs/heads/other"]);
     pushed.refused("policy-invalid");
@@ -159,12 +172,12 @@ fn the_first_policy_is_the_pinned_one() {
     world.commit_policy(&weakened());
     world.push_main().refused("policy-invalid");
     world.commit_policy(&policy());
-    world.push_main().accepted();
+    world.push_approved().accepted();
 
     let world = World::new("");
-    world.govern_by_main(None);
-    world.commit_policy(&policy());
-    world.push_main().refused("policy-invalid");
+    let (server, place) = (world.server().display().to_string(), format!("ref:refs/heads/main:{PATH}"));
+    let unpinned = world.countersign(&["install", "--server", &server, "--policy", &place, "--repository", REPOSITORY]);
+    assert_eq!(unpinned.status.code(), Some(2));
 }
 
 #[test]
@@ -172,7 +185,7 @@ fn the_first_policy_judges_the_push_that_brings_it() {
     let world = World::new("");
     world.commit("file", "1", MARKED);
     world.commit_policy(&policy());
-    world.govern_by_main(Some(&world.digest_at_head()));
+    world.govern_by_main(&world.digest_at_head());
     world.push_main().refused("unsealed-agent-commit");
 }
 

@@ -5,19 +5,22 @@
 //! refs that are cheap to know. It sees a superset of the new commits; where that has no findings, the exact set has none
 //! either. Only where something was found does a second look subtract every ref that counts.
 
+mod approvals;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use super::engine::{Memory, Scene};
-use super::examine::{Examined, Examiner, Standard, change_doubt, signature_fact, touches, unreadable};
-use super::push::{Push, RefUpdate};
+use crate::approval::{ApprovalError, ClaimedApproval, PREFIX, Place};
+use crate::cli::engine::{Memory, Scene};
+use crate::cli::examine::{Examined, Examiner, Standard, change_doubt, signature_fact, touches, unreadable};
+use crate::cli::push::{Push, RefUpdate};
 use crate::commit::Tag;
 use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::facts::{
-    CommitFacts, Doubt, Facts, Form, Judged, JudgedCommit, Movement, PolicyOnRef, SignatureFact, TagFacts, Target,
-    Update,
+    ApprovalFact, CommitFacts, Doubt, Facts, Form, Judged, JudgedCommit, Movement, PolicyOnRef, SignatureFact, Sought,
+    TagFacts, Target, Update,
 };
 use crate::git::{
     Change, History, Kind, NewCommits, Objects, ReadError, Refs, WalkError, WalkLimits, changes, entry_at, mainline,
@@ -30,6 +33,8 @@ use crate::oid::Oid;
 use crate::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
 use crate::seal;
 use crate::ssh::PublicKey;
+
+use approvals::{Ends, Records};
 
 /// Commits whose facts are in flight from threads to where they are kept.
 const COMMITS_AT_ONCE: usize = 4096;
@@ -59,6 +64,11 @@ pub(super) struct Gatherer<'a> {
     since: HashMap<usize, Vec<Oid>>,
     memory: &'a dyn Memory,
     receipts: BTreeMap<Digest, Timestamp>,
+    /// The records that the push brings; `None` where it deletes one.
+    brought: BTreeMap<Place, Option<Result<ClaimedApproval, ApprovalError>>>,
+    /// All records for a ref.
+    records: HashMap<Vec<u8>, Records>,
+    approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
 }
 
 /// Ref values before the push, wherever they come from.
@@ -67,6 +77,8 @@ pub(super) trait RefValues {
     fn value(&self, name: &str) -> Result<Option<Oid>, ReadError>;
     /// Every ref that `wanted` selects, peeled to commits.
     fn select(&self, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<(Vec<u8>, Oid)>, ReadError>;
+    /// The refs whose names begin with `prefix`, with their values as they are.
+    fn list(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>, ReadError>;
     /// The branch that counts as the default one.
     fn head_branch(&self) -> Result<Option<String>, ReadError>;
 }
@@ -99,6 +111,9 @@ impl<'a> Gatherer<'a> {
             since: HashMap::new(),
             memory: scene.memory,
             receipts: BTreeMap::new(),
+            brought: BTreeMap::new(),
+            records: HashMap::new(),
+            approvals: BTreeMap::new(),
         }
     }
 
@@ -120,10 +135,14 @@ impl<'a> Gatherer<'a> {
         let mut updates: Vec<&RefUpdate> = push.updates.iter().collect();
         updates.sort_by(|a, b| a.name.cmp(&b.name));
         self.commits.clear();
+        let records = self.read_records(&updates);
         for update in updates {
-            let update = self.update(update, look, &mut facts.tags);
+            let mut update = self.update(update, look, &mut facts.tags);
+            update.doubt = update.doubt.or_else(|| records.as_ref().err().cloned());
             facts.updates.push(update);
         }
+        facts.repository = Some(self.examiner.repository().clone());
+        facts.approvals = self.take_approvals();
         facts.commits = std::mem::take(&mut self.commits);
         facts.receipts = self.receipts.clone();
         facts
@@ -146,14 +165,23 @@ impl<'a> Gatherer<'a> {
             doubt: None,
             continuity: self.memory.continuity(&update.name),
             policy: None,
+            record: None,
+            landings: Vec::new(),
         };
+        if update.name.starts_with(PREFIX.as_bytes()) {
+            match self.record_update(update) {
+                Ok(record) => facts.record = Some(record),
+                Err(doubt) => facts.doubt = Some(doubt),
+            }
+            return facts;
+        }
         let holds_policy = self.policy_on_ref.as_ref().is_some_and(|check| check.name.as_bytes() == update.name);
         let rules: Vec<usize> = self.rules_for(&update.name);
         if holds_policy {
             facts.policy = Some(PolicyOnRef { problems: Vec::new() });
         }
         let Some(new) = update.new else {
-            facts.judged = rules.into_iter().map(|rule| Judged { rule, commits: Vec::new(), doubt: None }).collect();
+            facts.judged = rules.into_iter().map(Judged::nothing).collect();
             return facts;
         };
         if rules.is_empty() && !holds_policy {
@@ -161,10 +189,8 @@ impl<'a> Gatherer<'a> {
         }
         // What is in doubt about the update is in doubt for each of its rules, and only as much as the rule weighs.
         if let Err(doubt) = self.examine(&mut facts, new, &rules, look, tags) {
-            facts.judged = rules
-                .into_iter()
-                .map(|rule| Judged { rule, commits: Vec::new(), doubt: Some(doubt.clone()) })
-                .collect();
+            facts.judged =
+                rules.into_iter().map(|rule| Judged { doubt: Some(doubt.clone()), ..Judged::nothing(rule) }).collect();
             facts.doubt = holds_policy.then_some(doubt);
         }
         facts
@@ -193,7 +219,7 @@ impl<'a> Gatherer<'a> {
             if facts.old.is_some() {
                 facts.movement = Movement::Forced;
             }
-            facts.judged = rules.iter().map(|rule| Judged { rule: *rule, commits: Vec::new(), doubt: None }).collect();
+            facts.judged = rules.iter().map(|rule| Judged::nothing(*rule)).collect();
             return Ok(());
         };
         if let (Some(check), Some(on_ref)) = (&self.policy_on_ref, &mut facts.policy) {
@@ -207,14 +233,12 @@ impl<'a> Gatherer<'a> {
             let retagged = facts.name.starts_with(b"refs/tags/") && facts.old != facts.new;
             facts.movement = if forward && !retagged { Movement::Forward } else { Movement::Forced };
         }
+        let ends = Ends { tip, old };
         for index in rules {
-            let judged = match self.judge(facts, tip, old, since_old.as_ref(), *index, look) {
-                Ok((commits, base)) => {
-                    facts.base = facts.base.or(base);
-                    Judged { rule: *index, commits, doubt: None }
-                }
-                Err(doubt) => Judged { rule: *index, commits: Vec::new(), doubt: Some(doubt) },
-            };
+            let mut judged = Judged::nothing(*index);
+            if let Err(doubt) = self.judge(facts, ends, since_old.as_ref(), look, &mut judged) {
+                judged = Judged { doubt: Some(doubt), ..Judged::nothing(*index) };
+            }
             facts.judged.push(judged);
         }
         Ok(())
@@ -274,28 +298,44 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// What one rule looks at, and a commit below all of it.
+    /// What one rule looks at.
     fn judge(
         &mut self,
-        facts: &Update,
-        tip: Oid,
-        old: Option<Oid>,
+        facts: &mut Update,
+        ends: Ends,
         since_old: Option<&NewCommits>,
-        index: usize,
         look: Look,
-    ) -> Result<(Vec<JudgedCommit>, Option<Oid>), Doubt> {
-        let rule = self.rule(index)?;
-        if rule.identity == Identity::None && rule.agents.is_all() && rule.adopted == Permission::Allow {
-            return Ok((Vec::new(), None));
-        }
+        judged: &mut Judged,
+    ) -> Result<(), Doubt> {
+        let rule = self.rule(judged.rule)?;
         // Where a mainline ends at a subtracted commit and not at the old value, another subtraction can give other steps.
         let steps_vary = rule.is_path_rule() && facts.movement != Movement::Forward;
         let look = if steps_vary { Look::Everywhere } else { look };
+        let forward = since_old.filter(|_| facts.movement == Movement::Forward);
+        if rule.identity != Identity::None || !rule.agents.is_all() || rule.adopted == Permission::Deny {
+            self.judge_identity(facts, ends, since_old, look, judged)?;
+        }
+        if rule.approvals.is_some() {
+            judged.sought = Some(self.seek(facts, ends, forward, judged.rule, look)?);
+        }
+        Ok(())
+    }
+
+    fn judge_identity(
+        &mut self,
+        facts: &mut Update,
+        ends: Ends,
+        since_old: Option<&NewCommits>,
+        look: Look,
+        judged: &mut Judged,
+    ) -> Result<(), Doubt> {
+        let Ends { tip, old } = ends;
+        let rule = self.rule(judged.rule)?;
         let found;
         let new = match (since_old, look) {
             (Some(new), Look::Near) => new,
             _ => {
-                let hidden = self.hidden(rule, index, old, look)?;
+                let hidden = self.hidden(rule, judged.rule, old, look)?;
                 found =
                     self.new_commits(tip, &hidden, if look == Look::Near { limits::COMMITS } else { limits::WALK })?;
                 &found
@@ -304,25 +344,35 @@ impl<'a> Gatherer<'a> {
         if new.commits.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
-        let base = old.or_else(|| new.boundary.first().copied());
-        self.examine_commits(&new.commits)?;
-        if !rule.is_path_rule() {
-            let commits = new.commits.iter().map(|id| JudgedCommit { id: *id, touched: None }).collect();
-            return Ok((commits, base));
-        }
+        facts.base = facts.base.or(old).or_else(|| new.boundary.first().copied());
+        self.examine_commits(new)?;
         let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
+        if self.carries(new) {
+            let landing = self.landing(facts, ends, steps_from)?;
+            judged.sought = Some(Sought { commits: Vec::new(), landing });
+        }
+        if !rule.is_path_rule() {
+            judged.commits = new.commits.iter().map(|id| JudgedCommit { id: *id, touched: None }).collect();
+            return Ok(());
+        }
         let mut touching = self.touching(rule, new, steps_from, tip, old)?;
         if look == Look::Everywhere && !touching.is_empty() {
-            self.drop_what_is_governed_elsewhere(rule, &mut touching)?;
+            self.drop_what_is_governed_elsewhere(rule, &mut touching, Rule::covers)?;
         }
-        let judged = touching.into_iter().filter_map(|(id, changes)| {
+        let touched = touching.into_iter().filter_map(|(id, changes)| {
             changes.into_iter().next().map(|change| JudgedCommit { id, touched: Some(change.path) })
         });
-        Ok((judged.collect(), base))
+        judged.commits = touched.collect();
+        Ok(())
     }
 
-    /// Examines each commit once.
-    fn examine_commits(&mut self, commits: &[Oid]) -> Result<(), Doubt> {
+    /// Examines each new commit once.
+    fn examine_commits(&mut self, new: &NewCommits) -> Result<(), Doubt> {
+        self.examine_each(&new.commits)?;
+        self.examine_service_merges(new)
+    }
+
+    fn examine_each(&mut self, commits: &[Oid]) -> Result<(), Doubt> {
         let unknown: Vec<Oid> = commits.iter().filter(|id| !self.commits.contains_key(id)).copied().collect();
         for some in unknown.chunks(COMMITS_AT_ONCE) {
             for examined in self.examiner.examine_all(some) {
@@ -361,33 +411,16 @@ impl<'a> Gatherer<'a> {
 
     fn new_commits(&self, tip: Oid, hidden: &[Oid], limit: usize) -> Result<NewCommits, Doubt> {
         let limits = WalkLimits { new: limit, reads: limits::WALK_READS };
-        new_commits(self.history, tip, hidden, limits).map_err(|error| match error {
-            WalkError::Read(error) => unreadable(error),
-            error @ (WalkError::TooMany(_) | WalkError::TooFar(_)) => Doubt::Limit(error.to_string()),
-        })
+        new_commits(self.history, tip, hidden, limits).map_err(walk_doubt)
     }
 
     /// What a rule's identity requirement has already judged (design.md 4.7), by values before the push.
     fn hidden(&mut self, rule: &Rule, index: usize, old: Option<Oid>, look: Look) -> Result<Vec<Oid>, Doubt> {
         let mut hidden: BTreeSet<Oid> = old.into_iter().collect();
         hidden.extend(self.since(rule, index)?);
-        let policy = self.policy;
-        let counts = |name: &[u8]| policy.rules().iter().any(|other| other.matches_ref(name) && other.covers(rule));
-        match look {
-            Look::Near => {
-                let mut names: BTreeSet<String> = self.refs.head_branch().map_err(unreadable)?.into_iter().collect();
-                names.extend(policy.rules().iter().flat_map(|rule| rule.literal_refs().map(str::to_owned)));
-                for name in names.iter().filter(|name| counts(name.as_bytes())) {
-                    if let Some(value) = self.refs.value(name).map_err(unreadable)? {
-                        hidden.extend(peel(self.objects, value).map_err(unreadable)?);
-                    }
-                }
-            }
-            Look::Everywhere => {
-                let selected = self.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
-                hidden.extend(selected.into_iter().map(|(_, commit)| commit));
-                hidden.extend(self.baseline()?);
-            }
+        hidden.extend(self.governed_tips(rule, look, Rule::covers)?);
+        if look == Look::Everywhere {
+            hidden.extend(self.baseline()?);
         }
         Ok(hidden.into_iter().collect())
     }
@@ -472,10 +505,9 @@ impl<'a> Gatherer<'a> {
         &self,
         rule: &Rule,
         touching: &mut Vec<(Oid, Vec<Change>)>,
+        covers: fn(&Rule, &Rule) -> bool,
     ) -> Result<(), Doubt> {
-        let policy = self.policy;
-        let counts = |name: &[u8]| policy.rules().iter().any(|other| other.matches_ref(name) && other.covers(rule));
-        for (_, commit) in self.refs.select(&mut |name| counts(name)).map_err(unreadable)? {
+        for commit in self.governed_tips(rule, Look::Everywhere, covers)? {
             let tree = self.examiner.tree_of(commit)?;
             for (_, changes) in touching.iter_mut() {
                 let mut kept = Vec::with_capacity(changes.len());
@@ -510,7 +542,18 @@ impl RefValues for StoredRefs<'_> {
         Ok(self.refs.select(self.objects, wanted)?.into_iter().map(|found| (found.name, found.commit)).collect())
     }
 
+    fn list(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>, ReadError> {
+        self.refs.list(prefix)
+    }
+
     fn head_branch(&self) -> Result<Option<String>, ReadError> {
         self.refs.symbolic("HEAD")
+    }
+}
+
+fn walk_doubt(error: WalkError) -> Doubt {
+    match error {
+        WalkError::Read(error) => unreadable(error),
+        error @ (WalkError::TooMany(_) | WalkError::TooFar(_)) => Doubt::Limit(error.to_string()),
     }
 }

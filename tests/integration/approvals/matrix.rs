@@ -1,0 +1,324 @@
+//! The survival matrix: each way for approved work to land, and beside it the attack that looks like it.
+
+use super::{CAROL, Draft, ONE_APPROVAL, Office, now};
+use crate::world::{ALICE, BOB, CLAUDE, CODEX, SealBy, World};
+
+/// The outcome of the push that ends a row: `None` where it is accepted.
+type Outcome = Option<&'static str>;
+
+#[track_caller]
+fn ends(office: &Office, what: &str, outcome: Outcome) {
+    let pushed = office.push_main(what);
+    match outcome {
+        None => pushed.accepted(),
+        Some(code) => pushed.refused(code),
+    }
+}
+
+#[test]
+fn approved_work_lands_by_fast_forward_and_unapproved_work_does_not() {
+    let office = Office::at_work();
+    let pushed = office.push_main("work");
+    pushed.refused("approval-missing");
+    assert!(pushed.said.contains("claude-code's work has 0 of 1 approval (rule \"main\""), "{}", pushed.said);
+    assert!(pushed.said.contains("to run: countersign approve review-"), "{}", pushed.said);
+    office.approve("work");
+    ends(&office, "work", None);
+}
+
+#[test]
+fn an_approval_may_come_in_the_same_push() {
+    let office = Office::at_work();
+    let record = office.refspec(&office.draft("work", "refs/heads/main", BOB));
+    office.world.push(&["work:refs/heads/main", &record]).accepted();
+}
+
+#[test]
+fn a_commit_and_its_revert_do_not_ride_along() {
+    let office = Office::at_work();
+    office.approve("work");
+    office.agent("evil.txt", "evil\n", "Add evil\n");
+    std::fs::remove_file(office.world.clone_dir().join("evil.txt")).unwrap();
+    office.world.git(&["commit", "-q", "-a", "-m", "Remove evil"]);
+    office.world.seal_head(CLAUDE);
+    assert_eq!(office.world.git(&["rev-parse", "work^{tree}"]), office.world.git(&["rev-parse", "work~2^{tree}"]));
+    ends(&office, "work", Some("approval-missing"));
+    ends(&office, "work~2", None);
+}
+
+#[test]
+fn part_of_an_approval_is_no_approval() {
+    let office = Office::at_work();
+    office.approve("work");
+    let pushed = office.push_main("work~1");
+    pushed.refused("approval-void");
+    assert!(pushed.said.contains("bob approved it together with"), "{}", pushed.said);
+    ends(&office, "work", None);
+}
+
+#[test]
+fn what_is_on_the_ref_already_counts_as_landed() {
+    let office = Office::at_work();
+    office.approve("work~1");
+    let whole = office.refspec(&office.draft("work", "refs/heads/main", BOB));
+    ends(&office, "work~1", None);
+    office.world.push(&[&whole]).accepted();
+    ends(&office, "work", None);
+}
+
+#[test]
+fn a_clean_rebase_survives_and_one_over_a_touched_file_does_not() {
+    for (file, content, outcome) in
+        [("other.txt", "moved\n", None), ("shared.txt", "moved\n2\n3\n4\n5\n6\n7\n8\n9\n", Some("stale-seal"))]
+    {
+        let office = Office::new(ONE_APPROVAL);
+        office.agent("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "Change the end\n");
+        office.agent("b.txt", "b\n", "Add b\n");
+        office.approve("work");
+        office.main_moves(file, content);
+        office.world.git(&["rebase", "-q", "origin/main"]);
+        ends(&office, "work", outcome);
+        if outcome.is_some() {
+            // Sealed again by the agent it is authentic, and not what was approved.
+            office.world.git(&["reset", "-q", "--hard", "work~1"]);
+            office.world.reword("Change the end\n");
+            office.world.seal_head(CLAUDE);
+            let pushed = office.push_main("work");
+            pushed.refused("approval-void");
+            assert!(pushed.said.contains("and its content has changed since"), "{}", pushed.said);
+        }
+    }
+}
+
+#[test]
+fn reordered_commits_are_not_the_approved_ones() {
+    let office = Office::at_work();
+    office.approve("work");
+    office.main_moves("other.txt", "moved\n");
+    let (first, second) = (office.world.git(&["rev-parse", "work~1"]), office.world.git(&["rev-parse", "work"]));
+    office.world.git(&["reset", "-q", "--hard", "origin/main"]);
+    office.world.git(&["cherry-pick", &second, &first]);
+    let pushed = office.push_main("work");
+    pushed.refused("approval-void");
+    assert!(pushed.said.contains("in another order"), "{}", pushed.said);
+    office.world.git(&["reset", "-q", "--hard", "origin/main"]);
+    office.world.git(&["cherry-pick", &first, &second]);
+    ends(&office, "work", None);
+}
+
+#[test]
+fn a_message_changed_after_approval_voids_it() {
+    let office = Office::at_work();
+    office.approve("work");
+    office.world.reword("Add b, and disable the checks\n");
+    office.world.seal_head(CLAUDE);
+    let pushed = office.push_main("work");
+    pushed.refused("approval-void");
+    assert!(pushed.said.contains("and its message has changed since"), "{}", pushed.said);
+    office.world.reword("Add b\n");
+    office.world.seal_head(CLAUDE);
+    ends(&office, "work", None);
+}
+
+#[test]
+fn a_squash_of_all_survives_and_one_with_more_does_not() {
+    for (more, outcome) in [(false, None), (true, Some("approval-missing"))] {
+        let office = Office::at_work();
+        office.approve("work");
+        office.main_moves("other.txt", "moved\n");
+        office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+        office.world.git(&["merge", "-q", "--squash", "work"]);
+        if more {
+            std::fs::write(office.world.clone_dir().join("a.txt"), "a and more\n").unwrap();
+        }
+        office.world.git(&["add", "--all"]);
+        office.world.git(&["commit", "-q", "-m", "Add both"]);
+        office.world.seal_head(CLAUDE);
+        ends(&office, "squashed", outcome);
+    }
+}
+
+#[test]
+fn a_squash_by_another_agent_than_the_approved_one_is_not_approved() {
+    let office = Office::at_work();
+    office.approve("work");
+    office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+    office.world.git(&["merge", "-q", "--squash", "work"]);
+    office.world.git(&["commit", "-q", "-m", "Add both"]);
+    office.world.seal_head(CODEX);
+    let pushed = office.push_main("squashed");
+    pushed.refused("approval-void");
+    assert!(pushed.said.contains("but not the work of codex"), "{}", pushed.said);
+}
+
+/// An agent's merge of approved work into main which has moved, either way round, and with a change of its own.
+#[test]
+fn a_merge_survives_either_way_round_and_an_evil_one_does_not() {
+    let keep = |_: &World| {};
+    let evil = |world: &World| std::fs::write(world.clone_dir().join("c.txt"), "evil\n").unwrap();
+    let revert = |world: &World| std::fs::write(world.clone_dir().join("other.txt"), "other\n").unwrap();
+    type Change = fn(&World);
+    let rows: [(&str, &str, Change, Outcome); 5] = [
+        ("origin/main", "work", keep, None),
+        ("work", "origin/main", keep, None),
+        ("origin/main", "work", evil, Some("approval-void")),
+        // The foxtrot merge that takes back what main had, and the merge that brings back an old version of a file.
+        ("work", "origin/main", revert, Some("approval-void")),
+        ("origin/main", "work", revert, Some("approval-void")),
+    ];
+    for (ours, theirs, change, outcome) in rows {
+        let office = Office::at_work();
+        office.approve("work");
+        office.main_moves("other.txt", "moved\n");
+        office.merge(ours, theirs, change);
+        office.world.seal_head(CLAUDE);
+        ends(&office, "merged", outcome);
+    }
+}
+
+/// One file, changed on both sides.
+#[test]
+fn a_clean_merge_of_one_file_survives_and_a_line_of_its_own_does_not() {
+    for (own, outcome) in [(false, None), (true, Some("approval-void"))] {
+        for format in ["sha1", "sha256"] {
+            let office = Office::with(&format!("{}{ONE_APPROVAL}", super::people()), format);
+            office.agent("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "Change the end\n");
+            office.approve("work");
+            office.main_moves("shared.txt", "one\n2\n3\n4\n5\n6\n7\n8\n9\n");
+            office.merge("origin/main", "work", |world| {
+                if own {
+                    let path = world.clone_dir().join("shared.txt");
+                    let merged = std::fs::read_to_string(&path).unwrap();
+                    std::fs::write(path, merged.replace("5\n", "five\n")).unwrap();
+                }
+            });
+            office.world.seal_head(CLAUDE);
+            ends(&office, "merged", outcome);
+        }
+    }
+}
+
+#[test]
+fn several_approved_branches_land_in_one_push() {
+    let office = Office::at_work();
+    office.approve("work");
+    office.world.git(&["checkout", "-q", "-b", "second", "origin/main"]);
+    office.agent("c.txt", "c\n", "Add c\n");
+    office.approve("second");
+    office.merge("origin/main", "work", |_| {});
+    office.world.seal_head(CLAUDE);
+    office.merge("merged", "second", |_| {});
+    office.world.seal_head(CLAUDE);
+    ends(&office, "merged", None);
+}
+
+#[test]
+fn an_approval_lands_once() {
+    let office = Office::at_work();
+    office.approve("work");
+    office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+    office.world.git(&["merge", "-q", "--squash", "work"]);
+    office.world.git(&["commit", "-q", "-m", "Add both"]);
+    office.world.seal_head(CLAUDE);
+    ends(&office, "squashed", None);
+    // A person takes it back, and the same comes again.
+    office.world.git(&["revert", "--no-edit", "HEAD"]);
+    ends(&office, "squashed", None);
+    office.world.git(&["merge", "-q", "--squash", "work"]);
+    office.world.git(&["commit", "-q", "-m", "Add both once more"]);
+    office.world.seal_head(CLAUDE);
+    let pushed = office.push_main("squashed");
+    pushed.refused("approval-void");
+    assert!(pushed.said.contains("has landed before"), "{}", pushed.said);
+}
+
+/// Approvals that count for nothing, each with what is said of it.
+#[test]
+fn approvals_that_do_not_hold_are_told_apart() {
+    let day = 86_400;
+    type Spoil = fn(&Office, Draft) -> Draft;
+    let rows: [(&str, Spoil, &str, &str); 5] = [
+        ("expired", |_, draft| draft.at(now() - 9 * 86_400).expiring(now() - 60), "approval-expired", "expired on"),
+        ("future", |_, draft| draft.at(now() + 3600), "approval-void", "issued in the future"),
+        ("withdrawn", |_, draft| draft.withdrawn(), "approval-void", "bob withdrew the approval on"),
+        ("old", |_, draft| draft.at(now() - 15 * 86_400), "approval-expired", "more than 14 days ago"),
+        (
+            "stranger",
+            |_, draft| draft,
+            "approver-not-allowed",
+            "bob approved it, whose approval the rule does not ask for",
+        ),
+    ];
+    for (name, spoil, code, said) in rows {
+        let from = if name == "stranger" { "[\"carol\"]" } else { "[\"maintainers\"]\nmax-age = \"14d\"" };
+        let office = Office::new(&ONE_APPROVAL.replace("[\"maintainers\"]", from));
+        office.agent("a.txt", "a\n", "Add a\n");
+        let draft = spoil(&office, office.draft("work", "refs/heads/main", BOB).expiring(now() + 20 * day));
+        office.world.push(&[&office.refspec(&draft)]).accepted();
+        let pushed = office.push_main("work");
+        pushed.refused(code);
+        assert!(pushed.said.contains(said), "{name}: {}", pushed.said);
+    }
+}
+
+#[test]
+fn a_withdrawn_approval_stays_withdrawn() {
+    let office = Office::at_work();
+    let draft = office.draft("work", "refs/heads/main", BOB);
+    let (given, taken) = (office.refspec(&draft), office.refspec(&draft.clone().at(now() - 5).withdrawn()));
+    office.world.push(&[&given]).accepted();
+    office.world.push(&[&taken]).accepted();
+    ends(&office, "work", Some("approval-void"));
+    office.world.push(&[&given]).refused("approval-void");
+    office.world.push(&["work:refs/heads/main", &given]).refused("approval-void");
+    office.world.push(&[&format!(":{}", draft.place)]).refused("delete-denied");
+    // Another person's approval does not care.
+    let other = office.refspec(&office.draft("work", "refs/heads/main", CAROL));
+    office.world.push(&["work:refs/heads/main", &other]).accepted();
+}
+
+#[test]
+fn an_approval_for_another_ref_or_repository_counts_for_nothing() {
+    let office = Office::at_work();
+    office.world.push(&["origin/main:refs/heads/other"]).accepted();
+    office.world.git(&["fetch", "-q", "origin"]);
+    office.world.push(&[&office.refspec(&office.draft("work", "refs/heads/other", BOB))]).accepted();
+    ends(&office, "work", Some("approval-missing"));
+    let mut draft = office.draft("work", "refs/heads/main", BOB);
+    draft.approval.repository = "acme/other".into();
+    office.world.push(&[&office.refspec(&draft)]).refused("approval-malformed");
+}
+
+#[test]
+fn the_maker_and_the_agent_do_not_approve_their_own_work() {
+    let everyone = ONE_APPROVAL.replace("[rule.approvals]\n", "[rule.approvals]\nfor = \"everyone\"\n");
+    let office = Office::new(&everyone);
+    office.world.commit("a.txt", "a\n", "By hand\n");
+    office.world.sign_head(BOB);
+    let own = office.refspec(&office.draft("work", "refs/heads/main", BOB));
+    let authors = office.refspec(&office.draft("work", "refs/heads/main", ALICE));
+    office.world.push(&["work:refs/heads/main", &own]).refused("approver-not-distinct");
+    // Alice is in the author field.
+    office.world.push(&["work:refs/heads/main", &authors]).refused("approver-not-distinct");
+    let other = office.refspec(&office.draft("work", "refs/heads/main", CAROL));
+    office.world.push(&["work:refs/heads/main", &other]).accepted();
+
+    let office = Office::at_work();
+    let forged = office.draft("work", "refs/heads/main", BOB).signed_by(CLAUDE);
+    office.world.push(&["work:refs/heads/main", &office.refspec(&forged)]).refused("approver-not-allowed");
+}
+
+#[test]
+fn a_reviewers_seal_is_no_approval() {
+    let office = Office::new(ONE_APPROVAL);
+    office.agent("a.txt", "a\n", "Add a\n");
+    let key = CODEX.key();
+    office.world.seal_head_by(&SealBy { role: Some("reviewer"), ..SealBy::honest("codex", &key) });
+    ends(&office, "work", Some("approval-missing"));
+    // Both agents' work is what is approved.
+    let mut part = office.draft("work", "refs/heads/main", BOB);
+    part.approval.agents = vec!["claude-code".into()];
+    office.world.push(&["work:refs/heads/main", &office.refspec(&part)]).refused("approval-void");
+    office.approve("work");
+    ends(&office, "work", None);
+}

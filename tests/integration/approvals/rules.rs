@@ -1,0 +1,276 @@
+//! What rules ask of approvals: how many, of whom, with which key, for which paths, and what services carry.
+
+use countersign::ssh::PublicKey;
+use ed25519_dalek::Signer as _;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use super::{CAROL, CAROLS_SECOND, ONE_APPROVAL, Office, people};
+use crate::world::{ALICE, BOB, FORGE};
+
+#[test]
+fn two_keys_of_one_person_count_once() {
+    let office = Office::new(&ONE_APPROVAL.replace("from =", "count = 2\nfrom ="));
+    office.agent("a.txt", "a\n", "Add a\n");
+    let draft = office.draft("work", "refs/heads/main", CAROL);
+    let again = draft.clone().at(super::now()).signed_by(CAROLS_SECOND);
+    office.world.push(&[&office.refspec(&draft)]).accepted();
+    office.world.push(&[&office.refspec(&again)]).accepted();
+    let pushed = office.push_main("work");
+    pushed.refused("approval-missing");
+    assert!(pushed.said.contains("has 1 of 2 approvals"), "{}", pushed.said);
+    office.approve("work");
+    office.push_main("work").accepted();
+}
+
+#[test]
+fn independent_means_that_two_people_stand_behind_it() {
+    let office = Office::new(&ONE_APPROVAL.replace("from =", "independent = true\nfrom ="));
+    office.agent("a.txt", "a\n", "Add a\n");
+    let owner = office.refspec(&office.draft("work", "refs/heads/main", ALICE));
+    let pushed = office.world.push(&["work:refs/heads/main", &owner]);
+    pushed.refused("not-distinct");
+    assert!(pushed.said.contains("alice approved it and owns claude-code"), "{}", pushed.said);
+    office.approve("work");
+    office.push_main("work").accepted();
+}
+
+#[test]
+fn a_revoked_key_approves_nothing() {
+    let office = Office::at_work();
+    office.approve("work");
+    let policy = format!("{}{ONE_APPROVAL}", people());
+    let revoked = format!("\n[revoked]\nkeys = [\"{}\"]\n", BOB.key().public().fingerprint());
+    office.world.set_policy(&(policy + &revoked));
+    let pushed = office.push_main("work");
+    pushed.refused("approval-void");
+    assert!(pushed.said.contains("signed with the revoked key"), "{}", pushed.said);
+}
+
+/// A hardware key in software: OpenSSH's PROTOCOL.u2f, with any flags.
+fn fido(flags: u8, namespace: &str, message: &[u8]) -> (PublicKey, Vec<u8>) {
+    fn string(bytes: &[u8]) -> Vec<u8> {
+        [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+    }
+    let secret = ed25519_dalek::SigningKey::from_bytes(&[33; 32]);
+    let kind = b"sk-ssh-ed25519@openssh.com";
+    let key = [string(kind), string(secret.verifying_key().as_bytes()), string(b"ssh:")].concat();
+    let signed = [
+        b"SSHSIG".to_vec(),
+        string(namespace.as_bytes()),
+        string(b""),
+        string(b"sha512"),
+        string(&Sha512::digest(message)),
+    ]
+    .concat();
+    let counter = 7u32.to_be_bytes();
+    let to_sign =
+        [Sha256::digest(b"ssh:").to_vec(), vec![flags], counter.to_vec(), Sha256::digest(&signed).to_vec()].concat();
+    let raw = secret.sign(&to_sign).to_bytes();
+    let signature = [string(kind), string(&raw), vec![flags], counter.to_vec()].concat();
+    let blob = [
+        b"SSHSIG".to_vec(),
+        1u32.to_be_bytes().to_vec(),
+        string(&key),
+        string(namespace.as_bytes()),
+        string(b""),
+        string(b"sha512"),
+        string(&signature),
+    ]
+    .concat();
+    (PublicKey::from_blob(&key).unwrap(), blob)
+}
+
+#[test]
+fn presence_and_verification_are_what_the_token_signed() {
+    use countersign::approval::{NAMESPACE, pre_authentication, seal_envelope};
+    let line = fido(1, NAMESPACE, b"").0.to_line();
+    let dave = format!("\n[people.dave]\nkeys = [\"{line}\"]\n");
+    let dave_too = |asks: &str| {
+        let rules =
+            ONE_APPROVAL.replace("from = [\"maintainers\"]", &format!("{asks}\nfrom = [\"maintainers\", \"dave\"]"));
+        Office::with(&format!("{}{dave}{rules}", people()), "sha1")
+    };
+    for (asks, flags, outcome) in [
+        ("presence = true", Some(1), None),
+        ("presence = true", Some(0), Some("presence-missing")),
+        ("presence = true", None, Some("presence-missing")),
+        ("verification = true", Some(1), Some("presence-missing")),
+        ("verification = true", Some(5), None),
+    ] {
+        let office = dave_too(asks);
+        office.agent("a.txt", "a\n", "Add a\n");
+        let mut draft = office.draft("work", "refs/heads/main", BOB);
+        let record = match flags {
+            None => office.refspec(&draft),
+            Some(flags) => {
+                draft.approval.approver = "dave".into();
+                draft.place.approver = countersign::id::Id::parse(b"dave").unwrap();
+                let statement = draft.approval.to_statement().unwrap();
+                let (_, blob) = fido(flags, NAMESPACE, &pre_authentication(statement.as_bytes()));
+                office.refspec_of(&seal_envelope(&statement, &blob).unwrap(), &draft.place.to_string())
+            }
+        };
+        let pushed = office.world.push(&["work:refs/heads/main", &record]);
+        match outcome {
+            None => pushed.accepted(),
+            Some(code) => pushed.refused(code),
+        }
+    }
+}
+
+const PIPELINES: &str = r#"
+[paths]
+pipeline = [".github/**"]
+
+[[rule]]
+name = "main"
+refs = ["refs/heads/main"]
+identity = "agents"
+force-push = "deny"
+delete = "deny"
+
+[[rule]]
+name = "pipelines"
+refs = ["refs/heads/main"]
+paths = ["pipeline"]
+[rule.approvals]
+for = "everyone"
+from = ["maintainers"]
+"#;
+
+#[test]
+fn a_path_rule_asks_for_what_touches_its_paths() {
+    let office = Office::new(PIPELINES);
+    office.world.commit("src.txt", "src\n", "Elsewhere\n");
+    office.push_main("work").accepted();
+    let world = &office.world;
+    let touching: [(&str, &dyn Fn()); 4] = [
+        ("add", &|| drop(world.commit(".github/ci.yml", "run\n", "Add a pipeline\n"))),
+        ("case", &|| drop(world.commit(".GitHub/ci.yml", "run\n", "Add one in another case\n"))),
+        ("rename", &|| {
+            std::fs::create_dir_all(world.clone_dir().join(".github")).unwrap();
+            world.git(&["mv", "other.txt", ".github/other.yml"]);
+            world.git(&["commit", "-q", "-m", "Rename"]);
+        }),
+        ("link", &|| {
+            std::os::unix::fs::symlink("src", world.clone_dir().join(".github")).unwrap();
+            world.git(&["add", "--all"]);
+            world.git(&["commit", "-q", "-m", "Link"]);
+        }),
+    ];
+    for (name, change) in touching {
+        world.git(&["reset", "-q", "--hard", "origin/main"]);
+        change();
+        let pushed = office.push_main("work");
+        pushed.refused("approval-missing");
+        assert!(pushed.said.to_lowercase().contains("it touches \".git"), "{name}: {}", pushed.said);
+    }
+    world.git(&["reset", "-q", "--hard", "origin/main"]);
+    world.commit(".github/ci.yml", "run\n", "Add a pipeline\n");
+    world.commit("other.txt", "more\n", "And more\n");
+    office.approve("work");
+    office.push_main("work").accepted();
+    world.git(&["checkout", "-q", "work"]);
+    std::fs::remove_file(world.clone_dir().join(".github/ci.yml")).unwrap();
+    world.git(&["commit", "-q", "-a", "-m", "Delete it"]);
+    office.push_main("work").refused("approval-missing");
+}
+
+#[test]
+fn a_signed_merge_approves_what_it_brings_in() {
+    let rules = ONE_APPROVAL.replace("from =", "signed-merge = true\nfrom =");
+    for (signer, trailer, outcome) in [
+        (Some(BOB), "acme/payments refs/heads/main", None),
+        (Some(BOB), "acme/payments refs/heads/other", Some("approval-missing")),
+        (Some(BOB), "acme/other refs/heads/main", Some("approval-missing")),
+        (Some(FORGE), "acme/payments refs/heads/main", Some("approval-missing")),
+        (None, "acme/payments refs/heads/main", Some("approval-missing")),
+    ] {
+        let office = Office::new(&rules);
+        office.agent("a.txt", "a\n", "Add a\n");
+        office.merge("origin/main", "work", |_| {});
+        office.world.reword(&format!("Merge work\n\nCountersign-Approves: {trailer}\n"));
+        if let Some(signer) = signer {
+            office.world.sign_head(signer);
+        }
+        let pushed = office.push_main("merged");
+        match outcome {
+            None => pushed.accepted(),
+            Some(code) => pushed.refused(code),
+        }
+    }
+}
+
+/// What a forge makes of approved commits has their makers, and nothing of its own.
+#[test]
+fn a_service_carries_and_does_not_author() {
+    let everyone = ONE_APPROVAL.replace("identity = \"agents\"\nforce", "identity = \"everyone\"\nforce");
+    for (more, approved, outcome) in
+        [(false, true, None), (false, false, Some("approval-missing")), (true, true, Some("unknown-signer"))]
+    {
+        let office = Office::new(&everyone);
+        office.agent("a.txt", "a\n", "Add a\n");
+        office.agent("b.txt", "b\n", "Add b\n");
+        office.world.push(&["work:refs/heads/work"]).accepted();
+        if approved {
+            office.approve("work");
+        }
+        office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+        office.world.git(&["merge", "-q", "--squash", "work"]);
+        if more {
+            std::fs::write(office.world.clone_dir().join("a.txt"), "a and more\n").unwrap();
+            office.world.git(&["add", "--all"]);
+        }
+        // As a forge writes it: the messages of all commits below each other.
+        let messages = office.world.git(&["log", "--reverse", "--format=%B", "origin/main..work"]);
+        office.world.git_with(&["commit", "-q", "--cleanup=verbatim", "-F", "-"], messages.as_bytes());
+        office.world.sign_head(FORGE);
+        let pushed = office.push_main("squashed");
+        match outcome {
+            None => pushed.accepted(),
+            Some(code) => pushed.refused(code),
+        }
+    }
+}
+
+#[test]
+fn a_service_merges_what_passes_and_adds_nothing() {
+    for (evil, outcome) in [(false, None), (true, Some("unknown-signer"))] {
+        let everyone = ONE_APPROVAL.replace("identity = \"agents\"\nforce", "identity = \"everyone\"\nforce");
+        let office = Office::new(&everyone);
+        office.agent("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "Change the end\n");
+        office.approve("work");
+        office.merge("origin/main", "work", |world| {
+            if evil {
+                std::fs::write(world.clone_dir().join("shared.txt"), "evil\n").unwrap();
+            }
+        });
+        office.world.sign_head(FORGE);
+        let pushed = office.push_main("merged");
+        match outcome {
+            None => pushed.accepted(),
+            Some(code) => pushed.refused(code),
+        }
+    }
+}
+
+#[test]
+fn the_ledger_and_show_name_who_approved() {
+    let office = Office::at_work();
+    office.approve("work");
+    office.push_main("work").accepted();
+    let server = office.world.server().display().to_string();
+    let output = office.world.countersign(&["log", "show", "--server", &server, "--ref", "refs/heads/main"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("2 of claude-code, approved by bob"), "{said}");
+    let output = office.world.countersign(&["log", "verify", "--server", &server]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn approvals_need_a_ledger() {
+    let office = Office::at_work();
+    office.world.install_hook("pre-receive", "");
+    let pushed = office.push_main("work");
+    assert!(!pushed.ok && pushed.said.contains("without a ledger nobody knows which have landed"), "{}", pushed.said);
+}
