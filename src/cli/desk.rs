@@ -71,6 +71,17 @@ pub(super) fn agents() -> Result<Agents> {
     Ok(agents)
 }
 
+/// What in the environment says that an agent runs this process, generic marks among them. For what only a person may do.
+pub(super) fn trace_of_agent() -> Option<String> {
+    let value = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    if let Some(id) = value("COUNTERSIGN_AGENT").filter(|id| !id.is_empty() && id != "none") {
+        return Some(format!("COUNTERSIGN_AGENT={id}"));
+    }
+    let mut marks = Catalogue::builtin().environment();
+    let found = marks.find(|mark| value(&mark.variable).is_some_and(|value| mark.test.accepts(&value)));
+    found.map(|mark| mark.variable.clone())
+}
+
 /// The agent of this id, if git config knows its key.
 pub(super) fn agent_named(id: &str) -> Result<Agent> {
     agents()?.remove(id).ok_or_else(|| {

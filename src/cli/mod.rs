@@ -5,6 +5,7 @@
 
 mod after_push;
 mod agent;
+mod approve;
 mod check;
 mod client_hooks;
 mod demo;
@@ -60,6 +61,8 @@ enum Command {
     Uninstall(install::Uninstall),
     /// Seal an agent's commits, or adopt them as a person
     Sign(sign::Arguments),
+    /// Approve exactly the commits of a branch, for one ref
+    Approve(approve::Arguments),
     /// Read the record of decisions, and check that it is whole
     Log(log_command::Arguments),
     /// Check a policy, or print its digest
@@ -131,6 +134,7 @@ pub fn run() -> ExitCode {
         Command::Install(arguments) => install::install(arguments),
         Command::Uninstall(arguments) => install::uninstall(arguments),
         Command::Sign(arguments) => sign::run(arguments),
+        Command::Approve(arguments) => approve::run(arguments),
         Command::Log(arguments) => log_command::run(arguments),
         Command::Policy(arguments) => policy_command::run(arguments),
         Command::Hook(arguments) => hook::run(arguments),

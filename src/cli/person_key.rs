@@ -1,4 +1,4 @@
-//! Signing a commit as the person at the desk, with the key that git would use.
+//! Signing as the person at the desk: commits with the key that git would use, approvals with that or another.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::local::{config, git};
 use super::{Failure, Result};
-use crate::ssh::{PrivateKey, armor};
+use crate::ssh::{PrivateKey, PublicKey, armor};
 
 /// The key of `user.signingkey`.
 pub(super) struct PersonKey {
@@ -38,38 +38,72 @@ impl PersonKey {
         if let Some(literal) =
             value.strip_prefix("key::").or_else(|| value.starts_with("ssh-").then_some(value.as_str()))
         {
-            return Ok(Self { setting: Setting::Literal(literal.to_owned()) });
+            return Ok(Self::literal(literal));
         }
         let path = PathBuf::from(git(&["config", "--type=path", "--get", "user.signingkey"]).line()?);
+        Ok(Self::file(path))
+    }
+
+    /// The key of a file: the private half, or the public one of a key in the ssh-agent or a token.
+    pub(super) fn file(path: PathBuf) -> Self {
         let private = match path.extension() {
             Some(extension) if extension == "pub" => path.with_extension(""),
             _ => path.clone(),
         };
         let key = std::fs::read(&private).ok().and_then(|pem| PrivateKey::parse_openssh(&pem).ok());
-        Ok(Self { setting: key.map_or(Setting::File(path), |key| Setting::InProcess(Box::new(key))) })
+        Self { setting: key.map_or(Setting::File(path), |key| Setting::InProcess(Box::new(key))) }
     }
 
-    /// Signs as `git commit -S` does. Returns the armored signature.
-    pub(super) fn sign(&self, payload: &[u8]) -> Result<String> {
+    /// A key of the ssh-agent, by the line of its public half.
+    pub(super) fn literal(line: &str) -> Self {
+        Self { setting: Setting::Literal(line.to_owned()) }
+    }
+
+    /// The public half.
+    pub(super) fn public(&self) -> Result<PublicKey> {
+        let unusable = |error: &dyn std::fmt::Display| Failure::new(format!("the signing key cannot be used: {error}"));
+        let line = match &self.setting {
+            Setting::InProcess(key) => return Ok(key.public().clone()),
+            Setting::Literal(line) => line.clone(),
+            Setting::File(path) => {
+                let mut public = path.clone().into_os_string();
+                if path.extension().is_none_or(|extension| extension != "pub") {
+                    public.push(".pub");
+                }
+                std::fs::read_to_string(&public).map_err(|error| {
+                    let public = PathBuf::from(&public);
+                    unusable(&format!("{}: {error}", public.display())).hint(format!(
+                        "ssh-keygen -y -f {} > {}",
+                        path.display(),
+                        public.display()
+                    ))
+                })?
+            }
+        };
+        PublicKey::parse_line(line.trim()).map(|(key, _)| key).map_err(|error| unusable(&error))
+    }
+
+    /// Signs for a namespace; `git commit -S` does so for `git`. Returns the armored signature.
+    pub(super) fn sign(&self, namespace: &str, payload: &[u8]) -> Result<String> {
         match &self.setting {
-            Setting::InProcess(key) => Ok(armor(&key.sign("git", payload))),
-            Setting::File(path) => ssh_keygen(&["-f", &path.display().to_string()], payload),
+            Setting::InProcess(key) => Ok(armor(&key.sign(namespace, payload))),
+            Setting::File(path) => ssh_keygen(namespace, &["-f", &path.display().to_string()], payload),
             Setting::Literal(line) => {
                 let failed = |error: std::io::Error| Failure::new(format!("cannot write a temporary file: {error}"));
                 let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
                 writeln!(file, "{line}").map_err(failed)?;
-                ssh_keygen(&["-U", "-f", &file.path().display().to_string()], payload)
+                ssh_keygen(namespace, &["-U", "-f", &file.path().display().to_string()], payload)
             }
         }
     }
 }
 
-fn ssh_keygen(key: &[&str], payload: &[u8]) -> Result<String> {
+fn ssh_keygen(namespace: &str, key: &[&str], payload: &[u8]) -> Result<String> {
     let failed = |error: std::io::Error| {
         Failure::new(format!("cannot run ssh-keygen: {error}")).hint("install OpenSSH's client")
     };
     let mut command = Command::new("ssh-keygen");
-    command.args(["-Y", "sign", "-n", "git"]).args(key);
+    command.args(["-Y", "sign", "-n", namespace]).args(key);
     // ssh-keygen asks for a passphrase or a touch on the terminal and its standard error.
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().map_err(failed)?;

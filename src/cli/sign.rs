@@ -370,7 +370,7 @@ impl Rewriter<'_> {
     }
 
     fn signed(&self, key: &PersonKey, object: &[u8]) -> Result<Vec<u8>> {
-        Ok(with_signature(object, self.objects.format().signature_header(), &key.sign(object)?))
+        Ok(with_signature(object, self.objects.format().signature_header(), &key.sign("git", object)?))
     }
 }
 

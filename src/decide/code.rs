@@ -67,7 +67,20 @@ impl Code {
 
     /// Whether it is about who made a commit or tag, which its maker can mend before pushing.
     pub const fn concerns_identity(self) -> bool {
-        !matches!(
+        !self.concerns_approval()
+            && !matches!(
+                self,
+                Self::ForcePushDenied
+                    | Self::DeleteDenied
+                    | Self::RefDenied
+                    | Self::PolicyInvalid
+                    | Self::LimitExceeded
+            )
+    }
+
+    /// Whether it is about what people approve.
+    pub const fn concerns_approval(self) -> bool {
+        matches!(
             self,
             Self::ApprovalMissing
                 | Self::ApprovalVoid
@@ -77,11 +90,6 @@ impl Code {
                 | Self::ApproverNotDistinct
                 | Self::PresenceMissing
                 | Self::NotDistinct
-                | Self::ForcePushDenied
-                | Self::DeleteDenied
-                | Self::RefDenied
-                | Self::PolicyInvalid
-                | Self::LimitExceeded
         )
     }
 

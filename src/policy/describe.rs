@@ -77,7 +77,8 @@ impl Approvals {
         self.from_names.join(", ")
     }
 
-    fn describe(&self) -> Vec<String> {
+    /// What is asked, a sentence each.
+    pub fn describe(&self) -> Vec<String> {
         let whose = match self.whose {
             Whose::Agents => "Agents' work",
             Whose::Everyone => "Every commit",

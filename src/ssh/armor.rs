@@ -27,7 +27,7 @@ pub fn armor(blob: &[u8]) -> String {
 }
 
 /// Reads the text form back. Only the text that [`armor`] writes is accepted, with or without its last line feed.
-pub(super) fn dearmor(text: &[u8]) -> Option<Vec<u8>> {
+pub fn dearmor(text: &[u8]) -> Option<Vec<u8>> {
     if text.len() > limits::SIGNATURE_BYTES * 2 {
         return None;
     }

@@ -15,7 +15,7 @@ mod interop;
 #[cfg(test)]
 mod tricks;
 
-pub use armor::armor;
+pub use armor::{armor, dearmor};
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
 pub use private::{PrivateKey, PrivateKeyError};
 pub use sshsig::{ClaimedSignature, SignatureError};

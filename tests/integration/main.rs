@@ -14,6 +14,7 @@
 #![allow(unreachable_pub)]
 
 mod approvals;
+mod approve;
 mod attacks;
 mod client;
 mod examples;

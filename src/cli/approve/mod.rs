@@ -1,0 +1,152 @@
+//! `countersign approve`: look at exactly what would land, sign exactly that, deliver it.
+
+mod compose;
+mod deliver;
+mod key;
+mod list;
+mod remote;
+mod shown;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::check::full_name;
+use super::desk::trace_of_agent;
+use super::engine::{EngineError, repository_name};
+use super::hook::engine_failure;
+use super::local::{Local, TrackedRefs, settings};
+use super::policy_source::{PolicyArg, PolicyReader};
+use super::{Exit, Failure, Result, now};
+use crate::approval::{Approval, Decision, Place};
+use crate::canonical::Time;
+use crate::decide::Timestamp;
+use crate::id::RepositoryName;
+use crate::policy::{Policy, Span};
+use compose::{Terms, Work};
+use key::Approver;
+use remote::Remote;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// A branch of the remote, a revision of this clone, or a range whose left side is the merge base
+    #[arg(value_name = "BRANCH|RANGE", required_unless_present = "list")]
+    what: Option<String>,
+    /// The ref that the commits may land on: a full name, or a branch; several get an approval each
+    #[arg(long = "for", value_name = "REF", required_unless_present = "list")]
+    targets: Vec<String>,
+    /// The key to sign with, a file: by default git's user.signingkey
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// How long the approval counts: a number of m, h, d or w
+    #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span)]
+    expires: Span,
+    /// What else to say, in the record for everybody to read
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+    /// Store the record in this clone and push nothing
+    #[arg(long, conflicts_with = "out")]
+    no_push: bool,
+    /// Write the record to a file and store nothing
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Do not ask: what is printed has been looked at elsewhere
+    #[arg(long)]
+    yes: bool,
+    /// Take an approval of these commits back
+    #[arg(long, conflicts_with = "list")]
+    withdraw: bool,
+    /// List the approvals that there are, and what waits for yours
+    #[arg(long, conflicts_with_all = ["what", "key", "comment", "no_push", "out", "yes"])]
+    list: bool,
+    /// A policy instead of the configured one; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
+    policies: Vec<PolicyArg>,
+    /// The remote that has the branch, the target and the approvals
+    #[arg(long, default_value = "origin")]
+    remote: String,
+}
+
+fn span(text: &str) -> std::result::Result<Span, String> {
+    Span::parse(text).ok_or_else(|| "write a number of m, h, d or w, such as 7d".to_owned())
+}
+
+/// Who is asked and by which rules.
+struct Office {
+    local: Local,
+    policy: Policy,
+    repository: RepositoryName,
+    settings: super::engine::Settings,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result {
+    if let Some(mark) = trace_of_agent().filter(|_| !arguments.list) {
+        return Err(Failure::new(format!("{} is set, so an agent may be running this; only a person approves", mark))
+            .hint("a person runs it in a terminal of their own"));
+    }
+    let office = open(&arguments)?;
+    let targets: Vec<String> = arguments.targets.iter().map(|name| full_name(name)).collect();
+    let remote = Remote::read(&arguments.remote)?;
+    if arguments.list {
+        remote.fetch_everything()?;
+        return list::run(&office, &remote, &targets);
+    }
+    let approver = Approver::find(arguments.key.as_deref(), &office.policy)?;
+    let what = arguments.what.as_deref().unwrap_or_default();
+    remote.fetch(what, &targets)?;
+    let mut records = Vec::new();
+    for target in &targets {
+        let work = Work::find(&office, &remote, what, target)?;
+        let terms = Terms {
+            decision: if arguments.withdraw { Decision::Withdraw } else { Decision::Approve },
+            approver: approver.person.id.clone(),
+            issued: now()?,
+            expires: arguments.expires,
+            comment: arguments.comment.clone(),
+        };
+        if terms.decision == Decision::Approve {
+            work.check(&office.policy)?;
+        }
+        let mut approval = work.approval(&office, target, terms)?;
+        let place = place_of(&approval, &approver);
+        // A record counts only if it is issued later than the one in its place, and a second can hold both.
+        if let Some(before) = list::issued(&office, &place).filter(|before| *before >= approval.issued) {
+            approval.issued = Time(Timestamp(before.0.0.saturating_add(1)));
+        }
+        records.push((work, approval, place));
+    }
+    let text: String =
+        records.iter().map(|(work, approval, _)| shown::text(&office, work, approval, &approver)).collect();
+    shown::present(&text, arguments.yes)?;
+    if !arguments.yes && !shown::confirmed(arguments.withdraw)? {
+        return Err(Failure::new("nothing is signed").hint("answer y to sign"));
+    }
+    let mut signed = Vec::new();
+    for (_, approval, place) in records {
+        signed.push((place, approver.sign(&approval)?));
+    }
+    match (&arguments.out, arguments.no_push) {
+        (Some(file), _) => deliver::to_file(file, &signed)?,
+        (None, true) => deliver::to_clone(&signed, &arguments.remote)?,
+        (None, false) => deliver::to_remote(&signed, &arguments.remote)?,
+    }
+    Ok(Exit::Accepted)
+}
+
+fn place_of(approval: &Approval, approver: &Approver<'_>) -> Place {
+    Place { target: approval.name.clone(), change: approval.change.0, approver: approver.person.id.clone() }
+}
+
+fn open(arguments: &Arguments) -> Result<Office> {
+    let local = Local::open()?;
+    let settings = settings(&arguments.policies, None)?;
+    if settings.policies.is_empty() {
+        return Err(engine_failure(&EngineError::NoPolicy)
+            .hint("countersign approve --policy FILE, or git config countersign.policy FILE"));
+    }
+    let refs = TrackedRefs { local: &local, remote: arguments.remote.clone() };
+    let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
+    let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
+    let repository = repository_name(&settings, &policy).map_err(|error| engine_failure(&error))?;
+    Ok(Office { local, policy, repository, settings })
+}

@@ -1,0 +1,204 @@
+//! `countersign approve`, as an approver uses it.
+
+use std::process::Output;
+
+use crate::approvals::{ONE_APPROVAL, Office, people};
+use crate::world::{Actor, BOB, CLAUDE, STRANGER, World, binary};
+
+/// Writes an actor's private key and returns the path of the file.
+fn key_file(world: &World, actor: Actor) -> String {
+    let path = world.path(&format!("home/{}", actor.id));
+    std::fs::write(&path, actor.key().to_openssh(actor.id).unwrap().as_bytes()).unwrap();
+    path.display().to_string()
+}
+
+/// Runs `approve` with a policy and more environment. What it printed, and its exit code.
+fn approve_with(world: &World, words: &[&str], environment: &[(&str, &str)]) -> (String, Option<i32>) {
+    let policy = world.policy_path().display().to_string();
+    let mut command = world.command("setsid", &world.clone_dir());
+    // Without a terminal of its own it cannot ask whoever runs the tests.
+    command.args(["--wait", binary().to_str().unwrap(), "approve", "--policy", &policy]).args(words);
+    command.envs(environment.iter().copied());
+    let Output { stdout, stderr, status } = world.run(command, None);
+    (String::from_utf8([stdout, stderr].concat()).unwrap(), status.code())
+}
+
+fn approve(world: &World, words: &[&str]) -> (String, Option<i32>) {
+    approve_with(world, words, &[])
+}
+
+fn at_work() -> (Office, String) {
+    let office = Office::at_work();
+    office.push(&["work:refs/heads/retry"]).accepted();
+    let key = key_file(&office, BOB);
+    (office, key)
+}
+
+#[test]
+fn one_command_approves_exactly_what_then_lands() {
+    let (office, key) = at_work();
+    office.push_main("work").refused("approval-missing");
+    let (said, code) =
+        approve(&office, &["retry", "--for", "main", "--key", &key, "--yes", "--comment", "Looks right"]);
+    assert_eq!(code, Some(0), "{said}");
+    let work = office.git(&["rev-parse", "--short=7", "work"]);
+    for part in [
+        "bob approves 2 commits for refs/heads/main of acme/payments",
+        &format!("{work} Add b\n        alice@acme.dev, sealed by claude-code"),
+        "a.txt | 1 +",
+        "rule \"main\"",
+        "Agents' work is approved by 1 person from maintainers",
+        "delivered to origin as refs/countersign/approvals/heads/main/",
+    ] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    // The command wrote what git and FORMAT.md alone make of the same commits.
+    let place = office.git_in(&office.server(), &["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
+    let record = office.git_in(&office.server(), &["cat-file", "blob", &place]);
+    let claimed = countersign::approval::ClaimedApproval::parse(record.as_bytes()).unwrap();
+    let mut expected = office.draft("work", "refs/heads/main", BOB);
+    let said = claimed.approval();
+    expected.approval.issued = said.issued;
+    expected.approval.expires = said.expires;
+    expected.approval.policy = said.policy;
+    expected.approval.comment = Some("Looks right".into());
+    assert_eq!(*said, expected.approval);
+    assert_eq!(place, expected.place.to_string());
+    office.push_main("work").accepted();
+}
+
+#[test]
+fn stock_tools_verify_the_record() {
+    let (office, key) = at_work();
+    let file = office.path("record").display().to_string();
+    let (said, code) = approve(&office, &["retry", "--for", "main", "--key", &key, "--yes", "--out", &file]);
+    assert_eq!(code, Some(0), "{said}");
+    let script = r#"
+        sed 's/^{"payload":"\([^"]*\)".*/\1/' record | base64 --decode > statement
+        { printf 'DSSEv1 28 application/vnd.in-toto+json %s ' "$(wc -c < statement | tr -d ' ')"; cat statement; } > signed
+        { echo '-----BEGIN SSH SIGNATURE-----'; sed 's/.*"sig":"\([^"]*\)".*/\1/' record | fold -w 70; echo
+          echo '-----END SSH SIGNATURE-----'; } | sed '/^$/d' > approval.sig
+        ssh-keygen -Y verify -f people -I bob -n countersign-approval-v1 -s approval.sig < signed"#;
+    std::fs::write(office.path("people"), format!("bob {}\n", BOB.line())).unwrap();
+    let mut command = office.command("sh", &office.path(""));
+    command.args(["-ec", script]);
+    let output = office.run(command, None);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // It is in nobody's way: nothing was stored or pushed, and anyone may carry it.
+    assert_eq!(office.git(&["for-each-ref", "refs/countersign/"]), "");
+    let place = office.draft("work", "refs/heads/main", BOB).place;
+    let carried = office.refspec_of(&std::fs::read_to_string(file).unwrap(), &place.to_string());
+    office.push(&["work:refs/heads/main", &carried]).accepted();
+}
+
+#[test]
+fn only_a_person_at_a_terminal_approves_what_holds() {
+    let (office, key) = at_work();
+    let refused = |words: &[&str], environment: &[(&str, &str)], why: &str| {
+        let (said, code) = approve_with(&office, words, environment);
+        assert!(code == Some(2) && said.contains(why), "{why}: {code:?} {said}");
+    };
+    let usual = ["retry", "--for", "main", "--key", &key, "--yes"];
+    refused(&usual[..5], &[], "there is no terminal to ask on");
+    for (variable, value) in [("CLAUDECODE", "1"), ("AI_AGENT", "x"), ("COUNTERSIGN_AGENT", "claude-code")] {
+        refused(&usual, &[(variable, value)], "only a person approves");
+    }
+    let (agents, strangers) = (key_file(&office, CLAUDE), key_file(&office, STRANGER));
+    refused(&["retry", "--for", "main", "--key", &agents, "--yes"], &[], "is the key of agent claude-code");
+    refused(&["retry", "--for", "main", "--key", &strangers, "--yes"], &[], "is not a key that the policy registers");
+    refused(&["retry", "--for", "main", "--yes"], &[], "no key here is registered to a person");
+    refused(&["main", "--for", "main", "--key", &key, "--yes"], &[], "there is nothing to approve");
+    refused(&["nowhere", "--for", "main", "--key", &key, "--yes"], &[], "nowhere names no commit");
+    refused(&["work~1..work", "--for", "main", "--key", &key, "--yes"], &[], "an approval begins at the merge base");
+    assert_eq!(office.git_in(&office.server(), &["for-each-ref", "refs/countersign/"]), "");
+}
+
+#[test]
+fn a_seal_that_does_not_hold_is_not_approved() {
+    let (office, key) = at_work();
+    std::fs::write(office.clone_dir().join("b.txt"), "changed\n").unwrap();
+    office.git(&["-c", "core.hooksPath=/dev/null", "commit", "-q", "-a", "--amend", "--no-edit"]);
+    let (said, code) = approve(&office, &["work", "--for", "main", "--key", &key, "--yes"]);
+    assert!(code == Some(2) && said.contains("cannot be approved") && said.contains("changed after"), "{said}");
+}
+
+#[test]
+fn several_merge_bases_are_refused() {
+    let office = Office::new(ONE_APPROVAL);
+    let key = key_file(&office, BOB);
+    office.git(&["checkout", "-q", "-b", "left", "origin/main"]);
+    office.commit("l.txt", "l\n", "Left\n");
+    office.git(&["checkout", "-q", "-b", "right", "origin/main"]);
+    office.commit("r.txt", "r\n", "Right\n");
+    office.git(&["checkout", "-q", "-b", "one", "left"]);
+    office.git(&["merge", "-q", "--no-ff", "-m", "One", "right"]);
+    office.git(&["checkout", "-q", "-b", "two", "right"]);
+    office.git(&["merge", "-q", "--no-ff", "-m", "Two", "left"]);
+    office.push_main("one").accepted();
+    let (said, code) = approve(&office, &["two", "--for", "main", "--key", &key, "--yes"]);
+    assert!(code == Some(2) && said.contains("several merge bases"), "{said}");
+}
+
+#[test]
+fn hostile_words_reach_no_terminal() {
+    let office = Office::new(ONE_APPROVAL);
+    let key = key_file(&office, BOB);
+    office.agent("a\u{202e}b\u{1b}[2J.txt", "x\n", "Harmless \u{1b}[31m\u{202e}text\u{2066} \u{7}\n");
+    office.push(&["work:refs/heads/retry"]).accepted();
+    let (said, code) = approve(&office, &["retry", "--for", "main", "--key", &key, "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{said:?}");
+    assert!(said.contains("Harmless \\x1b[31m\\u{202e}text\\u{2066} \\x07"), "{said}");
+}
+
+#[test]
+fn approvals_are_listed_and_taken_back() {
+    let (office, key) = at_work();
+    let (said, _) = approve(&office, &["--list"]);
+    assert!(said.starts_with("pending  retry for main: claude-code's work has 0 of 1 approval"), "{said}");
+    let usual = ["retry", "--for", "main", "--key", &key, "--yes"];
+    assert_eq!(approve(&office, &usual).1, Some(0));
+    let (said, _) = approve(&office, &["--list"]);
+    assert!(
+        said.starts_with("valid ") && said.contains("for main by bob: ") && said.contains(" on retry, until "),
+        "{said}"
+    );
+    let (said, code) = approve(&office, &[&usual[..], &["--withdraw"]].concat());
+    assert!(code == Some(0) && said.starts_with("bob withdraws the approval of 2 commits"), "{said}");
+    let (said, _) = approve(&office, &["--list"]);
+    assert!(said.contains("pending ") && said.contains("void ") && said.contains("withdrawn on"), "{said}");
+    office.push_main("work").refused("approval-void");
+}
+
+#[test]
+fn a_record_can_wait_in_the_clone() {
+    let (office, key) = at_work();
+    let (said, code) = approve(&office, &["retry", "--for", "main", "--key", &key, "--yes", "--no-push"]);
+    assert_eq!(code, Some(0), "{said}");
+    let place = office.git(&["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
+    assert!(said.ends_with(&format!("to deliver it: git push origin +{place}\n")), "{said}");
+    assert_eq!(office.git_in(&office.server(), &["for-each-ref", "refs/countersign/"]), "");
+    office.push(&["work:refs/heads/main", &format!("+{place}")]).accepted();
+    let (said, _) = approve(&office, &["--list"]);
+    assert!(said.starts_with("spent "), "{said}");
+}
+
+#[test]
+fn a_key_with_a_passphrase_signs_through_ssh_keygen() {
+    let office = Office::new(ONE_APPROVAL);
+    let key = office.path("home/dave").display().to_string();
+    let mut make = office.command("ssh-keygen", &office.path("home"));
+    make.args(["-q", "-t", "ed25519", "-N", "secret", "-C", "dave", "-f", &key]);
+    assert!(office.run(make, None).status.success());
+    let line = std::fs::read_to_string(format!("{key}.pub")).unwrap();
+    let rules = ONE_APPROVAL.replace("[\"maintainers\"]", "[\"maintainers\", \"dave\"]");
+    office.set_policy(&format!("{}\n[people.dave]\nkeys = [\"{}\"]\n{rules}", people(), line.trim()));
+    office.agent("a.txt", "a\n", "Add a\n");
+    office.push(&["work:refs/heads/retry"]).accepted();
+    let ask = office.path("home/ask");
+    office.write_executable(&ask, "#!/bin/sh\necho secret\n");
+    let environment = [("SSH_ASKPASS", ask.to_str().unwrap()), ("SSH_ASKPASS_REQUIRE", "force")];
+    let (said, code) = approve_with(&office, &["retry", "--for", "main", "--key", &key, "--yes"], &environment);
+    assert_eq!(code, Some(0), "{said}");
+    office.push_main("work").accepted();
+}
