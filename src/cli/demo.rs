@@ -106,12 +106,27 @@ impl Story {
         self.in_clone(Alice, "countersign sign HEAD --adopt", Works)?;
         self.in_clone(Alice, "git push -q origin main", Works)?;
 
+        self.chapter("From now on a person approves what agents do on main")?;
+        self.ask_for_approvals()?;
+        self.write("clone/jitter.py", "def jitter(): ...\n")?;
+        self.in_clone(Agent, "git add jitter.py", Works)?;
+        self.in_clone(Agent, "git commit -q -m 'Add jitter'", Works)?;
+        self.in_clone(Agent, "git push -q origin main", Refused)?;
+        self.in_clone(Agent, "git push -q origin HEAD:refs/heads/jitter", Works)?;
+        self.in_clone(Alice, "countersign approve jitter --for main --yes", Works)?;
+        self.in_clone(Agent, "git push -q origin main", Works)?;
+
+        self.chapter("An agent that slips another commit in is stopped: that was not approved")?;
+        self.write("clone/jitter.py", "def jitter(): print('hello')\n")?;
+        self.in_clone(Agent, "git commit -q -a -m 'Add jitter, and more'", Works)?;
+        self.in_clone(Agent, "git push -q origin main", Refused)?;
+
         self.chapter("Every decision is on record")?;
         self.in_clone(Alice, "countersign log show --server ../server.git --verdict rejected", Works)?;
         self.in_clone(Alice, "countersign log verify --server ../server.git", Works)?;
 
         print(&format!(
-            "\nThat is all: the server holds only what an agent sealed, a person adopted, or a person wrote.\n\
+            "\nThat is all: the server holds only what an agent sealed and a person approved, or a person adopted or wrote.\n\
              Look around in {}; remove it when you are done.\n",
             self.root.display()
         ))
@@ -138,6 +153,16 @@ impl Story {
         let policy = std::fs::read_to_string(&path).map_err(Failure::new)?;
         self.write("policy.toml", &format!("{policy}\n{lines}"))?;
         print("(the admin appends these lines to policy.toml)\n")
+    }
+
+    /// The admin writes one more rule.
+    fn ask_for_approvals(&self) -> Result<()> {
+        let path = self.root.join("policy.toml");
+        let policy = std::fs::read_to_string(&path).map_err(Failure::new)?;
+        let rule = "[[rule]]\nname = \"approved\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nforce-push = \"deny\"\n\
+                    delete = \"deny\"\n[rule.approvals]\nfor = \"agents\"\nfrom = [\"alice\"]\n";
+        self.write("policy.toml", &format!("{policy}\n{rule}"))?;
+        print(&format!("(the admin appends this rule to policy.toml)\n{rule}"))
     }
 
     fn chapter(&self, title: &str) -> Result<()> {

@@ -85,7 +85,7 @@ impl Approvals {
         };
         let people = if self.count == 1 { "1 person".to_owned() } else { format!("{} people", self.count) };
         let mut words = vec![format!(
-            "{whose} is approved by {people} from {}, none of whom made it: countersign approve.",
+            "{whose} needs the approval of {people} in {}, not of who made it (countersign approve).",
             self.from_text()
         )];
         if let Some(age) = self.max_age {

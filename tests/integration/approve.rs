@@ -47,7 +47,7 @@ fn one_command_approves_exactly_what_then_lands() {
         &format!("{work} Add b\n        alice@acme.dev, sealed by claude-code"),
         "a.txt | 1 +",
         "rule \"main\"",
-        "Agents' work is approved by 1 person from maintainers",
+        "Agents' work needs the approval of 1 person in maintainers",
         "delivered to origin as refs/countersign/approvals/heads/main/",
     ] {
         assert!(said.contains(part), "{part} is not in:\n{said}");
