@@ -47,15 +47,16 @@ pub(super) struct ReferenceTransaction {
 /// Git has moved the refs; nothing said here changes that. A ledger that fails is told, and the next push settles the decision.
 pub(super) fn post_receive(hook: PostReceive) -> Result {
     let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
-    if let Err(failure) = settle(&hook.ledger, &push) {
+    if let Err(failure) = settle(&hook.ledger, push) {
         say(&format!("warning: {}", failure.message));
     }
     chain(hook.chain, &[], Some(&input))
 }
 
-fn settle(directory: &Path, push: &Push) -> Result<()> {
+fn settle(directory: &Path, push: Push) -> Result<()> {
     let dir = GitDir::of_hook().map_err(Failure::new)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
+    let push = push.resolved(&refs).map_err(|error| with_causes(&error))?;
     let refs = ServerRefs(&refs);
     let moves: Vec<_> = push
         .updates
@@ -67,7 +68,12 @@ fn settle(directory: &Path, push: &Push) -> Result<()> {
         let clock = crate::decide::Timestamp(now().map_or(0, |now| now.0));
         let strangers = ledger.committed(clock, &moves, Witness::PostReceive)?;
         if !strangers.is_empty() {
-            ledger.moved(clock, &strangers, &refs, Witness::PostReceive)?;
+            for moved in ledger.moved(clock, &strangers, &refs, Witness::PostReceive)? {
+                let name = escape(&moved.name.0, 200);
+                say(&format!(
+                    "warning: {name} moved with no decision: the pre-receive hook did not run; it is on record now"
+                ));
+            }
         }
         ledger.compact()
     };
@@ -86,7 +92,14 @@ pub(super) fn reference_transaction(hook: ReferenceTransaction) -> Result {
     let mut input = Vec::new();
     let cap = u64::try_from(limits::REF_UPDATES).unwrap_or(u64::MAX).saturating_mul(4096);
     std::io::stdin().lock().take(cap).read_to_end(&mut input).map_err(Failure::new)?;
-    let lines: Vec<Line> = input.split(|byte| *byte == b'\n').filter_map(line).collect();
+    let mut lines: Vec<Line> = input.split(|byte| *byte == b'\n').filter_map(line).collect();
+    if !lines.is_empty() {
+        let (_, refs) = open(&lines)?;
+        for line in &mut lines {
+            // Git names a ref that moves through a symbolic one by the name that it was given.
+            line.name.0 = refs.resolve(&line.name.0).map_err(|error| with_causes(&error))?;
+        }
+    }
     let verdict = match hook.state.as_str() {
         _ if lines.is_empty() => Exit::Accepted,
         "prepared" => prepared(&hook, &lines)?,

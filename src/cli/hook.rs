@@ -140,6 +140,7 @@ fn enforce(server: &Server, push: &Push) -> Result {
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
+    let push = &push.clone().resolved(&refs).map_err(|error| with_causes(&error))?;
     let settings = Settings {
         policies: server.policies.clone(),
         repository: server.repository.clone(),

@@ -5,6 +5,7 @@ use std::io::Read;
 
 use thiserror::Error;
 
+use crate::git::{ReadError, Refs};
 use crate::limits;
 use crate::oid::{ObjectFormat, Oid};
 
@@ -52,6 +53,25 @@ impl Push {
         let cap = u64::try_from(limits::REF_UPDATES).unwrap_or(u64::MAX).saturating_mul(4096);
         input.take(cap).read_to_end(&mut bytes).map_err(|error| PushError::Input(error.to_string()))?;
         Self::parse(&bytes).map(|push| (push, bytes))
+    }
+
+    /// The push by the names of the refs that would move: git follows symbolic refs, so a rule for the ref behind one must hold
+    /// whatever name it is pushed under.
+    pub(crate) fn resolved(mut self, refs: &Refs) -> Result<Self, ReadError> {
+        for update in &mut self.updates {
+            update.name = refs.resolve(&update.name)?;
+        }
+        self.updates.sort_by(|a, b| a.name.cmp(&b.name));
+        // Git takes two names of one ref in one push only where both say the same (builtin/receive-pack.c).
+        self.updates.dedup();
+        let repeated = self.updates.windows(2).find(|pair| matches!(pair, [a, b] if a.name == b.name));
+        match repeated.and_then(<[RefUpdate]>::first) {
+            Some(update) => {
+                let name = String::from_utf8_lossy(&update.name).into_owned();
+                Err(ReadError::Refs(format!("{name} is pushed under two names, to two values")))
+            }
+            None => Ok(self),
+        }
     }
 
     /// Parses `old SP new SP ref LF` lines.

@@ -1,6 +1,7 @@
 //! Ref values before the push.
 
 use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
@@ -26,6 +27,8 @@ pub struct Refs {
     store: Store,
     /// The file of packed refs, which need not exist.
     packed: PathBuf,
+    /// Where the files of loose refs are, by their names.
+    loose: PathBuf,
 }
 
 impl Refs {
@@ -44,7 +47,7 @@ impl Refs {
         } else {
             Store::for_linked_worktree(dir.git_dir.clone(), dir.common_dir.clone(), gix_format(format))
         };
-        Ok(Self { store, packed: dir.common_dir.join("packed-refs") })
+        Ok(Self { store, packed: dir.common_dir.join("packed-refs"), loose: dir.common_dir.clone() })
     }
 
     /// The value of one ref, by its full name, or what it or `HEAD` symbolically names. `None` if there is no such ref.
@@ -80,6 +83,46 @@ impl Refs {
             gix::refs::Target::Symbolic(branch) => Some(branch.as_bstr().to_string()),
             gix::refs::Target::Object(_) => None,
         }))
+    }
+
+    /// The name of the ref that moves when `name` is pushed to: itself, or what it symbolically names in the end.
+    ///
+    /// # Errors
+    /// [`ReadError::Refs`] if it cannot be told.
+    pub fn resolve(&self, name: &[u8]) -> Result<Vec<u8>, ReadError> {
+        let mut name = name.to_vec();
+        for _ in 0..5 {
+            match self.symbolic_file(&name).map_err(failed)? {
+                Some(target) => name = target,
+                None => return Ok(name),
+            }
+        }
+        Err(ReadError::Refs(format!("{} leads through too many symbolic refs", String::from_utf8_lossy(&name))))
+    }
+
+    /// What the file of a loose ref names, if it is symbolic: git never packs those. A link in the file system is one too
+    /// (refs/files-backend.c).
+    fn symbolic_file(&self, name: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+        use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+        if name.split(|byte| *byte == b'/').any(|part| part == b"..") {
+            return Ok(None);
+        }
+        let path = self.loose.join(std::ffi::OsStr::from_bytes(name));
+        let kind = match std::fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if kind.is_symlink() {
+            let target = std::fs::read_link(&path)?.into_os_string().into_vec();
+            return Ok(target.starts_with(b"refs/").then_some(target));
+        }
+        if !kind.is_file() {
+            return Ok(None);
+        }
+        let mut content = Vec::new();
+        std::fs::File::open(&path)?.take(8192).read_to_end(&mut content)?;
+        Ok(content.strip_prefix(b"ref:").map(|target| target.trim_ascii().to_vec()))
     }
 
     /// The values of all refs, not peeled. Symbolic refs have none of their own.

@@ -150,3 +150,33 @@ fn deleting_and_creating_again_does_not_force() {
     world.push_main().refused("unsealed-agent-commit");
     world.push(&["HEAD^:refs/heads/main"]).accepted();
 }
+
+#[test]
+fn a_symbolic_ref_on_the_server_is_no_way_around_the_rules_of_its_target() {
+    let rules = "\n[[rule]]\nname = \"main\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nforce-push = \"deny\"\ndelete = \"deny\"\n";
+    let world = World::new(rules);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    let (server, policy) = (world.server().display().to_string(), world.policy_path().display().to_string());
+    let installed = world.countersign(&["install", "--server", &server, "--policy", &policy]);
+    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+    world.commit("file", "1", "Clean\n");
+    world.push_main().accepted();
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.git_in(&world.server(), &["symbolic-ref", "refs/heads/alias", "refs/heads/main"]);
+    std::os::unix::fs::symlink("refs/heads/alias", world.server().join("refs/heads/linked")).unwrap();
+    world.commit("file", "2", MARKED);
+    world.push(&["HEAD:refs/heads/alias"]).refused("unsealed-agent-commit");
+    world.push(&[":refs/heads/alias"]).refused("delete-denied");
+    assert!(!world.push(&["HEAD:refs/heads/linked"]).ok);
+    world.back_to_main();
+    world.commit("file", "3", "Clean\n");
+    world.push(&["HEAD:refs/heads/alias"]).accepted();
+    world.push(&[&format!("+{first}:refs/heads/alias")]).refused("force-push-denied");
+    // What was decided is what moved.
+    world.commit("file", "4", "Clean\n");
+    let pushed = world.push(&["HEAD:refs/heads/main", "HEAD:refs/heads/alias"]);
+    assert!(!pushed.said.contains("with no decision"), "{}", pushed.said);
+    world.push_main().accepted();
+    let verified = world.countersign(&["log", "verify", "--server", &server]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
