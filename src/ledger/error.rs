@@ -19,6 +19,9 @@ pub enum LedgerError {
     /// There is one already.
     #[error("there is a ledger in {0} already")]
     Present(PathBuf),
+    /// Some of its files are there and others are not.
+    #[error("the ledger in {0} is not whole: its {1} is gone")]
+    Remains(PathBuf, &'static str),
     /// Its key cannot be used.
     #[error("the ledger's key {0}: {1}")]
     Key(PathBuf, #[source] PrivateKeyError),
@@ -72,7 +75,7 @@ impl LedgerError {
             Self::Key(..) | Self::OpenKey(_) => {
                 "the key must be the one made at install, owned by the user that runs the hook, mode 0600"
             }
-            Self::Corrupt { .. } | Self::Shorter { .. } => {
+            Self::Corrupt { .. } | Self::Shorter { .. } | Self::Remains(..) => {
                 "an admin restores the ledger from a backup, or moves its directory aside as evidence and runs: countersign install --server REPO.git --policy FILE --baseline"
             }
             Self::Shared(_) => {

@@ -55,7 +55,14 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Self, LedgerError> {
         if directory.join(LOG).exists() {
-            return Err(LedgerError::Present(directory.to_owned()));
+            return Err(match directory.join(KEY).exists() {
+                true => LedgerError::Present(directory.to_owned()),
+                false => LedgerError::Remains(directory.to_owned(), KEY),
+            });
+        }
+        // What is kept beside a log is written after it, so there was one.
+        if had_log(directory) {
+            return Err(LedgerError::Remains(directory.to_owned(), LOG));
         }
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -92,6 +99,9 @@ impl Ledger {
         locks::check(directory)?;
         let path = directory.join(KEY);
         let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound if directory.join(LOG).exists() => {
+                LedgerError::Remains(directory.to_owned(), KEY)
+            }
             std::io::ErrorKind::NotFound => LedgerError::Absent(directory.to_owned()),
             _ => LedgerError::Io(path.clone(), error),
         };
@@ -412,10 +422,16 @@ const STATE: &str = "state";
 /// Where each record begins, eight bytes each.
 const OFFSETS: &str = "offsets";
 
+/// Whether a log was once kept in the directory: what is kept beside one is written after it.
+fn had_log(directory: &Path) -> bool {
+    ["state.0", "state.1", OFFSETS].iter().any(|kept| directory.join(kept).exists())
+}
+
 /// The first entry of the log in a directory. It is as trustworthy as the directory is.
 pub(super) fn opened(directory: &Path) -> Result<Opened, LedgerError> {
     let path = directory.join(LOG);
     let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound if had_log(directory) => LedgerError::Remains(directory.to_owned(), LOG),
         std::io::ErrorKind::NotFound => LedgerError::Absent(directory.to_owned()),
         _ => LedgerError::Io(path.clone(), error),
     };

@@ -281,7 +281,7 @@ fn a_ledger_that_does_not_verify_or_cannot_be_written_refuses() {
     std::fs::rename(&key, key.with_extension("gone")).unwrap();
     world.commit("a", "3", "By hand\n");
     let pushed = world.push(&["HEAD:refs/heads/main"]);
-    assert!(!pushed.ok && pushed.said.contains("there is no ledger"), "{}", pushed.said);
+    assert!(!pushed.ok && pushed.said.contains("its key is gone"), "{}", pushed.said);
     std::fs::rename(key.with_extension("gone"), &key).unwrap();
     world.push(&["HEAD:refs/heads/main"]).accepted();
     verified(&world);
@@ -478,5 +478,32 @@ fn a_repository_with_refs_starts_from_them() {
     world.commit("a", "3", "By hand\n");
     let said = world.push(&["HEAD:refs/heads/main"]).said;
     assert!(said.contains("refs/heads/old/17 moved from"), "{said}");
+    verified(&world);
+}
+
+#[test]
+fn what_is_left_of_a_ledger_is_not_made_anew() {
+    let world = installed(AGENTS_EVERYWHERE, &[]);
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    let directory = ledger_directory(&world);
+    for file in ["log", "key"] {
+        let aside = world.path(file);
+        std::fs::rename(directory.join(file), &aside).unwrap();
+        let pushed = world.push(&["HEAD:refs/heads/other"]);
+        assert!(!pushed.ok && pushed.said.contains(&format!("its {file} is gone")), "{}", pushed.said);
+        assert!(pushed.said.contains("restores the ledger from a backup"), "{}", pushed.said);
+        let (server, policy) = (world.server().display().to_string(), world.policy_path().display().to_string());
+        let again = world.countersign(&["install", "--server", &server, "--policy", &policy]);
+        assert_eq!(again.status.code(), Some(2), "{}", String::from_utf8_lossy(&again.stdout));
+        assert!(!directory.join(file).exists());
+        std::fs::rename(aside, directory.join(file)).unwrap();
+    }
+    world.push(&["HEAD:refs/heads/other"]).accepted();
+    // As the hint says: moved aside, a new one begins.
+    std::fs::rename(directory.join("log"), world.path("lost")).unwrap();
+    std::fs::rename(&directory, world.path("evidence")).unwrap();
+    install(&world, &["--baseline"]);
+    world.push(&["HEAD:refs/heads/third"]).accepted();
     verified(&world);
 }
