@@ -1,12 +1,14 @@
-//! `countersign policy`: what is wrong with a policy, and its digest.
+//! `countersign policy`: what is wrong with a policy, its digest, and what another asks less.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::gather::{RefValues, StoredRefs};
+use super::local::Local;
 use super::policy_source::{PolicyArg, PolicyError, PolicyReader};
 use super::{Exit, Failure, Result, print, say};
-use crate::policy::Loaded;
+use crate::policy::{self, Difference, Direction, Loaded};
 use crate::report::escape;
 
 #[derive(Args)]
@@ -21,6 +23,8 @@ enum Command {
     Check(Files),
     /// Print the digest that pins a policy
     Digest(Files),
+    /// Say what a new policy asks less than the old one, and what more; exit 1 if anything is weaker
+    Diff(Two),
 }
 
 #[derive(Args)]
@@ -28,6 +32,25 @@ struct Files {
     /// Policy files that hold together, the organisation's first
     #[arg(value_name = "FILE", default_value = ".countersign/policy.toml")]
     files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct Two {
+    /// The policy as it is
+    #[arg(value_name = "OLD: FILE|ref:REF:PATH")]
+    old: PolicyArg,
+    /// The policy as it would be
+    #[arg(value_name = "NEW: FILE|ref:REF:PATH")]
+    new: PolicyArg,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result {
@@ -38,7 +61,56 @@ pub(super) fn run(arguments: Arguments) -> Result {
             print(&format!("sha256:{}\n", loaded.policy.digest()))?;
             Ok(Exit::Accepted)
         }
+        Command::Diff(two) => compare(&two),
     }
+}
+
+fn compare(two: &Two) -> Result {
+    let reads_repository = [&two.old, &two.new].iter().any(|one| matches!(one, PolicyArg::InRepository(_)));
+    let local = if reads_repository { Some(Local::open()?) } else { None };
+    let refs = local.as_ref().map(|local| StoredRefs { refs: &local.refs, objects: &local.objects });
+    let repository =
+        local.as_ref().zip(refs.as_ref()).map(|(local, refs)| -> (_, &dyn RefValues) { (&local.objects, refs) });
+    let reader = PolicyReader { repository };
+    let mut policies = Vec::with_capacity(2);
+    for one in [&two.old, &two.new] {
+        match read(&reader, std::slice::from_ref(one))? {
+            Some(loaded) => policies.push(loaded.policy),
+            None => {
+                return Err(Failure::new(format!("the policy {one} does not load, so there is nothing to compare")));
+            }
+        }
+    }
+    let [old, new] = &policies[..] else { return Ok(Exit::Undecided) };
+    let differences = policy::diff(old, new);
+    let weaker = differences.iter().any(|one| one.direction == Direction::Weaker);
+    print(&match two.format {
+        Format::Text => text(&differences),
+        Format::Json => json(&differences),
+    })?;
+    Ok(if weaker { Exit::Rejected } else { Exit::Accepted })
+}
+
+fn text(differences: &[Difference]) -> String {
+    let mut text = String::new();
+    for one in differences {
+        let line = format!("{}: {}", one.about, one.message);
+        text += &format!("{:<8}  {}\n", one.direction.word(), escape(line.as_bytes(), 600));
+    }
+    let count = |direction| differences.iter().filter(|one| one.direction == direction).count();
+    let [weaker, stricter, changed] = [Direction::Weaker, Direction::Stricter, Direction::Changed].map(count);
+    text + &format!("{weaker} weaker, {stricter} stricter, {changed} changed\n")
+}
+
+fn json(differences: &[Difference]) -> String {
+    let one = |one: &Difference| {
+        serde_json::json!({
+            "direction": one.direction.word(), "about": one.about, "message": one.message,
+        })
+    };
+    let weaker = differences.iter().any(|one| one.direction == Direction::Weaker);
+    let differences: Vec<_> = differences.iter().map(one).collect();
+    format!("{}\n", serde_json::json!({ "schema": 1, "weaker": weaker, "differences": differences }))
 }
 
 fn check(files: &Files) -> Result {
@@ -58,7 +130,11 @@ fn check(files: &Files) -> Result {
 /// Loads the policy; says every problem and returns nothing where it has errors.
 fn load(files: &Files) -> Result<Option<Loaded>> {
     let arguments: Vec<PolicyArg> = files.files.iter().cloned().map(PolicyArg::File).collect();
-    match (PolicyReader { repository: None }).load(&arguments) {
+    read(&PolicyReader { repository: None }, &arguments)
+}
+
+fn read(reader: &PolicyReader<'_>, arguments: &[PolicyArg]) -> Result<Option<Loaded>> {
+    match reader.load(arguments) {
         Ok(loaded) => Ok(Some(loaded)),
         Err(PolicyError::Invalid(problems)) => {
             for problem in &problems {

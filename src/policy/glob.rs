@@ -142,53 +142,104 @@ fn fold(text: &[u8]) -> Vec<u8> {
     }
 }
 
-struct Run {
+/// What a pattern says of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
     /// The text matches.
-    whole: bool,
+    pub(super) whole: bool,
     /// The text is the beginning of something that matches.
-    begun: bool,
+    pub(super) begun: bool,
 }
 
 /// Follows the set of pattern positions that the text read so far can be at.
 fn run(tokens: &[Token], text: &[u8]) -> Run {
-    let mut at = vec![false; tokens.len() + 1];
-    let mut next = vec![false; tokens.len() + 1];
-    enter(tokens, &mut at, 0);
-    for (position, byte) in text.iter().enumerate() {
-        let component_start =
-            position == 0 || position.checked_sub(1).and_then(|before| text.get(before)) == Some(&b'/');
-        next.fill(false);
-        for (index, token) in tokens.iter().enumerate().filter(|(index, _)| at.get(*index) == Some(&true)) {
-            match token {
-                Token::Byte(wanted) if wanted == byte => enter(tokens, &mut next, index + 1),
-                Token::Byte(_) => {}
-                Token::Star if *byte == b'/' => {}
-                Token::Star | Token::DoubleStar => enter(tokens, &mut next, index),
+    let (mut at, mut next) = (Positions::start(tokens), Positions::default());
+    let mut component_start = true;
+    for byte in text {
+        at.advance(tokens, *byte, component_start, &mut next);
+        std::mem::swap(&mut at, &mut next);
+        component_start = *byte == b'/';
+    }
+    at.run(tokens)
+}
+
+/// The positions in a pattern that a text can be at, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Positions(Vec<usize>);
+
+impl Positions {
+    fn start(tokens: &[Token]) -> Self {
+        let mut positions = Self::default();
+        positions.enter(tokens, 0);
+        positions
+    }
+
+    /// Where one more byte leads. `component_start` says whether the byte is the first of a component.
+    fn advance(&self, tokens: &[Token], byte: u8, component_start: bool, next: &mut Self) {
+        next.0.clear();
+        for index in &self.0 {
+            match tokens.get(*index) {
+                Some(Token::Byte(wanted)) if *wanted == byte => next.enter(tokens, index + 1),
+                Some(Token::Byte(_)) | None => {}
+                Some(Token::Star) if byte == b'/' => {}
+                Some(Token::Star | Token::DoubleStar) => next.enter(tokens, *index),
                 // Inside it every byte stays; the token after it can only begin where a component does.
-                Token::Directories => {
-                    mark(&mut next, index);
-                    if *byte == b'/' && !component_start {
-                        enter(tokens, &mut next, index + 1);
+                Some(Token::Directories) => {
+                    next.0.push(*index);
+                    if byte == b'/' && !component_start {
+                        next.enter(tokens, index + 1);
                     }
                 }
             }
         }
-        std::mem::swap(&mut at, &mut next);
+        next.0.sort_unstable();
+        next.0.dedup();
     }
-    Run { whole: at.last() == Some(&true), begun: at.iter().take(tokens.len()).any(|reached| *reached) }
+
+    /// Adds a position and those that need no further byte to be reached from it.
+    fn enter(&mut self, tokens: &[Token], index: usize) {
+        self.0.push(index);
+        if matches!(tokens.get(index), Some(Token::Star | Token::DoubleStar | Token::Directories)) {
+            self.enter(tokens, index + 1);
+        }
+    }
+
+    fn run(&self, tokens: &[Token]) -> Run {
+        let end = tokens.len();
+        Run { whole: self.0.last() == Some(&end), begun: self.0.first().is_some_and(|first| *first < end) }
+    }
 }
 
-/// Marks a position and those that need no further byte to be reached from it.
-fn enter(tokens: &[Token], positions: &mut [bool], index: usize) {
-    mark(positions, index);
-    if matches!(tokens.get(index), Some(Token::Star | Token::DoubleStar | Token::Directories)) {
-        enter(tokens, positions, index + 1);
+/// Following a pattern byte by byte, for comparing patterns with each other ([`super::reach`]).
+impl Glob {
+    const fn tokens(&self, case: Case) -> &Vec<Token> {
+        match case {
+            Case::Exact => &self.tokens,
+            Case::Folded => &self.folded,
+        }
     }
-}
 
-fn mark(positions: &mut [bool], index: usize) {
-    if let Some(position) = positions.get_mut(index) {
-        *position = true;
+    /// The bytes that the pattern names.
+    pub(super) fn bytes(&self, case: Case) -> impl Iterator<Item = u8> + '_ {
+        self.tokens(case).iter().filter_map(|token| if let Token::Byte(byte) = token { Some(*byte) } else { None })
+    }
+
+    /// Where an empty text is.
+    pub(super) fn start(&self, case: Case) -> Positions {
+        Positions::start(self.tokens(case))
+    }
+
+    /// Where one more byte of an ASCII text leads.
+    pub(super) fn advance(&self, case: Case, from: &Positions, byte: u8, component_start: bool) -> Positions {
+        let byte = if case == Case::Folded { byte.to_ascii_lowercase() } else { byte };
+        let mut next = Positions::default();
+        from.advance(self.tokens(case), byte, component_start, &mut next);
+        next
+    }
+
+    /// What the pattern says of the text that led here.
+    pub(super) fn at(&self, case: Case, positions: &Positions) -> Run {
+        positions.run(self.tokens(case))
     }
 }
 

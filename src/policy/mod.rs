@@ -3,10 +3,12 @@
 mod approvals;
 mod date;
 mod describe;
+mod diff;
 mod glob;
 mod load;
 mod principals;
 mod problem;
+mod reach;
 mod reader;
 mod rules;
 mod starter;
@@ -18,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use approvals::{Approvals, Span, Whose};
 pub use date::Date;
+pub use diff::{Difference, Direction, diff};
 pub use glob::{Below, Case, Glob, GlobError};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
 pub use principals::{Kind, Principal, Standing};

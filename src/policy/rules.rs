@@ -77,7 +77,7 @@ impl AgentsAllowed {
         }
     }
 
-    fn is_within(&self, other: &Self) -> bool {
+    pub(super) fn is_within(&self, other: &Self) -> bool {
         match (self, other) {
             (_, Self::All) => true,
             (Self::All, Self::Only(_)) => false,
@@ -124,16 +124,16 @@ pub struct Rule {
     pub since: BTreeSet<Since>,
     /// What it asks of approvals.
     pub approvals: Option<Approvals>,
-    refs: Patterns,
+    pub(super) refs: Patterns,
     /// The patterns of its classes, with the name each goes by; `None` for the whole tree.
-    paths: Option<BTreeMap<String, Patterns>>,
+    pub(super) paths: Option<BTreeMap<String, Patterns>>,
 }
 
 /// Patterns of which one must match and no excluding one may.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Patterns {
-    include: Vec<Glob>,
-    exclude: Vec<Glob>,
+    pub(super) include: Vec<Glob>,
+    pub(super) exclude: Vec<Glob>,
 }
 
 impl Patterns {
@@ -218,34 +218,49 @@ impl Rule {
             (Some(_), None) => false,
             (Some(own), Some(other)) => other.iter().all(|(name, patterns)| own.get(name) == Some(patterns)),
         };
-        paths
-            && self.mode >= other.mode
+        paths && self.layer <= other.layer && self.asks_as_much(other)
+    }
+
+    /// Whether this rule asks at least as much as `other` of the makers of the commits that both look at.
+    fn asks_as_much(&self, other: &Rule) -> bool {
+        self.mode >= other.mode
             && self.identity >= other.identity
             && self.marks >= other.marks
             && self.agents.is_within(&other.agents)
             && self.adopted >= other.adopted
             && self.services.is_subset(&other.services)
             && self.since.is_subset(&other.since)
-            && self.layer <= other.layer
     }
 
     /// Whether what this rule has judged needs no approval under `other`.
     pub fn covers_approvals(&self, other: &Rule) -> bool {
-        let asks = match (&self.approvals, &other.approvals) {
+        self.approves_as_much(other) && self.covers(other)
+    }
+
+    fn approves_as_much(&self, other: &Rule) -> bool {
+        match (&self.approvals, &other.approvals) {
             (_, None) => true,
             (None, Some(_)) => false,
             (Some(own), Some(other)) => own.is_at_least(other),
-        };
-        asks && self.covers(other)
+        }
+    }
+
+    /// Whether nothing passes this rule that `other` would refuse, on refs and paths that both are about.
+    pub(super) fn refuses_as_much(&self, other: &Rule) -> bool {
+        self.asks_as_much(other)
+            && self.approves_as_much(other)
+            && self.force_push >= other.force_push
+            && self.delete >= other.delete
     }
 }
 
-const MODES: &[(&str, Mode)] =
+pub(super) const MODES: &[(&str, Mode)] =
     &[("enforce", Mode::Enforce), ("warn", Mode::Warn), ("observe", Mode::Observe), ("off", Mode::Off)];
-const IDENTITIES: &[(&str, Identity)] =
+pub(super) const IDENTITIES: &[(&str, Identity)] =
     &[("none", Identity::None), ("agents", Identity::Agents), ("everyone", Identity::Everyone)];
-const MARKS: &[(&str, Marks)] = &[("authored", Marks::Authored), ("any", Marks::Any), ("ignore", Marks::Ignore)];
-const PERMISSIONS: &[(&str, Permission)] = &[("allow", Permission::Allow), ("deny", Permission::Deny)];
+pub(super) const MARKS: &[(&str, Marks)] =
+    &[("authored", Marks::Authored), ("any", Marks::Any), ("ignore", Marks::Ignore)];
+pub(super) const PERMISSIONS: &[(&str, Permission)] = &[("allow", Permission::Allow), ("deny", Permission::Deny)];
 
 /// The classes of `[paths]` of all sources so far.
 pub(super) type Classes = BTreeMap<String, Patterns>;

@@ -196,3 +196,32 @@ fn the_pin_is_what_the_policy_command_prints() {
     let printed = world.countersign(&["policy", "digest", PATH]);
     assert_eq!(String::from_utf8(printed.stdout).unwrap().trim_end(), world.digest_at_head());
 }
+
+#[test]
+fn a_weakened_policy_is_told_before_anybody_approves_it() {
+    let world = World::new("");
+    world.commit(PATH, &policy(), "Policy\n");
+    world.git(&["branch", "before"]);
+    world.commit(PATH, &weakened(), "Policy\n");
+    std::fs::write(world.clone_dir().join("broken.toml"), "version = 2\n").unwrap();
+    let (old, new) = (format!("ref:refs/heads/before:{PATH}"), PATH.to_owned());
+    let diff = |arguments: &[&str]| {
+        let output = world.countersign(&[&["policy", "diff"], arguments].concat());
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let line = "rule \"all\": identity \"agents\" -> \"none\"\n";
+    assert_eq!(diff(&[&old, &new]), (Some(1), format!("weaker    {line}1 weaker, 0 stricter, 0 changed\n")));
+    let back = line.replace("\"agents\" -> \"none\"", "\"none\" -> \"agents\"");
+    assert_eq!(diff(&[&new, &old]).0, Some(0));
+    assert!(diff(&[&new, &old]).1.starts_with(&format!("stricter  {back}")));
+    assert_eq!(diff(&[&old, &old]), (Some(0), "0 weaker, 0 stricter, 0 changed\n".into()));
+    let (code, json) = diff(&[&old, &new, "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (code, &json["weaker"], &json["differences"][0]["direction"]),
+        (Some(1), &true.into(), &"weaker".into())
+    );
+    for bad in [&["broken.toml", &new][..], &[&old, "missing.toml"], &[&old]] {
+        assert_eq!(diff(bad).0, Some(2), "{bad:?}");
+    }
+}

@@ -1,0 +1,325 @@
+//! What a new policy asks less than the old one, and what more: rule by rule, ref by ref, class by class, principal by principal.
+//!
+//! Weaker means that something the old policy refuses might pass under the new one. It errs on that side: what cannot be told
+//! is weaker.
+
+mod keys;
+mod registry;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use super::glob::{Below, Case};
+use super::reach::{Example, Seen, Together};
+use super::rules::Patterns;
+use super::{Identity, Mode, OutOfBand, Policy, Rule};
+
+/// Which way a difference goes. The weakest comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// Something that was refused might pass.
+    Weaker,
+    /// Something that passed might be refused.
+    Stricter,
+    /// Neither, as far as refusing goes.
+    Changed,
+}
+
+impl Direction {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Weaker => "weaker",
+            Self::Stricter => "stricter",
+            Self::Changed => "changed",
+        }
+    }
+
+    fn of(is_at_least: bool, is_at_most: bool) -> Self {
+        match (is_at_least, is_at_most) {
+            (true, false) => Self::Stricter,
+            (true, true) => Self::Changed,
+            (false, _) => Self::Weaker,
+        }
+    }
+}
+
+/// One thing that two policies do not say alike.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// What it is about: `rule "main"`, `class "pipeline"`, `agent "claude-code"`, `policy`.
+    pub about: String,
+    /// What differs, in lower case without a full stop.
+    pub message: String,
+}
+
+/// Compares two policies.
+pub fn diff(old: &Policy, new: &Policy) -> Vec<Difference> {
+    let mut comparison = Comparison { old, new, found: BTreeSet::new() };
+    comparison.policy();
+    comparison.registry();
+    for rule in old.rules() {
+        match new.rules().iter().find(|other| other.name == rule.name) {
+            Some(other) => comparison.rule(rule, other),
+            None => comparison.gone(rule),
+        }
+    }
+    for rule in new.rules() {
+        if !old.rules().iter().any(|other| other.name == rule.name) {
+            comparison.add(Direction::Stricter, about(rule), added(rule));
+        }
+        comparison.vouching(rule);
+    }
+    comparison.found.into_iter().collect()
+}
+
+struct Comparison<'a> {
+    old: &'a Policy,
+    new: &'a Policy,
+    found: BTreeSet<Difference>,
+}
+
+fn about(rule: &Rule) -> String {
+    format!("rule \"{}\"", rule.name)
+}
+
+fn added(rule: &Rule) -> String {
+    format!("it is new ({}:{}), about {}", rule.at.file, rule.at.line, rule.ref_patterns().join(", "))
+}
+
+impl Comparison<'_> {
+    fn add(&mut self, direction: Direction, about: impl Into<String>, message: impl Into<String>) {
+        self.found.insert(Difference { direction, about: about.into(), message: message.into() });
+    }
+
+    /// What the policies say outside their tables.
+    fn policy(&mut self) {
+        let (old, new) = (self.old, self.new);
+        if old.repository() != new.repository() {
+            let name = |policy: &Policy| policy.repository().map_or("none".to_owned(), |name| format!("\"{name}\""));
+            let message = format!(
+                "repository {} -> {}: seals and approvals for the old name do not count for the new one",
+                name(old),
+                name(new)
+            );
+            self.add(Direction::Changed, "policy", message);
+        }
+        if old.out_of_band() != new.out_of_band() {
+            let (direction, message) = match new.out_of_band() {
+                OutOfBand::Record => (Direction::Weaker, "out-of-band \"refuse\" -> \"record\""),
+                OutOfBand::Refuse => (Direction::Stricter, "out-of-band \"record\" -> \"refuse\""),
+            };
+            self.add(direction, "policy", message);
+        }
+        match (old.refuses_unmatched.is_some(), new.refuses_unmatched.is_some()) {
+            (true, false) => self.add(Direction::Weaker, "policy", "unmatched \"refuse\" -> \"allow\""),
+            (false, true) => self.add(Direction::Stricter, "policy", "unmatched \"allow\" -> \"refuse\""),
+            (true, true) => self.newly_matched(),
+            (false, false) => {}
+        }
+    }
+
+    /// Where refs that no rule matches are refused, a widened pattern opens refs.
+    fn newly_matched(&mut self) {
+        let (old, new) = (self.old, self.new);
+        for rule in new.rules().iter().filter(|rule| governs(rule)) {
+            for pattern in &rule.refs.include {
+                let mut all = Together::default();
+                let own = all.add(std::slice::from_ref(pattern), &rule.refs.exclude, Case::Exact);
+                let before: Vec<_> = old.rules().iter().filter(|other| governs(other)).collect();
+                let before: Vec<_> = before.iter().map(|other| all.patterns(&other.refs, Case::Exact)).collect();
+                let found = all.example(|seen| seen.matches(&own) && !before.iter().any(|other| seen.matches(other)));
+                if let Some(example) = words(&found) {
+                    let message = format!("\"{}\" opens refs that no rule matched: {example}", pattern.as_str());
+                    self.add(Direction::Weaker, about(rule), message);
+                }
+            }
+        }
+    }
+
+    /// A rule that both policies have.
+    fn rule(&mut self, old: &Rule, new: &Rule) {
+        let mut found = BTreeSet::new();
+        keys::compare(old, new, &mut found);
+        self.reach(old, new, &mut found);
+        let held = found.iter().any(|one| one.direction == Direction::Weaker) && self.is_held(old);
+        for mut one in found {
+            if one.direction == Direction::Weaker && old.mode != Mode::Enforce {
+                one.direction = Direction::Changed;
+                one.message += " (the old rule refused nothing)";
+            } else if one.direction == Direction::Weaker && held {
+                one.direction = Direction::Changed;
+                one.message += " (what it refused, other rules refuse)";
+            }
+            self.found.insert(one);
+        }
+    }
+
+    /// A rule that the new policy does not have.
+    fn gone(&mut self, rule: &Rule) {
+        let place = format!("it is gone ({}:{})", rule.at.file, rule.at.line);
+        let (direction, message) = if rule.mode != Mode::Enforce {
+            (Direction::Changed, format!("{place}; it refused nothing"))
+        } else if self.is_held(rule) {
+            (Direction::Changed, format!("{place}; what it refused, other rules refuse"))
+        } else {
+            (Direction::Weaker, format!("{place}, which was about {}", rule.ref_patterns().join(", ")))
+        };
+        self.add(direction, about(rule), message);
+    }
+
+    /// The refs and paths that two rules of one name are about, pattern by pattern.
+    fn reach(&self, old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) {
+        let mut add = |direction, about: String, message: String| {
+            found.insert(Difference { direction, about, message });
+        };
+        for (pattern, example) in self.lost_refs(&old.refs, new) {
+            add(Direction::Weaker, about(old), format!("of \"{pattern}\" it no longer governs {example}"));
+        }
+        for (pattern, example) in beyond(&new.refs, &[&old.refs], Case::Exact) {
+            add(Direction::Stricter, about(old), format!("by \"{pattern}\" it now governs {example}"));
+        }
+        match (&old.paths, &new.paths) {
+            (None, None) => {}
+            (None, Some(_)) => {
+                let message = format!("from every commit to those that touch {}", new.class_names().join(", "));
+                add(Direction::Weaker, about(old), message);
+            }
+            (Some(_), None) => {
+                let message = format!("from commits that touch {} to every commit", old.class_names().join(", "));
+                add(Direction::Stricter, about(old), message);
+            }
+            (Some(before), Some(after)) => {
+                let (all_before, all_after): (Vec<_>, Vec<_>) = (before.values().collect(), after.values().collect());
+                for (class, patterns) in before {
+                    for (pattern, example) in beyond(patterns, &all_after, Case::Folded) {
+                        let message = format!("of \"{pattern}\", {example} is no path of {} any more", about(old));
+                        add(Direction::Weaker, format!("class \"{class}\""), message);
+                    }
+                }
+                for (class, patterns) in after {
+                    for (pattern, example) in beyond(patterns, &all_before, Case::Folded) {
+                        let message = format!("by \"{pattern}\", {example} is now a path of {}", about(old));
+                        add(Direction::Stricter, format!("class \"{class}\""), message);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a rule of the old policy governs and its successor does not, and what is not refused for having no rule.
+    fn lost_refs(&self, old: &Patterns, new: &Rule) -> Vec<(String, String)> {
+        let lost = |pattern| {
+            let mut all = Together::default();
+            let before = all.add(std::slice::from_ref(pattern), &old.exclude, Case::Exact);
+            let after = all.patterns(&new.refs, Case::Exact);
+            let open = self.open(&mut all);
+            let found = all.example(|seen| seen.matches(&before) && !seen.matches(&after) && open(seen));
+            words(&found).map(|example| (pattern.as_str().to_owned(), example))
+        };
+        old.include.iter().filter_map(lost).collect()
+    }
+
+    /// Whether the new policy does not refuse a ref for having no rule.
+    fn open<'a>(&'a self, all: &mut Together<'a>) -> impl Fn(&Seen<'_>) -> bool + use<'a> {
+        let refuses = self.new.refuses_unmatched.is_some();
+        let rules = self.new.rules().iter().filter(|rule| governs(rule));
+        let matched: Vec<_> = rules.map(|rule| all.patterns(&rule.refs, Case::Exact)).collect();
+        move |seen| !refuses || matched.iter().any(|rule| seen.matches(rule))
+    }
+
+    /// Whether the new policy refuses all that this rule of the old one refuses, whatever its rules are called.
+    fn is_held(&self, rule: &Rule) -> bool {
+        let strong = |other: &&Rule| other.refuses_as_much(rule) && holds_paths(other, rule);
+        let mut all = Together::default();
+        let own = all.patterns(&rule.refs, Case::Exact);
+        let open = self.open(&mut all);
+        let others: Vec<_> = self.new.rules().iter().filter(strong).collect();
+        let others: Vec<_> = others.iter().map(|other| all.patterns(&other.refs, Case::Exact)).collect();
+        let lost =
+            |seen: &Seen<'_>| seen.matches(&own) && !others.iter().any(|other| seen.matches(other)) && open(seen);
+        all.example(lost) == Example::None
+    }
+
+    /// What a ref holds when a rule comes over it was not judged by that rule, and is not judged again where other refs'
+    /// rules ask no more (design.md 4.7).
+    fn vouching(&mut self, rule: &Rule) {
+        let asks = |rule: &Rule| rule.identity != Identity::None || rule.approvals.is_some();
+        if rule.mode != Mode::Enforce || !asks(rule) {
+            return;
+        }
+        let (old, new) = (self.old, self.new);
+        for other in new.rules().iter().filter(|other| asks(other) && rule.covers(other)) {
+            let before = old.rules().iter().find(|before| before.name == other.name && before.mode == Mode::Enforce);
+            let Some(before) = before.filter(|before| asks(before)) else { continue };
+            for pattern in &rule.refs.include {
+                let mut all = Together::default();
+                let own = all.add(std::slice::from_ref(pattern), &rule.refs.exclude, Case::Exact);
+                let judged = old.rules().iter().filter(|one| one.mode == Mode::Enforce && one.covers(before));
+                let judged: Vec<_> = judged.map(|one| all.patterns(&one.refs, Case::Exact)).collect();
+                let found = all.example(|seen| seen.matches(&own) && !judged.iter().any(|one| seen.matches(one)));
+                if let Some(example) = words(&found) {
+                    let message = format!(
+                        "\"{}\" comes over {example}: what such refs hold already counts as judged for {}",
+                        pattern.as_str(),
+                        about(other)
+                    );
+                    self.add(Direction::Weaker, about(rule), message);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a rule counts as matching refs.
+fn governs(rule: &Rule) -> bool {
+    rule.mode != Mode::Off && !rule.is_path_rule()
+}
+
+/// Whether a rule is about every path that another is about.
+fn holds_paths(rule: &Rule, other: &Rule) -> bool {
+    match (&rule.paths, &other.paths) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(own), Some(other)) => {
+            let own: Vec<_> = own.values().collect();
+            other.values().all(|patterns| beyond(patterns, &own, Case::Folded).is_empty())
+        }
+    }
+}
+
+/// For each pattern, an example of what it covers beyond others.
+fn beyond(patterns: &Patterns, others: &[&Patterns], case: Case) -> Vec<(String, String)> {
+    if others.contains(&patterns) {
+        return Vec::new();
+    }
+    let lost = |pattern| {
+        let mut all = Together::default();
+        let own = all.add(std::slice::from_ref(pattern), &patterns.exclude, case);
+        let others: Vec<_> = others.iter().map(|other| all.patterns(other, case)).collect();
+        let found = all.example(|seen| seen.matches(&own) && !others.iter().any(|other| seen.matches(other)));
+        let found = words(&found).or_else(|| {
+            let behind = |below| {
+                let missed = |seen: &Seen<'_>| {
+                    seen.touches(&own, below) && !others.iter().any(|other| seen.touches(other, below))
+                };
+                words(&all.example(missed)).map(|path| format!("{path}, put in the place of a directory,"))
+            };
+            (case == Case::Folded).then(|| behind(Below::Named).or_else(|| behind(Below::Anything))).flatten()
+        });
+        found.map(|example| (super::Glob::as_str(pattern).to_owned(), example))
+    };
+    patterns.include.iter().filter_map(lost).collect()
+}
+
+fn words(example: &Example) -> Option<String> {
+    match example {
+        Example::None => None,
+        Example::Text(text) => Some(text.clone()),
+        Example::Unknown => Some("something, perhaps (the patterns cannot be compared)".to_owned()),
+    }
+}
