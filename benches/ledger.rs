@@ -163,7 +163,7 @@ fn measure(directory: &Path, records: u64) {
             ledger.compact().unwrap();
         }));
         let wanted = if pushes == 0 { number } else { round * 7919 % pushes };
-        looked.push(timed(|| assert!(ledger.receipt(seal(wanted)).unwrap().is_some())));
+        looked.push(timed(|| assert!(ledger.receipts().unwrap().find(&ledger, seal(wanted)).unwrap().is_some())));
     }
     let (decided, committed) = (median(&mut decided), median(&mut committed));
     let (synced, looked) = (median(&mut synced), median(&mut looked));

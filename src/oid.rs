@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::digest::{nibble, write_hex};
+
 /// The hash function of a repository (git's `extensions.objectFormat`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectFormat {
@@ -87,17 +89,9 @@ impl Oid {
     }
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
-}
-
 impl fmt::Display for Oid {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes().iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        write_hex(self.as_bytes(), out)
     }
 }
 

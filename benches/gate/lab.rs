@@ -26,6 +26,7 @@ pub struct Project {
 }
 
 /// The same push, as git hands it to the hook.
+#[derive(Clone)]
 pub struct HookRun {
     pub ledger: PathBuf,
     server: PathBuf,
@@ -95,7 +96,7 @@ impl Lab {
     }
 
     /// Feeds `git fast-import`.
-    fn import(&self, directory: &Path, arguments: &[&str], write: impl FnOnce(&mut dyn Write)) {
+    pub fn import(&self, directory: &Path, arguments: &[&str], write: impl FnOnce(&mut dyn Write)) {
         let mut command = self.command("git", directory);
         command.args(["fast-import", "--quiet", "--force"]).args(arguments);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
@@ -275,6 +276,13 @@ impl Lab {
         }
         command.stdin(std::fs::File::open(&run.input).unwrap());
         command
+    }
+}
+
+impl HookRun {
+    /// The same push under another policy.
+    pub fn with_policy(&self, policy: PathBuf) -> Self {
+        Self { policy, ..self.clone() }
     }
 }
 

@@ -17,6 +17,7 @@
 // A binary has no outside, and its modules share what they like.
 #![allow(unreachable_pub, missing_docs)]
 
+mod approvals;
 mod lab;
 mod rows;
 mod timing;
@@ -35,9 +36,10 @@ pub struct Row {
 /// The name that selects a measurement, and the measurement.
 type Measurement = (&'static str, fn(&Lab) -> Vec<Row>);
 
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 7] = [
     ("empty", rows::empty_decision),
     ("sealed", rows::sealed_commits),
+    ("approvals", rows::approvals),
     ("verification", rows::verification),
     ("history", rows::large_history),
     ("push", rows::whole_push),

@@ -65,6 +65,43 @@ pub fn sealed_commits(lab: &Lab) -> Vec<Row> {
     }]
 }
 
+pub fn approvals(lab: &Lab) -> Vec<Row> {
+    const UNRELATED: usize = 10_000;
+    let project = lab.thousand();
+    // The ledger of the other rows holds their pushes; one made now knows the records as found.
+    let _ = std::fs::remove_dir_all(project.directory.join("ledger"));
+    let [with, without] = crate::approvals::store(lab, project, UNRELATED);
+    let run = lab.hook_run(project, "refs/heads/main", Some(&project.old));
+    let (with, without) = (run.with_policy(with), run.with_policy(without));
+    // Whoever stores a record pays for finding it again; the first look at 10,000 at once is not what is measured.
+    let first = hook_time(lab, &with);
+    // No push of these ends, so that each begins with the same ledger.
+    let kept = project.directory.join("ledger-kept");
+    copy(lab, &run.ledger, &kept);
+    let from_kept = |run: &HookRun| {
+        copy(lab, &kept, &run.ledger);
+        hook_time(lab, run)
+    };
+    let (ours, peer) = side_by_side(21, || from_kept(&with), || from_kept(&without));
+    vec![Row {
+        work: format!(
+            "pre-receive, 1,000 sealed commits covered by 10 approvals, beside {UNRELATED} others for the ref"
+        ),
+        target: "at most 1.20x the same without approvals",
+        measured: format!("{:.2}x", ratio(ours, peer)),
+        ours: format!("{} ({} when all records are new)", show(ours), show(first)),
+        peer: format!("{} without [rule.approvals]", show(peer)),
+    }]
+}
+
+/// Puts a copy of a directory in the place of another.
+fn copy(lab: &Lab, from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    let mut copying = lab.command("cp", &lab.path(""));
+    copying.arg("-r").args([from, to]);
+    lab.run(copying);
+}
+
 /// Commits signed by git with an SSH key.
 fn ssh_signed(lab: &Lab, count: u32) -> (std::path::PathBuf, Vec<String>) {
     let directory = lab.path("signed");
@@ -214,20 +251,17 @@ pub fn whole_push(lab: &Lab) -> Vec<Row> {
 
 /// One push to a fresh copy of the server.
 fn push_time(lab: &Lab, project: &Project, hooks: Hooks) -> Duration {
-    let copy = project.directory.join("copy.git");
-    let _ = std::fs::remove_dir_all(&copy);
-    let mut copying = lab.command("cp", &project.directory);
-    copying.args(["-r", "server.git", "copy.git"]);
-    lab.run(copying);
-    let _ = std::fs::remove_dir_all(copy.join("objects/tmp_objdir-incoming-bench"));
-    let _ = std::fs::remove_dir_all(copy.join("hooks"));
+    let server = project.directory.join("copy.git");
+    copy(lab, &project.server(), &server);
+    let _ = std::fs::remove_dir_all(server.join("objects/tmp_objdir-incoming-bench"));
+    let _ = std::fs::remove_dir_all(server.join("hooks"));
     if hooks == Hooks::Installed {
         let mut install = lab.command(binary(), &project.directory);
         install.args(["install", "--server", "copy.git", "--policy", "policy.toml"]);
         lab.run(install);
     }
     let mut push = lab.command("git", &project.clone_dir());
-    push.args(["push", "-q"]).arg(&copy).arg("main");
+    push.args(["push", "-q"]).arg(&server).arg("main");
     timed(|| assert!(push.status().unwrap().success(), "the push was refused"))
 }
 

@@ -6,6 +6,7 @@
 
 mod coverage;
 mod envelope;
+mod index;
 mod place;
 mod statement;
 
@@ -18,5 +19,6 @@ pub use coverage::{Brought, Content, Coverage, Landing, Near, Step, Use, concern
 pub use envelope::{
     ApprovalError, ClaimedApproval, NAMESPACE, PAYLOAD_TYPE, VerifiedApproval, pre_authentication, seal_envelope,
 };
+pub use index::{Gist, Index, can_cover};
 pub use place::{PREFIX, Place};
 pub use statement::{Approval, ApprovedCommit, Decision, PREDICATE_TYPE, STATEMENT_TYPE};

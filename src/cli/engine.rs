@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::gather::{Gatherer, Look, PolicyCheck, RefValues};
 use super::policy_source::{InRepository, PolicyArg, PolicyError, PolicyReader};
 use super::push::{Push, RefUpdate};
+use crate::approval;
 use crate::decide::{Timestamp, Verdict, decide};
 use crate::digest::Digest;
 use crate::facts::{Continuity, Facts};
@@ -54,6 +55,10 @@ pub(crate) struct Scene<'a> {
 pub(crate) trait Memory {
     /// When a seal or signature was first received, by its digest.
     fn receipt(&self, digest: Digest) -> Result<Option<Timestamp>, String>;
+    /// What is known of records of approvals that were read before.
+    fn approvals(&self) -> approval::Index;
+    /// Keeps what is known of them now. It saves time and decides nothing, so that a failure changes nothing.
+    fn keep_approvals(&self, index: &approval::Index);
     /// Whether decisions account for a ref's value.
     fn continuity(&self, name: &[u8]) -> Continuity;
 }
@@ -65,6 +70,10 @@ impl Memory for NoMemory {
     fn receipt(&self, _: Digest) -> Result<Option<Timestamp>, String> {
         Ok(None)
     }
+    fn approvals(&self) -> approval::Index {
+        approval::Index::default()
+    }
+    fn keep_approvals(&self, _: &approval::Index) {}
     fn continuity(&self, _: &[u8]) -> Continuity {
         Continuity::Unbroken
     }

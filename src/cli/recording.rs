@@ -1,18 +1,20 @@
 //! The gate's memory: what the ledger tells a decision, and what it is told of it.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::engine::{Judgement, Memory};
 use super::push::Push;
 use super::{Failure, Result};
+use crate::approval;
 use crate::canonical::{Id, RefName, Sha256};
 use crate::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
 use crate::digest::Digest;
 use crate::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
 use crate::git::{ReadError, Refs};
 use crate::ledger::{
-    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, State,
+    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Receipts, State,
     UpdateRecord, Work,
 };
 use crate::limits;
@@ -25,6 +27,8 @@ use crate::ssh::PublicKey;
 /// The ledger of the repository that a hook runs in.
 pub(super) struct Recorder<'a> {
     ledger: Ledger,
+    /// Read when first asked for: most pushes ask for none.
+    receipts: OnceCell<Receipts>,
     refs: ServerRefs<'a>,
     state: State,
     suspects: Vec<RefName>,
@@ -78,7 +82,7 @@ impl<'a> Recorder<'a> {
             Ok((ledger, state, suspects))
         };
         let (ledger, state, suspects) = open().map_err(|error| ledger_failure(&error))?;
-        Ok(Self { ledger, refs, state, suspects })
+        Ok(Self { ledger, receipts: OnceCell::new(), refs, state, suspects })
     }
 
     /// The time to judge by: what the clock says, unless it went back.
@@ -148,13 +152,39 @@ impl<'a> Recorder<'a> {
             let (from, to) = (value(moved.from), value(moved.to));
             format!("{name} moved from {from} to {to} with no decision of this gate; it is on record now")
         };
-        Ok(recorded.unexplained.iter().map(tell).collect())
+        let mut told: Vec<String> = recorded.unexplained.iter().take(MOVES).map(tell).collect();
+        let more = recorded.unexplained.len().saturating_sub(MOVES);
+        if more > 0 {
+            told.push(format!(
+                "{more} more refs moved with no decision of this gate: countersign log show tells which"
+            ));
+        }
+        Ok(told)
     }
 }
 
 impl Memory for Recorder<'_> {
     fn receipt(&self, digest: Digest) -> std::result::Result<Option<Timestamp>, String> {
-        self.ledger.receipt(digest).map_err(|error| error.to_string())
+        let find = || {
+            let receipts = match self.receipts.get() {
+                Some(receipts) => receipts,
+                None => self.receipts.get_or_init({
+                    let receipts = self.ledger.receipts()?;
+                    || receipts
+                }),
+            };
+            receipts.find(&self.ledger, digest)
+        };
+        find().map_err(|error: LedgerError| error.to_string())
+    }
+
+    fn approvals(&self) -> approval::Index {
+        let kept = self.ledger.kept_approvals();
+        kept.and_then(|bytes| approval::Index::from_bytes(&bytes)).unwrap_or_default()
+    }
+
+    fn keep_approvals(&self, index: &approval::Index) {
+        let _ = self.ledger.keep_approvals(&index.to_bytes());
     }
 
     fn continuity(&self, name: &[u8]) -> Continuity {
@@ -170,6 +200,9 @@ fn recorded_outcome(outcome: decide::Outcome) -> Outcome {
         decide::Outcome::Undecided => Outcome::Undecided,
     }
 }
+
+/// Refs that moved with no decision, of which one push is told; of more, the number.
+const MOVES: usize = 10;
 
 /// Characters of a text that are recorded.
 const DETAIL: usize = 300;

@@ -1,3 +1,5 @@
+mod approvals;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

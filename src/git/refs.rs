@@ -162,14 +162,30 @@ impl Refs {
         }
     }
 
-    /// The refs whose names begin with `prefix`, which ends in a slash, with their values as they are.
+    /// The refs whose names begin with `prefix`, which ends in a slash, with their values as they are, in no order.
     ///
     /// # Errors
     /// [`ReadError::Refs`] if one cannot be read.
     pub fn list(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>, ReadError> {
-        let platform = self.store.iter().map_err(failed)?;
-        let found = platform.prefixed(prefix.try_into().map_err(failed)?).map_err(failed)?;
-        own_values(found).map(|values| values.into_iter().collect())
+        // Loose ones first: one that is packed meanwhile is found twice, and not missed.
+        let mut loose: BTreeMap<Vec<u8>, Option<Oid>> = BTreeMap::new();
+        for reference in self.store.loose_iter_prefixed(prefix.try_into().map_err(failed)?).map_err(failed)? {
+            let reference = reference.map_err(failed)?;
+            let value = reference.target.try_id().map(own_id);
+            loose.insert(reference.name.as_bstr().to_vec(), value);
+        }
+        let mut found = Vec::new();
+        if let Some(packed) = self.store.cached_packed_buffer().map_err(failed)? {
+            for reference in packed.iter_prefixed(prefix.into()).map_err(failed)? {
+                let reference = reference.map_err(failed)?;
+                let name = reference.name.as_bstr();
+                if !loose.contains_key::<[u8]>(name.as_ref()) {
+                    found.push((name.to_vec(), own_id(&reference.target())));
+                }
+            }
+        }
+        found.extend(loose.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        Ok(found)
     }
 
     /// All refs that `wanted` selects, peeled to commits; those that lead to none are left out.

@@ -32,6 +32,7 @@ pub use entry::{
 pub use error::LedgerError;
 pub use known::CurrentRefs;
 pub use merkle::Frontier;
+pub use receipts::Receipts;
 pub use record::{NAMESPACE, RecordError};
 pub use scan::{Signatures, Verified, read};
 pub use settle::{Attempt, Recorded};

@@ -4,10 +4,13 @@
 //! entry that holds it) are kept beside it: each covers a range of entries and never changes; small ones are merged into larger
 //! ones, so that there are few.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::entry::{Entry, Outcome, UpdateRecord};
 use super::error::LedgerError;
@@ -20,11 +23,18 @@ use crate::digest::Digest;
 /// Entries that are not indexed before a new file is written. Looking through so many takes less than a millisecond.
 const BACKLOG: u64 = 64;
 
+/// Bytes of such entries: one may hold what is known of thousands of commits.
+const BACKLOG_BYTES: u64 = 256 << 10;
+
 /// Bytes of a posting: 32 of the key, 8 of the entry's number.
 const POSTING: usize = 40;
 
 /// A file is merged with the one before it unless that one is so many times larger.
 const RATIO: u64 = 4;
+
+/// The bit of a posting's number that says that its entry continues a decision. All others are that decision's own number, so
+/// that one which came to nothing is passed over unread.
+const CONTINUED: u64 = 1 << 63;
 
 type Posting = [u8; POSTING];
 
@@ -50,6 +60,7 @@ fn postings_of(entry: &Entry, number: u64, found: &mut Vec<Posting>) {
     };
     let work = updates.iter().flat_map(|update| &update.work).flat_map(|work| &work.commits);
     let landed = updates.iter().flat_map(|update| &update.approvals).map(|approval| &approval.digest);
+    let number = if matches!(entry, Entry::Continued(_)) { number | CONTINUED } else { number };
     found.extend(work.map(|(_, digest)| digest).chain(landed).map(|digest| posting(&digest.0, number)));
 }
 
@@ -61,18 +72,31 @@ struct Segment {
     path: PathBuf,
 }
 
-impl Ledger {
+/// When seals, signatures and approvals were first accepted, as the ledger stood when it was asked for this.
+pub struct Receipts {
+    segments: Vec<(Segment, File)>,
+    backlog: Vec<Posting>,
+    /// The entries read last: what is asked for in one push often stands in one entry.
+    entries: RefCell<VecDeque<(u64, Rc<Entry>)>>,
+}
+
+/// Entries that are kept while they are asked for. One may hold what is known of thousands of commits.
+const ENTRIES: usize = 4;
+
+impl Receipts {
     /// The time at which a seal or signature, by the digest of its SSHSIG blob, was first accepted under an enforcing rule on a
     /// ref that then moved, or at which an approval, by the digest of its statement, landed. `None` if it never was.
     ///
     /// # Errors
     /// [`LedgerError`] if the ledger cannot be read.
-    pub fn receipt(&self, digest: Digest) -> Result<Option<Timestamp>, LedgerError> {
-        let state = self.state()?;
-        let backlog = self.backlog(&state)?;
-        for number in self.numbers(&backlog, &digest)? {
-            let Some(entry) = self.entry_or_rebuild(number)? else { continue };
-            let (decision, updates) = match &entry {
+    pub fn find(&self, ledger: &Ledger, digest: Digest) -> Result<Option<Timestamp>, LedgerError> {
+        for posted in self.numbers(&digest)? {
+            let number = posted & !CONTINUED;
+            if posted == number && self.numbers(&committed_key(number))?.is_empty() {
+                continue;
+            }
+            let Some(entry) = self.entry(ledger, number)? else { continue };
+            let (decision, updates) = match entry.as_ref() {
                 Entry::Decided(decided) => (number, &decided.updates),
                 Entry::Continued(continued) => (continued.decision, &continued.updates),
                 _ => continue,
@@ -82,16 +106,17 @@ impl Ledger {
                     || update.approvals.iter().any(|approval| approval.digest.0 == digest)
             };
             let refs: Vec<&RefName> = updates.iter().filter(holds).map(|update| &update.name).collect();
-            if self.is_committed(&backlog, decision, &refs)? {
-                return Ok(self.entry_or_rebuild(decision)?.and_then(|entry| entry.time()));
+            if self.is_committed(ledger, decision, &refs)? {
+                return Ok(self.entry(ledger, decision)?.and_then(|entry| entry.time()));
             }
         }
         Ok(None)
     }
 
-    fn is_committed(&self, backlog: &[Posting], decision: u64, refs: &[&RefName]) -> Result<bool, LedgerError> {
-        for number in self.numbers(backlog, &committed_key(decision))? {
-            if let Some(Entry::Committed(settled)) = self.entry_or_rebuild(number)?
+    fn is_committed(&self, ledger: &Ledger, decision: u64, refs: &[&RefName]) -> Result<bool, LedgerError> {
+        for number in self.numbers(&committed_key(decision))? {
+            if let Some(entry) = self.entry(ledger, number)?
+                && let Entry::Committed(settled) = entry.as_ref()
                 && settled.decision == decision
                 && settled.refs.iter().any(|name| refs.contains(&name))
             {
@@ -101,38 +126,48 @@ impl Ledger {
         Ok(false)
     }
 
-    fn entry_or_rebuild(&self, number: u64) -> Result<Option<Entry>, LedgerError> {
-        if let Some(entry) = self.entry(number)? {
-            return Ok(Some(entry));
+    fn entry(&self, ledger: &Ledger, number: u64) -> Result<Option<Rc<Entry>>, LedgerError> {
+        let known = self.entries.borrow().iter().find(|(own, _)| *own == number).map(|(_, entry)| Rc::clone(entry));
+        if known.is_some() {
+            return Ok(known);
         }
-        self.rebuild_offsets()?;
-        self.entry(number)
+        let read = match ledger.entry(number)? {
+            Some(entry) => Some(entry),
+            None => {
+                ledger.rebuild_offsets()?;
+                ledger.entry(number)?
+            }
+        };
+        let Some(entry) = read.map(Rc::new) else { return Ok(None) };
+        let mut entries = self.entries.borrow_mut();
+        entries.truncate(ENTRIES - 1);
+        entries.push_front((number, Rc::clone(&entry)));
+        Ok(Some(entry))
     }
 
     /// The entries that hold a key, the first one first.
-    fn numbers(&self, backlog: &[Posting], key: &Digest) -> Result<Vec<u64>, LedgerError> {
+    fn numbers(&self, key: &Digest) -> Result<Vec<u64>, LedgerError> {
         let mut numbers = Vec::new();
-        // A file that was merged into another after it was listed is looked for again.
-        for attempt in 0..3 {
-            numbers.clear();
-            let segments = self.segments(self.state()?.indexed)?;
-            let searched = segments.iter().try_for_each(|segment| self.search(segment, key, &mut numbers));
-            match searched {
-                Ok(()) => break,
-                Err(LedgerError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound && attempt < 2 => {}
-                Err(error) => return Err(error),
-            }
+        for (segment, file) in &self.segments {
+            segment.search(file, key, &mut numbers)?;
         }
-        let matches = |posting: &&Posting| posting.starts_with(key.as_bytes());
-        numbers.extend(backlog.iter().filter(matches).map(number_of));
+        let first = self.backlog.partition_point(|posting| *posting < posting_of(key));
+        let matching = self.backlog.get(first..).unwrap_or_default();
+        numbers.extend(matching.iter().take_while(|posting| posting.starts_with(key.as_bytes())).map(number_of));
         numbers.sort_unstable();
         numbers.dedup();
         Ok(numbers)
     }
+}
 
-    fn search(&self, segment: &Segment, key: &Digest, numbers: &mut Vec<u64>) -> Result<(), LedgerError> {
-        let failed = |error| LedgerError::Io(segment.path.clone(), error);
-        let file = File::open(&segment.path).map_err(failed)?;
+/// The least posting of a key.
+fn posting_of(key: &Digest) -> Posting {
+    posting(key, 0)
+}
+
+impl Segment {
+    fn search(&self, file: &File, key: &Digest, numbers: &mut Vec<u64>) -> Result<(), LedgerError> {
+        let failed = |error| LedgerError::Io(self.path.clone(), error);
         let size = u64::try_from(POSTING).unwrap_or(1);
         let count = file.metadata().map_err(failed)?.len() / size;
         let read = |index: u64| -> Result<Posting, LedgerError> {
@@ -140,7 +175,7 @@ impl Ledger {
             file.read_exact_at(&mut posting, index.saturating_mul(size)).map_err(failed)?;
             Ok(posting)
         };
-        let first = posting(key, 0);
+        let first = posting_of(key);
         let (mut low, mut high) = (0, count);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -159,6 +194,34 @@ impl Ledger {
             low += 1;
         }
         Ok(())
+    }
+}
+
+impl Ledger {
+    /// What the ledger knows of receipts now.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the ledger cannot be read.
+    pub fn receipts(&self) -> Result<Receipts, LedgerError> {
+        // A file that was merged into another after it was listed is looked for again. One that is open stays readable.
+        let mut attempts = 0..3;
+        loop {
+            let state = self.state()?;
+            let open = |segment: Segment| match File::open(&segment.path) {
+                Ok(file) => Ok((segment, file)),
+                Err(error) => Err(LedgerError::Io(segment.path, error)),
+            };
+            match self.segments(state.indexed)?.into_iter().map(open).collect::<Result<Vec<_>, _>>() {
+                Ok(segments) => {
+                    let mut backlog = self.backlog(&state)?;
+                    backlog.sort_unstable();
+                    return Ok(Receipts { segments, backlog, entries: RefCell::default() });
+                }
+                Err(LedgerError::Io(_, error))
+                    if error.kind() == std::io::ErrorKind::NotFound && attempts.next().is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The postings of entries that no file covers.
@@ -202,7 +265,10 @@ impl Ledger {
     pub(super) fn compact_receipts(&self) -> Result<(), LedgerError> {
         let state = self.state()?;
         if state.size.saturating_sub(state.indexed) < BACKLOG {
-            return Ok(());
+            let begin = self.offset(state.indexed)?.unwrap_or(state.bytes);
+            if state.bytes.saturating_sub(begin) < BACKLOG_BYTES {
+                return Ok(());
+            }
         }
         let mut segments = self.segments(state.indexed)?;
         // A chunk at a time, so that a first index over a long log needs no more memory than a small one.

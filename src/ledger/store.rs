@@ -380,6 +380,19 @@ impl Ledger {
         File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(failed)
     }
 
+    /// What was kept for finding approvals, as [`Ledger::keep_approvals`] was given it. `None` where nothing whole is.
+    pub fn kept_approvals(&self) -> Option<Vec<u8>> {
+        kept::read(&self.path(APPROVALS))
+    }
+
+    /// Keeps what finding approvals needs. It can be made again from the records themselves.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it cannot be written.
+    pub fn keep_approvals(&self, bytes: &[u8]) -> Result<(), LedgerError> {
+        kept::write(&self.path(APPROVALS), bytes).map_err(|error| LedgerError::Io(self.path(APPROVALS), error))
+    }
+
     /// Puts a file in place that can be made again: whole, but not durably.
     pub(super) fn renew(&self, name: &str, bytes: &[u8]) -> Result<(), LedgerError> {
         let path = self.path(name);
@@ -419,6 +432,8 @@ const PUBLIC: &str = "key.pub";
 const LOCK: &str = "lock";
 /// See [`State`].
 const STATE: &str = "state";
+/// What tells which approvals can cover what lands, in two slots.
+const APPROVALS: &str = "approvals";
 /// Where each record begins, eight bytes each.
 const OFFSETS: &str = "offsets";
 

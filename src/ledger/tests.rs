@@ -224,7 +224,11 @@ fn receipts_are_those_of_committed_decisions() {
     ledger.decide(refused, &refs).unwrap();
     for round in 0..2 {
         for (seal, receipt) in [(0, Some(START + 100)), (1199, Some(START + 100)), (5000, None), (5001, None)] {
-            assert_eq!(ledger.receipt(seal_digest(seal)).unwrap(), receipt.map(Timestamp), "{seal} in round {round}");
+            assert_eq!(
+                ledger.receipts().unwrap().find(&ledger, seal_digest(seal)).unwrap(),
+                receipt.map(Timestamp),
+                "{seal} in round {round}"
+            );
         }
         // Enough entries for files of postings, merged several times.
         for number in 0..700 {
@@ -241,7 +245,7 @@ fn receipts_are_those_of_committed_decisions() {
             }
         }
         ledger.compact().unwrap();
-        assert_eq!(ledger.receipt(seal_digest(9123)).unwrap(), Some(Timestamp(START + 423)));
+        assert_eq!(ledger.receipts().unwrap().find(&ledger, seal_digest(9123)).unwrap(), Some(Timestamp(START + 423)));
     }
     // What is kept beside the log can be lost.
     for kept in std::fs::read_dir(directory.path()).unwrap() {
@@ -251,9 +255,9 @@ fn receipts_are_those_of_committed_decisions() {
         }
     }
     let again = Ledger::open(directory.path()).unwrap();
-    assert_eq!(again.receipt(seal_digest(1199)).unwrap(), Some(Timestamp(START + 100)));
+    assert_eq!(again.receipts().unwrap().find(&again, seal_digest(1199)).unwrap(), Some(Timestamp(START + 100)));
     again.compact().unwrap();
-    assert_eq!(again.receipt(seal_digest(9123)).unwrap(), Some(Timestamp(START + 423)));
+    assert_eq!(again.receipts().unwrap().find(&again, seal_digest(9123)).unwrap(), Some(Timestamp(START + 423)));
     assert_eq!(again.known_refs(&again.state().unwrap()).unwrap(), *refs.0.borrow());
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Gatherer, Look, peel, unreadable};
 use crate::approval::{
-    ApprovalError, Brought, ClaimedApproval, Content, Landing, PREFIX, Place, Step, VerifiedApproval, concerns,
+    ApprovalError, Brought, ClaimedApproval, Content, Gist, Landing, PREFIX, Place, Step, VerifiedApproval, can_cover,
+    concerns,
 };
 use crate::cli::examine::change_doubt;
 use crate::cli::push::RefUpdate;
@@ -19,8 +20,8 @@ use crate::limits;
 use crate::oid::Oid;
 use crate::policy::{self, Rule};
 
-/// The records for one ref that parse.
-pub(super) type Records = Vec<(Place, Result<ClaimedApproval, ApprovalError>)>;
+/// A record and where it is stored.
+type Found = (Place, Result<ClaimedApproval, ApprovalError>);
 
 /// The ends of a ref update, as commits.
 #[derive(Clone, Copy)]
@@ -69,29 +70,54 @@ impl Gatherer<'_> {
         }
     }
 
-    /// All records for a ref: those stored before the push, and those that it brings in their place.
-    fn records_for(&mut self, target: &[u8]) -> Result<(), Doubt> {
-        if self.records.contains_key(target) {
-            return Ok(());
+    /// The records for a ref that can cover what lands: those stored before the push, and those that it brings in their place.
+    /// Of the stored ones, a first look reads only those that the index does not know, and those that by it can cover something;
+    /// where that leaves a finding, the second look reads all (see the module).
+    fn records_for(&mut self, target: &[u8], landing: &Landing) -> Result<Vec<Found>, Doubt> {
+        let Ok(name) = std::str::from_utf8(target) else { return Ok(Vec::new()) };
+        let stored = match self.stored.remove(target) {
+            Some(stored) => stored,
+            None => self.refs.list(&Place::of_target(name)).map_err(unreadable)?,
+        };
+        if stored.len() > limits::APPROVALS {
+            return Err(Doubt::Limit(format!("more than {} approvals are stored for the ref", limits::APPROVALS)));
         }
-        let mut found = Records::new();
-        if let Ok(target) = std::str::from_utf8(target) {
-            let mut stored = self.refs.list(&Place::of_target(target)).map_err(unreadable)?;
-            stored.retain(|(name, _)| Place::parse(name).is_some_and(|place| place.target == target));
-            if stored.len() > limits::APPROVALS {
-                return Err(Doubt::Limit(format!("more than {} approvals are stored for the ref", limits::APPROVALS)));
+        let can_cover = can_cover(landing);
+        let mut index = self.index.take().unwrap_or_else(|| self.memory.approvals());
+        let known = index.len();
+        let mut found = Vec::new();
+        for (ref_name, id) in &stored {
+            let passed = index.get(*id).is_some_and(|gist| !can_cover(gist));
+            if passed && self.look == Look::Near {
+                continue;
             }
-            for (name, id) in stored {
-                let Some(place) = Place::parse(&name).filter(|place| !self.brought.contains_key(place)) else {
+            let place = Place::parse(ref_name).filter(|place| place.target == name);
+            let Some(place) = place.filter(|place| !self.brought.contains_key(place)) else { continue };
+            let record = match self.claims.get(id) {
+                Some(record) => record.clone(),
+                None => self.claimed(*id)?,
+            };
+            if let Some(gist) = record.as_ref().ok().and_then(|record| Gist::of(record.approval())) {
+                index.insert(*id, gist);
+                if !can_cover(&gist) && self.look == Look::Near {
                     continue;
-                };
-                found.push((place, self.claimed(id)?));
+                }
             }
-            let brought = self.brought.iter().filter(|(place, _)| place.target == target);
-            found.extend(brought.filter_map(|(place, record)| Some((place.clone(), record.clone()?))));
+            self.claims.insert(*id, record.clone());
+            found.push((place, record));
         }
-        self.records.insert(target.to_vec(), found);
-        Ok(())
+        if index.len() > known {
+            if index.len() > 2 * limits::APPROVALS {
+                let live: HashSet<Oid> = stored.iter().map(|(_, id)| *id).collect();
+                index.retain(|blob| live.contains(blob));
+            }
+            self.memory.keep_approvals(&index);
+        }
+        self.index = Some(index);
+        self.stored.insert(target.to_vec(), stored);
+        let brought = self.brought.iter().filter(|(place, _)| place.target == name);
+        found.extend(brought.filter_map(|(place, record)| Some((place.clone(), record.clone()?))));
+        Ok(found)
     }
 
     /// What one rule wants approved.
@@ -233,8 +259,7 @@ impl Gatherer<'_> {
 
     /// Verifies the records that are about what lands, and looks which of their commits the ref has.
     fn find_records(&mut self, facts: &Update, old: Option<Oid>, landing: &mut Landing) -> Result<(), Doubt> {
-        self.records_for(&facts.name)?;
-        let records = self.records.get(&facts.name).cloned().unwrap_or_default();
+        let records = self.records_for(&facts.name, landing)?;
         let known: BTreeSet<Place> =
             self.approvals.get(&facts.name).into_iter().flatten().map(|fact| fact.place.clone()).collect();
         let about = concerns(landing);

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use crate::approval::{ApprovalError, ClaimedApproval, PREFIX, Place};
+use crate::approval::{ApprovalError, ClaimedApproval, Index, PREFIX, Place};
 use crate::cli::engine::{Memory, Scene};
 use crate::cli::examine::{Examined, Examiner, Standard, change_doubt, signature_fact, touches, unreadable};
 use crate::cli::push::{Push, RefUpdate};
@@ -34,7 +34,7 @@ use crate::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
 use crate::seal;
 use crate::ssh::PublicKey;
 
-use approvals::{Ends, Records};
+use approvals::Ends;
 
 /// Commits whose facts are in flight from threads to where they are kept.
 const COMMITS_AT_ONCE: usize = 4096;
@@ -62,12 +62,17 @@ pub(super) struct Gatherer<'a> {
     /// For each examined commit, its change against its first parent, as far as some rule's paths cover it.
     sensitive: HashMap<Oid, Vec<Change>>,
     since: HashMap<usize, Vec<Oid>>,
+    look: Look,
     memory: &'a dyn Memory,
     receipts: BTreeMap<Digest, Timestamp>,
     /// The records that the push brings; `None` where it deletes one.
     brought: BTreeMap<Place, Option<Result<ClaimedApproval, ApprovalError>>>,
-    /// All records for a ref.
-    records: HashMap<Vec<u8>, Records>,
+    /// All records stored for a ref, by the names of their refs, with their blobs.
+    stored: HashMap<Vec<u8>, Vec<(Vec<u8>, Oid)>>,
+    /// The records that were read.
+    claims: HashMap<Oid, Result<ClaimedApproval, ApprovalError>>,
+    /// What is known of records that need not be read; `None` until it is asked for.
+    index: Option<Index>,
     approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
 }
 
@@ -109,10 +114,13 @@ impl<'a> Gatherer<'a> {
             commits: BTreeMap::new(),
             sensitive: HashMap::new(),
             since: HashMap::new(),
+            look: Look::Near,
             memory: scene.memory,
             receipts: BTreeMap::new(),
             brought: BTreeMap::new(),
-            records: HashMap::new(),
+            stored: HashMap::new(),
+            claims: HashMap::new(),
+            index: None,
             approvals: BTreeMap::new(),
         }
     }
@@ -131,6 +139,7 @@ impl<'a> Gatherer<'a> {
 
     /// Looks at every update of the push.
     pub(super) fn look(&mut self, push: &Push, look: Look) -> Facts {
+        self.look = look;
         let mut facts = Facts::default();
         let mut updates: Vec<&RefUpdate> = push.updates.iter().collect();
         updates.sort_by(|a, b| a.name.cmp(&b.name));
