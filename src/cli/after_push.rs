@@ -8,6 +8,7 @@ use clap::Args;
 use super::gather::StoredRefs;
 use super::hook::{chain, with_causes};
 use super::policy_source::{PolicyArg, PolicyReader};
+use super::prune::prune;
 use super::push::Push;
 use super::recording::{ServerRefs, ledger_failure};
 use super::{Exit, Failure, Result, now, say};
@@ -57,7 +58,7 @@ fn settle(directory: &Path, push: Push) -> Result<()> {
     let dir = GitDir::of_hook().map_err(Failure::new)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
     let push = push.resolved(&refs).map_err(|error| with_causes(&error))?;
-    let refs = ServerRefs(&refs);
+    let current = ServerRefs(&refs);
     let moves: Vec<_> = push
         .updates
         .iter()
@@ -68,14 +69,15 @@ fn settle(directory: &Path, push: Push) -> Result<()> {
         let clock = crate::decide::Timestamp(now().map_or(0, |now| now.0));
         let strangers = ledger.committed(clock, &moves, Witness::PostReceive)?;
         if !strangers.is_empty() {
-            for moved in ledger.moved(clock, &strangers, &refs, Witness::PostReceive)? {
+            for moved in ledger.moved(clock, &strangers, &current, Witness::PostReceive)? {
                 let name = escape(&moved.name.0, 200);
                 say(&format!(
                     "warning: {name} moved with no decision: the pre-receive hook did not run; it is on record now"
                 ));
             }
         }
-        ledger.compact()
+        ledger.compact()?;
+        prune(&ledger, &dir, &refs, &push, clock)
     };
     record().map_err(|error| ledger_failure(&error))
 }

@@ -22,6 +22,7 @@ mod log_command;
 mod person_key;
 mod policy_command;
 mod policy_source;
+mod prune;
 mod push;
 mod recording;
 mod sealing;

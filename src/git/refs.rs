@@ -188,6 +188,24 @@ impl Refs {
         Ok(found)
     }
 
+    /// Deletes refs that still have these values, all or none as far as git's own locks go.
+    ///
+    /// # Errors
+    /// [`ReadError::Refs`] if one has another value, or another process holds a lock.
+    pub fn delete<'n>(&self, refs: impl Iterator<Item = (&'n [u8], Oid)>) -> Result<(), ReadError> {
+        use gix::refs::transaction::{Change, PreviousValue, RefEdit, RefLog};
+        let edit = |(name, value): (&[u8], Oid)| {
+            let id = gix::ObjectId::try_from(value.as_bytes()).map_err(failed)?;
+            let expected = PreviousValue::MustExistAndMatch(gix::refs::Target::Object(id));
+            let name = gix::refs::FullName::try_from(gix::bstr::BStr::new(name)).map_err(failed)?;
+            Ok(RefEdit { change: Change::Delete { expected, log: RefLog::AndReference }, name, deref: false })
+        };
+        let edits = refs.map(edit).collect::<Result<Vec<_>, ReadError>>()?;
+        let fail = gix::lock::acquire::Fail::Immediately;
+        let prepared = self.store.transaction().prepare(edits, fail, fail).map_err(failed)?;
+        prepared.commit(None).map(drop).map_err(failed)
+    }
+
     /// All refs that `wanted` selects, peeled to commits; those that lead to none are left out.
     ///
     /// # Errors

@@ -393,6 +393,17 @@ impl Ledger {
         kept::write(&self.path(APPROVALS), bytes).map_err(|error| LedgerError::Io(self.path(APPROVALS), error))
     }
 
+    /// Keeps a record that has landed, by the digest of its statement, when it leaves the refs.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it cannot be written.
+    pub fn keep_landed(&self, statement: Digest, json: &[u8]) -> Result<(), LedgerError> {
+        let directory = self.path(LANDED);
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+        made.map_err(|error| LedgerError::Io(directory, error))?;
+        self.replace(&format!("{LANDED}/{statement}.json"), 0o600, json)
+    }
+
     /// Puts a file in place that can be made again: whole, but not durably.
     pub(super) fn renew(&self, name: &str, bytes: &[u8]) -> Result<(), LedgerError> {
         let path = self.path(name);
@@ -432,6 +443,8 @@ const PUBLIC: &str = "key.pub";
 const LOCK: &str = "lock";
 /// See [`State`].
 const STATE: &str = "state";
+/// Records of approvals that have landed and left the refs.
+const LANDED: &str = "landed";
 /// What tells which approvals can cover what lands, in two slots.
 const APPROVALS: &str = "approvals";
 /// Where each record begins, eight bytes each.

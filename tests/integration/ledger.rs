@@ -57,10 +57,6 @@ fn kinds(world: &World) -> Vec<String> {
     said.lines().map(kind).collect()
 }
 
-fn ledger_directory(world: &World) -> PathBuf {
-    world.server().join("countersign/ledger")
-}
-
 #[test]
 fn every_decision_is_on_record() {
     let world = installed(AGENTS_EVERYWHERE, &[]);
@@ -98,10 +94,10 @@ fn every_decision_is_on_record() {
     let shown = String::from_utf8(world.run(shown, None).stdout).unwrap();
     assert!(shown.contains("work of claude-code") && shown.contains("on refs/heads/main"), "{shown}");
     let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(ledger_directory(&world)), 0o700);
-    assert_eq!(mode(ledger_directory(&world).join("key")), 0o600);
+    assert_eq!(mode(world.ledger()), 0o700);
+    assert_eq!(mode(world.ledger().join("key")), 0o600);
     // Never the environment, never a secret.
-    let text = std::fs::read_to_string(ledger_directory(&world).join("log")).unwrap();
+    let text = std::fs::read_to_string(world.ledger().join("log")).unwrap();
     assert!(!text.contains("PATH=") && !text.contains("PRIVATE KEY"));
 }
 
@@ -110,9 +106,9 @@ fn installing_again_keeps_the_ledger_and_uninstalling_leaves_it() {
     let world = installed(AGENTS_EVERYWHERE, &[]);
     world.commit("a", "1", "By hand\n");
     world.push(&["HEAD:refs/heads/main"]).accepted();
-    let before = std::fs::read(ledger_directory(&world).join("log")).unwrap();
+    let before = std::fs::read(world.ledger().join("log")).unwrap();
     assert!(install(&world, &[]).contains("nothing changed"));
-    assert_eq!(std::fs::read(ledger_directory(&world).join("log")).unwrap(), before);
+    assert_eq!(std::fs::read(world.ledger().join("log")).unwrap(), before);
     let server = world.server().display().to_string();
     let output = world.countersign(&["uninstall", "--server", &server]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("the ledger stays"));
@@ -257,7 +253,7 @@ fn a_ledger_that_does_not_verify_or_cannot_be_written_refuses() {
     let world = installed(AGENTS_EVERYWHERE, &[]);
     world.commit("a", "1", "By hand\n");
     world.push(&["HEAD:refs/heads/main"]).accepted();
-    let log_file = ledger_directory(&world).join("log");
+    let log_file = world.ledger().join("log");
     let whole = std::fs::read(&log_file).unwrap();
     world.commit("a", "2", "By hand\n");
     let mut changed = whole.clone();
@@ -277,7 +273,7 @@ fn a_ledger_that_does_not_verify_or_cannot_be_written_refuses() {
     assert!(code == Some(1) && said.contains("what a crash left"), "{said}");
     world.push(&["HEAD:refs/heads/main"]).accepted();
     assert!(kinds(&world).contains(&"recovered".to_owned()));
-    let key = ledger_directory(&world).join("key");
+    let key = world.ledger().join("key");
     std::fs::rename(&key, key.with_extension("gone")).unwrap();
     world.commit("a", "3", "By hand\n");
     let pushed = world.push(&["HEAD:refs/heads/main"]);
@@ -318,7 +314,7 @@ fn received_at(world: &World, then: i64) {
     let name = RefName(b"refs/heads/gone".to_vec());
     let key = PrivateKey::from_seed(&[77; 32]).unwrap();
     let repository = RepositoryName::parse(REPOSITORY.as_bytes()).unwrap();
-    let ledger = Ledger::create(&ledger_directory(world), &repository, key, Timestamp(then)).unwrap();
+    let ledger = Ledger::create(&world.ledger(), &repository, key, Timestamp(then)).unwrap();
     let update = |old: Option<Oid>, new: Option<Oid>, work| UpdateRecord {
         name: name.clone(),
         old: old.map(Id),
@@ -428,7 +424,7 @@ fn observing_refuses_nothing_and_tells_what_it_would_have() {
     assert_eq!((&json["would_refuse"], &json["repository"]), (&4.into(), &REPOSITORY.into()));
     verified(&world);
     // Without its ledger it still refuses nothing.
-    std::fs::remove_dir_all(ledger_directory(&world)).unwrap();
+    std::fs::remove_dir_all(world.ledger()).unwrap();
     world.push(&["HEAD:refs/heads/without"]).accepted();
 }
 
@@ -486,7 +482,7 @@ fn what_is_left_of_a_ledger_is_not_made_anew() {
     let world = installed(AGENTS_EVERYWHERE, &[]);
     world.commit("a", "1", "By hand\n");
     world.push(&["HEAD:refs/heads/main"]).accepted();
-    let directory = ledger_directory(&world);
+    let directory = world.ledger();
     for file in ["log", "key"] {
         let aside = world.path(file);
         std::fs::rename(directory.join(file), &aside).unwrap();

@@ -221,6 +221,31 @@ impl World {
         self.run(command, None)
     }
 
+    /// Has strace watch these system calls of the pre-receive hook. Returns where it writes; `None` where it cannot, which in CI
+    /// is an error.
+    pub fn traced(&self, calls: &str) -> Option<PathBuf> {
+        let probe = Command::new("strace").args(["-o", "/dev/null", "-e", &format!("trace={calls}"), "true"]).output();
+        if !probe.is_ok_and(|output| output.status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "strace is missing or may not trace, and this is CI");
+            #[allow(clippy::print_stderr)]
+            {
+                eprintln!("skipped: strace is missing or may not trace");
+            }
+            return None;
+        }
+        let (hook, log) = (self.server().join("hooks/pre-receive"), self.path("trace"));
+        let traced = hook.with_extension("traced");
+        std::fs::rename(&hook, &traced).unwrap();
+        let line = format!("exec strace -f -e trace={calls} -o '{}' '{}'", log.display(), traced.display());
+        self.write_executable(&hook, &format!("#!/bin/sh\n{line}\n"));
+        Some(log)
+    }
+
+    /// Where the server's ledger is.
+    pub fn ledger(&self) -> PathBuf {
+        self.server().join("countersign/ledger")
+    }
+
     /// Writes a file and commits it with plain git. Returns the new commit.
     pub fn commit(&self, file: &str, content: &str, message: &str) -> String {
         let path = self.clone_dir().join(file);

@@ -72,3 +72,62 @@ fn rules_for_all_refs_are_not_about_records() {
     office.world.push(&[&office.refspec(&draft)]).accepted();
     office.world.push(&[&office.refspec(&draft.at(now()))]).accepted();
 }
+
+/// A record leaves the refs when it has landed and expired, not before, and what was signed stays.
+#[test]
+fn what_has_landed_and_is_over_is_pruned() {
+    let office = Office::at_work();
+    let world = &office.world;
+    let expires = now() + 4;
+    let landed = office.draft("work", "refs/heads/main", BOB).expiring(expires);
+    office.agent("c.txt", "c\n", "Add c\n");
+    // One that never lands, and expires too.
+    let open = office.draft("work", "refs/heads/main", CAROL).expiring(expires);
+    world.push(&[&office.refspec(&landed), &office.refspec(&open), "work~1:refs/heads/main"]).accepted();
+    let stored = || world.git_in(&world.server(), &["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
+    assert_eq!(stored().lines().count(), 2);
+    let mut pushes = 0;
+    while now() <= expires {
+        pushes += 1;
+        office.main_moves("theirs.txt", &format!("{pushes}\n"));
+        assert!(now() > expires || stored().lines().count() == 2, "pruned too early");
+    }
+    office.main_moves("theirs.txt", "last\n");
+    assert_eq!(stored(), open.place.to_string());
+    let kept = world.ledger().join("landed");
+    let file = std::fs::read_dir(&kept).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(std::fs::read_to_string(file).unwrap(), landed.envelope());
+    let output = world.countersign(&["log", "verify", "--ledger", world.ledger().to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Git and the ledger agree on what is there: nothing is said to have moved by itself.
+    let shown = world.countersign(&["log", "show", "--ledger", world.ledger().to_str().unwrap()]);
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains("no decision"), "{shown:?}");
+}
+
+/// What is remembered of records saves reading them and hides none.
+#[test]
+fn records_are_found_whatever_is_remembered_of_them() {
+    let office = Office::at_work();
+    let world = &office.world;
+    let other = office.draft("work~1", "refs/heads/main", CAROL);
+    world.push(&[&office.refspec(&other)]).accepted();
+    office.push_main("work").refused("approval-missing");
+    // Now the record is known, and a push that it is not about does not open it.
+    let blob = world.git_in(&world.server(), &["rev-parse", &other.place.to_string()]);
+    assert!(world.ledger().join("approvals.0").exists(), "records that were read are remembered");
+    world.git(&["checkout", "-q", "-b", "more", "origin/main"]);
+    office.agent("d.txt", "d\n", "Add d\n");
+    office.approve("more");
+    if let Some(trace) = world.traced("openat") {
+        office.push_main("more").accepted();
+        let opened = std::fs::read_to_string(trace).unwrap();
+        assert!(opened.contains("approvals.0") && !opened.contains(&blob[2..]), "{opened}");
+    }
+    // Whatever stands there instead, records are found.
+    office.agent("e.txt", "e\n", "Add e\n");
+    office.approve("more");
+    for slot in ["approvals.0", "approvals.1"] {
+        std::fs::write(world.ledger().join(slot), "nothing of the kind").unwrap();
+    }
+    office.push_main("more").accepted();
+}
