@@ -171,11 +171,49 @@ fn approvals_are_listed_and_taken_back() {
 }
 
 #[test]
+fn an_approval_is_taken_back_wherever_its_branch_is_now() {
+    let (office, key) = at_work();
+    // A range, whose right side only the remote has.
+    office.git(&["push", "-q", "origin", "work:refs/heads/theirs"]);
+    office.git(&["checkout", "-q", "--detach", "work"]);
+    let approved = office.git(&["rev-parse", "work"]);
+    assert_eq!(approve(&office, &["origin/main..theirs", "--for", "main", "--key", &key, "--yes"]).1, Some(0));
+    let usual = ["retry", "--for", "main", "--key", &key, "--yes", "--withdraw"];
+    office.git(&["push", "-q", "-f", "origin", "origin/main:refs/heads/retry", ":refs/heads/theirs"]);
+    let (said, code) = approve(&office, &usual);
+    assert!(code == Some(2) && said.contains("there is no approval of retry for refs/heads/main by bob"), "{said}");
+    let (listed, _) = approve(&office, &["--list", "--key", &key]);
+    let digits = listed.split_whitespace().nth(1).unwrap().to_owned();
+    assert!(listed.starts_with("valid ") && listed.contains("which no branch points at now"), "{listed}");
+    let (said, code) = approve(&office, &[&[digits.as_str()], &usual[1..]].concat());
+    assert!(
+        code == Some(0) && said.contains("Add b") && said.contains("withdraws the approval of 2 commits"),
+        "{said}"
+    );
+    office.push_main(&approved).refused("approval-void");
+}
+
+#[test]
+fn the_list_says_what_waits_for_others() {
+    let rules = ONE_APPROVAL.replace("from = [\"maintainers\"]", "count = 2\nfrom = [\"maintainers\"]");
+    let office = Office::new(&rules);
+    office.agent("a.txt", "a\n", "Add a\n");
+    office.push(&["work:refs/heads/retry"]).accepted();
+    let key = key_file(&office, BOB);
+    let waits = |key: &str| approve(&office, &["--list", "--key", key]).0.contains("(you have approved it)");
+    assert!(!waits(&key));
+    assert_eq!(approve(&office, &["retry", "--for", "main", "--key", &key, "--yes"]).1, Some(0));
+    assert!(waits(&key) && !waits(&key_file(&office, crate::approvals::CAROL)));
+}
+
+#[test]
 fn a_record_can_wait_in_the_clone() {
     let (office, key) = at_work();
     let (said, code) = approve(&office, &["retry", "--for", "main", "--key", &key, "--yes", "--no-push"]);
     assert_eq!(code, Some(0), "{said}");
     let place = office.git(&["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
+    let (listed, _) = approve(&office, &["--list"]);
+    assert!(listed.contains("kept ") && listed.contains(&format!("git push origin +{place}")), "{listed}");
     assert!(said.ends_with(&format!("to deliver it: git push origin +{place}\n")), "{said}");
     assert_eq!(office.git_in(&office.server(), &["for-each-ref", "refs/countersign/"]), "");
     office.push(&["work:refs/heads/main", &format!("+{place}")]).accepted();

@@ -27,12 +27,11 @@ pub(super) struct Work {
     pub(super) commits: Vec<CommitFacts>,
     /// What they change together.
     pub(super) changes: Vec<Change>,
-    change: Digest,
+    pub(super) change: Digest,
 }
 
 /// What the approver says.
 pub(super) struct Terms {
-    pub(super) decision: Decision,
     pub(super) approver: id::Id,
     pub(super) issued: Timestamp,
     pub(super) expires: Span,
@@ -42,18 +41,15 @@ pub(super) struct Terms {
 impl Work {
     /// Finds the commits of a branch or range for one target.
     pub(super) fn find(office: &Office, remote: &Remote, what: &str, target: &str) -> Result<Self> {
-        let (left, right) = match what.split_once("..") {
-            Some((left, right)) => (Some(left), if right.is_empty() { "HEAD" } else { right }),
-            None => (None, what),
-        };
+        let (left, right) = super::ends(what);
         let head = match remote.branch(right) {
             Some(head) => head,
             None => office.local.commit(right)?,
         };
         let base = merge_base(remote, head, target)?;
-        if let Some(left) = left
-            && Some(office.local.commit(left)?) != base
-        {
+        let left = left.map(|left| remote.branch(left).map_or_else(|| office.local.commit(left), Ok)).transpose()?;
+        // What the target has already needs no approving, so a left side that is on it begins where the target ends.
+        if left.is_some_and(|left| Some(left) != base && Some(left) != remote.refs.get(target).copied()) {
             let base = base.map_or_else(|| "nothing".to_owned(), |base| base.to_string());
             return Err(Failure::new(format!(
                 "an approval begins at the merge base with {}, which is {base}",
@@ -120,7 +116,7 @@ impl Work {
             Ok(ApprovedCommit { id: Id(commit.id), change: Sha256(change), message: Sha256(commit.message) })
         };
         let approval = Approval {
-            decision: terms.decision,
+            decision: Decision::Approve,
             repository: office.repository.to_string(),
             name: target.to_owned(),
             base: self.base.map(Id),

@@ -1,42 +1,68 @@
 //! `approve --list`: the approvals that there are, and what waits for one.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
+use super::compose::Work;
+use super::key::Approver;
 use super::{Office, Remote};
-use crate::approval::{ClaimedApproval, Decision, PREFIX, Place, VerifiedApproval};
+use crate::approval::{Approval, ClaimedApproval, Decision, PREFIX, Place, VerifiedApproval};
 use crate::canonical::Time;
 use crate::cli::check::judge_locally;
 use crate::cli::local::{TrackedRefs, git};
 use crate::cli::push::RefUpdate;
 use crate::cli::{Exit, Failure, Result, now, print};
 use crate::digest::Digest;
+use crate::id::Id;
 use crate::limits;
 use crate::oid::Oid;
 use crate::policy::{Kind, Mode, Standing};
 use crate::report::escape;
 
-/// Lists everything for the given refs, or for all that rules name.
-pub(super) fn run(office: &Office, remote: &Remote, targets: &[String]) -> Result {
+/// Lists everything for the given refs, or for all that rules name or records are for.
+pub(super) fn run(office: &Office, remote: &Remote, targets: &[String], key: Option<&Path>) -> Result {
+    let me = Approver::find(key, &office.policy).ok();
     let asking = office.policy.rules().iter().filter(|rule| rule.mode != Mode::Off && rule.approvals.is_some());
     let named: BTreeSet<String> = asking.flat_map(|rule| rule.literal_refs().map(str::to_owned)).collect();
-    let targets: BTreeSet<String> = if targets.is_empty() { named } else { targets.iter().cloned().collect() };
+    let wanted: BTreeSet<String> = if targets.is_empty() { named } else { targets.iter().cloned().collect() };
     let mut text = String::new();
-    for target in targets.iter().filter(|target| remote.refs.contains_key(*target)) {
-        text += &pending(office, remote, target)?;
+    for target in wanted.iter().filter(|target| remote.refs.contains_key(*target)) {
+        text += &pending(office, remote, target, me.as_ref())?;
     }
     for (name, blob) in stored(office, PREFIX)? {
-        let Some(place) = Place::parse(&name).filter(|place| targets.contains(&place.target)) else { continue };
-        // What the remote has no more is of an earlier time.
-        if remote.refs.get(&place.to_string()) != Some(&blob) {
-            continue;
-        }
-        let (state, why) = state(office, remote, &place, blob)?;
+        let place = Place::parse(&name).filter(|place| targets.is_empty() || wanted.contains(&place.target));
+        let Some(place) = place else { continue };
+        let (state, why) = match remote.refs.get(&place.to_string()) {
+            Some(there) if *there == blob => state(office, remote, &place, blob)?,
+            // The remote has a later one, which was fetched under another name or not at all.
+            Some(_) => continue,
+            // What landed or expired may have left the remote; what still counts never reached it.
+            None => match state(office, remote, &place, blob)? {
+                ("valid", _) => ("kept", format!("only this clone has it: git push {} +{place}", remote.name)),
+                _ => continue,
+            },
+        };
         let target = place.target.strip_prefix("refs/heads/").unwrap_or(&place.target).to_owned();
         let change: String = place.change.to_string().chars().take(12).collect();
         text += &format!("{state:<8} {change} for {} by {}: {why}\n", escape(target.as_bytes(), 200), place.approver);
     }
     print(if text.is_empty() { "There are no approvals, and nothing waits for one.\n" } else { &text })?;
     Ok(Exit::Accepted)
+}
+
+/// The records of one person for a target.
+pub(super) fn records_by(office: &Office, target: &str, person: &Id) -> Result<Vec<(Place, Approval)>> {
+    let mut found = Vec::new();
+    for (name, blob) in stored(office, &Place::of_target(target))? {
+        let place = Place::parse(&name).filter(|place| place.target == target && place.approver == *person);
+        let Some(place) = place else { continue };
+        let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
+        let json = office.local.objects.blob(blob, limit).map_err(Failure::new)?;
+        if let Ok(record) = ClaimedApproval::parse(&json) {
+            found.push((place, record.approval().clone()));
+        }
+    }
+    Ok(found)
 }
 
 /// The persons whose stored approvals of a change hold.
@@ -58,7 +84,7 @@ pub(super) fn issued(office: &Office, place: &Place) -> Option<Time> {
 }
 
 /// The branches whose commits the rules of a target would refuse for want of approvals.
-fn pending(office: &Office, remote: &Remote, target: &str) -> Result<String> {
+fn pending(office: &Office, remote: &Remote, target: &str, me: Option<&Approver<'_>>) -> Result<String> {
     let refs = TrackedRefs { local: &office.local, remote: remote.name.clone() };
     let mut text = String::new();
     for (name, tip) in &remote.refs {
@@ -72,9 +98,19 @@ fn pending(office: &Office, remote: &Remote, target: &str) -> Result<String> {
         let findings =
             verdict.refs.iter().flat_map(|one| &one.findings).filter(|finding| finding.code.concerns_approval());
         let Some(first) = findings.clone().next() else { continue };
+        // Whoever has approved already waits for others.
+        let by_me = me.is_some_and(|me| {
+            let work = Work::find(office, remote, branch, target);
+            work.is_ok_and(|work| holding(office, target, work.change).contains(&me.person.id.to_string()))
+        });
         let branch = escape(branch.as_bytes(), 200);
         let target = escape(target.strip_prefix("refs/heads/").unwrap_or(target).as_bytes(), 200);
-        text += &format!("{:<8} {branch} for {target}: {}\n", "pending", escape(first.detail.as_bytes(), 200));
+        text += &format!(
+            "{:<8} {branch} for {target}: {}{}\n",
+            "pending",
+            escape(first.detail.as_bytes(), 200),
+            if by_me { " (you have approved it)" } else { "" }
+        );
     }
     Ok(text)
 }

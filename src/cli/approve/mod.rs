@@ -6,6 +6,7 @@ mod key;
 mod list;
 mod remote;
 mod shown;
+mod withdraw;
 
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ use super::hook::engine_failure;
 use super::local::{Local, TrackedRefs, settings};
 use super::policy_source::{PolicyArg, PolicyReader};
 use super::{Exit, Failure, Result, now};
-use crate::approval::{Approval, Decision, Place};
+use crate::approval::{Approval, Place};
 use crate::canonical::Time;
 use crate::decide::Timestamp;
 use crate::id::RepositoryName;
@@ -53,11 +54,11 @@ pub(super) struct Arguments {
     /// Do not ask: what is printed has been looked at elsewhere
     #[arg(long)]
     yes: bool,
-    /// Take an approval of these commits back
+    /// Take your approval of a branch back, or the one that --list names by these digits
     #[arg(long, conflicts_with = "list")]
     withdraw: bool,
     /// List the approvals that there are, and what waits for yours
-    #[arg(long, conflicts_with_all = ["what", "key", "comment", "no_push", "out", "yes"])]
+    #[arg(long, conflicts_with_all = ["what", "comment", "no_push", "out", "yes"])]
     list: bool,
     /// A policy instead of the configured one; all given hold together
     #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
@@ -89,41 +90,45 @@ pub(super) fn run(arguments: Arguments) -> Result {
     let remote = Remote::read(&arguments.remote)?;
     if arguments.list {
         remote.fetch_everything()?;
-        return list::run(&office, &remote, &targets);
+        return list::run(&office, &remote, &targets, arguments.key.as_deref());
     }
     let approver = Approver::find(arguments.key.as_deref(), &office.policy)?;
     let what = arguments.what.as_deref().unwrap_or_default();
-    remote.fetch(what, &targets)?;
-    let mut records = Vec::new();
+    remote.fetch(ends(what).1, &targets)?;
+    let mut approvals = Vec::new();
+    let mut text = String::new();
     for target in &targets {
-        let work = Work::find(&office, &remote, what, target)?;
-        let terms = Terms {
-            decision: if arguments.withdraw { Decision::Withdraw } else { Decision::Approve },
-            approver: approver.person.id.clone(),
-            issued: now()?,
-            expires: arguments.expires,
-            comment: arguments.comment.clone(),
-        };
-        if terms.decision == Decision::Approve {
+        let approval = if arguments.withdraw {
+            let approval = withdraw::approval(&office, &remote, &approver, what, target, arguments.expires)?;
+            text += &withdraw::text(&office, &approval, &approver);
+            approval
+        } else {
+            let work = Work::find(&office, &remote, what, target)?;
             work.check(&office.policy)?;
-        }
-        let mut approval = work.approval(&office, target, terms)?;
-        let place = place_of(&approval, &approver);
-        // A record counts only if it is issued later than the one in its place, and a second can hold both.
-        if let Some(before) = list::issued(&office, &place).filter(|before| *before >= approval.issued) {
-            approval.issued = Time(Timestamp(before.0.0.saturating_add(1)));
-        }
-        records.push((work, approval, place));
+            let terms = Terms {
+                approver: approver.person.id.clone(),
+                issued: now()?,
+                expires: arguments.expires,
+                comment: arguments.comment.clone(),
+            };
+            let mut approval = work.approval(&office, target, terms)?;
+            // A record counts only if it is issued later than the one in its place, and a second can hold both.
+            let before = list::issued(&office, &place_of(&approval, &approver));
+            if let Some(before) = before.filter(|before| *before >= approval.issued) {
+                approval.issued = Time(Timestamp(before.0.0.saturating_add(1)));
+            }
+            text += &shown::text(&office, &work, &approval, &approver)?;
+            approval
+        };
+        approvals.push(approval);
     }
-    let text: String =
-        records.iter().map(|(work, approval, _)| shown::text(&office, work, approval, &approver)).collect();
     shown::present(&text, arguments.yes)?;
     if !arguments.yes && !shown::confirmed(arguments.withdraw)? {
         return Err(Failure::new("nothing is signed").hint("answer y to sign"));
     }
     let mut signed = Vec::new();
-    for (_, approval, place) in records {
-        signed.push((place, approver.sign(&approval)?));
+    for approval in approvals {
+        signed.push((place_of(&approval, &approver), approver.sign(&approval)?));
     }
     match (&arguments.out, arguments.no_push) {
         (Some(file), _) => deliver::to_file(file, &signed)?,
@@ -131,6 +136,14 @@ pub(super) fn run(arguments: Arguments) -> Result {
         (None, false) => deliver::to_remote(&signed, &arguments.remote)?,
     }
     Ok(Exit::Accepted)
+}
+
+/// The two sides of a range; one revision is the right side alone.
+fn ends(what: &str) -> (Option<&str>, &str) {
+    match what.split_once("..") {
+        Some((left, right)) => (Some(left), if right.is_empty() { "HEAD" } else { right }),
+        None => (None, what),
+    }
 }
 
 fn place_of(approval: &Approval, approver: &Approver<'_>) -> Place {

@@ -16,19 +16,24 @@ use crate::facts::CommitFacts;
 use crate::policy::{Mode, Policy};
 use crate::report::escape;
 
-/// The whole text.
-pub(super) fn text(office: &Office, work: &Work, approval: &Approval, approver: &Approver<'_>) -> String {
-    let name = escape(approval.name.as_bytes(), 200);
+/// Who says what, with which key and until when.
+pub(super) fn heading(approval: &Approval, approver: &Approver<'_>) -> String {
     let verb = if approval.decision == Decision::Approve { "approves" } else { "withdraws the approval of" };
-    let count = work.commits.len();
-    let mut text = format!(
-        "{} {verb} {count} commit{} for {name} of {}\nkey     {}\nexpires {}\n",
+    let count = approval.commits.len();
+    format!(
+        "{} {verb} {count} commit{} for {} of {}\nkey     {}\nexpires {}\n",
         approver.person.id,
         if count == 1 { "" } else { "s" },
+        escape(approval.name.as_bytes(), 200),
         approval.repository,
         approver.public.fingerprint(),
         approval.expires,
-    );
+    )
+}
+
+/// The whole text.
+pub(super) fn text(office: &Office, work: &Work, approval: &Approval, approver: &Approver<'_>) -> Result<String> {
+    let mut text = heading(approval, approver);
     text += &sensitive(office, work, &approval.name);
     text += "\n";
     for commit in &work.commits {
@@ -39,10 +44,10 @@ pub(super) fn text(office: &Office, work: &Work, approval: &Approval, approver: 
             maker(&office.policy, commit)
         );
     }
-    text += &format!("\n{}", diffstat(work));
+    text += &format!("\n{}", diffstat(work)?);
     text += &asked(office, approval);
     text += "\nAny other commit, and any change to the content, message or order of these, voids it.\n";
-    text
+    Ok(text)
 }
 
 /// The paths that rules of their own protect come first.
@@ -87,10 +92,13 @@ fn maker(policy: &Policy, commit: &CommitFacts) -> String {
     }
 }
 
-fn diffstat(work: &Work) -> String {
+/// Nobody signs what could not be shown.
+fn diffstat(work: &Work) -> Result<String> {
     let head = work.head.to_string();
-    let empty = git(&["hash-object", "-t", "tree", "--stdin"]).input(b"").line().unwrap_or_default();
-    let base = work.base.map_or(empty, |base| base.to_string());
+    let base = match work.base {
+        Some(base) => base.to_string(),
+        None => git(&["hash-object", "-t", "tree", "--stdin"]).input(b"").line()?,
+    };
     let arguments = [
         "-c",
         "core.quotePath=true",
@@ -102,8 +110,9 @@ fn diffstat(work: &Work) -> String {
         &base,
         &head,
     ];
-    let stat = git(&arguments).run().unwrap_or_default();
-    stat.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| escape(line, 200) + "\n").collect()
+    let stat = git(&arguments).run()?;
+    let lines = stat.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    Ok(lines.map(|line| escape(line, 200) + "\n").collect())
 }
 
 /// What the rules of the target ask, and who has approved.
@@ -145,7 +154,9 @@ pub(super) fn present(text: &str, asked_not_to_wait: bool) -> Result<()> {
         // A reader who has seen enough closes the pager.
         let _ = input.write_all(text.as_bytes());
     }
-    child.wait().map(drop).map_err(|error| Failure::new(format!("the pager failed: {error}")))
+    let ended = child.wait().map_err(|error| Failure::new(format!("the pager failed: {error}")))?;
+    // The shell says so where there is no such pager (POSIX, 2.8.2).
+    if matches!(ended.code(), Some(126 | 127)) { print(text) } else { Ok(()) }
 }
 
 /// Asks the person at the terminal.
