@@ -322,3 +322,24 @@ fn a_reviewers_seal_is_no_approval() {
     office.approve("work");
     ends(&office, "work", None);
 }
+
+#[test]
+fn no_other_ref_stands_in_for_an_approval() {
+    let rules =
+        ONE_APPROVAL.replace("refs = [\"refs/heads/main\"]", "refs = [\"refs/heads/main\", \"refs/heads/release/*\"]");
+    let office = Office::new(&rules);
+    office.agent("a.txt", "a\n", "Add a\n");
+    // Where the rule asks nothing the work lies first: on a branch, behind a tag.
+    office.push(&["work:refs/heads/lax", "work:refs/tags/v1"]).accepted();
+    office.push_main("work").refused("approval-missing");
+    office.push(&["work:refs/heads/lax", "work:refs/heads/main"]).refused("approval-missing");
+    // A new ref under the rule begins with what the rule has judged, and with nothing else.
+    office.push(&["origin/main:refs/heads/release/1"]).accepted();
+    office.push(&["work:refs/heads/release/2"]).refused("approval-missing");
+    office.approve("work");
+    office.push(&["work:refs/heads/release/2"]).refused("approval-missing");
+    office.push_main("work").accepted();
+    office.push(&["work:refs/heads/release/2"]).accepted();
+    // What one of them has, another has not for that: an approval is for its own ref.
+    office.push(&["work:refs/heads/release/1"]).refused("approval-missing");
+}
