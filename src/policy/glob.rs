@@ -210,7 +210,7 @@ impl Positions {
     }
 }
 
-/// Following a pattern byte by byte, for comparing patterns with each other ([`super::reach`]).
+/// Following a pattern byte by byte, for comparing patterns with each other (`reach.rs`).
 impl Glob {
     const fn tokens(&self, case: Case) -> &Vec<Token> {
         match case {
