@@ -15,12 +15,15 @@ use crate::oid::Oid;
 use crate::policy::Problem;
 use crate::seal;
 use crate::ssh::{SignatureError, VerifiedSignature};
+use crate::submitter::Submitter;
 
 /// Everything about one push.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// The name that seals and approvals are bound to.
     pub repository: Option<RepositoryName>,
+    /// Who pushes.
+    pub submitter: Submitter,
     /// The ref updates. Their order has no meaning.
     pub updates: Vec<Update>,
     /// Every commit that some rule looks at.
@@ -129,7 +132,7 @@ pub struct Judged {
     pub rule: usize,
     /// The commits that are new for this rule's requirements.
     pub commits: Vec<JudgedCommit>,
-    /// What is new for its approvals; `None` where it asks for none.
+    /// What is new for its approvals, and for its submitters where it is about paths; `None` where it asks for neither.
     pub sought: Option<Sought>,
     /// What could not be found out for this rule.
     pub doubt: Option<Doubt>,
@@ -142,10 +145,10 @@ impl Judged {
     }
 }
 
-/// What one rule wants approved in one update.
+/// What one rule wants approved, or pushed by somebody it lists, in one update.
 #[derive(Debug)]
 pub struct Sought {
-    /// The commits that are new for its approvals.
+    /// The commits that are new for it.
     pub commits: Vec<JudgedCommit>,
     /// The position in [`Update::landings`] of what lands.
     pub landing: usize,
@@ -209,7 +212,10 @@ pub struct CommitFacts {
     pub signature: SignatureFact,
     /// The traces of AI agents in author and message.
     pub marks: Vec<Mark>,
-    /// For a merge signed by a service: whether it is nothing but the merge of its parents.
+    /// The service whose commit it is without a signature: a forge made it for somebody who clicked in its pages, or the service
+    /// itself pushed it.
+    pub unsigned_service: Option<Id>,
+    /// For a merge of a service: whether it is nothing but the merge of its parents.
     pub merge: MergeFact,
 }
 

@@ -23,6 +23,7 @@ pub mod policy;
 pub mod report;
 pub mod seal;
 pub mod ssh;
+pub mod submitter;
 
 #[cfg(test)]
 mod worked_example;

@@ -57,6 +57,9 @@ pub const POLICY_BYTES: usize = 1 << 20;
 /// Ref updates in one push.
 pub const REF_UPDATES: usize = 100_000;
 
+/// Bytes of a push certificate: a line for each of [`REF_UPDATES`] is about 15 MiB; nobody signs as many by hand.
+pub const PUSH_CERT_BYTES: u64 = 1 << 20;
+
 /// Bytes of a message that are searched for AI marks: the first and the last of this many.
 pub const MARK_BYTES: usize = 64 << 10;
 

@@ -10,6 +10,7 @@ use super::push::{Push, RefUpdate};
 use super::{Failure, Result, now, print};
 use crate::decide::Verdict;
 use crate::report::{self, Reader};
+use crate::submitter::Submitter;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -79,7 +80,14 @@ pub(super) fn judge_locally(
 ) -> Result<Verdict> {
     let moving = updates.into_iter().filter(|update| update.old != update.new).collect();
     let push = Push { updates: moving, format: local.objects.format() };
-    let scene = Scene { dir: &local.dir, objects: &local.objects, refs, memory: &NoMemory, now: now()? };
+    let scene = Scene {
+        dir: &local.dir,
+        objects: &local.objects,
+        refs,
+        memory: &NoMemory,
+        submitter: &Submitter::Unasked,
+        now: now()?,
+    };
     judge(settings, &push, scene).map(|judgement| judgement.verdict).map_err(|error| engine_failure(&error))
 }
 

@@ -16,6 +16,7 @@ use crate::id::RepositoryName;
 use crate::marks::Catalogue;
 use crate::oid::Oid;
 use crate::policy::{Loaded, Policy, Problem, check_self_protection};
+use crate::submitter::Submitter;
 
 /// What an admin decided at install, or a client has configured.
 pub(crate) struct Settings {
@@ -48,6 +49,8 @@ pub(crate) struct Scene<'a> {
     /// Ref values before the push.
     pub(crate) refs: &'a dyn RefValues,
     pub(crate) memory: &'a dyn Memory,
+    /// Who pushes.
+    pub(crate) submitter: &'a Submitter,
     pub(crate) now: Timestamp,
 }
 

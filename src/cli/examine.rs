@@ -107,6 +107,7 @@ impl<'a> Examiner<'a> {
             drafted: Vec::new(),
             signature: SignatureFact::None,
             marks: Vec::new(),
+            unsigned_service: None,
             merge: MergeFact::Unexamined,
         };
         let mut sensitive = Vec::new();

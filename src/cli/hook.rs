@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 
 use clap::{Args, Subcommand};
@@ -12,14 +12,17 @@ use super::after_push::{self, PostReceive, ReferenceTransaction};
 use super::client_hooks::{self, CommitMsg, PostCommit, PrePush};
 use super::engine::{EngineError, NoMemory, Scene, Settings, judge};
 use super::gather::StoredRefs;
+use super::naming::default_name;
 use super::policy_source::{PolicyArg, PolicyError};
 use super::push::Push;
 use super::recording::Recorder;
-use super::{Exit, Failure, Result, now, observing, say};
+use super::submitting::{Pushed, submitter};
+use super::{Exit, Failure, Result, now, observing, prefix_lines, say};
 use crate::decide::{Outcome, Verdict};
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::id::RepositoryName;
 use crate::report;
+use crate::submitter::Adapter;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -53,12 +56,21 @@ struct Server {
     /// The name that seals are bound to
     #[arg(long, value_name = "NAME", value_parser = repository_name)]
     repository: Option<RepositoryName>,
+    /// The directory that holds all repositories: the path below it is the name, and a ledger is made for a new one
+    #[arg(long, value_name = "DIR", conflicts_with = "repository")]
+    below: Option<PathBuf>,
     /// A file of commits whose history is exempt
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// The directory of the ledger that every decision is recorded in
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
+    /// The kind of server, which tells who pushes: ssh, http, gitolite, gitlab, gitea, ghes, bitbucket, push-cert or none
+    #[arg(long, value_name = "KIND", value_parser = adapter)]
+    submitter: Option<Adapter>,
+    /// Seconds after which the push is refused if it is not decided
+    #[arg(long, value_name = "SECONDS")]
+    deadline: Option<u64>,
     /// Decide and record, and refuse nothing
     #[arg(long)]
     observe: bool,
@@ -82,6 +94,11 @@ struct Update {
 
 pub(super) fn repository_name(text: &str) -> std::result::Result<RepositoryName, String> {
     RepositoryName::parse(text.as_bytes()).ok_or_else(|| "a repository name is [a-z0-9][a-z0-9._/-]{0,63}".to_owned())
+}
+
+pub(super) fn adapter(text: &str) -> std::result::Result<Adapter, String> {
+    let names: Vec<&str> = Adapter::ALL.iter().map(|adapter| adapter.name()).collect();
+    Adapter::parse(text).ok_or_else(|| format!("a kind of server is one of {}", names.join(", ")))
 }
 
 pub(super) fn run(arguments: Arguments) -> Result {
@@ -121,6 +138,7 @@ fn one_update(update: Update) -> Result {
 
 /// Decides and records. A gate that only observes accepts whatever happens, and says nothing.
 fn decide(server: &Server, push: &Push) -> Result {
+    prefix_lines(server.submitter.map_or("", Adapter::line_prefix));
     if !server.observe {
         return enforce(server, push);
     }
@@ -140,20 +158,28 @@ fn enforce(server: &Server, push: &Push) -> Result {
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
+    let pushed = push;
     let push = &push.clone().resolved(&refs).map_err(|error| with_causes(&error))?;
+    let repository = name(server, &dir)?;
     let settings = Settings {
         policies: server.policies.clone(),
-        repository: server.repository.clone(),
+        repository: repository.clone(),
         baseline: server.baseline.clone(),
     };
     let clock = now()?;
+    if let (Some(directory), Some(name), true) = (&server.ledger, &repository, server.below.is_some()) {
+        Recorder::begin(directory, &refs, name)?;
+    }
     let recorder = server.ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
-    let judged = Objects::open(&dir, &Quarantine::of_hook(), push.format).map_err(EngineError::Objects);
-    let judged = judged.and_then(|objects| {
+    let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format);
+    let pushed = Pushed { push: pushed, dir: &dir, objects: objects.as_ref().ok(), repository: repository.as_ref() };
+    let submitter = submitter(server.submitter.unwrap_or(Adapter::None), &pushed);
+    let judged = objects.map_err(EngineError::Objects).and_then(|objects| {
         let scene = Scene {
             dir: &dir,
             objects: &objects,
             refs: &StoredRefs { refs: &refs, objects: &objects },
+            submitter: &submitter,
             memory: recorder.as_ref().map_or(&NoMemory, |recorder| recorder),
             now: recorder.as_ref().map_or(clock, |recorder| recorder.now(clock)),
         };
@@ -179,18 +205,34 @@ fn enforce(server: &Server, push: &Push) -> Result {
         }
         Err(error) => {
             if let Some(recorder) = recorder {
-                recorder.record_failure(clock, push, &error.to_string(), accepted(Outcome::Undecided))?;
+                recorder.record_failure(clock, push, &submitter, &error.to_string(), accepted(Outcome::Undecided))?;
             }
             Err(if server.observe { Failure::new(error) } else { engine_failure(&error) })
         }
     }
 }
 
+/// What the repository is called, where the policy need not say it.
+fn name(server: &Server, dir: &GitDir) -> Result<Option<RepositoryName>> {
+    let hint = "an admin can name it: countersign install --server REPO.git --repository NAME --policy FILE";
+    if let Some(root) = &server.below {
+        let cannot = |error: std::io::Error| Failure::new(format!("cannot tell where the repository lies: {error}"));
+        let (root, own) = (root.canonicalize().map_err(cannot)?, dir.git_dir.canonicalize().map_err(cannot)?);
+        let name = default_name(&root, &own);
+        let none = || Failure::new(format!("{} gives the repository no name", own.display())).hint(hint);
+        return name.map(Some).ok_or_else(none);
+    }
+    if server.repository.is_none() && server.submitter == Some(Adapter::Ghes) {
+        // GitHub does not tell names apart by case.
+        let named = std::env::var_os("GITHUB_REPO_NAME").and_then(|name| default_name(Path::new(""), Path::new(&name)));
+        return named.map(Some).ok_or_else(|| Failure::new("GITHUB_REPO_NAME does not name the repository").hint(hint));
+    }
+    Ok(server.repository.clone())
+}
+
 /// Tells the pusher.
 fn tell(verdict: &Verdict) {
-    let report = report::text(verdict, report::Reader::Pusher);
-    // If the pusher has gone away the decision stands all the same.
-    let _ = std::io::stderr().write_all(report.as_bytes());
+    say(&report::text(verdict, report::Reader::Pusher));
 }
 
 /// The exit code of a verdict.

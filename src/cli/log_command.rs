@@ -188,7 +188,10 @@ impl Show {
         let principal = self.principal.as_deref().is_none_or(|id| {
             let worked = |update: &UpdateRecord| update.work.iter().any(|work| work.principal == id);
             let blamed = |update: &UpdateRecord| update.findings.iter().any(|one| one.author.as_deref() == Some(id));
-            let submitted = matches!(entry, Entry::Decided(decided) if decided.submitter.as_deref() == Some(id));
+            let submitted = matches!(
+                entry,
+                Entry::Decided(decided) if decided.submitter.as_deref().and_then(|who| who.split(" via ").next()) == Some(id)
+            );
             submitted || updates.iter().any(|update| worked(update) || blamed(update))
         });
         let coded = self

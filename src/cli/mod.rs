@@ -19,6 +19,7 @@ mod init;
 mod install;
 mod local;
 mod log_command;
+mod naming;
 mod person_key;
 mod policy_command;
 mod policy_source;
@@ -28,7 +29,9 @@ mod recording;
 mod sealing;
 mod show;
 mod sign;
+mod submitting;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -116,7 +119,7 @@ pub fn run() -> ExitCode {
         #[allow(clippy::exit)]
         std::process::exit(if observing { 0 } else { 2 });
     }));
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(words(std::env::args_os().collect())) {
         Ok(arguments) => arguments,
         Err(error) => {
             let wrong = error.use_stderr();
@@ -154,6 +157,16 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// The words of the command line. Linux hands over all that follows the program in the first line of a script as one word, and
+/// the script's path after it (execve(2)): the words of such a line are taken apart, and the path is nobody's argument.
+fn words(arguments: Vec<OsString>) -> Vec<OsString> {
+    let [program, line, _script] = arguments.as_slice() else { return arguments };
+    match line.to_str().filter(|line| line.starts_with("hook ")) {
+        Some(line) => std::iter::once(program.clone()).chain(line.split(' ').map(OsString::from)).collect(),
+        None => arguments,
+    }
+}
+
 /// Whether this process must not refuse anything, whatever happens.
 static OBSERVING: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
@@ -162,9 +175,19 @@ fn observing() {
     OBSERVING.store(true, std::sync::atomic::Ordering::Relaxed);
 }
 
-/// Writes a line for people. A closed standard error takes nothing away from the exit code, which is the decision.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+/// What every line to the pusher begins with, for the server to show it.
+static LINE_PREFIX: std::sync::OnceLock<&'static str> = std::sync::OnceLock::new();
+
+/// From here on, every line begins so.
+fn prefix_lines(prefix: &'static str) {
+    let _ = LINE_PREFIX.set(prefix);
+}
+
+/// Writes lines for people. A closed standard error takes nothing away from the exit code, which is the decision.
+fn say(lines: &str) {
+    let prefix = LINE_PREFIX.get().copied().unwrap_or_default();
+    let lines: String = lines.lines().map(|line| format!("{prefix}{line}\n")).collect();
+    let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
 /// Writes the result of a command.

@@ -4,15 +4,17 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::agent::random_seed;
 use super::engine::{Judgement, Memory};
 use super::push::Push;
-use super::{Failure, Result};
+use super::{Failure, Result, now};
 use crate::approval;
 use crate::canonical::{Id, RefName, Sha256};
 use crate::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
 use crate::digest::Digest;
 use crate::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
 use crate::git::{ReadError, Refs};
+use crate::id::RepositoryName;
 use crate::ledger::{
     Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Receipts, State,
     UpdateRecord, Work,
@@ -22,7 +24,8 @@ use crate::oid::Oid;
 use crate::policy::{Identity, Mode, Policy};
 use crate::report::escape;
 use crate::seal;
-use crate::ssh::PublicKey;
+use crate::ssh::{PrivateKey, PublicKey};
+use crate::submitter::{Submitter, Via, Who};
 
 /// The ledger of the repository that a hook runs in.
 pub(super) struct Recorder<'a> {
@@ -71,7 +74,31 @@ pub(super) fn ledger_failure(error: &LedgerError) -> Failure {
     Failure::new(format!("{message}; nothing is accepted that cannot be recorded")).hint(error.hint())
 }
 
+/// The ledger in a directory, and whether it has just been made.
+pub(super) fn open_or_make_ledger(directory: &Path, name: &RepositoryName) -> Result<(Ledger, bool)> {
+    let failed = |error: LedgerError| ledger_failure(&error);
+    match Ledger::open(directory) {
+        Ok(ledger) => Ok((ledger, false)),
+        Err(LedgerError::Absent(_)) => {
+            let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
+            Ok((Ledger::create(directory, name, key, now()?).map_err(failed)?, true))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
 impl<'a> Recorder<'a> {
+    /// Makes the ledger of a repository that has just been made: where there is no ref, nothing is left out by beginning now. One
+    /// that has refs and no ledger was not installed, or lost it.
+    pub(super) fn begin(directory: &Path, refs: &Refs, name: &RepositoryName) -> Result<()> {
+        let values = refs.values().map_err(|error| ledger_failure(&refs_failed(error)))?;
+        if !directory.exists() && values.is_empty() {
+            let (ledger, _) = open_or_make_ledger(directory, name)?;
+            ledger.take_as_found(now()?, &ServerRefs(refs)).map_err(|error| ledger_failure(&error))?;
+        }
+        Ok(())
+    }
+
     /// Opens the ledger, and looks which refs moved since it was last told.
     pub(super) fn open(directory: &Path, refs: &'a Refs) -> Result<Self> {
         let refs = ServerRefs(refs);
@@ -105,7 +132,7 @@ impl<'a> Recorder<'a> {
             now: clock,
             outcome: recorded_outcome(outcome),
             policy: Some(judgement.policy.digest()),
-            submitter: None,
+            submitter: submitter_text(&judgement.facts.submitter, Some(&judgement.policy), clock),
             error: None,
             updates: updates.collect(),
             suspects: self.suspects.clone(),
@@ -118,6 +145,7 @@ impl<'a> Recorder<'a> {
         self,
         clock: Timestamp,
         push: &Push,
+        submitter: &Submitter,
         error: &str,
         outcome: decide::Outcome,
     ) -> Result<Vec<String>> {
@@ -136,7 +164,7 @@ impl<'a> Recorder<'a> {
             now: clock,
             outcome: recorded_outcome(outcome),
             policy: None,
-            submitter: None,
+            submitter: submitter_text(submitter, None, clock),
             error: Some(escape(error.as_bytes(), DETAIL)),
             updates: updates.collect(),
             suspects: self.suspects.clone(),
@@ -191,6 +219,19 @@ impl Memory for Recorder<'_> {
         let suspected = self.suspects.iter().any(|suspect| suspect.0 == name);
         if suspected || self.state.is_unexplained(name) { Continuity::Broken } else { Continuity::Unbroken }
     }
+}
+
+/// Who pushed: the principal's id, or the account or key that nobody has registered; and the service through which.
+fn submitter_text(submitter: &Submitter, policy: Option<&Policy>, now: Timestamp) -> Option<String> {
+    let Submitter::Said(said) = submitter else { return None };
+    let known = policy.and_then(|policy| decide::submitting_principal(policy, &said.who, now).ok());
+    let who = match (known, &said.who) {
+        (Some(principal), _) => principal.id.to_string(),
+        (None, Who::Account(account)) => format!("account:{}", escape(account.as_bytes(), DETAIL)),
+        (None, Who::Key(key)) => format!("key:{}", key.fingerprint()),
+    };
+    let service = policy.and_then(Policy::unsigned_service).map_or("forge", |service| service.id.as_str());
+    Some(if said.via == Via::Forge { format!("{who} via {service}") } else { who })
 }
 
 fn recorded_outcome(outcome: decide::Outcome) -> Outcome {

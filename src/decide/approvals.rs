@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ballot::{Ballot, Objection, Voter};
-use super::{Bench, Code, Docket, Doubt, Subject};
+use super::{Bench, Code, Docket, Doubt, Subject, submitter};
 use crate::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SignatureFact, Sought, Target};
 use crate::id::Id;
 use crate::marks::Strength;
@@ -119,7 +119,7 @@ impl<'b> Poll<'b> {
     }
 
     fn service(&self) -> Option<&'b Principal> {
-        self.signer_of(self.commit, Kind::Service)
+        self.bench.service_of(self.commit)
     }
 
     fn signer_of(&self, commit: &CommitFacts, kind: Kind) -> Option<&'b Principal> {
@@ -131,6 +131,18 @@ impl<'b> Poll<'b> {
     /// Whether this person's approval counts for this commit.
     fn eligible(&self, voter: &Voter<'_>, makers: &[&CommitFacts]) -> Result<(), Objection> {
         let person = &voter.person.id;
+        if self.asks.independent {
+            let words =
+                |how: &str| format!("{person} approved it and {how}, and the rule asks for somebody independent");
+            match submitter::stands_behind(self.bench, voter.person) {
+                Ok(None) => {}
+                Ok(Some(how)) => return Err(Objection::new(Code::NotDistinct, words(how))),
+                Err(reason) => {
+                    let words = format!("the rule asks for somebody independent of who pushes, and {reason}");
+                    return Err(Objection::new(Code::SubmitterUnknown, words));
+                }
+            }
+        }
         for commit in makers {
             if self.made(commit).contains(person) {
                 let words = format!("{person} approved it and made it");
@@ -164,7 +176,7 @@ impl<'b> Poll<'b> {
     /// How a person stands behind a commit already.
     fn stands_behind(&self, commit: &CommitFacts, person: &Id) -> Option<String> {
         let sealed = commit.seals.iter().flatten().map(|seal| &seal.agent);
-        let signer = self.signer_of(commit, Kind::Agent).or_else(|| self.signer_of(commit, Kind::Service));
+        let signer = self.signer_of(commit, Kind::Agent).or_else(|| self.bench.service_of(commit));
         let agents = sealed.chain(&commit.drafted).chain(signer.map(|signer| &signer.id));
         let owns = |agent: &&Id| {
             let owner = self.bench.policy.principal(agent).and_then(|agent| agent.owner.as_ref());

@@ -48,6 +48,8 @@ codes! {
     ApproverNotDistinct "approver-not-distinct"
     PresenceMissing "presence-missing"
     NotDistinct "not-distinct"
+    SubmitterUnknown "submitter-unknown"
+    SubmitterNotAllowed "submitter-not-allowed"
     ForcePushDenied "force-push-denied"
     DeleteDenied "delete-denied"
     RefDenied "ref-denied"
@@ -70,7 +72,9 @@ impl Code {
         !self.concerns_approval()
             && !matches!(
                 self,
-                Self::ForcePushDenied
+                Self::SubmitterUnknown
+                    | Self::SubmitterNotAllowed
+                    | Self::ForcePushDenied
                     | Self::DeleteDenied
                     | Self::RefDenied
                     | Self::PolicyInvalid

@@ -63,8 +63,11 @@ impl Verdict {
     pub fn depends_on_commits(&self) -> bool {
         self.refs.iter().any(|verdict| {
             let commit = |finding: &Finding| matches!(finding.subject, Subject::Commit { .. });
-            let limit = |finding: &Finding| finding.code == Code::LimitExceeded;
-            verdict.findings.iter().any(|finding| commit(finding) || limit(finding)) || !verdict.undecided.is_empty()
+            // About the ref, but for what its new commits hold.
+            let code = |finding: &Finding| {
+                matches!(finding.code, Code::LimitExceeded | Code::SubmitterUnknown | Code::SubmitterNotAllowed)
+            };
+            verdict.findings.iter().any(|finding| commit(finding) || code(finding)) || !verdict.undecided.is_empty()
         })
     }
 }

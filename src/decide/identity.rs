@@ -39,7 +39,7 @@ enum Maker<'a> {
     Adopted,
     /// A person who signed it.
     Person,
-    /// A service that signed it.
+    /// A service that signed it, or that the server says made it.
     Service(&'a Principal),
     /// Nobody: there is nothing, or nothing that counts.
     Unproven(Fault),
@@ -207,7 +207,12 @@ impl<'b> Case<'b, '_, '_> {
     fn signer(&self) -> Maker<'b> {
         let (key, received) = match &self.commit.signature {
             SignatureFact::Good(signature) => (signature.key(), self.bench.received(signature.digest())),
-            SignatureFact::None => return Maker::Unproven(self.unsigned("it is not signed".to_owned())),
+            SignatureFact::None => {
+                return match self.bench.service_of(self.commit) {
+                    Some(service) => Maker::Service(service),
+                    None => Maker::Unproven(self.unsigned("it is not signed".to_owned())),
+                };
+            }
             SignatureFact::Unsupported(kind) => {
                 return Maker::Unproven(self.unsigned(format!("its {kind} signature is not supported; sign with SSH")));
             }
@@ -304,7 +309,7 @@ impl<'b> Case<'b, '_, '_> {
         if let Some(carried) = self.ballot.and_then(|ballot| ballot.carried(self.commit.id)) {
             return carried.iter().for_each(|id| self.carried(service, *id));
         }
-        let detail = format!("service {} signed it, but carries work that it did not make", service.id);
+        let detail = format!("service {} made it, but carries work that it did not author", service.id);
         if self.mark().is_some() {
             let hint = "merge instead of squashing, so that the sealed commits arrive as they are".to_owned();
             self.find(Code::UnsealedAgentCommit, detail, hint);

@@ -11,6 +11,7 @@ mod identity;
 mod movement;
 mod protected;
 mod records;
+mod submitter;
 mod tags;
 
 #[cfg(test)]
@@ -21,10 +22,11 @@ use std::collections::BTreeSet;
 use ballot::Ballot;
 pub use code::Code;
 pub use finding::{Finding, Landed, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
+pub use submitter::principal as submitting_principal;
 
 use crate::digest::Digest;
-use crate::facts::{Doubt, Facts, Judged, Update};
-use crate::policy::{Mode, Policy, Rule};
+use crate::facts::{CommitFacts, Doubt, Facts, Judged, SignatureFact, Update};
+use crate::policy::{Kind, Mode, Policy, Principal, Rule};
 
 /// Seconds since 1970 in UTC at which the push is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +62,7 @@ fn judge_rule(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>) {
         docket.doubt(Some(bench.rule), doubt);
     }
     movement::judge(bench.rule, docket);
+    submitter::judge(bench, judged, docket);
     if !bench.rule.is_path_rule() {
         tags::judge(bench, docket);
     }
@@ -85,7 +88,16 @@ struct Bench<'a> {
     now: Timestamp,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    /// The service that a rule knows as the maker of a commit: it signed the commit, or needs no signature.
+    fn service_of(&self, commit: &CommitFacts) -> Option<&'a Principal> {
+        let service = match &commit.signature {
+            SignatureFact::Good(signature) => self.policy.by_key(signature.key()),
+            _ => commit.unsigned_service.as_ref().and_then(|id| self.policy.principal(id)),
+        };
+        service.filter(|one| one.kind == Kind::Service && self.policy.registers(self.rule, one))
+    }
+
     /// When something that was signed was first received: before this push, or with it.
     fn received(&self, digest: Digest) -> Timestamp {
         self.facts.receipts.get(&digest).copied().unwrap_or(self.now)

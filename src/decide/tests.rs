@@ -1,4 +1,5 @@
 mod approvals;
+mod submitters;
 
 use std::collections::BTreeMap;
 
@@ -121,6 +122,7 @@ fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
         drafted: Vec::new(),
         signature: SignatureFact::None,
         marks: Catalogue::builtin().find(&source),
+        unsigned_service: None,
         merge: MergeFact::Unexamined,
     };
     match proof {

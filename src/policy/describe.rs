@@ -51,6 +51,10 @@ impl Policy {
             let ids: Vec<&str> = rule.services.iter().map(crate::id::Id::as_str).collect();
             words.push(format!("Commits of these services are accepted: {}.", ids.join(", ")));
         }
+        if let Some(submitters) = &rule.submitters {
+            let what = if rule.is_path_rule() { "such commits" } else { "to it" };
+            words.push(format!("Only these push {what}: {}.", submitters.text()));
+        }
         if let Some(approvals) = &rule.approvals {
             words.extend(approvals.describe());
         }

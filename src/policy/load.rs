@@ -73,6 +73,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
         rules,
         principals: registry.principals,
         keys: registry.keys,
+        accounts: registry.accounts,
         revoked: registry.revoked,
         retired: registry.retired,
     };

@@ -12,6 +12,7 @@ mod reach;
 mod reader;
 mod rules;
 mod starter;
+mod submitters;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use principals::{Kind, Principal, Standing};
 pub use problem::{Location, Problem, Weight};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
 pub use starter::starter;
+pub use submitters::Submitters;
 
 use crate::decide::Timestamp;
 use crate::digest::Digest;
@@ -56,6 +58,8 @@ pub struct Policy {
     rules: Vec<Rule>,
     principals: BTreeMap<Id, Principal>,
     keys: BTreeMap<PublicKey, Id>,
+    /// Accounts in lower case, as written, and whose they are.
+    accounts: BTreeMap<String, (String, Id)>,
     revoked: BTreeSet<Fingerprint>,
     retired: BTreeMap<Fingerprint, Date>,
 }
@@ -100,6 +104,28 @@ impl Policy {
     /// The one principal that has this key.
     pub fn by_key(&self, key: &PublicKey) -> Option<&Principal> {
         self.principals.get(self.keys.get(key)?)
+    }
+
+    /// The one principal that the git server calls so.
+    pub fn by_account(&self, account: &str) -> Option<&Principal> {
+        let (_, id) = self.accounts.get(&account.to_lowercase()).filter(|(own, _)| own == account)?;
+        self.principals.get(id)
+    }
+
+    /// The service whose commits a forge makes unsigned.
+    pub fn unsigned_service(&self) -> Option<&Principal> {
+        self.principals.values().find(|principal| principal.unsigned)
+    }
+
+    /// Whether an enforcing rule asks who pushes.
+    pub fn asks_for_submitter(&self) -> bool {
+        self.rules.iter().any(|rule| rule.mode == Mode::Enforce && rule.submitters.is_some())
+    }
+
+    /// Whether an enforcing rule wants somebody independent of who pushes.
+    pub fn asks_for_independence(&self) -> bool {
+        let asks = |rule: &Rule| rule.approvals.as_ref().is_some_and(|approvals| approvals.independent);
+        self.rules.iter().any(|rule| rule.mode == Mode::Enforce && asks(rule))
     }
 
     /// Whether what the key signed counts, if it was first received at `received`.

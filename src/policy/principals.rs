@@ -47,6 +47,10 @@ pub struct Principal {
     pub emails: Vec<String>,
     /// Its keys.
     pub keys: Vec<PublicKey>,
+    /// What the git server calls it.
+    pub accounts: Vec<String>,
+    /// Whether commits that a forge makes unsigned, for somebody who clicks in its pages, are this service's.
+    pub unsigned: bool,
     /// The day after which an agent is suspended.
     pub review_by: Option<Date>,
     /// Where it is registered.
@@ -71,6 +75,8 @@ pub enum Standing {
 pub(super) struct Registry {
     pub(super) principals: BTreeMap<Id, Principal>,
     pub(super) keys: BTreeMap<PublicKey, Id>,
+    /// Accounts in lower case, as written, and whose they are.
+    pub(super) accounts: BTreeMap<String, (String, Id)>,
     pub(super) groups: BTreeMap<Id, Group>,
     pub(super) revoked: BTreeSet<Fingerprint>,
     pub(super) retired: BTreeMap<Fingerprint, Date>,
@@ -122,6 +128,8 @@ impl Registry {
         let emails = if kind == Kind::Person { table.strings("emails", problems) } else { Vec::new() };
         let review_by = (kind == Kind::Agent).then(|| table.date("review-by", problems)).flatten();
         let lines = table.strings("keys", problems);
+        let accounts = table.strings("accounts", problems);
+        let unsigned = kind == Kind::Service && table.flag("unsigned", problems);
         let Some(id) = id(name, problems) else { return table.finish(problems) };
         if let Some(other) = self.principals.get(&id) {
             let message = format!("`{id}` is registered already, at {}:{}", other.at.file, other.at.line);
@@ -131,6 +139,9 @@ impl Registry {
         let mut keys = Vec::with_capacity(lines.len());
         for line in &lines {
             keys.extend(self.key(kind, &id, line, problems));
+        }
+        for account in &accounts {
+            self.account(kind, &id, account, problems);
         }
         if kind == Kind::Agent && lines.is_empty() {
             problems.warn(
@@ -154,6 +165,8 @@ impl Registry {
             name: display_name.map(|name| name.value.to_owned()),
             emails: emails.iter().map(|email| email.value.to_owned()).collect(),
             keys,
+            accounts: accounts.iter().map(|account| account.value.to_owned()).collect(),
+            unsigned,
             review_by: review_by.map(|date| date.value),
             at: name.at.clone(),
             layer,
@@ -209,6 +222,30 @@ impl Registry {
         Some(key)
     }
 
+    /// Servers differ in whether they tell accounts apart by case, so here nobody has one that differs in case only.
+    fn account(&mut self, kind: Kind, id: &Id, account: &Located<&str>, problems: &mut Problems) {
+        if crate::submitter::account(account.value.as_bytes()).is_none() {
+            let message = format!("{:?} is not the name of an account", account.value);
+            let fix =
+                format!("write it as the server does: printable, at most {} bytes", crate::submitter::ACCOUNT_BYTES);
+            return problems.error(&account.at, message, fix);
+        }
+        let owned = (account.value.to_owned(), id.clone());
+        let Some((_, other)) = self.accounts.insert(account.value.to_lowercase(), owned) else { return };
+        let message = if other == *id {
+            format!("`{id}` has the account \"{}\" twice", account.value)
+        } else {
+            let whose = self.principals.get(&other).map_or("", |other| other.kind.noun());
+            let noun = kind.noun();
+            format!("the account \"{}\" is both that of {noun} `{id}` and that of {whose} `{other}`", account.value)
+        };
+        problems.error(
+            &account.at,
+            message,
+            "give every principal an account of its own: a shared one hides who acted",
+        );
+    }
+
     fn group(&mut self, name: &Located<&str>, members: Vec<Located<&str>>, layer: usize, problems: &mut Problems) {
         let Some(id) = id(name, problems) else { return };
         if let Some(other) = self.groups.get(&id) {
@@ -238,6 +275,12 @@ impl Registry {
                     problems.error(&principal.at, message, format!("add [people.{owner}]"));
                 }
             }
+        }
+        let mut unsigned = self.principals.values().filter(|principal| principal.unsigned);
+        if let (Some(one), Some(other)) = (unsigned.next(), unsigned.next()) {
+            let message =
+                format!("services `{}` and `{}` are both unsigned, and nothing tells them apart", one.id, other.id);
+            problems.error(&other.at, message, "give one of them a key, and let it sign");
         }
         for (id, group) in &self.groups {
             if self.principals.contains_key(id) {

@@ -7,6 +7,7 @@ use super::glob::{Below, Case, Glob};
 use super::principals::{Kind, Principal, Registry, id};
 use super::problem::Location;
 use super::reader::{Located, Problems, Table};
+use super::submitters::Submitters;
 use crate::id::Id;
 use crate::oid::Oid;
 
@@ -116,6 +117,8 @@ pub struct Rule {
     pub adopted: Permission,
     /// Services whose own commits it accepts.
     pub services: BTreeSet<Id>,
+    /// Whose pushes it accepts; `None` for anybody's.
+    pub submitters: Option<Submitters>,
     /// Whether the ref may drop commits.
     pub force_push: Permission,
     /// Whether the ref may be deleted.
@@ -232,9 +235,13 @@ impl Rule {
             && self.since.is_subset(&other.since)
     }
 
-    /// Whether what this rule has judged needs no approval under `other`.
+    /// Whether what this rule has judged needs no approval under `other`, and no other submitter.
     pub fn covers_approvals(&self, other: &Rule) -> bool {
-        self.approves_as_much(other) && self.covers(other)
+        self.approves_as_much(other) && self.admits_no_more(other) && self.covers(other)
+    }
+
+    fn admits_no_more(&self, other: &Rule) -> bool {
+        Submitters::is_within(self.submitters.as_ref(), other.submitters.as_ref())
     }
 
     fn approves_as_much(&self, other: &Rule) -> bool {
@@ -249,6 +256,7 @@ impl Rule {
     pub(super) fn refuses_as_much(&self, other: &Rule) -> bool {
         self.asks_as_much(other)
             && self.approves_as_much(other)
+            && self.admits_no_more(other)
             && self.force_push >= other.force_push
             && self.delete >= other.delete
     }
@@ -321,6 +329,7 @@ impl Resolver<'_> {
             agents: self.agents(&mut table, problems),
             adopted: table.word("adopted", PERMISSIONS, problems).unwrap_or(Permission::Allow),
             services: self.services(&mut table, problems),
+            submitters: self.submitters(&mut table, problems),
             force_push: self.permission("force-push", &mut table, problems),
             delete: self.permission("delete", &mut table, problems),
             since: since(&mut table, problems),
@@ -334,12 +343,12 @@ impl Resolver<'_> {
             problems.warn(&at, message, "add delete = \"deny\"");
         }
         let restricts = rule.identity != Identity::None || !rule.agents.is_all() || rule.adopted == Permission::Deny;
-        let restricts = restricts || rule.approvals.is_some();
+        let restricts = restricts || rule.approvals.is_some() || rule.submitters.is_some();
         if has_paths && !restricts {
             problems.warn(
                 &at,
                 "the rule asks nothing of the commits that touch its paths",
-                "add identity = \"everyone\", or [rule.approvals]",
+                "add identity = \"everyone\", submitters, or [rule.approvals]",
             );
         }
         table.finish(problems);
@@ -371,9 +380,13 @@ impl Resolver<'_> {
         AgentsAllowed::Only(allowed)
     }
 
+    /// The principals that a rule of this policy knows.
+    pub(super) fn visible(&self) -> impl Iterator<Item = &Principal> {
+        self.registry.principals.values().filter(|principal| principal.layer <= self.layer)
+    }
+
     fn agents_named(&self, wanted: &Id) -> BTreeSet<Id> {
-        let visible = || self.registry.principals.values().filter(|principal| principal.layer <= self.layer);
-        let agents = || visible().filter(|principal| principal.kind == Kind::Agent);
+        let agents = || self.visible().filter(|principal| principal.kind == Kind::Agent);
         let group = self.registry.groups.get(wanted).filter(|group| group.layer <= self.layer);
         let member =
             |agent: &Principal| group.is_some_and(|group| group.members.iter().any(|member| member.value == agent.id));

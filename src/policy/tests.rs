@@ -40,11 +40,13 @@ fn the_design_example_loads_without_what_is_not_built() {
 name = "Alice Ng"
 emails = ["alice@acme.dev"]
 keys = ["{}"]
+accounts = ["alice"]
 [people.bob]
 [agents.claude-code]
 tool = "claude-code"
 owner = "alice"
 keys = ["{}"]
+accounts = ["claude-bot"]
 review-by = 2027-06-30
 [services.forge]
 owner = "bob"
@@ -204,15 +206,51 @@ fn one_key_has_one_principal() {
 #[test]
 fn what_is_not_enforced_is_refused_in_words() {
     for more in [
-        "[people.bob]\naccounts = [\"bob\"]\n",
         "[agents.codex]\nowner = \"alice\"\nissuers = [\"alice\"]\n",
         "[agents.codex]\nowner = \"alice\"\nmax-grant = \"8h\"\n",
-        "[services.bot]\nowner = \"alice\"\nunsigned = true\n",
         "[revoked]\ngrants = [\"claude:42\"]\n",
-        "[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/x\"]\nsubmitters = [\"people\"]\n",
     ] {
         let said = problems(more);
         assert!(said.iter().any(|line| line.contains("is not enforced by this version")), "{more}: {said:?}");
+    }
+}
+
+#[test]
+fn one_account_has_one_principal() {
+    for (more, expected) in [
+        ("[people.bob]\naccounts = [\"al\"]\n[people.carol]\naccounts = [\"al\"]\n", "is both that of person `carol`"),
+        ("[people.bob]\naccounts = [\"al\"]\n[people.carol]\naccounts = [\"Al\"]\n", "is both that of person `carol`"),
+        (
+            "[people.bob]\naccounts = [\"al\"]\n[agents.x]\nowner = \"alice\"\nkeys = []\naccounts = [\"al\"]\n",
+            "both that of agent `x` and that of person `bob`",
+        ),
+        ("[people.bob]\naccounts = [\"al\", \"al\"]\n", "`bob` has the account \"al\" twice"),
+        ("[people.bob]\naccounts = [\"a\\tl\"]\n", "is not the name of an account"),
+        ("[people.bob]\naccounts = [\"\"]\n", "is not the name of an account"),
+        (
+            "[services.a]\nowner = \"alice\"\nunsigned = true\n[services.b]\nowner = \"alice\"\nunsigned = true\n",
+            "services `a` and `b` are both unsigned",
+        ),
+    ] {
+        let said = problems(more);
+        assert!(said.iter().any(|line| line.contains(expected)), "{more}: {said:?}");
+    }
+}
+
+#[test]
+fn a_rule_for_submitters_can_be_satisfied() {
+    let rule =
+        |submitters: &str| format!("[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/x\"]\nsubmitters = {submitters}\n");
+    let bob = "[people.bob]\naccounts = [\"bob\"]\n[people.idle]\n";
+    assert!(problems(&format!("{bob}{}", rule("[\"bob\", \"people\", \"claude\"]"))).is_empty());
+    for (more, expected) in [
+        (rule("[\"idle\"]"), "nobody in `submitters` has an account or a key"),
+        (rule("[]"), "nobody in `submitters` has an account or a key"),
+        (rule("[\"nobody\"]"), "`nobody` is no principal, tool or group"),
+        (format!("[groups]\npeople = [\"bob\"]\n{}", rule("[\"people\"]")), "something is named so too"),
+    ] {
+        let said = problems(&format!("{bob}{more}"));
+        assert!(said.iter().any(|line| line.contains(expected)), "{more}: {said:?}");
     }
 }
 

@@ -21,16 +21,8 @@ const MARKED: &str = "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n";
 fn installed(rules: &str, more: &[&str]) -> World {
     let world = World::new(rules);
     std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
-    install(&world, more);
+    world.install(more);
     world
-}
-
-fn install(world: &World, more: &[&str]) -> String {
-    let (server, policy) = (world.server().display().to_string(), world.policy_path().display().to_string());
-    let words = ["install", "--server", &server, "--policy", &policy];
-    let output = world.countersign(&[&words, more].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Runs `log`; what it printed, and its exit code.
@@ -107,7 +99,7 @@ fn installing_again_keeps_the_ledger_and_uninstalling_leaves_it() {
     world.commit("a", "1", "By hand\n");
     world.push(&["HEAD:refs/heads/main"]).accepted();
     let before = std::fs::read(world.ledger().join("log")).unwrap();
-    assert!(install(&world, &[]).contains("nothing changed"));
+    assert!(world.install(&[]).contains("nothing changed"));
     assert_eq!(std::fs::read(world.ledger().join("log")).unwrap(), before);
     let server = world.server().display().to_string();
     let output = world.countersign(&["uninstall", "--server", &server]);
@@ -115,7 +107,7 @@ fn installing_again_keeps_the_ledger_and_uninstalling_leaves_it() {
     assert!(!world.server().join("hooks/post-receive").exists());
     verified(&world);
     let elsewhere = world.path("ledgers/payments").display().to_string();
-    install(&world, &["--ledger", &elsewhere]);
+    world.install(&["--ledger", &elsewhere]);
     world.commit("a", "2", "By hand\n");
     world.push(&["HEAD:refs/heads/main"]).accepted();
     assert_eq!(kinds(&world), ["opened", "refs", "decided", "committed"], "the one that the hook names");
@@ -151,7 +143,7 @@ fn a_hook_that_was_off_for_one_push_is_reported_at_the_next() {
     assert!(code == Some(0) && said.contains("warning: refs/heads/main moved with no decision"), "{said}");
     world.commit("b", "2", "By hand\n");
     assert!(!world.push(&["HEAD:refs/heads/next"]).said.contains("moved from"), "once is enough");
-    install(&world, &["--reference-transaction", "--baseline"]);
+    world.install(&["--reference-transaction", "--baseline"]);
     assert!(!log(&world, &["verify"]).0.contains("warning"));
 }
 
@@ -178,7 +170,7 @@ fn out_of_band_moves_can_be_refused() {
         registry().replace("version = 1\n", "version = 1\nout-of-band = \"refuse\"\n")
     ));
     std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
-    install(&world, &[]);
+    world.install(&[]);
     world.commit("a", "1", "By hand\n");
     world.push(&["HEAD:refs/heads/main"]).accepted();
     world.commit("a", "2", "By hand\n");
@@ -200,7 +192,7 @@ fn out_of_band_moves_can_be_refused() {
     world.commit("a", "3", "By hand\n");
     world.push(&["HEAD:refs/heads/main"]).refused("ref-denied");
     world.push(&["HEAD:refs/heads/other"]).accepted();
-    install(&world, &["--baseline"]);
+    world.install(&["--baseline"]);
     world.push(&["HEAD:refs/heads/main"]).accepted();
     verified(&world);
 }
@@ -210,7 +202,7 @@ fn a_push_that_another_hook_refuses_is_settled_later() {
     let world = World::new(AGENTS_EVERYWHERE);
     let theirs = world.server().join("hooks/pre-receive");
     world.write_executable(&theirs, "#!/bin/sh\nexit 1\n");
-    install(&world, &[]);
+    world.install(&[]);
     world.commit("a", "1", "By hand\n");
     assert!(!world.push(&["HEAD:refs/heads/main"]).ok);
     world.write_executable(&world.server().join("hooks/pre-receive.before-countersign"), "#!/bin/sh\nexit 0\n");
@@ -356,7 +348,7 @@ fn work_received_in_time_stays_good_when_its_key_is_retired() {
         world.set_policy(&format!("{}{more}{AGENTS_EVERYWHERE}", registry()));
     };
     retired("2020-09-12");
-    install(&world, &[]);
+    world.install(&[]);
     world.push(&["HEAD:refs/heads/main"]).refused("agent-revoked");
     retired("2020-09-13");
     world.push(&["HEAD:refs/heads/main"]).accepted();
@@ -378,7 +370,7 @@ fn work_received_before_the_review_date_stays_good() {
         world.set_policy(&format!("{}{AGENTS_EVERYWHERE}", registry().replace("[agents.claude-code]\n", &line)));
     };
     reviewed("2020-09-12");
-    install(&world, &[]);
+    world.install(&[]);
     world.push(&["HEAD:refs/heads/main"]).refused("agent-suspended");
     reviewed("2020-09-13");
     world.push(&["HEAD:refs/heads/main"]).accepted();
@@ -391,7 +383,7 @@ fn work_received_before_the_review_date_stays_good() {
 fn observing_refuses_nothing_and_tells_what_it_would_have() {
     let world = World::new(AGENTS_EVERYWHERE);
     std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
-    install(&world, &["--observe"]);
+    world.install(&["--observe"]);
     world.commit("a", "1", "By hand\n");
     world.push(&["HEAD:refs/heads/main"]).accepted();
     world.commit("a", "2", MARKED);
@@ -443,7 +435,7 @@ fn rules_that_observe_are_summed_up_too() {
 fn a_repository_of_sha256_has_a_ledger_too() {
     let world = World::with(&format!("{}{AGENTS_EVERYWHERE}", registry()), "sha256");
     std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
-    install(&world, &["--reference-transaction"]);
+    world.install(&["--reference-transaction"]);
     world.commit("a", "1", MARKED);
     world.seal_head(CLAUDE);
     world.push(&["HEAD:refs/heads/main", "HEAD:refs/heads/b"]).accepted();
@@ -464,7 +456,7 @@ fn a_repository_with_refs_starts_from_them() {
     }
     world.push(&["refs/heads/old/*:refs/heads/old/*"]).accepted();
     std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
-    install(&world, &[]);
+    world.install(&[]);
     assert_eq!(kinds(&world), ["opened", "refs", "refs"]);
     verified(&world);
     world.git_in(&world.server(), &["pack-refs", "--all"]);
@@ -499,7 +491,7 @@ fn what_is_left_of_a_ledger_is_not_made_anew() {
     // As the hint says: moved aside, a new one begins.
     std::fs::rename(directory.join("log"), world.path("lost")).unwrap();
     std::fs::rename(&directory, world.path("evidence")).unwrap();
-    install(&world, &["--baseline"]);
+    world.install(&["--baseline"]);
     world.push(&["HEAD:refs/heads/third"]).accepted();
     verified(&world);
 }

@@ -22,4 +22,5 @@ mod gate;
 mod install;
 mod ledger;
 mod oracles;
+mod submitters;
 mod world;

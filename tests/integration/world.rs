@@ -257,10 +257,26 @@ impl World {
     }
 
     pub fn push(&self, refspecs: &[&str]) -> Pushed {
+        self.push_with(&[], refspecs)
+    }
+
+    /// Pushes to a local path, with what a server would set or an attacker would make up in the environment.
+    pub fn push_with(&self, variables: &[(&str, &str)], refspecs: &[&str]) -> Pushed {
         let mut command = self.command("git", &self.clone_dir());
-        command.args(["push", "origin"]).args(refspecs);
+        command.envs(variables.iter().copied()).args(["push", "origin"]).args(refspecs);
         let output = self.run(command, None);
         Pushed { ok: output.status.success(), said: String::from_utf8_lossy(&output.stderr).into_owned() }
+    }
+
+    /// Protects the server with the one command. Returns what it printed.
+    #[track_caller]
+    pub fn install(&self, more: &[&str]) -> String {
+        let (server, policy) = (self.server().display().to_string(), self.policy_path().display().to_string());
+        let words = ["install", "--server", &server, "--policy", &policy];
+        let output = self.countersign(&[&words, more].concat());
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
     }
 
     /// The raw bytes of an object.

@@ -143,7 +143,7 @@ impl Gatherer<'_> {
         if new.commits.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
-        self.examine_commits(new)?;
+        self.examine_commits(ends, new)?;
         let commits = if rule.is_path_rule() {
             let mut touching = self.touching(rule, new, since_old.unwrap_or(new), ends.tip, ends.old)?;
             if look == Look::Everywhere && !touching.is_empty() {
@@ -192,7 +192,7 @@ impl Gatherer<'_> {
         if new.commits.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
-        self.examine_commits(new)?;
+        self.examine_commits(ends, new)?;
         let mut landing = Landing { steps: self.steps(ends, new)?, ..Landing::default() };
         landing.new = new.commits.iter().filter_map(|id| Some((*id, self.content(self.commits.get(id)?)))).collect();
         self.find_records(facts, ends.old, &mut landing)?;
@@ -218,6 +218,12 @@ impl Gatherer<'_> {
             SignatureFact::Good(signature) => self.policy.by_key(signature.key()),
             _ => None,
         }
+    }
+
+    /// The service that made a commit.
+    fn service(&self, commit: &CommitFacts) -> Option<&policy::Principal> {
+        let unsigned = || commit.unsigned_service.as_ref().and_then(|id| self.policy.principal(id));
+        self.signer(commit).or_else(unsigned).filter(|one| one.kind == policy::Kind::Service)
     }
 
     fn steps(&self, ends: Ends, new: &NewCommits) -> Result<Vec<Step>, Doubt> {
@@ -343,10 +349,7 @@ impl Gatherer<'_> {
 
     /// Examines the approved commits themselves where a service made others of them: it carries what they are.
     fn examine_carried(&mut self, facts: &Update, landing: &Landing) -> Result<(), Doubt> {
-        let by_service = |id: &Oid| {
-            let signer = self.commits.get(id).and_then(|commit| self.signer(commit));
-            signer.is_some_and(|signer| signer.kind == policy::Kind::Service)
-        };
+        let by_service = |id: &Oid| self.commits.get(id).is_some_and(|commit| self.service(commit).is_some());
         if !landing.steps.iter().any(|step| by_service(&step.commit)) {
             return Ok(());
         }
@@ -372,8 +375,7 @@ impl Gatherer<'_> {
                 continue;
             };
             let parents = new.parents.get(id).map(AsRef::as_ref).unwrap_or_default();
-            let service = self.signer(commit).is_some_and(|signer| signer.kind == policy::Kind::Service);
-            if !service || parents.len() < 2 {
+            if self.service(commit).is_none() || parents.len() < 2 {
                 continue;
             }
             let found = if self.is_clean(parents, *id)? { MergeFact::AddsNothing } else { MergeFact::AddsContent };
@@ -386,10 +388,10 @@ impl Gatherer<'_> {
 
     /// Whether a service made one of the new commits, so that approvals say what it carries.
     pub(super) fn carries(&self, new: &NewCommits) -> bool {
-        new.commits.iter().filter_map(|id| self.commits.get(id)).any(|commit| {
-            let service = self.signer(commit).is_some_and(|signer| signer.kind == policy::Kind::Service);
-            service && commit.merge != MergeFact::AddsNothing
-        })
+        new.commits
+            .iter()
+            .filter_map(|id| self.commits.get(id))
+            .any(|commit| self.service(commit).is_some() && commit.merge != MergeFact::AddsNothing)
     }
 
     /// The tips of refs under rules that ask at least as much as `rule`, as `covers` tells.

@@ -16,7 +16,7 @@ use crate::cli::engine::{Memory, Scene};
 use crate::cli::examine::{Examined, Examiner, Standard, change_doubt, signature_fact, touches, unreadable};
 use crate::cli::push::{Push, RefUpdate};
 use crate::commit::Tag;
-use crate::decide::Timestamp;
+use crate::decide::{Timestamp, submitting_principal};
 use crate::digest::Digest;
 use crate::facts::{
     ApprovalFact, CommitFacts, Doubt, Facts, Form, Judged, JudgedCommit, Movement, PolicyOnRef, SignatureFact, Sought,
@@ -33,6 +33,7 @@ use crate::oid::Oid;
 use crate::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
 use crate::seal;
 use crate::ssh::PublicKey;
+use crate::submitter::{Submitter, Via};
 
 use approvals::Ends;
 
@@ -74,6 +75,9 @@ pub(super) struct Gatherer<'a> {
     /// What is known of records that need not be read; `None` until it is asked for.
     index: Option<Index>,
     approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
+    submitter: &'a Submitter,
+    /// The service whose unsigned commits this push brings, if it does.
+    pushing_service: Option<&'a policy::Principal>,
 }
 
 /// Ref values before the push, wherever they come from.
@@ -122,6 +126,8 @@ impl<'a> Gatherer<'a> {
             claims: HashMap::new(),
             index: None,
             approvals: BTreeMap::new(),
+            submitter: scene.submitter,
+            pushing_service: pushing_service(policy, scene.submitter, scene.now),
         }
     }
 
@@ -150,6 +156,7 @@ impl<'a> Gatherer<'a> {
             update.doubt = update.doubt.or_else(|| records.as_ref().err().cloned());
             facts.updates.push(update);
         }
+        facts.submitter = self.submitter.clone();
         facts.repository = Some(self.examiner.repository().clone());
         facts.approvals = self.take_approvals();
         facts.commits = std::mem::take(&mut self.commits);
@@ -324,7 +331,7 @@ impl<'a> Gatherer<'a> {
         if rule.identity != Identity::None || !rule.agents.is_all() || rule.adopted == Permission::Deny {
             self.judge_identity(facts, ends, since_old, look, judged)?;
         }
-        if rule.approvals.is_some() {
+        if rule.approvals.is_some() || (rule.submitters.is_some() && rule.is_path_rule()) {
             judged.sought = Some(self.seek(facts, ends, forward, judged.rule, look)?);
         }
         Ok(())
@@ -354,7 +361,7 @@ impl<'a> Gatherer<'a> {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
         facts.base = facts.base.or(old).or_else(|| new.boundary.first().copied());
-        self.examine_commits(new)?;
+        self.examine_commits(ends, new)?;
         let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
         if self.carries(new) {
             let landing = self.landing(facts, ends, steps_from)?;
@@ -376,9 +383,24 @@ impl<'a> Gatherer<'a> {
     }
 
     /// Examines each new commit once.
-    fn examine_commits(&mut self, new: &NewCommits) -> Result<(), Doubt> {
+    fn examine_commits(&mut self, ends: Ends, new: &NewCommits) -> Result<(), Doubt> {
         self.examine_each(&new.commits)?;
+        self.attribute_unsigned(ends, new)?;
         self.examine_service_merges(new)
+    }
+
+    /// Where a service that need not sign pushes, or a forge for somebody, what the ref gains step by step is the service's. What
+    /// it merges, others made.
+    fn attribute_unsigned(&mut self, ends: Ends, new: &NewCommits) -> Result<(), Doubt> {
+        let Some(service) = self.pushing_service else { return Ok(()) };
+        for step in mainline(self.history, new, ends.tip, ends.old).map_err(unreadable)? {
+            let Some(commit) = self.commits.get_mut(&step.commit) else { continue };
+            let sealed = commit.seals.as_ref().is_ok_and(|seals| !seals.is_empty());
+            if !sealed && matches!(commit.signature, SignatureFact::None) {
+                commit.unsigned_service = Some(service.id.clone());
+            }
+        }
+        Ok(())
     }
 
     fn examine_each(&mut self, commits: &[Oid]) -> Result<(), Doubt> {
@@ -534,6 +556,13 @@ impl<'a> Gatherer<'a> {
         }
         Ok(())
     }
+}
+
+/// The service whose commits need no signature in this push: a forge's own, where it pushes for somebody, or where it pushes.
+fn pushing_service<'p>(policy: &'p Policy, submitter: &Submitter, now: Timestamp) -> Option<&'p policy::Principal> {
+    let (Submitter::Said(said), Some(service)) = (submitter, policy.unsigned_service()) else { return None };
+    let pushes = || submitting_principal(policy, &said.who, now).is_ok_and(|one| one.id == service.id);
+    (said.via == Via::Forge || pushes()).then_some(service)
 }
 
 /// Ref values read from the repository's own files, as a server sees them.

@@ -1,6 +1,11 @@
 //! `countersign install` and `countersign uninstall`.
 
 mod client;
+mod config;
+mod ghes;
+mod gitolite;
+mod layout;
+mod repository;
 mod server;
 mod shim;
 
@@ -10,20 +15,28 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::hook::repository_name;
+use super::hook::{adapter, repository_name};
 use super::policy_source::PolicyArg;
-use super::{Exit, Failure, Result};
+use super::{Failure, Result};
 use crate::id::RepositoryName;
+use crate::submitter::Adapter;
+use layout::Layout;
 
 #[derive(Args)]
 pub(super) struct Install {
-    /// Bare repositories to protect; without any, this clone gets its hooks
-    #[arg(long = "server", value_name = "REPO.git", num_args = 1..)]
+    /// Repositories to protect, or directories that hold them; without any, this clone gets its hooks
+    #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1..)]
     servers: Vec<PathBuf>,
     /// A policy file, or `ref:REF:PATH[@sha256:DIGEST]` for one in the repository; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", requires = "servers")]
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
     policies: Vec<PolicyArg>,
-    /// The name that seals are bound to, where the policy does not say it
+    /// The kind of server, which says who pushes: ssh, http, gitolite, gitlab, gitea (also forgejo), ghes, bitbucket, push-cert, none
+    #[arg(long, value_name = "KIND", value_parser = adapter)]
+    submitter: Option<Adapter>,
+    /// Where the hooks go, if not where that kind of server has them
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<Layout>,
+    /// The name that seals are bound to; without it that of the policy, or the path below ROOT
     #[arg(long, value_name = "NAME", value_parser = repository_name, requires = "servers")]
     repository: Option<RepositoryName>,
     /// Exempt all history that the repository's refs have now
@@ -32,43 +45,55 @@ pub(super) struct Install {
     /// Where the ledger is kept; without it, inside the repository's own directory
     #[arg(long, value_name = "DIR", requires = "servers")]
     ledger: Option<PathBuf>,
+    /// Seconds after which a push is refused that is not decided; without it 30, and 4 for ghes
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    deadline: Option<u64>,
     /// Decide and record every push, and refuse none, whatever the policy says
-    #[arg(long, requires = "servers")]
+    #[arg(long)]
     observe: bool,
     /// Also watch refs that move without a push, at two more processes for each ref of a push; a policy that says
     /// out-of-band = "refuse" does so by itself
     #[arg(long, requires = "servers")]
     reference_transaction: bool,
+    /// Print what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Where to write what is uploaded to a GitHub Enterprise Server
+    #[arg(long, value_name = "DIR", conflicts_with = "servers")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(super) struct Uninstall {
-    /// Bare repositories; without any, this clone
-    #[arg(long = "server", value_name = "REPO.git", num_args = 1..)]
+    /// Repositories, or directories that hold them; without any, this clone
+    #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1..)]
     servers: Vec<PathBuf>,
+    /// Where the hooks are, if one serves all repositories
+    #[arg(long, value_name = "LAYOUT", requires = "servers")]
+    layout: Option<Layout>,
 }
 
 pub(super) fn install(arguments: Install) -> Result {
-    if arguments.servers.is_empty() {
+    let layout = arguments.layout.unwrap_or_else(|| Layout::of(arguments.submitter));
+    let upload = layout == Layout::Ghes;
+    if arguments.servers.is_empty() && !upload {
+        let meant = !arguments.policies.is_empty() || arguments.submitter.is_some() || arguments.dry_run;
+        if meant || arguments.layout.is_some() || arguments.observe || arguments.deadline.is_some() {
+            return Err(Failure::new("these options are about a server, and none is given")
+                .hint("countersign install --server REPO.git --policy FILE"));
+        }
         return client::install();
     }
     if arguments.policies.is_empty() {
         return Err(Failure::new("no policy is given: without one there is nothing to enforce")
             .hint("countersign install --server REPO.git --policy FILE; countersign init writes a starter policy"));
     }
-    if arguments.ledger.is_some() && arguments.servers.len() > 1 {
-        return Err(Failure::new("--ledger names the directory of one repository's ledger")
-            .hint("install the repositories one at a time, or leave --ledger out"));
-    }
-    server::install(&arguments)
+    server::install(&arguments, layout)
 }
 
 pub(super) fn uninstall(arguments: Uninstall) -> Result {
     if arguments.servers.is_empty() {
         return client::uninstall();
     }
-    for server in &arguments.servers {
-        server::uninstall(server)?;
-    }
-    Ok(Exit::Accepted)
+    server::uninstall(&arguments)
 }

@@ -1,25 +1,17 @@
-//! Server repositories: the pre-receive shim carries what the admin decided.
+//! Servers: the pre-receive shim carries what the admin decided.
 
-use std::collections::BTreeSet;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::Install;
+use super::layout::{Layout, Target, below, is_repository, targets};
+use super::repository::Repository;
 use super::shim::{Planned, is_in_place, plan, program, quote, quote_path, remove, script, write};
-use crate::cli::agent::random_seed;
-use crate::cli::engine::{Settings, repository_name, unprotected};
-use crate::cli::gather::StoredRefs;
-use crate::cli::hook::engine_failure;
-use crate::cli::local::git;
-use crate::cli::policy_source::{InRepository, PolicyArg, PolicyReader};
-use crate::cli::recording::{ServerRefs, ledger_failure};
-use crate::cli::{Exit, Failure, Result, now, print};
-use crate::git::{GitDir, Objects, Quarantine, Refs};
+use super::{Install, Uninstall, config, ghes, gitolite};
+use crate::cli::engine::Settings;
+use crate::cli::policy_source::PolicyArg;
+use crate::cli::{Exit, Failure, Result, print, say};
 use crate::id::RepositoryName;
-use crate::ledger::{Ledger, LedgerError};
-use crate::oid::ObjectFormat;
-use crate::policy::OutOfBand;
-use crate::ssh::PrivateKey;
+use crate::policy::{OutOfBand, Policy};
+use crate::submitter::Adapter;
 
 /// What is to be written for one repository, once all have been checked.
 struct Ready {
@@ -31,252 +23,270 @@ struct Ready {
     baseline: Option<(PathBuf, String)>,
 }
 
+/// The hooks of a server's repository that can be ours.
+pub(in crate::cli) const HOOKS: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
+
+/// Where a ledger lies in its repository.
+pub(in crate::cli) const LEDGER: &str = "countersign/ledger";
+
+/// Where the commits lie whose history is exempt.
+const BASELINE: &str = "countersign/baseline";
+
 /// Protects repositories. All are checked before the first is written.
-pub(super) fn install(arguments: &Install) -> Result {
-    let mut ready = Vec::new();
-    for server in &arguments.servers {
-        let prepared = prepare(server, arguments)
-            .map_err(|failure| Failure { message: format!("{}: {}", server.display(), failure.message), ..failure })?;
-        ready.push((server, prepared));
+pub(super) fn install(arguments: &Install, layout: Layout) -> Result {
+    if layout == Layout::Ghes {
+        return ghes::write(arguments);
     }
+    let targets = targets(&arguments.servers, layout)?;
+    if targets.len() > 1 && (arguments.repository.is_some() || arguments.ledger.is_some()) {
+        return Err(Failure::new("--repository and --ledger are about one repository, and several are given")
+            .hint("leave them out: each repository is named by its path and keeps its own ledger"));
+    }
+    let shared = shared(arguments, layout)?;
+    let mut ready = Vec::with_capacity(targets.len());
+    for target in &targets {
+        let prepared = prepare(target, arguments, layout).map_err(|failure| about(&target.path, failure))?;
+        ready.push((target.path.as_path(), prepared));
+    }
+    if arguments.dry_run {
+        return show(&ready, &shared, arguments);
+    }
+    let hooks = &shared.hooks;
     for (server, ready) in ready {
         if let Some((path, text)) = &ready.baseline {
             write_baseline(path, text)?;
         }
         ready.repository.keep_ledger(&ready.ledger, &ready.name, ready.baseline.is_some())?;
-        let mut changed = false;
-        for hook in &ready.hooks {
-            if !is_in_place(hook)? {
-                write(hook)?;
-                changed = true;
-                print(&format!("{}: installed {}\n", server.display(), hook.path.display()))?;
-            }
-        }
-        if !changed {
-            print(&format!("{}: already installed, nothing changed\n", server.display()))?;
-        }
+        put(server, &ready.hooks)?;
+    }
+    if layout.is_shared() {
+        put(&shared.root, hooks)?;
+    }
+    match layout {
+        Layout::Gitolite => gitolite::spread()?,
+        Layout::Config => config::write(&shared.commands)?,
+        _ => {}
     }
     Ok(Exit::Accepted)
 }
 
-fn prepare(server: &Path, arguments: &Install) -> Result<Ready> {
-    let repository = Repository::open(server)?;
-    let policies = repository.settle(&arguments.policies)?;
-    let settings = Settings { policies, repository: arguments.repository.clone(), baseline: None };
-    let (name, out_of_band) = repository.check(&settings)?;
-    let own = repository.git_dir.join("countersign");
-    let baseline = arguments.baseline.then(|| repository.tips()).transpose()?.map(|tips| (own.join("baseline"), tips));
-    let ledger = match &arguments.ledger {
-        Some(directory) => std::path::absolute(directory).map_err(Failure::new)?,
-        None => own.join("ledger"),
+pub(super) fn about(server: &Path, failure: Failure) -> Failure {
+    Failure { message: format!("{}: {}", server.display(), failure.message), ..failure }
+}
+
+/// Puts the hooks of one place there.
+fn put(place: &Path, hooks: &[Planned]) -> Result<()> {
+    let mut changed = hooks.is_empty();
+    for hook in hooks {
+        if !is_in_place(hook)? {
+            write(hook)?;
+            changed = true;
+            print(&format!("{}: installed {}\n", place.display(), hook.path.display()))?;
+        }
+    }
+    if !changed {
+        print(&format!("{}: already installed, nothing changed\n", place.display()))?;
+    }
+    Ok(())
+}
+
+/// What would be written.
+fn show(ready: &[(&Path, Ready)], shared: &Shared, arguments: &Install) -> Result {
+    let mut text = String::new();
+    let mut hook = |hook: &Planned| -> Result<()> {
+        if is_in_place(hook)? {
+            text.push_str(&format!("unchanged {}\n", hook.path.display()));
+            return Ok(());
+        }
+        if let Some(aside) = &hook.moves {
+            text.push_str(&format!("move {} to {}\n", hook.path.display(), aside.display()));
+        }
+        text.push_str(&format!("write {}\n", hook.path.display()));
+        hook.text.lines().for_each(|line| text.push_str(&format!("    {line}\n")));
+        Ok(())
+    };
+    for (_, ready) in ready {
+        ready.hooks.iter().try_for_each(&mut hook)?;
+    }
+    shared.hooks.iter().try_for_each(hook)?;
+    for (_, ready) in ready {
+        if !ready.ledger.exists() {
+            text.push_str(&format!("make the ledger {}\n", ready.ledger.display()));
+        }
+        if let Some((path, tips)) = &ready.baseline {
+            text.push_str(&format!("write {}, {} commits\n", path.display(), tips.lines().count()));
+        }
+    }
+    if arguments.layout == Some(Layout::Config) {
+        for (hook, command) in &shared.commands {
+            text.push_str(&format!("set in git's system configuration, for {hook}: {command}\n"));
+        }
+    }
+    print(&text)?;
+    Ok(Exit::Accepted)
+}
+
+/// What serves all repositories at once.
+#[derive(Default)]
+struct Shared {
+    root: PathBuf,
+    hooks: Vec<Planned>,
+    /// Each hook with the command that git's configuration names.
+    commands: Vec<(&'static str, String)>,
+}
+
+fn shared(arguments: &Install, layout: Layout) -> Result<Shared> {
+    if !layout.is_shared() {
+        return Ok(Shared::default());
+    }
+    let [root] = arguments.servers.as_slice() else {
+        return Err(Failure::new("one hook serves all repositories below one directory, and several are given")
+            .hint("give the directory that holds them all"));
+    };
+    let root = root.canonicalize().map_err(|error| about(root, Failure::new(error)))?;
+    if is_repository(&root) {
+        return Err(about(&root, Failure::new("this is one repository, and the hook would serve all of them"))
+            .hint("give the directory that holds them all, or install it in this one alone with --layout hooks"));
+    }
+    let policies = settled_files(&arguments.policies)?;
+    let ready = Words {
+        policies,
+        name: format!("--below {}", quote_path(&root)?),
+        ledger: LEDGER.to_owned(),
+        baseline: arguments.baseline.then(|| BASELINE.to_owned()),
+        watch: arguments.reference_transaction,
     };
     let program = quote_path(&program()?)?;
-    let kept = format!("--ledger {}", quote_path(&ledger)?);
-    let mut policies = Vec::new();
-    for policy in &settings.policies {
-        policies.push(format!("--policy {}", quote(&policy.to_string())?));
+    if layout == Layout::Config {
+        config::check()?;
+        let commands = ready.hooks(arguments)?;
+        let command = |(hook, words)| (hook, format!("{program} hook {hook} {words}"));
+        return Ok(Shared { root, hooks: Vec::new(), commands: commands.into_iter().map(command).collect() });
     }
-    let policies = policies.join(" ");
-    let mut decide = format!("{policies} --repository {} {kept}", quote(name.as_str())?);
-    if let Some((path, _)) = &baseline {
-        decide.push_str(&format!(" --baseline {}", quote_path(path)?));
-    }
-    if arguments.observe {
-        decide.push_str(" --observe");
-    }
-    let mut wanted = vec![("pre-receive", decide), ("post-receive", kept.clone())];
-    if arguments.reference_transaction || out_of_band == OutOfBand::Refuse {
-        wanted.push(("reference-transaction", format!("{policies} {kept}")));
-    }
+    let directory = gitolite::common_hooks(&root)?;
+    gitolite::warn_of_options(&below(&root)?);
     let mut hooks = Vec::new();
-    for (hook, words) in wanted {
-        hooks.push(plan(&repository.git_dir.join("hooks").join(hook), |chained| {
-            let chain = chained.and_then(|path| quote_path(path).ok()).map(|path| format!(" --chain {path}"));
-            script(&format!("exec {program} hook {hook} {words}{} \"$@\"\n", chain.unwrap_or_default()))
-        })?);
+    for (hook, words) in ready.hooks(arguments)? {
+        hooks.push(shim(&directory.join(hook), hook, &program, &words)?);
+    }
+    Ok(Shared { root, hooks, commands: Vec::new() })
+}
+
+/// Policy files by their absolute paths, for a hook that serves many repositories.
+fn settled_files(policies: &[PolicyArg]) -> Result<Vec<PolicyArg>> {
+    let settle = |policy: &PolicyArg| match policy {
+        PolicyArg::File(path) => super::repository::settled_file(path).map(PolicyArg::File),
+        PolicyArg::InRepository(place) => Err(Failure::new(format!(
+            "the policy is pinned for each repository, and one hook serves all: ref:{}:{}",
+            place.name, place.path
+        ))
+        .hint("give a file, or install with --layout hooks")),
+    };
+    policies.iter().map(settle).collect()
+}
+
+/// What the shims say.
+struct Words {
+    policies: Vec<PolicyArg>,
+    /// `--repository NAME` or `--below DIR`.
+    name: String,
+    ledger: String,
+    baseline: Option<String>,
+    /// Whether refs are watched that move without a push.
+    watch: bool,
+}
+
+impl Words {
+    /// Each hook with its arguments.
+    fn hooks(&self, arguments: &Install) -> Result<Vec<(&'static str, String)>> {
+        let kept = format!("--ledger {}", quote(&self.ledger)?);
+        let mut policies = Vec::new();
+        for policy in &self.policies {
+            policies.push(format!("--policy {}", quote(&policy.to_string())?));
+        }
+        let policies = policies.join(" ");
+        let mut decide = format!("{policies} {} {kept}", self.name);
+        if let Some(path) = &self.baseline {
+            decide.push_str(&format!(" --baseline {}", quote(path)?));
+        }
+        if let Some(adapter) = arguments.submitter {
+            decide.push_str(&format!(" --submitter {adapter}"));
+        }
+        if let Some(seconds) = arguments.deadline {
+            decide.push_str(&format!(" --deadline {seconds}"));
+        }
+        if arguments.observe {
+            decide.push_str(" --observe");
+        }
+        let mut hooks = vec![("pre-receive", decide), ("post-receive", kept.clone())];
+        if self.watch {
+            hooks.push(("reference-transaction", format!("{policies} {kept}")));
+        }
+        Ok(hooks)
+    }
+}
+
+fn shim(path: &Path, hook: &str, program: &str, words: &str) -> Result<Planned> {
+    plan(path, |chained| {
+        let chain = chained.and_then(|path| quote_path(path).ok()).map(|path| format!(" --chain {path}"));
+        script(&format!("exec {program} hook {hook} {words}{} \"$@\"\n", chain.unwrap_or_default()))
+    })
+}
+
+fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready> {
+    let repository = Repository::open(&target.path)?;
+    layout.check(&repository)?;
+    let policies = repository.settle(&arguments.policies)?;
+    let given = arguments.repository.clone().or_else(|| target.name.clone());
+    let settings = Settings { policies, repository: given, baseline: None };
+    let (name, policy) = repository.check(&settings)?;
+    if let Some(policy) = &policy {
+        check_submitters(policy, arguments.submitter)?;
+    }
+    let own = |path: &str| repository.git_dir.join(path);
+    let baseline = arguments.baseline.then(|| repository.tips()).transpose()?.map(|tips| (own(BASELINE), tips));
+    let ledger = match &arguments.ledger {
+        Some(directory) => std::path::absolute(directory).map_err(Failure::new)?,
+        None => own(LEDGER),
+    };
+    let mut hooks = Vec::new();
+    if !layout.is_shared() {
+        let refuses = policy.is_some_and(|policy| policy.out_of_band() == OutOfBand::Refuse);
+        let text = |path: &Path| {
+            path.to_str().map(str::to_owned).ok_or_else(|| Failure::new(format!("{} is not UTF-8", path.display())))
+        };
+        let words = Words {
+            policies: settings.policies,
+            name: format!("--repository {}", quote(name.as_str())?),
+            ledger: text(&ledger)?,
+            baseline: baseline.as_ref().map(|(path, _)| text(path)).transpose()?,
+            watch: arguments.reference_transaction || refuses,
+        };
+        let program = quote_path(&program()?)?;
+        for (hook, words) in words.hooks(arguments)? {
+            hooks.push(shim(&layout.path(&repository.git_dir, hook), hook, &program, &words)?);
+        }
     }
     Ok(Ready { repository, name, ledger, hooks, baseline })
 }
 
-/// The hooks of a server's repository that can be ours.
-const HOOKS: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
-
-struct Repository {
-    git_dir: PathBuf,
-    dir: GitDir,
-    format: ObjectFormat,
-}
-
-impl Repository {
-    /// Opens a server's repository, and makes sure that git looks for its hooks where we would put them.
-    fn open(server: &Path) -> Result<Self> {
-        let hint = "give the path of a bare repository, such as /srv/git/project.git";
-        let absolute = server.canonicalize().map_err(|error| Failure::new(error).hint(hint))?;
-        let ask = |arguments: &[&str]| git(&[&["rev-parse"], arguments].concat()).in_repository(&absolute).line();
-        let answer =
-            ask(&["--absolute-git-dir"]).map_err(|_| Failure::new("this is not a git repository").hint(hint))?;
-        let git_dir = PathBuf::from(answer);
-        let hooks = PathBuf::from(ask(&["--git-path", "hooks"])?);
-        let hooks = if hooks.is_absolute() { hooks } else { absolute.join(hooks) };
-        let expected = git_dir.join("hooks");
-        if hooks.canonicalize().unwrap_or(hooks.clone()) != expected.canonicalize().unwrap_or(expected) {
-            return Err(Failure::new(format!("core.hooksPath sends git to {} for hooks", hooks.display()))
-                .hint("unset core.hooksPath for this repository, or place the shim there by hand: see the README"));
-        }
-        let format = match ask(&["--show-object-format"])?.as_str() {
-            "sha1" => ObjectFormat::Sha1,
-            "sha256" => ObjectFormat::Sha256,
-            other => return Err(Failure::new(format!("the object format {other} is unknown"))),
-        };
-        let dir = GitDir::at(&git_dir).map_err(Failure::new)?;
-        Ok(Self { git_dir, dir, format })
+/// A policy that asks who pushes needs somebody who says so.
+fn check_submitters(policy: &Policy, adapter: Option<Adapter>) -> Result<()> {
+    if adapter.is_some_and(|adapter| adapter != Adapter::None) {
+        return Ok(());
     }
-
-    fn with_refs<T>(&self, look: impl FnOnce(&Objects, &Refs) -> Result<T>) -> Result<T> {
-        let objects = Objects::open(&self.dir, &Quarantine::default(), self.format).map_err(Failure::new)?;
-        let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
-        look(&objects, &refs)
+    let kinds: Vec<&str> = Adapter::ALL.iter().map(|adapter| adapter.name()).collect();
+    let hint = format!("add --submitter KIND, one of {}", kinds.join(", "));
+    if policy.asks_for_submitter() {
+        return Err(Failure::new("the policy says who may push, and nothing says who pushes").hint(hint));
     }
-
-    /// Files by their absolute path; a policy in the repository pinned by the digest of its first value.
-    fn settle(&self, policies: &[PolicyArg]) -> Result<Vec<PolicyArg>> {
-        let mut settled = Vec::with_capacity(policies.len());
-        for policy in policies {
-            settled.push(match policy {
-                PolicyArg::File(path) => PolicyArg::File(settled_file(path)?),
-                PolicyArg::InRepository(place) => PolicyArg::InRepository(place.clone()),
-            });
-        }
-        let in_repository = settled.iter().filter(|policy| matches!(policy, PolicyArg::InRepository(_))).count();
-        if in_repository > 1 {
-            return Err(Failure::new("only one policy can live in the repository").hint("include the others from it"));
-        }
-        let place = settled.iter().find_map(|policy| match policy {
-            PolicyArg::InRepository(place) => Some(place.clone()),
-            PolicyArg::File(_) => None,
-        });
-        let Some(place) = place.filter(|place| place.pin.is_none()) else { return Ok(settled) };
-        let pin = self.with_refs(|objects, refs| {
-            if refs.value(&place.name).map_err(Failure::new)?.is_none() {
-                return Err(Failure::new(format!(
-                    "{} does not exist yet, so whoever pushes first would choose the policy",
-                    place.name
-                ))
-                .hint(format!(
-                    "append its digest: ref:{}:{}@$(countersign policy digest FILE)",
-                    place.name, place.path
-                )));
-            }
-            let values = StoredRefs { refs, objects };
-            let loaded = PolicyReader { repository: Some((objects, &values)) }.load(&settled);
-            Ok(loaded.map_err(|error| engine_failure(&error.into()))?.policy.digest())
-        })?;
-        let pinned = InRepository { pin: Some(pin), ..place };
-        let repin = |policy| match policy {
-            PolicyArg::InRepository(_) => PolicyArg::InRepository(pinned.clone()),
-            file => file,
-        };
-        Ok(settled.into_iter().map(repin).collect())
+    if policy.asks_for_independence() {
+        say(
+            "warning: the policy asks for independent approvals, and nothing says who pushes: an approval by who pushes counts",
+        );
+        say(&format!("hint: {hint}"));
     }
-
-    /// Loads the policies as the hook will. Returns the name that seals will be bound to, and what happens to refs that move
-    /// with no decision.
-    fn check(&self, settings: &Settings) -> Result<(RepositoryName, OutOfBand)> {
-        self.with_refs(|objects, refs| {
-            let values = StoredRefs { refs, objects };
-            let reader = PolicyReader { repository: Some((objects, &values)) };
-            let place = settings.policies.iter().find_map(|policy| match policy {
-                PolicyArg::InRepository(place) => Some(place),
-                PolicyArg::File(_) => None,
-            });
-            let absent = match place {
-                Some(place) => refs.value(&place.name).map_err(Failure::new)?.is_none(),
-                None => false,
-            };
-            let missing_name = || {
-                Failure::new("neither --repository nor the policy says the repository's name")
-                    .hint("add --repository NAME")
-            };
-            if absent {
-                let name = settings.repository.clone().ok_or_else(missing_name)?;
-                return Ok((name, OutOfBand::Record));
-            }
-            let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
-            if let Some(place) = place
-                && let Some(problem) = unprotected(settings, &policy, place).first()
-            {
-                return Err(Failure::new(problem).hint(problem.fix.clone()));
-            }
-            let name = repository_name(settings, &policy).map_err(|error| engine_failure(&error))?;
-            Ok((name, policy.out_of_band()))
-        })
-    }
-
-    /// Every commit that a ref leads to, one id a line.
-    fn tips(&self) -> Result<String> {
-        self.with_refs(|objects, refs| {
-            let selected = refs.select(objects, |_| true).map_err(Failure::new)?;
-            let tips: BTreeSet<String> = selected.into_iter().map(|found| found.commit.to_string()).collect();
-            Ok(tips.into_iter().map(|tip| tip + "\n").collect())
-        })
-    }
-}
-
-impl Repository {
-    /// Makes the ledger, if there is none, and lets it take the refs as they are for right: at its start, and where the admin
-    /// says so again.
-    fn keep_ledger(&self, directory: &Path, name: &RepositoryName, again: bool) -> Result<()> {
-        let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
-        let failed = |error: LedgerError| ledger_failure(&error);
-        let (ledger, fresh) = match Ledger::open(directory) {
-            Ok(ledger) => (ledger, false),
-            Err(LedgerError::Absent(_)) => {
-                let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
-                (Ledger::create(directory, name, key, now()?).map_err(failed)?, true)
-            }
-            Err(error) => return Err(failed(error)),
-        };
-        if fresh || again {
-            ledger.take_as_found(now()?, &ServerRefs(&refs)).map_err(failed)?;
-        } else {
-            ledger.state().map_err(failed)?;
-        }
-        self.give_to_owner(directory)
-    }
-
-    /// What root makes for a repository of another user's must be that user's: the hook runs as whoever receives pushes.
-    fn give_to_owner(&self, directory: &Path) -> Result<()> {
-        let failed = |error: std::io::Error| {
-            Failure::new(format!("cannot give {} to the repository's owner: {error}", directory.display()))
-                .hint("install as the user that git runs as")
-        };
-        let owner = self.git_dir.metadata().map_err(failed)?;
-        let mut paths = vec![directory.to_owned()];
-        paths.extend(directory.parent().filter(|parent| parent.starts_with(&self.git_dir)).map(Path::to_owned));
-        for entry in std::fs::read_dir(directory).map_err(failed)? {
-            paths.push(entry.map_err(failed)?.path());
-        }
-        for path in paths {
-            if path.metadata().map_err(failed)?.uid() != owner.uid() {
-                std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(failed)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The absolute path of a policy file that only its keepers can change.
-fn settled_file(path: &Path) -> Result<PathBuf> {
-    let failed = |error: std::io::Error| {
-        Failure::new(format!("the policy {}: {error}", path.display())).hint("countersign init writes a starter policy")
-    };
-    let path = path.canonicalize().map_err(failed)?;
-    if path.metadata().map_err(failed)?.permissions().mode() & 0o002 != 0 {
-        let shown = path.display();
-        return Err(Failure::new(format!("anyone on this machine can change the policy {shown}"))
-            .hint(format!("chmod o-w {shown}")));
-    }
-    Ok(path)
+    Ok(())
 }
 
 fn write_baseline(path: &Path, text: &str) -> Result<()> {
@@ -289,22 +299,59 @@ fn write_baseline(path: &Path, text: &str) -> Result<()> {
     file.persist(path).map(drop).map_err(|error| failed(error.error))
 }
 
-/// Puts one repository back as it was.
-pub(super) fn uninstall(server: &Path) -> Result<()> {
-    let repository = Repository::open(server)?;
+/// Puts servers back as they were.
+pub(super) fn uninstall(arguments: &Uninstall) -> Result {
+    for server in &arguments.servers {
+        if is_repository(server) || is_repository(&server.join(".git")) {
+            restore(server)?;
+            continue;
+        }
+        if arguments.layout == Some(Layout::Config) {
+            config::remove()?;
+        }
+        if arguments.layout == Some(Layout::Gitolite) {
+            let directory = gitolite::common_hooks(server)?;
+            let mut removed = false;
+            for hook in HOOKS {
+                removed |= remove(&directory.join(hook))?;
+            }
+            gitolite::spread()?;
+            print(&format!("{}: {}\n", server.display(), if removed { "uninstalled" } else { NOTHING }))?;
+            continue;
+        }
+        let below = below(server)?;
+        if below.is_empty() {
+            return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display())));
+        }
+        below.iter().try_for_each(|path| restore(path))?;
+    }
+    Ok(Exit::Accepted)
+}
+
+const NOTHING: &str = "no hook of ours was there";
+
+/// Puts one repository back as it was, whatever its layout.
+fn restore(server: &Path) -> Result<()> {
+    let repository = Repository::open(server).map_err(|failure| about(server, failure))?;
     let mut removed = false;
-    for hook in HOOKS {
-        removed |= remove(&repository.git_dir.join("hooks").join(hook))?;
+    for layout in [Layout::Hooks, Layout::Gitlab, Layout::Gitea] {
+        for hook in HOOKS {
+            let path = layout.path(&repository.git_dir, hook);
+            // A link is not what install writes: gitolite's lead to what serves every repository.
+            if !path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+                removed |= remove(&path)?;
+            }
+        }
     }
     let own = repository.git_dir.join("countersign");
-    match std::fs::remove_file(own.join("baseline")) {
+    match std::fs::remove_file(repository.git_dir.join(BASELINE)) {
         // Something else may live there; then it stays.
         Ok(()) => drop(std::fs::remove_dir(&own)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(Failure::new(format!("cannot remove the baseline: {error}"))),
     }
-    let words = match (removed, own.join("ledger").exists()) {
-        (false, _) => "no hook of ours was there",
+    let words = match (removed, repository.git_dir.join(LEDGER).exists()) {
+        (false, _) => NOTHING,
         (true, false) => "uninstalled",
         (true, true) => "uninstalled; the ledger stays where it is",
     };

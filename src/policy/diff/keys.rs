@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Difference, Direction, about};
 use crate::id::Id;
 use crate::policy::rules::{IDENTITIES, MARKS, MODES, PERMISSIONS};
-use crate::policy::{AgentsAllowed, Approvals, Rule, Since, Span, Whose};
+use crate::policy::{AgentsAllowed, Approvals, Rule, Since, Span, Submitters, Whose};
 
 /// Adds how the keys of two rules differ.
 pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) {
@@ -24,6 +24,14 @@ pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) 
         Since::Ref(name) => name.clone(),
         Since::Commit(id) => id.to_string(),
     });
+    let (before, after) = (old.submitters.as_ref(), new.submitters.as_ref());
+    if let (Some(before), Some(after)) = (before, after) {
+        keys.fewer("submitters", &before.ids, &after.ids, Id::to_string);
+    } else {
+        let direction = Direction::of(Submitters::is_within(after, before), Submitters::is_within(before, after));
+        let text = |submitters: Option<&Submitters>| submitters.map_or("anybody".to_owned(), Submitters::text);
+        keys.texts("submitters", (before != after).then_some(direction), text(before), text(after));
+    }
     match (&old.approvals, &new.approvals) {
         (None, None) => {}
         (Some(old), None) => keys.add(Direction::Weaker, format!("it no longer asks for approvals ({})", asked(old))),

@@ -14,8 +14,13 @@ impl Comparison<'_> {
             match known {
                 Some(before) => self.principal(before, principal),
                 None => {
-                    let direction = if principal.keys.is_empty() { Direction::Changed } else { Direction::Weaker };
-                    let message = format!("it is new, with {}", keys(principal.keys.len()));
+                    let idle = principal.keys.is_empty() && principal.accounts.is_empty() && !principal.unsigned;
+                    let direction = if idle { Direction::Changed } else { Direction::Weaker };
+                    let accounts = match principal.accounts.as_slice() {
+                        [] => String::new(),
+                        names => format!(" and the account {}", names.join(", ")),
+                    };
+                    let message = format!("it is new, with {}{accounts}", keys(principal.keys.len()));
                     self.add(direction, about(principal), message);
                 }
             }
@@ -41,6 +46,16 @@ impl Comparison<'_> {
         }
         for key in before.difference(&after) {
             self.add(Direction::Stricter, name.clone(), format!("the key {key} is gone"));
+        }
+        for account in new.accounts.iter().filter(|account| !old.accounts.contains(account)) {
+            self.add(Direction::Weaker, name.clone(), format!("the account {account} is new"));
+        }
+        for account in old.accounts.iter().filter(|account| !new.accounts.contains(account)) {
+            self.add(Direction::Stricter, name.clone(), format!("the account {account} is gone"));
+        }
+        if old.unsigned != new.unsigned {
+            let message = format!("unsigned {} -> {}", old.unsigned, new.unsigned);
+            self.add(Direction::of(old.unsigned, false), name.clone(), message);
         }
         if old.owner != new.owner {
             let owner = |principal: &Principal| principal.owner.as_ref().map_or(String::new(), ToString::to_string);

@@ -1,0 +1,207 @@
+//! One server's repository: what install asks of it, and the ledger that it keeps there.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::cli::engine::{Settings, repository_name, unprotected};
+use crate::cli::gather::StoredRefs;
+use crate::cli::hook::engine_failure;
+use crate::cli::local::git;
+use crate::cli::policy_source::{InRepository, PolicyArg, PolicyReader};
+use crate::cli::recording::{ServerRefs, ledger_failure, open_or_make_ledger};
+use crate::cli::{Failure, Result, now};
+use crate::git::{GitDir, Objects, Quarantine, Refs};
+use crate::id::RepositoryName;
+use crate::ledger::LedgerError;
+use crate::oid::ObjectFormat;
+use crate::policy::Policy;
+
+/// A repository that pushes come to.
+pub(super) struct Repository {
+    pub(super) git_dir: PathBuf,
+    dir: GitDir,
+    format: ObjectFormat,
+    /// Where git looks for its hooks.
+    hooks: PathBuf,
+}
+
+impl Repository {
+    /// Opens a server's repository.
+    pub(super) fn open(server: &Path) -> Result<Self> {
+        let hint = "give the path of a bare repository, such as /srv/git/project.git";
+        let absolute = server.canonicalize().map_err(|error| Failure::new(error).hint(hint))?;
+        // An admin looks at repositories of the user that git runs as.
+        let words = [
+            "-c",
+            "safe.directory=*",
+            "rev-parse",
+            "--absolute-git-dir",
+            "--show-object-format",
+            "--git-path",
+            "hooks",
+        ];
+        let answer = git(&words).in_repository(&absolute).run();
+        let answer = answer.map_err(|_| Failure::new("this is not a git repository").hint(hint))?;
+        let answer = String::from_utf8(answer).map_err(|_| Failure::new("its path is not UTF-8"))?;
+        let mut lines = answer.lines();
+        let mut line = || lines.next().unwrap_or_default().to_owned();
+        let (git_dir, format, hooks) = (PathBuf::from(line()), line(), absolute.join(line()));
+        let format = match format.as_str() {
+            "sha1" => ObjectFormat::Sha1,
+            "sha256" => ObjectFormat::Sha256,
+            other => return Err(Failure::new(format!("the object format {other} is unknown"))),
+        };
+        let dir = GitDir::at(&git_dir).map_err(Failure::new)?;
+        Ok(Self { git_dir, dir, format, hooks })
+    }
+
+    /// Makes sure that git looks for its hooks where we would put them.
+    pub(super) fn check_hooks_path(&self) -> Result<()> {
+        let expected = self.git_dir.join("hooks");
+        if self.hooks.canonicalize().unwrap_or(self.hooks.clone()) != expected.canonicalize().unwrap_or(expected) {
+            return Err(Failure::new(format!("core.hooksPath sends git to {} for hooks", self.hooks.display()))
+                .hint("unset core.hooksPath for this repository, or place the shim there by hand: see the README"));
+        }
+        Ok(())
+    }
+
+    fn with_refs<T>(&self, look: impl FnOnce(&Objects, &Refs) -> Result<T>) -> Result<T> {
+        let objects = Objects::open(&self.dir, &Quarantine::default(), self.format).map_err(Failure::new)?;
+        let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
+        look(&objects, &refs)
+    }
+
+    /// Files by their absolute path; a policy in the repository pinned by the digest of its first value.
+    pub(super) fn settle(&self, policies: &[PolicyArg]) -> Result<Vec<PolicyArg>> {
+        let mut settled = Vec::with_capacity(policies.len());
+        for policy in policies {
+            settled.push(match policy {
+                PolicyArg::File(path) => PolicyArg::File(settled_file(path)?),
+                PolicyArg::InRepository(place) => PolicyArg::InRepository(place.clone()),
+            });
+        }
+        let in_repository = settled.iter().filter(|policy| matches!(policy, PolicyArg::InRepository(_))).count();
+        if in_repository > 1 {
+            return Err(Failure::new("only one policy can live in the repository").hint("include the others from it"));
+        }
+        let place = settled.iter().find_map(|policy| match policy {
+            PolicyArg::InRepository(place) => Some(place.clone()),
+            PolicyArg::File(_) => None,
+        });
+        let Some(place) = place.filter(|place| place.pin.is_none()) else { return Ok(settled) };
+        let pin = self.with_refs(|objects, refs| {
+            if refs.value(&place.name).map_err(Failure::new)?.is_none() {
+                return Err(Failure::new(format!(
+                    "{} does not exist yet, so whoever pushes first would choose the policy",
+                    place.name
+                ))
+                .hint(format!(
+                    "append its digest: ref:{}:{}@$(countersign policy digest FILE)",
+                    place.name, place.path
+                )));
+            }
+            let values = StoredRefs { refs, objects };
+            let loaded = PolicyReader { repository: Some((objects, &values)) }.load(&settled);
+            Ok(loaded.map_err(|error| engine_failure(&error.into()))?.policy.digest())
+        })?;
+        let pinned = InRepository { pin: Some(pin), ..place };
+        let repin = |policy| match policy {
+            PolicyArg::InRepository(_) => PolicyArg::InRepository(pinned.clone()),
+            file => file,
+        };
+        Ok(settled.into_iter().map(repin).collect())
+    }
+
+    /// Loads the policies as the hook will. Returns the name that seals will be bound to, and the policy; `None` where it is not
+    /// there yet.
+    pub(super) fn check(&self, settings: &Settings) -> Result<(RepositoryName, Option<Policy>)> {
+        self.with_refs(|objects, refs| {
+            let values = StoredRefs { refs, objects };
+            let reader = PolicyReader { repository: Some((objects, &values)) };
+            let place = settings.policies.iter().find_map(|policy| match policy {
+                PolicyArg::InRepository(place) => Some(place),
+                PolicyArg::File(_) => None,
+            });
+            let absent = match place {
+                Some(place) => refs.value(&place.name).map_err(Failure::new)?.is_none(),
+                None => false,
+            };
+            let missing_name = || {
+                Failure::new("neither --repository nor the policy says the repository's name")
+                    .hint("add --repository NAME")
+            };
+            if absent {
+                let name = settings.repository.clone().ok_or_else(missing_name)?;
+                return Ok((name, None));
+            }
+            let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
+            if let Some(place) = place
+                && let Some(problem) = unprotected(settings, &policy, place).first()
+            {
+                return Err(Failure::new(problem).hint(problem.fix.clone()));
+            }
+            let name = repository_name(settings, &policy).map_err(|error| engine_failure(&error))?;
+            Ok((name, Some(policy)))
+        })
+    }
+
+    /// Every commit that a ref leads to, one id a line.
+    pub(super) fn tips(&self) -> Result<String> {
+        self.with_refs(|objects, refs| {
+            let selected = refs.select(objects, |_| true).map_err(Failure::new)?;
+            let tips: BTreeSet<String> = selected.into_iter().map(|found| found.commit.to_string()).collect();
+            Ok(tips.into_iter().map(|tip| tip + "\n").collect())
+        })
+    }
+}
+
+impl Repository {
+    /// Makes the ledger, if there is none, and lets it take the refs as they are for right: at its start, and where the admin
+    /// says so again.
+    pub(super) fn keep_ledger(&self, directory: &Path, name: &RepositoryName, again: bool) -> Result<()> {
+        let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
+        let failed = |error: LedgerError| ledger_failure(&error);
+        let (ledger, fresh) = open_or_make_ledger(directory, name)?;
+        if fresh || again {
+            ledger.take_as_found(now()?, &ServerRefs(&refs)).map_err(failed)?;
+        } else {
+            ledger.state().map_err(failed)?;
+        }
+        self.give_to_owner(directory)
+    }
+
+    /// What root makes for a repository of another user's must be that user's: the hook runs as whoever receives pushes.
+    fn give_to_owner(&self, directory: &Path) -> Result<()> {
+        let failed = |error: std::io::Error| {
+            Failure::new(format!("cannot give {} to the repository's owner: {error}", directory.display()))
+                .hint("install as the user that git runs as")
+        };
+        let owner = self.git_dir.metadata().map_err(failed)?;
+        let mut paths = vec![directory.to_owned()];
+        paths.extend(directory.parent().filter(|parent| parent.starts_with(&self.git_dir)).map(Path::to_owned));
+        for entry in std::fs::read_dir(directory).map_err(failed)? {
+            paths.push(entry.map_err(failed)?.path());
+        }
+        for path in paths {
+            if path.metadata().map_err(failed)?.uid() != owner.uid() {
+                std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The absolute path of a policy file that only its keepers can change.
+pub(super) fn settled_file(path: &Path) -> Result<PathBuf> {
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("the policy {}: {error}", path.display())).hint("countersign init writes a starter policy")
+    };
+    let path = path.canonicalize().map_err(failed)?;
+    if path.metadata().map_err(failed)?.permissions().mode() & 0o002 != 0 {
+        let shown = path.display();
+        return Err(Failure::new(format!("anyone on this machine can change the policy {shown}"))
+            .hint(format!("chmod o-w {shown}")));
+    }
+    Ok(path)
+}
