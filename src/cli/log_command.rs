@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::check::full_name;
+use super::install::{LEDGER, Layout};
 use super::local::git;
 use super::recording::{ServerRefs, ledger_failure};
 use super::{Exit, Failure, Result, print, say};
@@ -149,12 +150,13 @@ fn ledger_of(server: &Path) -> Result<Found> {
 
 /// Where the ledger of a repository is: the hook says, or it is where it is by default.
 pub(super) fn installed_ledger(git_dir: &Path) -> PathBuf {
-    let hook = std::fs::read_to_string(git_dir.join("hooks").join("post-receive")).unwrap_or_default();
-    let named = hook.split_once(" hook post-receive --ledger '").and_then(|(_, rest)| rest.split_once('\''));
-    match named {
-        Some((path, rest)) if !path.is_empty() && !rest.starts_with("\\''") => PathBuf::from(path),
-        _ => git_dir.join("countersign").join("ledger"),
-    }
+    let hooks = Layout::IN_REPOSITORY.iter().map(|layout| layout.path(git_dir, "post-receive"));
+    let named = hooks.filter_map(|path| std::fs::read_to_string(path).ok()).find_map(|hook| {
+        let (_, rest) = hook.split_once(" hook post-receive --ledger '")?;
+        let (path, rest) = rest.split_once('\'')?;
+        (!path.is_empty() && !rest.starts_with("\\''")).then(|| git_dir.join(path))
+    });
+    named.unwrap_or_else(|| git_dir.join(LEDGER))
 }
 
 fn show(show: &Show) -> Result {

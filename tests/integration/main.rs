@@ -22,5 +22,6 @@ mod gate;
 mod install;
 mod ledger;
 mod oracles;
+mod servers;
 mod submitters;
 mod world;

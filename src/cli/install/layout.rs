@@ -31,6 +31,9 @@ pub(in crate::cli) enum Layout {
 }
 
 impl Layout {
+    /// Those with a place of their own in each repository.
+    pub(in crate::cli) const IN_REPOSITORY: [Self; 3] = [Self::Hooks, Self::Gitlab, Self::Gitea];
+
     /// The layout of a kind of server.
     pub(super) fn of(adapter: Option<Adapter>) -> Self {
         match adapter {

@@ -9,6 +9,8 @@ mod repository;
 mod server;
 mod shim;
 
+pub(super) use layout::Layout;
+pub(super) use server::LEDGER;
 pub(super) use shim::is_executable;
 
 use std::path::PathBuf;
@@ -20,7 +22,6 @@ use super::policy_source::PolicyArg;
 use super::{Failure, Result};
 use crate::id::RepositoryName;
 use crate::submitter::Adapter;
-use layout::Layout;
 
 #[derive(Args)]
 pub(super) struct Install {

@@ -334,7 +334,7 @@ const NOTHING: &str = "no hook of ours was there";
 fn restore(server: &Path) -> Result<()> {
     let repository = Repository::open(server).map_err(|failure| about(server, failure))?;
     let mut removed = false;
-    for layout in [Layout::Hooks, Layout::Gitlab, Layout::Gitea] {
+    for layout in Layout::IN_REPOSITORY {
         for hook in HOOKS {
             let path = layout.path(&repository.git_dir, hook);
             // A link is not what install writes: gitolite's lead to what serves every repository.

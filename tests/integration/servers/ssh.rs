@@ -1,0 +1,121 @@
+//! sshd, with git-shell: by the key of the session, by a forced command, by the environment of a key.
+
+use std::path::{Path, PathBuf};
+
+use super::{Daemon, MARKED, free_port, installed, policy, story, submitters};
+use crate::world::{ALICE, Actor, BOB, CLAUDE, Pushed, STRANGER, World};
+
+/// A running sshd that lets in who is in a file.
+pub struct Sshd {
+    port: u16,
+    _daemon: Daemon,
+}
+
+impl Sshd {
+    /// `None` where sshd is not installed.
+    pub fn start(world: &World, authorized_keys: &Path, home: &Path) -> Option<Self> {
+        let programs = installed(&["sshd", "ssh-keygen", "git-shell", "ssh"])?;
+        let host_key = world.path("host_key");
+        let made = std::process::Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(&host_key)
+            .status();
+        assert!(made.unwrap().success());
+        // Where sshd runs as root it wants this directory to lock itself into (sshd(8)).
+        let _ = std::fs::create_dir("/run/sshd");
+        let port = free_port();
+        let config = format!(
+            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nExposeAuthInfo yes\n\
+             PermitUserEnvironment COUNTERSIGN_USER\n\
+             SetEnv PATH={} HOME={} GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null\nLogLevel ERROR\n",
+            host_key.display(),
+            authorized_keys.display(),
+            std::env::var("PATH").unwrap(),
+            home.display(),
+        );
+        let file = world.path("sshd_config");
+        std::fs::write(&file, config).unwrap();
+        let mut command = std::process::Command::new(&programs[0]);
+        command.args(["-D", "-e", "-f"]).arg(&file);
+        Some(Self { port, _daemon: Daemon::start(command, port) })
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+        format!("ssh://{}@127.0.0.1:{}/{}", user.trim(), self.port, path.trim_start_matches('/'))
+    }
+
+    pub fn push(&self, world: &World, actor: Actor, refspecs: &[&str]) -> Pushed {
+        let ssh = format!(
+            "ssh -F /dev/null -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=no \
+             -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -i '{}'",
+            world.key_file(actor).display()
+        );
+        world.push_by(&[("GIT_SSH_COMMAND", ssh)], refspecs)
+    }
+}
+
+/// A world behind sshd. `options` are those of each one's line in authorized_keys.
+fn behind_sshd(format: &'static str, options: &dyn Fn(Actor) -> String) -> Option<(World, Sshd)> {
+    let world = World::with(&policy(), format);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.install(&["--submitter", "ssh"]);
+    let keys: Vec<String> =
+        [ALICE, BOB, CLAUDE, STRANGER].iter().map(|actor| format!("{} {}\n", options(*actor), actor.line())).collect();
+    let file: PathBuf = world.path("authorized_keys");
+    std::fs::write(&file, keys.concat()).unwrap();
+    let sshd = Sshd::start(&world, &file, &world.path("home"))?;
+    world.git(&["remote", "set-url", "origin", &sshd.url(world.server().to_str().unwrap())]);
+    Some((world, sshd))
+}
+
+const SHELL: &str = r#"exec git-shell -c \"$SSH_ORIGINAL_COMMAND\""#;
+
+#[test]
+fn the_key_of_the_session_says_who_pushes() {
+    for format in ["sha1", "sha256"] {
+        let restricted = |_: Actor| format!("restrict,command=\"{SHELL}\"");
+        let Some((world, sshd)) = behind_sshd(format, &restricted) else { return };
+        let push = |actor: Actor, refspecs: &[&str]| sshd.push(&world, actor, refspecs);
+        story(&world, &push);
+        push(BOB, &["work:refs/heads/last"]).accepted();
+        assert_eq!(submitters(&world, &world.server()), super::STORY);
+        let stranger = push(STRANGER, &["work:refs/heads/stranger"]);
+        stranger.refused("submitter-unknown");
+        assert!(stranger.said.contains("nobody has registered the key SHA256:"), "{}", stranger.said);
+    }
+}
+
+#[test]
+fn a_forced_command_or_the_keys_line_names_the_account() {
+    let forced = |actor: Actor| format!("restrict,command=\"COUNTERSIGN_USER={} {SHELL}\"", actor.id);
+    let environment = |actor: Actor| {
+        format!("restrict,environment=\"COUNTERSIGN_USER={}\",command=\"unset SSH_USER_AUTH; {SHELL}\"", actor.id)
+    };
+    let both: [&dyn Fn(Actor) -> String; 2] = [&forced, &environment];
+    for options in both {
+        let Some((world, sshd)) = behind_sshd("sha1", options) else { return };
+        world.commit("a", "1", "By hand\n");
+        sshd.push(&world, ALICE, &["HEAD:refs/heads/work"]).accepted();
+        sshd.push(&world, STRANGER, &["HEAD:refs/heads/other"]).refused("submitter-unknown");
+        world.commit("a", "2", MARKED);
+        sshd.push(&world, CLAUDE, &["HEAD:refs/heads/work"]).refused("unsealed-agent-commit");
+    }
+}
+
+/// Somebody who has a shell on the server, by ssh, makes up whose session it is.
+#[test]
+fn a_session_is_not_another_s() {
+    let file = |world: &World| world.path("forged").display().to_string();
+    let Some((world, sshd)) = behind_sshd("sha1", &|_| format!("restrict,command=\"{SHELL}\"")) else { return };
+    std::fs::write(world.path("forged"), format!("publickey {}\n", ALICE.line())).unwrap();
+    std::fs::set_permissions(world.path("forged"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let forged = format!("SSH_USER_AUTH={} git-shell -c \\\"$SSH_ORIGINAL_COMMAND\\\"; exit $?", file(&world));
+    let line = format!("restrict,command=\"{forged}\" {}\n", STRANGER.line());
+    std::fs::write(world.path("authorized_keys"), line).unwrap();
+    world.commit("a", "1", "By hand\n");
+    let pushed = sshd.push(&world, STRANGER, &["HEAD:refs/heads/work"]);
+    pushed.refused("submitter-unknown");
+    assert!(pushed.said.contains("SSH_USER_AUTH is not as the ssh session set it"), "{}", pushed.said);
+}
