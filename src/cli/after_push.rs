@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::deadline::{self, Over};
 use super::gather::StoredRefs;
 use super::hook::{chain, with_causes};
 use super::policy_source::{PolicyArg, PolicyReader};
@@ -45,8 +46,12 @@ pub(super) struct ReferenceTransaction {
     state: String,
 }
 
+/// Seconds that these hooks may take. What they do not come to write down, the next push does.
+const SECONDS: u64 = 30;
+
 /// Git has moved the refs; nothing said here changes that. A ledger that fails is told, and the next push settles the decision.
 pub(super) fn post_receive(hook: PostReceive) -> Result {
+    deadline::start(SECONDS, Over::Pass);
     let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
     if let Err(failure) = settle(&hook.ledger, push) {
         say(&format!("warning: {}", failure.message));
@@ -91,6 +96,7 @@ struct Line {
 
 /// Git runs this for every transaction on refs, several times each (githooks(5)).
 pub(super) fn reference_transaction(hook: ReferenceTransaction) -> Result {
+    deadline::start(SECONDS, if hook.state == "prepared" { Over::Refuse } else { Over::Pass });
     let mut input = Vec::new();
     let cap = u64::try_from(limits::REF_UPDATES).unwrap_or(u64::MAX).saturating_mul(4096);
     std::io::stdin().lock().take(cap).read_to_end(&mut input).map_err(Failure::new)?;

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
+use super::deadline;
 use crate::commit::{Block, Commit, RawSignature, above_our_lines, parse_trailers};
 use crate::digest::Digest;
 use crate::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
@@ -90,6 +91,7 @@ impl<'a> Examiner<'a> {
 
     /// Reads and verifies one commit. Its position is the caller's to say.
     fn examine(&self, id: Oid) -> Result<Examined, Doubt> {
+        deadline::examined();
         let raw = self.objects.commit(id).map_err(unreadable)?;
         let mut facts = CommitFacts {
             id,

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::after_push::{self, PostReceive, ReferenceTransaction};
 use super::client_hooks::{self, CommitMsg, PostCommit, PrePush};
+use super::deadline::{self, Over, Stage, reached};
 use super::engine::{EngineError, NoMemory, Scene, Settings, judge};
 use super::gather::StoredRefs;
 use super::naming::default_name;
@@ -113,7 +114,17 @@ pub(super) fn run(arguments: Arguments) -> Result {
     }
 }
 
+/// What holds for a hook before it reads anything: how its lines begin, and when it ends.
+fn begin(server: &Server) {
+    let adapter = server.submitter.unwrap_or(Adapter::None);
+    prefix_lines(adapter.line_prefix());
+    let over = if server.observe { Over::Pass } else { Over::Refuse };
+    reached(Stage::Reading);
+    deadline::start(server.deadline.unwrap_or(adapter.deadline()), over);
+}
+
 fn pre_receive(server: Server) -> Result {
+    begin(&server);
     let (push, input) = match Push::read(&mut std::io::stdin().lock()) {
         Ok(read) => read,
         Err(_) if server.observe => return Ok(Exit::Accepted),
@@ -127,6 +138,7 @@ fn pre_receive(server: Server) -> Result {
 
 /// The update hook sees one ref and, before git 2.11's quarantine reached it, less of the push than pre-receive does.
 fn one_update(update: Update) -> Result {
+    begin(&update.server);
     use std::os::unix::ffi::OsStrExt as _;
     let push =
         Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes()).map_err(Failure::new)?;
@@ -138,7 +150,6 @@ fn one_update(update: Update) -> Result {
 
 /// Decides and records. A gate that only observes accepts whatever happens, and says nothing.
 fn decide(server: &Server, push: &Push) -> Result {
-    prefix_lines(server.submitter.map_or("", Adapter::line_prefix));
     if !server.observe {
         return enforce(server, push);
     }
@@ -155,6 +166,7 @@ fn enforce(server: &Server, push: &Push) -> Result {
             "another hook has read it before this one; give that one its own copy, or run it afterwards with --chain",
         ));
     }
+    reached(Stage::Ledger);
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
@@ -171,6 +183,7 @@ fn enforce(server: &Server, push: &Push) -> Result {
         Recorder::begin(directory, &refs, name)?;
     }
     let recorder = server.ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
+    reached(Stage::Deciding);
     let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format);
     let pushed = Pushed { push: pushed, dir: &dir, objects: objects.as_ref().ok(), repository: repository.as_ref() };
     let submitter = submitter(server.submitter.unwrap_or(Adapter::None), &pushed);
@@ -189,6 +202,7 @@ fn enforce(server: &Server, push: &Push) -> Result {
         return Err(Failure::new("the policy asks for approvals, and without a ledger nobody knows which have landed")
             .hint("an admin can install the hook again, which makes one: countersign install --server REPO.git --policy FILE"));
     }
+    reached(Stage::Recording);
     let accepted = |outcome| if server.observe { Outcome::Accepted } else { outcome };
     match judged {
         Ok(judgement) => {

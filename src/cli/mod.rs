@@ -8,6 +8,7 @@ mod agent;
 mod approve;
 mod check;
 mod client_hooks;
+mod deadline;
 mod demo;
 mod desk;
 mod engine;

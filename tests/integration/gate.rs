@@ -335,3 +335,24 @@ fn a_long_push_is_judged_commit_by_commit() {
     }
     import(&[]).accepted();
 }
+
+/// A disk that does not answer: the policy is a pipe that nobody writes to.
+#[test]
+fn a_decision_has_a_deadline() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    world.install_hook("pre-receive", "--deadline 1");
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/before"]).accepted();
+    std::fs::remove_file(world.policy_path()).unwrap();
+    let made = world.command("mkfifo", &world.path("")).arg(world.policy_path()).status().unwrap();
+    assert!(made.success());
+    let pushed = world.push(&["HEAD:refs/heads/main"]);
+    pushed.refused("limit-exceeded");
+    assert!(
+        pushed.said.contains("not decided within 1 s: looking at the commits, 0 commits examined"),
+        "{}",
+        pushed.said
+    );
+    world.install_hook("pre-receive", "--deadline 1 --observe");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+}

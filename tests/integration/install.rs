@@ -160,3 +160,197 @@ fn a_policy_in_the_repository_is_pinned_at_install_and_judged_by_its_old_value()
     world.git(&["reset", "-q", "--hard", "origin/main~1"]);
     world.push(&["+HEAD:refs/heads/main"]).refused("force-push-denied");
 }
+
+/// Every file below a directory, with its content.
+fn files(directory: &std::path::Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut pending = vec![directory.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else {
+                found.insert(path.clone(), std::fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// A root with repositories at these paths, and a policy that names none of them.
+fn root(paths: &[&str]) -> World {
+    let policy = registry().replace("repository = \"acme/payments\"\n", "");
+    let world = World::with(&format!("{policy}{AGENTS_EVERYWHERE}"), "sha1");
+    for path in paths {
+        world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", &format!("root/{path}")]);
+    }
+    world
+}
+
+fn install_root(world: &World, more: &[&str]) -> (bool, String) {
+    let (root, policy) = (world.path("root").display().to_string(), world.policy_path().display().to_string());
+    let output = world.countersign(&[&["install", "--server", &root, "--policy", &policy], more].concat());
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+fn push_to(world: &World, path: &str, reference: &str) -> crate::world::Pushed {
+    world.git(&["remote", "set-url", "origin", world.path(&format!("root/{path}")).to_str().unwrap()]);
+    world.push(&[&format!("HEAD:{reference}")])
+}
+
+#[test]
+fn one_policy_protects_every_repository_below_a_directory() {
+    let world = root(&["acme/payments.git", "acme/Ledger.git", "tools.git"]);
+    let before = files(&world.path("root"));
+    let (ok, planned) = install_root(&world, &["--dry-run"]);
+    assert!(ok && planned.matches("write ").count() == 6 && planned.contains("make the ledger"), "{planned}");
+    assert!(planned.contains("--repository 'acme/ledger'"), "{planned}");
+    assert_eq!(files(&world.path("root")), before, "a dry run writes nothing");
+    assert!(install_root(&world, &[]).0);
+    let (ok, said) = install_root(&world, &[]);
+    assert!(ok && said.matches("nothing changed").count() == 3, "{said}");
+
+    world.commit("a", "1", MARKED);
+    for path in ["acme/payments.git", "acme/Ledger.git", "tools.git"] {
+        push_to(&world, path, "refs/heads/main").refused("unsealed-agent-commit");
+    }
+    world.seal_head(CLAUDE);
+    push_to(&world, "acme/payments.git", "refs/heads/main").accepted();
+    push_to(&world, "tools.git", "refs/heads/main").refused("bad-seal");
+
+    // A new repository has no hook until install is run again, which leaves the others alone.
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "root/new.git"]);
+    let (ok, said) = install_root(&world, &[]);
+    assert!(ok && said.matches("nothing changed").count() == 3 && said.contains("new.git: installed"), "{said}");
+    push_to(&world, "new.git", "refs/heads/main").refused("bad-seal");
+
+    let root = world.path("root").display().to_string();
+    assert!(world.countersign(&["uninstall", "--server", &root]).status.success());
+    push_to(&world, "new.git", "refs/heads/main").accepted();
+}
+
+#[test]
+fn nothing_is_written_below_a_directory_where_one_repository_cannot_be_protected() {
+    let world = root(&["a.git", "b.git"]);
+    world.git_in(&world.path("root/b.git"), &["config", "core.hooksPath", "/elsewhere"]);
+    let before = files(&world.path("root"));
+    let (ok, said) = install_root(&world, &[]);
+    assert!(!ok && said.contains("b.git: core.hooksPath"), "{said}");
+    assert_eq!(files(&world.path("root")), before);
+    // Two that would have one name.
+    let world = root(&["a b.git", "a+b.git"]);
+    let (ok, said) = install_root(&world, &[]);
+    assert!(!ok && said.contains("would both be named a-b"), "{said}");
+    std::fs::create_dir(world.path("empty")).unwrap();
+    let (empty, policy) = (world.path("empty").display().to_string(), world.policy_path().display().to_string());
+    let output = world.countersign(&["install", "--server", &empty, "--policy", &policy]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("none lies below it"));
+}
+
+/// GitLab keeps repositories under hashes, and runs what lies in custom_hooks.
+#[test]
+fn gitlab_runs_custom_hooks() {
+    let world = root(&["@hashed/6b/86/6b86b273.git"]);
+    let path = "@hashed/6b/86/6b86b273.git";
+    let server = world.path("root").join(path);
+    world.git_in(&server, &["config", "gitlab.fullpath", "acme/payments"]);
+    // Gitaly sends git to a hook of its own, which runs the repository's.
+    let gitaly = "#!/bin/sh\ntest -x custom_hooks/pre-receive || exit 0\nexec custom_hooks/pre-receive\n";
+    world.write_executable(&world.path("gitaly/pre-receive"), gitaly);
+    world.git_in(&server, &["config", "core.hooksPath", world.path("gitaly").to_str().unwrap()]);
+    world.write_executable(&server.join("custom_hooks/pre-receive"), "#!/bin/sh\necho theirs ran >&2\n");
+    let (ok, said) = install_root(&world, &["--submitter", "gitlab"]);
+    assert!(ok && said.contains("custom_hooks/pre-receive"), "{said}");
+    world.commit("a", "1", MARKED);
+    let pushed = push_to(&world, path, "refs/heads/main");
+    pushed.refused("unsealed-agent-commit");
+    let own = |line: &&str| line.contains("error: ") || line.contains("hint: ");
+    let lines: Vec<&str> = pushed.said.lines().filter(|line| line.starts_with("remote: ")).filter(own).collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.starts_with("remote: GL-HOOK-ERR: ")), "{}", pushed.said);
+    world.seal_head(CLAUDE);
+    let pushed = push_to(&world, path, "refs/heads/main");
+    assert!(pushed.ok && pushed.said.contains("theirs ran"), "{}", pushed.said);
+    let shown = world.countersign(&["log", "show", "--server", server.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("1 of claude-code"), "{shown:?}");
+}
+
+/// Gitea and Forgejo run every file in pre-receive.d, in the order of their names.
+#[test]
+fn gitea_runs_what_lies_in_its_directories() {
+    for kind in ["gitea", "forgejo"] {
+        let world = root(&["acme/payments.git"]);
+        let server = world.path("root/acme/payments.git");
+        let (ok, said) = install_root(&world, &["--submitter", kind]);
+        assert!(!ok && said.contains("regenerate hooks"), "{said}");
+        let delegate = "#!/bin/sh\ndata=$(cat)\nfor hook in hooks/pre-receive.d/*; do\n  test -x $hook || continue\n  echo \"$data\" | $hook || exit $?\ndone\n";
+        world.write_executable(&server.join("hooks/pre-receive"), delegate);
+        world.write_executable(&server.join("hooks/pre-receive.d/gitea"), "#!/bin/sh\nexec cat > /dev/null\n");
+        for said in ["pre-receive.d/countersign", "nothing changed"] {
+            let (ok, text) = install_root(&world, &["--submitter", kind]);
+            assert!(ok && text.contains(said), "{text}");
+        }
+        assert_eq!(std::fs::read_to_string(server.join("hooks/pre-receive")).unwrap(), delegate);
+        world.commit("a", "1", MARKED);
+        push_to(&world, "acme/payments.git", "refs/heads/main").refused("unsealed-agent-commit");
+        world.seal_head(CLAUDE);
+        push_to(&world, "acme/payments.git", "refs/heads/main").accepted();
+        let root = world.path("root").display().to_string();
+        assert!(world.countersign(&["uninstall", "--server", &root]).status.success());
+        assert!(!server.join("hooks/pre-receive.d/countersign").exists());
+        assert_eq!(std::fs::read_to_string(server.join("hooks/pre-receive")).unwrap(), delegate);
+    }
+}
+
+/// A git that says it is of another version, and is the one there is.
+fn git_of(world: &World, version: &str) -> String {
+    let path = std::env::var_os("PATH").unwrap();
+    let real = std::env::split_paths(&path).map(|path| path.join("git")).find(|path| path.is_file()).unwrap();
+    let text =
+        format!("#!/bin/sh\n[ \"$1\" = version ] && exec echo git version {version}\nexec {} \"$@\"\n", real.display());
+    world.write_executable(&world.path("bin/git"), &text);
+    format!("{}:{}", world.path("bin").display(), std::env::var("PATH").unwrap())
+}
+
+/// Git of 2.54 and later runs hooks that its configuration names; what is written there is what such a git reads.
+#[test]
+fn one_hook_in_gits_configuration_serves_all() {
+    let world = root(&["acme/payments.git"]);
+    let (root, policy) = (world.path("root").display().to_string(), world.policy_path().display().to_string());
+    let system = world.path("gitconfig");
+    let run = |version: &str, words: &[&str]| {
+        let mut command = world.command(crate::world::binary().to_str().unwrap(), &world.path(""));
+        command
+            .env("PATH", git_of(&world, version))
+            .env("GIT_CONFIG_SYSTEM", &system)
+            .env_remove("GIT_CONFIG_NOSYSTEM");
+        let output = world.run(
+            {
+                command.args(words);
+                command
+            },
+            None,
+        );
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let words = ["install", "--server", &root, "--policy", &policy, "--layout", "config"];
+    let (ok, said) = run("2.47.3", &words);
+    assert!(!ok && said.contains("since 2.54 only") && !system.exists(), "{said}");
+    for _ in 0..2 {
+        let (ok, said) = run("2.54.0", &words);
+        assert!(ok, "{said}");
+    }
+    let get =
+        |key: &str| world.git_in(&world.path(""), &["config", "--file", system.to_str().unwrap(), "--get-all", key]);
+    assert_eq!(get("hook.countersign.event"), "pre-receive");
+    assert_eq!(get("hook.countersign-post-receive.event"), "post-receive");
+    // What git 2.54 would run, in the repository's directory.
+    let hook = format!("#!/bin/sh\n{}\n", get("hook.countersign.command"));
+    world.write_executable(&world.path("root/acme/payments.git/hooks/pre-receive"), &hook);
+    world.commit("a", "1", MARKED);
+    push_to(&world, "acme/payments.git", "refs/heads/main").refused("unsealed-agent-commit");
+    world.seal_head(CLAUDE);
+    push_to(&world, "acme/payments.git", "refs/heads/main").accepted();
+    let (ok, said) = run("2.54.0", &["uninstall", "--server", &root, "--layout", "config"]);
+    assert!(ok && !std::fs::read_to_string(&system).unwrap().contains("countersign"), "{said}");
+}
