@@ -13,6 +13,7 @@ use super::client_hooks::{self, CommitMsg, PostCommit, PrePush};
 use super::deadline::{self, Over, Stage, reached};
 use super::engine::{EngineError, NoMemory, Scene, Settings, judge};
 use super::gather::StoredRefs;
+use super::install::{LEDGER, exec_words};
 use super::naming::default_name;
 use super::policy_source::{PolicyArg, PolicyError};
 use super::push::Push;
@@ -50,7 +51,7 @@ enum Hook {
 }
 
 #[derive(Args)]
-struct Server {
+pub(super) struct Server {
     /// A policy file, or ref:REF:PATH for one in the repository; all given hold together
     #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", required = true)]
     policies: Vec<PolicyArg>,
@@ -91,6 +92,52 @@ struct Update {
     old: OsString,
     /// Its value after
     new: OsString,
+}
+
+/// The program that a shim runs and what an admin decided in it; `None` for what is no shim of pre-receive.
+pub(super) fn read_shim(text: &str) -> Option<(PathBuf, Server)> {
+    let words = exec_words(text)?;
+    let program = words.first().map(PathBuf::from)?;
+    let parsed = <super::Arguments as clap::Parser>::try_parse_from(words).ok()?;
+    match parsed.command {
+        super::Command::Hook(Arguments { hook: Hook::PreReceive(server) }) => Some((program, server)),
+        _ => None,
+    }
+}
+
+impl Server {
+    pub(super) fn policies(&self) -> &[PolicyArg] {
+        &self.policies
+    }
+
+    pub(super) fn repository(&self) -> Option<&RepositoryName> {
+        self.repository.as_ref()
+    }
+
+    pub(super) fn ledger(&self) -> Option<&Path> {
+        self.ledger.as_deref()
+    }
+
+    pub(super) fn observes(&self) -> bool {
+        self.observe
+    }
+
+    /// Whether it serves many repositories, also those that are made later.
+    pub(super) fn makes_ledgers(&self) -> bool {
+        self.below.is_some()
+    }
+
+    pub(super) fn names_submitter(&self) -> bool {
+        self.submitter.is_some_and(|adapter| adapter != Adapter::None)
+    }
+
+    /// What is the same for all repositories that were installed together.
+    pub(super) fn common_text(&self) -> String {
+        let policies: Vec<String> = self.policies.iter().map(ToString::to_string).collect();
+        let Self { submitter, deadline, chain, ledger, baseline, .. } = self;
+        let (chained, kept, exempt) = (chain.is_some(), ledger.is_some(), baseline.is_some());
+        format!("{} {submitter:?} {deadline:?} {chained} {kept} {exempt}", policies.join(" "))
+    }
 }
 
 pub(super) fn repository_name(text: &str) -> std::result::Result<RepositoryName, String> {
@@ -159,6 +206,9 @@ fn decide(server: &Server, push: &Push) -> Result {
     Ok(Exit::Accepted)
 }
 
+/// The file that tells a canary of `doctor` from a repository.
+pub(super) const CANARY: &str = "countersign/canary";
+
 fn enforce(server: &Server, push: &Push) -> Result {
     // Git runs no hook for a push of nothing (receive-pack.c), so whoever ran this one kept the updates from it.
     if push.updates.is_empty() {
@@ -179,10 +229,13 @@ fn enforce(server: &Server, push: &Push) -> Result {
         baseline: server.baseline.clone(),
     };
     let clock = now()?;
-    if let (Some(directory), Some(name), true) = (&server.ledger, &repository, server.below.is_some()) {
+    // A canary is decided like any push; what becomes of it is nothing that the real ledger should hold.
+    let is_canary = dir.git_dir.join(CANARY).exists();
+    let ledger = server.ledger.clone().map(|own| if is_canary { dir.git_dir.join(LEDGER) } else { own });
+    if let (Some(directory), Some(name), true) = (&ledger, &repository, server.below.is_some()) {
         Recorder::begin(directory, &refs, name)?;
     }
-    let recorder = server.ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
+    let recorder = ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
     reached(Stage::Deciding);
     let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format);
     let pushed = Pushed { push: pushed, dir: &dir, objects: objects.as_ref().ok(), repository: repository.as_ref() };

@@ -11,6 +11,7 @@ mod client_hooks;
 mod deadline;
 mod demo;
 mod desk;
+mod doctor;
 mod engine;
 mod examine;
 mod explain;
@@ -64,6 +65,8 @@ enum Command {
     Install(install::Install),
     /// Put back what was there before install
     Uninstall(install::Uninstall),
+    /// Look whether the gate runs, here or on a server, and what would let a bad push in
+    Doctor(doctor::Arguments),
     /// Seal an agent's commits, or adopt them as a person
     Sign(sign::Arguments),
     /// Approve exactly the commits of a branch, for one ref
@@ -138,6 +141,7 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Install(arguments) => install::install(arguments),
         Command::Uninstall(arguments) => install::uninstall(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
         Command::Log(arguments) => log_command::run(arguments),

@@ -178,6 +178,15 @@ impl Rule {
         self.refs.include.iter().filter(|glob| glob.is_literal()).map(Glob::as_str)
     }
 
+    /// For each of its patterns a name that it matches, unless an excluding one matches it too; those with wildcards first.
+    pub fn example_refs(&self) -> impl Iterator<Item = String> {
+        let (wild, literal): (Vec<&Glob>, Vec<&Glob>) = self.refs.include.iter().partition(|glob| !glob.is_literal());
+        let example =
+            |glob: &Glob| glob.as_str().replace("**", "countersign-canary").replace('*', "countersign-canary");
+        let names: Vec<String> = wild.into_iter().chain(literal).map(example).collect();
+        names.into_iter()
+    }
+
     /// Whether every ref that this pattern of another rule can match is one of this rule's, as far as their texts tell: a plain
     /// name is matched, and a pattern is here as it is there or lies below one that ends in `**`.
     pub(super) fn includes_pattern(&self, pattern: &Glob, excluded: &[Glob]) -> bool {

@@ -36,6 +36,14 @@ pub(in crate::cli) fn version() -> Result<(u32, u32)> {
     }
 }
 
+/// The command of the hook that decides, where the configuration of the system or the user names it.
+pub(in crate::cli) fn system_hook() -> Result<Option<String>> {
+    let asked = git(&["config", "--get", &format!("{}.command", section("pre-receive"))]);
+    let output = asked.in_repository(std::path::Path::new("/")).output()?;
+    let command = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok((output.status.success() && !command.is_empty()).then_some(command))
+}
+
 /// Writes the hooks into the system configuration.
 pub(super) fn write(commands: &[(&'static str, String)]) -> Result<()> {
     for (hook, command) in commands {

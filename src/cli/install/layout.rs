@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use super::repository::Repository;
 use super::shim::is_executable;
+use crate::cli::doctor::CANARY_PREFIX;
 use crate::cli::local::git;
 use crate::cli::naming::default_name;
 use crate::cli::{Failure, Result};
@@ -153,6 +154,9 @@ pub(in crate::cli) fn below(root: &Path) -> Result<Vec<PathBuf>> {
                 continue;
             }
             let path = entry.path();
+            if entry.file_name().to_string_lossy().starts_with(CANARY_PREFIX) {
+                continue;
+            }
             if is_repository(&path) {
                 found.push(path);
             } else if depth < DEPTH {

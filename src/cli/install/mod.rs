@@ -9,9 +9,10 @@ mod repository;
 mod server;
 mod shim;
 
-pub(super) use layout::Layout;
+pub(super) use config::{system_hook, version as git_version};
+pub(super) use layout::{Layout, below, is_repository};
 pub(super) use server::LEDGER;
-pub(super) use shim::is_executable;
+pub(super) use shim::{exec_words, is_executable, is_ours};
 
 use std::path::PathBuf;
 

@@ -53,6 +53,39 @@ pub(in crate::cli) fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
+/// Whether a hook of ours stands there, wherever a link leads.
+pub(in crate::cli) fn is_ours(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.lines().nth(1) == Some(MARK))
+}
+
+/// The words of the line that runs a program in its place, as [`quote`] writes them. `None` where there is no such line, or it
+/// holds what a shell would expand.
+pub(in crate::cli) fn exec_words(text: &str) -> Option<Vec<String>> {
+    let line = text.lines().find_map(|line| line.strip_prefix("exec "))?;
+    let mut words = Vec::new();
+    let mut word = None;
+    let mut rest = line.trim_end().strip_suffix("\"$@\"").unwrap_or(line).chars();
+    while let Some(char) = rest.next() {
+        match char {
+            ' ' => words.extend(word.take()),
+            '\'' => {
+                let word: &mut String = word.get_or_insert_default();
+                loop {
+                    match rest.next()? {
+                        '\'' => break,
+                        char => word.push(char),
+                    }
+                }
+            }
+            '\\' => word.get_or_insert_default().push(rest.next()?),
+            '"' | '$' | '`' | ';' | '&' | '|' | '<' | '>' | '(' | ')' | '*' | '?' | '#' | '~' => return None,
+            char => word.get_or_insert_default().push(char),
+        }
+    }
+    words.extend(word);
+    Some(words)
+}
+
 /// The text of a hook: a shell, our mark, and its lines.
 pub(super) fn script(lines: &str) -> String {
     format!("#!/bin/sh\n{MARK}\n{lines}")
@@ -147,6 +180,15 @@ pub(super) fn quote_path(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_read_back() {
+        let line = format!("exec {} hook --policy {} \"$@\"\n", quote("/a b").unwrap(), quote("it's $HOME").unwrap());
+        assert_eq!(exec_words(&script(&line)).unwrap(), ["/a b", "hook", "--policy", "it's $HOME"]);
+        for other in ["exit 0\n", "exec $PROGRAM hook\n", "exec 'open\n", "exec a; b\n"] {
+            assert_eq!(exec_words(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn words_survive_the_shell() {
