@@ -21,6 +21,7 @@ mod doctor;
 mod examples;
 mod gate;
 mod install;
+mod jail;
 mod ledger;
 mod oracles;
 mod servers;
