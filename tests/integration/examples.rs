@@ -8,7 +8,7 @@ use crate::world::{World, binary};
 fn examples_print_what_they_say() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut folders: Vec<PathBuf> = std::fs::read_dir(&examples).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.retain(|path| path.is_dir());
+    folders.retain(|path| path.join("script.sh").exists());
     folders.sort();
     assert!(folders.len() >= 4);
     for folder in folders {

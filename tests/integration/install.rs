@@ -117,6 +117,10 @@ fn a_baseline_exempts_what_the_refs_have_now() {
     world.push(&["HEAD:refs/heads/new/a"]).accepted();
     world.commit("a", "2", MARKED);
     world.push(&["HEAD:refs/heads/new/b"]).refused("unsealed-agent-commit");
+    // It stays exempt when install is run again, and is extended only when asked.
+    assert!(installed(&world, &[]).status.success());
+    world.push(&["HEAD~1:refs/heads/new/c"]).accepted();
+    world.push(&["HEAD:refs/heads/new/b"]).refused("unsealed-agent-commit");
 }
 
 #[test]

@@ -153,7 +153,8 @@ fn shared(arguments: &Install, layout: Layout) -> Result<Shared> {
         policies,
         name: format!("--below {}", quote_path(&root)?),
         ledger: LEDGER.to_owned(),
-        baseline: arguments.baseline.then(|| BASELINE.to_owned()),
+        // Where a repository has none, none is exempt.
+        baseline: Some(BASELINE.to_owned()),
         watch: arguments.reference_transaction,
     };
     let program = quote_path(&program()?)?;
@@ -259,7 +260,8 @@ fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready
             policies: settings.policies,
             name: format!("--repository {}", quote(name.as_str())?),
             ledger: text(&ledger)?,
-            baseline: baseline.as_ref().map(|(path, _)| text(path)).transpose()?,
+            // What was exempt stays so when install is run again.
+            baseline: (baseline.is_some() || own(BASELINE).exists()).then(|| text(&own(BASELINE))).transpose()?,
             watch: arguments.reference_transaction || refuses,
         };
         let program = quote_path(&program()?)?;

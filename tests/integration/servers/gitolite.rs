@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::ssh::Sshd;
-use super::{installed, policy, story, submitters};
+use super::{guide_line, installed, policy, story, submitters};
 use crate::world::{ALICE, Actor, BOB, CLAUDE, World, binary};
 
 struct Gitolite {
@@ -50,8 +50,9 @@ fn gitolite(format: &'static str) -> Option<Gitolite> {
     server.gitolite(&["setup", "-pk", public.to_str().unwrap()]);
     let rc = server.home.join(".gitolite.rc");
     let text = std::fs::read_to_string(&rc).unwrap();
-    let local =
-        text.replace("# LOCAL_CODE                =>  \"$ENV{HOME}/local\",", "LOCAL_CODE => \"$ENV{HOME}/local\",");
+    // The line of the guide is the one that gitolite ships, without its comment sign.
+    let line = guide_line("gitolite.md", "LOCAL_CODE");
+    let local = text.replace(&format!("# {line}"), &line);
     assert_ne!(local, text, "the line that gitolite ships is another");
     std::fs::write(&rc, local).unwrap();
     let keys = server.home.join(".gitolite/keydir");
@@ -85,7 +86,7 @@ fn gitolite_says_who_pushes() {
             assert!(output.status.success() && text.contains(said), "{text}");
         }
         let keys = server.home.join(".ssh/authorized_keys");
-        let Some(sshd) = Sshd::start(world, &keys, &server.home) else { return };
+        let Some(sshd) = Sshd::start(world, &keys, &server.home, "") else { return };
         let to = |name: &str| world.git(&["remote", "set-url", "origin", &sshd.url(name)]);
         let push = |actor: Actor, refspecs: &[&str]| sshd.push(world, actor, refspecs);
         to("acme/payments");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Daemon, free_port, installed, policy, story, submitters};
+use super::{Daemon, free_port, guide_block, installed, policy, story, submitters};
 use crate::world::{ALICE, Actor, BOB, CLAUDE, World};
 
 /// The password of everybody, which nothing may hold afterwards.
@@ -53,7 +53,7 @@ fn over(start: &Start) {
         assert!(!push(stranger, &["work:refs/heads/stranger"]).ok, "an account without a password");
 
         let mut search = world.command("grep", &world.path(""));
-        search.args(["-rlF", "--exclude=users"]);
+        search.args(["-rlF"]);
         for secret in secrets() {
             assert!(!said.borrow().contains(&secret), "{}", said.borrow());
             search.args(["-e", &secret]);
@@ -61,6 +61,22 @@ fn over(start: &Start) {
         let found = search.arg(".").output().unwrap();
         assert_eq!(found.status.code(), Some(1), "{}", String::from_utf8_lossy(&found.stdout));
     }
+}
+
+/// A configuration of the guide, for this root, these users and this program.
+fn from_guide(language: &str, root: &str, users: &Path, backend: &Path) -> String {
+    let block = guide_block("http.md", language).replace("/etc/git/users", users.to_str().unwrap());
+    let block = block.replace("/srv/git", root).replace("unix:/run/fcgiwrap.socket", &format!("unix:{root}/fcgi.sock"));
+    block.replace("/usr/lib/git-core/git-http-backend", backend.to_str().unwrap())
+}
+
+/// The users with their passwords, as the guide makes them.
+fn users_file() -> String {
+    let line = |actor: Actor| {
+        let hashed = Command::new("openssl").args(["passwd", "-apr1", PASSWORD]).output().unwrap();
+        format!("{}:{}", actor.id, String::from_utf8(hashed.stdout).unwrap())
+    };
+    [ALICE, BOB, CLAUDE].map(line).concat()
 }
 
 fn write(path: &Path, text: String) -> PathBuf {
@@ -71,23 +87,16 @@ fn write(path: &Path, text: String) -> PathBuf {
 #[test]
 fn lighttpd_says_who_pushes() {
     over(&|world, users, port| {
-        let programs = installed(&["lighttpd", "git-http-backend"])?;
-        let lines = [ALICE, BOB, CLAUDE].map(|actor| format!("{}:{PASSWORD}\n", actor.id));
-        write(users, lines.concat());
+        let programs = installed(&["lighttpd", "git-http-backend", "openssl"])?;
+        write(users, users_file());
+        let root = world.path("").display().to_string().trim_end_matches('/').to_owned();
+        // What the machine has besides, and then the guide.
         let config = format!(
             "server.document-root = \"{root}\"\nserver.bind = \"127.0.0.1\"\nserver.port = {port}\n\
-             server.upload-dirs = (\"{root}/home\")\n\
-             server.modules = (\"mod_auth\", \"mod_authn_file\", \"mod_alias\", \"mod_setenv\", \"mod_cgi\")\n\
-             auth.backend = \"plain\"\nauth.backend.plain.userfile = \"{users}\"\n\
-             auth.require = (\"/git/\" => (\"method\" => \"basic\", \"realm\" => \"git\", \"require\" => \"valid-user\"))\n\
-             alias.url = (\"/git\" => \"{backend}\")\n\
-             cgi.assign = (\"git-http-backend\" => \"\")\n\
-             setenv.set-environment = (\"GIT_PROJECT_ROOT\" => \"{root}\", \"GIT_HTTP_EXPORT_ALL\" => \"1\",\n\
-             \"GIT_CONFIG_NOSYSTEM\" => \"1\", \"HOME\" => \"{root}/home\", \"PATH\" => \"{path}\")\n",
-            root = world.path("").display().to_string().trim_end_matches('/'),
-            users = users.display(),
-            backend = programs[1].display(),
-            path = std::env::var("PATH").unwrap(),
+             server.upload-dirs = (\"{root}/home\")\nserver.modules = ()\n{}\
+             setenv.set-environment += (\"GIT_CONFIG_NOSYSTEM\" => \"1\", \"HOME\" => \"{root}/home\", \"PATH\" => \"{}\")\n",
+            from_guide("lighttpd", &root, users, &programs[1]),
+            std::env::var("PATH").unwrap(),
         );
         let config = write(&world.path("lighttpd.conf"), config);
         let mut command = Command::new(&programs[0]);
@@ -99,9 +108,8 @@ fn lighttpd_says_who_pushes() {
 #[test]
 fn nginx_with_fcgiwrap_says_who_pushes() {
     over(&|world, users, port| {
-        let programs = installed(&["nginx", "fcgiwrap", "git-http-backend"])?;
-        let lines = [ALICE, BOB, CLAUDE].map(|actor| format!("{}:{{PLAIN}}{PASSWORD}\n", actor.id));
-        write(users, lines.concat());
+        let programs = installed(&["nginx", "fcgiwrap", "git-http-backend", "openssl"])?;
+        write(users, users_file());
         let root = world.path("").display().to_string().trim_end_matches('/').to_owned();
         let temp: String = ["client_body", "fastcgi", "proxy", "scgi", "uwsgi"]
             .map(|kind| format!("{kind}_temp_path {root}/home/{kind};\n"))
@@ -110,18 +118,11 @@ fn nginx_with_fcgiwrap_says_who_pushes() {
         let config = format!(
             "daemon off;\nmaster_process off;\nuser {user};\npid {root}/nginx.pid;\nerror_log stderr crit;\nevents {{}}\n\
              http {{ access_log off;\n{temp}\
-             server {{ listen 127.0.0.1:{port};\nlocation ~ ^/git(/.*) {{\n\
-             auth_basic git; auth_basic_user_file {users}; client_max_body_size 0;\n\
-             fastcgi_pass unix:{root}/fcgi.sock;\n\
-             fastcgi_param SCRIPT_FILENAME {backend};\nfastcgi_param PATH_INFO $1;\n\
-             fastcgi_param GIT_PROJECT_ROOT {root};\nfastcgi_param GIT_HTTP_EXPORT_ALL 1;\n\
-             fastcgi_param GIT_CONFIG_NOSYSTEM 1;\nfastcgi_param HOME {root}/home;\n\
-             fastcgi_param QUERY_STRING $query_string;\nfastcgi_param REQUEST_METHOD $request_method;\n\
-             fastcgi_param CONTENT_TYPE $content_type;\nfastcgi_param CONTENT_LENGTH $content_length;\n\
-             fastcgi_param REMOTE_USER $remote_user;\n}} }} }}\n",
+             server {{ listen 127.0.0.1:{port};\n{block}\n\
+             fastcgi_param GIT_CONFIG_NOSYSTEM 1;\nfastcgi_param HOME {root}/home;\n}} }} }}\n",
             user = user.trim(),
-            users = users.display(),
-            backend = programs[2].display(),
+            // The location of the guide, left open for what the test adds.
+            block = from_guide("nginx", &root, users, &programs[2]).trim_end().trim_end_matches('}'),
         );
         let config = write(&world.path("nginx.conf"), config);
         let mut gateway = world.command(programs[1].to_str().unwrap(), &world.path(""));

@@ -7,7 +7,7 @@ mod ssh;
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::world::{ALICE, Actor, BOB, CLAUDE, Pushed, World, registry};
@@ -27,6 +27,29 @@ fn policy() -> String {
          [[rule]]\nname = \"main\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nsubmitters = [\"people\"]\n\
          force-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfrom = [\"bob\"]\n";
     format!("{registry}{rules}")
+}
+
+/// The text of a guide in examples/servers: what the tests run is what it says.
+fn guide(name: &str) -> String {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/servers");
+    std::fs::read_to_string(directory.join(name)).unwrap()
+}
+
+/// The one line of a guide that begins so.
+#[track_caller]
+fn guide_line(name: &str, begins: &str) -> String {
+    let text = guide(name);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with(begins)).collect();
+    assert_eq!(lines.len(), 1, "{begins} in {name}: {lines:?}");
+    lines[0].to_owned()
+}
+
+/// The block of a guide that is in this language.
+#[track_caller]
+fn guide_block(name: &str, language: &str) -> String {
+    let text = guide(name);
+    let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
 }
 
 /// A program that a test needs: its absence is a failure in CI, and visible elsewhere.
@@ -124,7 +147,7 @@ fn story(world: &World, push: &dyn Fn(Actor, &[&str]) -> Pushed) {
 }
 
 /// Who the ledger says has pushed, in the order of the decisions.
-fn submitters(world: &World, server: &std::path::Path) -> Vec<String> {
+fn submitters(world: &World, server: &Path) -> Vec<String> {
     let shown = world.countersign(&["log", "show", "--format", "json", "--server", server.to_str().unwrap()]);
     assert!(shown.status.success(), "{shown:?}");
     let said = String::from_utf8(shown.stdout).unwrap();

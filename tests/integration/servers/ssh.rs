@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Daemon, MARKED, free_port, installed, policy, story, submitters};
+use super::{Daemon, MARKED, free_port, guide_line, installed, policy, story, submitters};
 use crate::world::{ALICE, Actor, BOB, CLAUDE, Pushed, STRANGER, World};
 
 /// A running sshd that lets in who is in a file.
@@ -13,7 +13,7 @@ pub struct Sshd {
 
 impl Sshd {
     /// `None` where sshd is not installed.
-    pub fn start(world: &World, authorized_keys: &Path, home: &Path) -> Option<Self> {
+    pub fn start(world: &World, authorized_keys: &Path, home: &Path, settings: &str) -> Option<Self> {
         let programs = installed(&["sshd", "ssh-keygen", "git-shell", "ssh"])?;
         let host_key = world.path("host_key");
         let made = std::process::Command::new("ssh-keygen")
@@ -26,9 +26,8 @@ impl Sshd {
         let port = free_port();
         let config = format!(
             "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nExposeAuthInfo yes\n\
-             PermitUserEnvironment COUNTERSIGN_USER\n\
-             SetEnv PATH={} HOME={} GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null\nLogLevel ERROR\n",
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n{settings}\n\
+             SetEnv PATH={} HOME={} GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null\nLogLevel FATAL\n",
             host_key.display(),
             authorized_keys.display(),
             std::env::var("PATH").unwrap(),
@@ -56,27 +55,33 @@ impl Sshd {
     }
 }
 
-/// A world behind sshd. `options` are those of each one's line in authorized_keys.
-fn behind_sshd(format: &'static str, options: &dyn Fn(Actor) -> String) -> Option<(World, Sshd)> {
+/// A world behind sshd with these settings. `line` is each one's line in authorized_keys.
+fn behind_sshd(format: &'static str, settings: &str, line: &dyn Fn(Actor) -> String) -> Option<(World, Sshd)> {
     let world = World::with(&policy(), format);
     std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
     world.install(&["--submitter", "ssh"]);
-    let keys: Vec<String> =
-        [ALICE, BOB, CLAUDE, STRANGER].iter().map(|actor| format!("{} {}\n", options(*actor), actor.line())).collect();
+    let keys: Vec<String> = [ALICE, BOB, CLAUDE, STRANGER].into_iter().map(|actor| line(actor) + "\n").collect();
     let file: PathBuf = world.path("authorized_keys");
     std::fs::write(&file, keys.concat()).unwrap();
-    let sshd = Sshd::start(&world, &file, &world.path("home"))?;
+    let sshd = Sshd::start(&world, &file, &world.path("home"), settings)?;
     world.git(&["remote", "set-url", "origin", &sshd.url(world.server().to_str().unwrap())]);
     Some((world, sshd))
 }
 
-const SHELL: &str = r#"exec git-shell -c \"$SSH_ORIGINAL_COMMAND\""#;
+/// A line of the guide for alice, for somebody else.
+fn line_for(begins: &str, actor: Actor) -> String {
+    let line = guide_line("ssh.md", begins).replace("=alice", &format!("={}", actor.id));
+    line.replace("ssh-ed25519 AAAA... alice", &actor.line())
+}
+
+const KEYED: &str = "restrict,command=\"exec git-shell";
 
 #[test]
 fn the_key_of_the_session_says_who_pushes() {
     for format in ["sha1", "sha256"] {
-        let restricted = |_: Actor| format!("restrict,command=\"{SHELL}\"");
-        let Some((world, sshd)) = behind_sshd(format, &restricted) else { return };
+        let settings = guide_line("ssh.md", "ExposeAuthInfo");
+        let keyed = |actor| line_for(KEYED, actor);
+        let Some((world, sshd)) = behind_sshd(format, &settings, &keyed) else { return };
         let push = |actor: Actor, refspecs: &[&str]| sshd.push(&world, actor, refspecs);
         story(&world, &push);
         push(BOB, &["work:refs/heads/last"]).accepted();
@@ -89,13 +94,13 @@ fn the_key_of_the_session_says_who_pushes() {
 
 #[test]
 fn a_forced_command_or_the_keys_line_names_the_account() {
-    let forced = |actor: Actor| format!("restrict,command=\"COUNTERSIGN_USER={} {SHELL}\"", actor.id);
-    let environment = |actor: Actor| {
-        format!("restrict,environment=\"COUNTERSIGN_USER={}\",command=\"unset SSH_USER_AUTH; {SHELL}\"", actor.id)
-    };
-    let both: [&dyn Fn(Actor) -> String; 2] = [&forced, &environment];
-    for options in both {
-        let Some((world, sshd)) = behind_sshd("sha1", options) else { return };
+    for (begins, settings) in [
+        ("restrict,command=\"COUNTERSIGN_USER=alice", ""),
+        ("restrict,environment=", "PermitUserEnvironment COUNTERSIGN_USER"),
+    ] {
+        assert!(super::guide("ssh.md").contains(settings));
+        let line = |actor| line_for(begins, actor);
+        let Some((world, sshd)) = behind_sshd("sha1", settings, &line) else { return };
         world.commit("a", "1", "By hand\n");
         sshd.push(&world, ALICE, &["HEAD:refs/heads/work"]).accepted();
         sshd.push(&world, STRANGER, &["HEAD:refs/heads/other"]).refused("submitter-unknown");
@@ -108,7 +113,9 @@ fn a_forced_command_or_the_keys_line_names_the_account() {
 #[test]
 fn a_session_is_not_another_s() {
     let file = |world: &World| world.path("forged").display().to_string();
-    let Some((world, sshd)) = behind_sshd("sha1", &|_| format!("restrict,command=\"{SHELL}\"")) else { return };
+    let Some((world, sshd)) = behind_sshd("sha1", "ExposeAuthInfo yes", &|actor| line_for(KEYED, actor)) else {
+        return;
+    };
     std::fs::write(world.path("forged"), format!("publickey {}\n", ALICE.line())).unwrap();
     std::fs::set_permissions(world.path("forged"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let forged = format!("SSH_USER_AUTH={} git-shell -c \\\"$SSH_ORIGINAL_COMMAND\\\"; exit $?", file(&world));
