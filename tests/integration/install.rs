@@ -272,6 +272,9 @@ fn gitlab_runs_custom_hooks() {
     let own = |line: &&str| line.contains("error: ") || line.contains("hint: ");
     let lines: Vec<&str> = pushed.said.lines().filter(|line| line.starts_with("remote: ")).filter(own).collect();
     assert!(!lines.is_empty() && lines.iter().all(|line| line.starts_with("remote: GL-HOOK-ERR: ")), "{}", pushed.said);
+    let root = world.path("root").display().to_string();
+    let doctor = world.countersign(&["doctor", "--server", &root]);
+    assert!(doctor.status.success() && String::from_utf8_lossy(&doctor.stdout).contains("was refused"), "{doctor:?}");
     world.seal_head(CLAUDE);
     let pushed = push_to(&world, path, "refs/heads/main");
     assert!(pushed.ok && pushed.said.contains("theirs ran"), "{}", pushed.said);
@@ -300,6 +303,14 @@ fn gitea_runs_what_lies_in_its_directories() {
         world.seal_head(CLAUDE);
         push_to(&world, "acme/payments.git", "refs/heads/main").accepted();
         let root = world.path("root").display().to_string();
+        let doctor = || world.countersign(&["doctor", "--server", &root]);
+        assert!(doctor().status.success(), "{:?}", doctor());
+        // The server's own hook is what runs ours.
+        std::fs::set_permissions(server.join("hooks/pre-receive"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .unwrap();
+        assert!(String::from_utf8_lossy(&doctor().stdout).contains("[not-run]"), "{:?}", doctor());
+        std::fs::set_permissions(server.join("hooks/pre-receive"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
         assert!(world.countersign(&["uninstall", "--server", &root]).status.success());
         assert!(!server.join("hooks/pre-receive.d/countersign").exists());
         assert_eq!(std::fs::read_to_string(server.join("hooks/pre-receive")).unwrap(), delegate);

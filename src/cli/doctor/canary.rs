@@ -67,7 +67,9 @@ fn push(real: &Path, layout: Layout, policy: &Policy, server: &Server, name: &st
         std::fs::copy(real.join("config"), path.join("config"))?;
         // The installed hook itself, not a copy of it.
         match layout {
+            // GitLab's git is sent to GitLab's hook, which runs these; a plain git is not.
             Layout::Gitlab => {
+                std::os::unix::fs::symlink(real.join("custom_hooks"), path.join("custom_hooks"))?;
                 std::fs::create_dir(path.join("hooks"))?;
                 std::os::unix::fs::symlink(layout.path(real, "pre-receive"), path.join("hooks/pre-receive"))?;
             }

@@ -96,6 +96,12 @@ fn gitolite_says_who_pushes() {
         if format == "sha256" {
             return;
         }
+        let doctor = || {
+            let output = server.command(binary().to_str().unwrap(), &["doctor", "--server", &root]);
+            (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let (code, said) = doctor();
+        assert!(code == Some(0) && said.contains("was refused"), "{said}");
         // A repository that gitolite makes afterwards has the hook, a name and a ledger of its own at once.
         server.configure("repo acme/payments acme/new\n    RW+ = @all\n");
         to("acme/new");
@@ -105,6 +111,13 @@ fn gitolite_says_who_pushes() {
         // Where the ledger is gone, nothing is accepted, and no new one begins.
         std::fs::remove_dir_all(server.repository("acme/new").join("countersign")).unwrap();
         assert!(!push(ALICE, &["main:refs/heads/again"]).ok);
+
+        assert!(doctor().1.contains("[ledger]"), "{}", doctor().1);
+        // What `option hook.pre-receive` does: the link leads to another hook.
+        let hook = server.repository("acme/payments").join("hooks/pre-receive");
+        std::fs::remove_file(&hook).unwrap();
+        std::os::unix::fs::symlink("/bin/true", &hook).unwrap();
+        assert!(doctor().1.contains("[replaced]"), "{}", doctor().1);
 
         let words = ["uninstall", "--server", &root, "--layout", "gitolite"];
         let output = server.command(binary().to_str().unwrap(), &words);
