@@ -520,6 +520,7 @@ pub(super) fn history(directory: &Path, commit: Oid) -> Result<Vec<String>> {
                 let decision = if let Entry::Continued(continued) = entry { continued.decision } else { number };
                 if let Entry::Decided(decided) = entry {
                     lines.push(format!("decided   {at} {} (entry {number})", word(decided.outcome)));
+                    lines.extend(decided.submitter.iter().map(|who| format!("submitted by {who}")));
                 }
                 for update in updates_of(entry) {
                     let holders = update.work.iter().filter(|work| work.commits.iter().any(|(own, _)| own.0 == commit));

@@ -152,6 +152,17 @@ fn what_the_gate_rests_on_is_looked_at() {
 }
 
 #[test]
+fn an_old_git_is_told() {
+    let world = installed(AGENTS_EVERYWHERE);
+    let mut command = world.command(crate::world::binary().to_str().unwrap(), &world.path(""));
+    command.env("PATH", crate::install::git_of(&world, "2.10.5"));
+    command.args(["doctor", "--server", world.server().to_str().unwrap()]);
+    let output = world.run(command, None);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("[old-git] git: git 2.10 keeps no quarantine"), "{said}");
+}
+
+#[test]
 fn programs_read_it_too() {
     let world = installed(AGENTS_EVERYWHERE);
     let (code, said) = doctor(&world, &["--format", "json"]);

@@ -318,7 +318,7 @@ fn gitea_runs_what_lies_in_its_directories() {
 }
 
 /// A git that says it is of another version, and is the one there is.
-fn git_of(world: &World, version: &str) -> String {
+pub fn git_of(world: &World, version: &str) -> String {
     let path = std::env::var_os("PATH").unwrap();
     let real = std::env::split_paths(&path).map(|path| path.join("git")).find(|path| path.is_file()).unwrap();
     let text =
@@ -359,6 +359,15 @@ fn one_hook_in_gits_configuration_serves_all() {
         |key: &str| world.git_in(&world.path(""), &["config", "--file", system.to_str().unwrap(), "--get-all", key]);
     assert_eq!(get("hook.countersign.event"), "pre-receive");
     assert_eq!(get("hook.countersign-post-receive.event"), "post-receive");
+    let doctor = ["doctor", "--server", root.as_str()];
+    assert!(run("2.47.3", &doctor).1.contains("[old-git]"));
+    // This git is older than it says, so the hook does not run, which nothing but the canary can tell.
+    let said = run("2.54.0", &doctor).1;
+    assert!(said.contains("error: [canary]") && said.contains("was ACCEPTED"), "{said}");
+    let server = world.path("root/acme/payments.git");
+    world.git_in(&server, &["config", "hook.countersign.enabled", "false"]);
+    assert!(run("2.54.0", &doctor).1.contains("[disabled]"));
+    world.git_in(&server, &["config", "--unset", "hook.countersign.enabled"]);
     // What git 2.54 would run, in the repository's directory.
     let hook = format!("#!/bin/sh\n{}\n", get("hook.countersign.command"));
     world.write_executable(&world.path("root/acme/payments.git/hooks/pre-receive"), &hook);

@@ -90,6 +90,10 @@ fn the_ledger_says_who_pushed() {
         let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
         assert!(shown.contains(said), "{said}: {shown}");
     }
+    let mut show = world.command(crate::world::binary().to_str().unwrap(), &world.server());
+    show.args(["show", "main"]);
+    let shown = String::from_utf8(world.run(show, None).stdout).unwrap();
+    assert!(shown.contains("\nsubmitted by bob\n"), "{shown}");
 }
 
 /// The password of a CGI request is in the environment of the hook, and nowhere else afterwards.
