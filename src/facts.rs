@@ -46,6 +46,9 @@ pub struct ApprovalFact {
     pub record: Result<VerifiedApproval, ApprovalError>,
     /// Whether the ledger knows it to have landed.
     pub spent: bool,
+    /// Whether its commits are in the repository and are what it says of them, together and each: what a service makes of them is
+    /// judged by who made them. Looked at where a service made a commit; `false` elsewhere.
+    pub is_borne_out: bool,
 }
 
 /// What a push does at the place of a record.

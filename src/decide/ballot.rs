@@ -25,6 +25,15 @@ struct Vote<'a> {
     approval: &'a VerifiedApproval,
     used: Use,
     coverage: Coverage,
+    /// Whether it says the truth about the commits that it names.
+    is_borne_out: bool,
+}
+
+impl Vote<'_> {
+    /// Whether it lets a service make this commit of those that it names.
+    fn carries(&self, commit: Oid) -> bool {
+        self.is_borne_out && self.coverage.by_content.contains_key(&commit)
+    }
 }
 
 struct SignedMerge<'a> {
@@ -87,7 +96,10 @@ impl<'a> Ballot<'a> {
         let used = if fact.spent { Use::Spent } else { Use::Fresh };
         let covers = coverage(approval.approval(), self.landing, used);
         match standing(bench, name, fact, approval) {
-            Ok(person) => self.votes.push(Vote { person, approval, used, coverage: covers }),
+            Ok(person) => {
+                let is_borne_out = fact.is_borne_out;
+                self.votes.push(Vote { person, approval, used, coverage: covers, is_borne_out });
+            }
             Err(objection) => {
                 self.void.push(Void { approval: approval.approval(), objection, coverage: covers });
             }
@@ -96,15 +108,13 @@ impl<'a> Ballot<'a> {
 
     /// The approved commits that a commit carries, where it is made of them by rebase, squash or merge.
     pub(super) fn carried(&self, commit: Oid) -> Option<&BTreeSet<Oid>> {
-        self.votes.iter().find_map(|vote| vote.coverage.by_content.get(&commit))
+        self.votes.iter().find(|vote| vote.carries(commit))?.coverage.by_content.get(&commit)
     }
 
     /// The persons whose approval covers a commit. What a service made is covered only by its content.
     pub(super) fn voters(&self, commit: Oid, asks: &Approvals, by_service: bool) -> Vec<Voter<'a>> {
-        let covers = |coverage: &Coverage| {
-            coverage.by_content.contains_key(&commit) || (!by_service && coverage.contains(commit))
-        };
-        let votes = self.votes.iter().filter(|vote| covers(&vote.coverage) && self.barred(vote, asks).is_none());
+        let covers = |vote: &&Vote<'_>| if by_service { vote.carries(commit) } else { vote.coverage.contains(commit) };
+        let votes = self.votes.iter().filter(covers).filter(|vote| self.barred(vote, asks).is_none());
         let merges = self.merges.iter().filter(|merge| {
             let counts = asks.signed_merge && merge.brings.contains(&commit) && asks.from.contains(&merge.person.id);
             counts && presence_missing(merge.signature, asks).is_none()
@@ -122,6 +132,12 @@ impl<'a> Ballot<'a> {
                 objections.extend(self.barred(vote, asks));
                 if by_service && !vote.coverage.by_content.contains_key(&commit) {
                     let words = format!("{} approved it, but a service carries and does not author", vote.person.id);
+                    objections.push(Objection::new(Code::ApprovalVoid, words));
+                } else if by_service && !vote.is_borne_out {
+                    let words = format!(
+                        "{}'s record names commits that are not here or not as it says, and a service made this of them",
+                        vote.person.id
+                    );
                     objections.push(Objection::new(Code::ApprovalVoid, words));
                 }
             } else if let Some(near) = approval::near(approval, self.landing, vote.used, commit) {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Gatherer, Look, peel, unreadable};
 use crate::approval::{
-    ApprovalError, Brought, ClaimedApproval, Content, Gist, Landing, PREFIX, Place, Step, VerifiedApproval, can_cover,
-    concerns,
+    Approval, ApprovalError, ApprovedCommit, Brought, ClaimedApproval, Content, Gist, Landing, PREFIX, Place, Step,
+    VerifiedApproval, can_cover, concerns,
 };
 use crate::cli::examine::change_doubt;
 use crate::cli::push::RefUpdate;
@@ -197,7 +197,7 @@ impl Gatherer<'_> {
         landing.new = new.commits.iter().filter_map(|id| Some((*id, self.content(self.commits.get(id)?)))).collect();
         self.find_records(facts, ends.old, &mut landing)?;
         self.find_clean_merges(facts, new, &mut landing)?;
-        self.examine_carried(facts, &landing)?;
+        self.examine_carried(&facts.name, &landing)?;
         facts.landings.push(landing);
         Ok(facts.landings.len() - 1)
     }
@@ -287,7 +287,7 @@ impl Gatherer<'_> {
                 self.look_up_receipt(approval.signature().key(), approval.signature().digest())?;
                 spent = self.memory.receipt(approval.digest()).map_err(Doubt::Unreadable)?.is_some();
             }
-            let fact = ApprovalFact { place, record, spent };
+            let fact = ApprovalFact { place, record, spent, is_borne_out: false };
             self.approvals.entry(facts.name.clone()).or_default().push(fact);
         }
         Ok(())
@@ -348,13 +348,13 @@ impl Gatherer<'_> {
     }
 
     /// Examines the approved commits themselves where a service made others of them: it carries what they are.
-    fn examine_carried(&mut self, facts: &Update, landing: &Landing) -> Result<(), Doubt> {
+    fn examine_carried(&mut self, name: &[u8], landing: &Landing) -> Result<(), Doubt> {
         let by_service = |id: &Oid| self.commits.get(id).is_some_and(|commit| self.service(commit).is_some());
         if !landing.steps.iter().any(|step| by_service(&step.commit)) {
             return Ok(());
         }
         let mut carried = Vec::new();
-        for fact in self.approvals.get(&facts.name).into_iter().flatten() {
+        for fact in self.approvals.get(name).into_iter().flatten() {
             let approval = fact.record.as_ref().ok().map(VerifiedApproval::approval);
             for id in approval.iter().flat_map(|approval| &approval.commits).map(|commit| commit.id.0) {
                 if self.objects.contains(id).map_err(unreadable)? && matches!(self.objects.kind(id), Ok(Kind::Commit)) {
@@ -365,7 +365,34 @@ impl Gatherer<'_> {
         if carried.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("approvals carry more than {} commits", limits::COMMITS)));
         }
-        self.examine_each(&carried)
+        self.examine_each(&carried)?;
+        let facts = self.approvals.remove(name).unwrap_or_default();
+        let looked = |fact: ApprovalFact| ApprovalFact {
+            is_borne_out: fact.record.as_ref().is_ok_and(|record| self.is_borne_out(record.approval())),
+            ..fact
+        };
+        let looked = facts.into_iter().map(looked).collect();
+        self.approvals.insert(name.to_vec(), looked);
+        Ok(())
+    }
+
+    /// Whether the commits of a record are what it says of them. Whoever signs one can write into it what they like; here it would
+    /// say who made something. What cannot be read bears nothing out.
+    fn is_borne_out(&self, approval: &Approval) -> bool {
+        let is_as_said = |said: &ApprovedCommit| {
+            let commit = self.commits.get(&said.id.0);
+            commit.is_some_and(|commit| commit.change == Some(said.change.0) && commit.message == said.message.0)
+        };
+        let named: BTreeSet<Oid> = approval.commits.iter().map(|commit| commit.id.0).collect();
+        let base: Vec<Oid> = approval.base.iter().map(|base| base.0).collect();
+        let is_range = || {
+            let range = self.new_commits(approval.head.0, &base, limits::COMMITS);
+            range.is_ok_and(|range| range.commits.iter().copied().collect::<BTreeSet<Oid>>() == named)
+        };
+        let change = || self.change_from(base.first().copied(), approval.head.0);
+        approval.commits.iter().all(is_as_said)
+            && is_range()
+            && change().is_ok_and(|change| change == Some(approval.change.0))
     }
 
     /// Merges again what a service merged, whose signature says no more than that it did.

@@ -4,7 +4,7 @@ use countersign::ssh::PublicKey;
 use ed25519_dalek::Signer as _;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::{CAROL, CAROLS_SECOND, ONE_APPROVAL, Office, people};
+use super::{CAROL, CAROLS_SECOND, Draft, ONE_APPROVAL, Office, people};
 use crate::world::{ALICE, BOB, FORGE};
 
 #[test]
@@ -229,6 +229,59 @@ fn a_service_carries_and_does_not_author() {
         match outcome {
             None => pushed.accepted(),
             Some(code) => pushed.refused(code),
+        }
+    }
+}
+
+/// Whoever signs a record can write into it what they like. What a service made is judged by who made what it carries, so a record
+/// that names another's old commit for new work must not make the work theirs.
+#[test]
+fn a_record_that_is_not_true_carries_nothing() {
+    type Lie = fn(&Office, &mut Draft);
+    let lies: &[(&str, Lie)] = &[
+        ("another's commit", |office, draft| {
+            let old = office.draft("origin/main", "refs/heads/lies", BOB).approval;
+            draft.approval.commits = vec![old.commits.last().unwrap().clone()];
+            draft.approval.base = Some(old.commits.first().unwrap().id);
+            draft.approval.head = old.head;
+        }),
+        ("a commit left out", |_, draft| {
+            draft.approval.commits.remove(0);
+        }),
+        ("another base", |office, draft| {
+            let base = office.git(&["rev-parse", "origin/main~1"]);
+            draft.approval.base = countersign::oid::Oid::parse(base.as_bytes()).map(countersign::canonical::Id);
+        }),
+        ("another message", |_, draft| {
+            draft.approval.commits[0].message =
+                countersign::canonical::Sha256(countersign::digest::Digest::of(b"another"));
+        }),
+        ("another change", |_, draft| {
+            draft.approval.commits[0].change =
+                countersign::canonical::Sha256(countersign::digest::Digest::of(b"another"));
+        }),
+        ("the truth", |_, _| {}),
+    ];
+    let everyone = ONE_APPROVAL.replace("identity = \"agents\"\nforce", "identity = \"everyone\"\nforce");
+    let everyone = everyone.replace("[rule.approvals]", "[rule.approvals]\nfor = \"everyone\"");
+    for (name, lie) in lies {
+        let office = Office::new(&everyone);
+        office.agent("a.txt", "a\n", "Add a\n");
+        office.agent("b.txt", "b\n", "Add b\n");
+        office.world.push(&["work:refs/heads/work"]).accepted();
+        let mut draft = office.draft("work", "refs/heads/main", BOB);
+        lie(&office, &mut draft);
+        office.world.push(&[&office.refspec(&draft)]).accepted();
+        office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+        office.world.git(&["merge", "-q", "--squash", "work"]);
+        office.world.git(&["commit", "-q", "-m", "Add both"]);
+        office.world.sign_head(FORGE);
+        let pushed = office.push_main("squashed");
+        if *name == "the truth" {
+            pushed.accepted();
+        } else {
+            pushed.refused("approval-void");
+            assert!(pushed.said.contains("not as it says"), "{name}: {}", pushed.said);
         }
     }
 }
