@@ -310,13 +310,16 @@ impl<'b> Case<'b, '_, '_> {
             return carried.iter().for_each(|id| self.carried(service, *id));
         }
         let detail = format!("service {} made it, but carries work that it did not author", service.id);
+        let merge = || "merge instead of squashing, so that the sealed commits arrive as they are".to_owned();
+        let names_agents = self.commit.seals.is_err() || !self.commit.drafted.is_empty();
         if self.mark().is_some() {
-            let hint = "merge instead of squashing, so that the sealed commits arrive as they are".to_owned();
-            self.find(Code::UnsealedAgentCommit, detail, hint);
+            self.find(Code::UnsealedAgentCommit, detail, merge());
         } else if self.bench.rule.identity == Identity::Everyone {
             let hint =
                 format!("merge without squashing, or ask an admin to list {} in the rule's services", service.id);
             self.find(Code::UnknownSigner, detail, hint);
+        } else if names_agents {
+            self.find(Code::UnsealedAgentCommit, detail, merge());
         }
     }
 

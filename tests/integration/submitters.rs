@@ -216,6 +216,28 @@ fn what_a_forge_does_for_somebody_is_its_service_s_and_theirs() {
     world.push_with(&web("bob"), &["edit:refs/heads/main"]).refused("unknown-signer");
 }
 
+/// A forge can also move a ref to what somebody pushed before. That it moves the ref makes nothing of it the forge's.
+#[test]
+fn a_forge_that_moves_a_ref_made_nothing_of_what_was_there() {
+    let rules = "\n[services.web]\nowner = \"bob\"\nunsigned = true\n\n[[rule]]\nname = \"main\"\nrefs = [\"refs/heads/main\"]\n\
+        identity = \"agents\"\nservices = [\"web\"]\nforce-push = \"deny\"\ndelete = \"deny\"\n\
+        [rule.approvals]\nfrom = [\"bob\"]\n";
+    let world = server("gitlab", rules);
+    let by = |protocol| [("GL_USERNAME", "bob"), ("GL_PROTOCOL", protocol)];
+    world.push_with(&by("ssh"), &["HEAD:refs/heads/main"]).accepted();
+    world.commit("b", "1", "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n");
+    world.push_with(&by("ssh"), &["HEAD:refs/heads/lax"]).accepted();
+    // A merge without a merge commit, in the pages; and the same of a draft that nobody has signed.
+    world.push_with(&by("web"), &["HEAD:refs/heads/main"]).refused("unsealed-agent-commit");
+    world.git(&["commit", "-q", "--amend", "-m", "Work", "-m", "Countersign-Drafted: claude-code"]);
+    world.push_with(&by("ssh"), &["HEAD:refs/heads/lax-too"]).accepted();
+    world.push_with(&by("web"), &["HEAD:refs/heads/main"]).refused("unsealed-agent-commit");
+    // What it makes itself and the rule lists is its own.
+    world.git(&["checkout", "-q", "-B", "edit", "origin/main"]);
+    world.commit("c", "1", "Edit in the pages\n");
+    world.push_with(&by("web"), &["HEAD:refs/heads/main"]).accepted();
+}
+
 /// Real `git push --signed`, with a nonce of the server's.
 #[test]
 fn a_signed_push_says_who_pushes() {

@@ -389,14 +389,15 @@ impl<'a> Gatherer<'a> {
         self.examine_service_merges(new)
     }
 
-    /// Where a service that need not sign pushes, or a forge for somebody, what the ref gains step by step is the service's. What
-    /// it merges, others made.
+    /// Where a service that need not sign pushes, or a forge for somebody, what it brings and the ref gains step by step is the
+    /// service's. What it merges, others made; and what was here before, somebody else pushed, whatever moves a ref to it now.
     fn attribute_unsigned(&mut self, ends: Ends, new: &NewCommits) -> Result<(), Doubt> {
         let Some(service) = self.pushing_service else { return Ok(()) };
         for step in mainline(self.history, new, ends.tip, ends.old).map_err(unreadable)? {
             let Some(commit) = self.commits.get_mut(&step.commit) else { continue };
             let sealed = commit.seals.as_ref().is_ok_and(|seals| !seals.is_empty());
-            if !sealed && matches!(commit.signature, SignatureFact::None) {
+            let brought = self.objects.is_incoming(step.commit);
+            if brought && !sealed && matches!(commit.signature, SignatureFact::None) {
                 commit.unsigned_service = Some(service.id.clone());
             }
         }
