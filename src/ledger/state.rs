@@ -239,14 +239,13 @@ impl State {
         }
     }
 
-    /// The count of one submitter for the hour of `time`. What was only counted in an earlier hour stays until it is written.
+    /// The count of one submitter for the hour of `time`. What was only counted in an earlier hour stays until it is written. All
+    /// that the policy does not know (`account:`, `key:`) are one: keys are made at will.
     pub(super) fn refusals(&mut self, submitter: Option<&str>, time: Time) -> &mut Refused {
         let hour = hour_of(time);
-        let refused = self.refused.entry(submitter.unwrap_or_default().to_owned()).or_insert(Refused {
-            hour,
-            recorded: 0,
-            suppressed: 0,
-        });
+        let name = submitter.unwrap_or_default();
+        let name = name.split_once(':').map_or(name, |(kind, _)| kind);
+        let refused = self.refused.entry(name.to_owned()).or_insert(Refused { hour, recorded: 0, suppressed: 0 });
         if refused.hour < hour && refused.suppressed == 0 {
             *refused = Refused { hour, recorded: 0, suppressed: 0 };
         }

@@ -282,6 +282,25 @@ fn a_flood_of_refusals_is_counted() {
     assert_eq!(counted, [25]);
 }
 
+/// Keys are made at will, so those that nobody knows are one submitter; those that somebody has are told apart.
+#[test]
+fn a_flood_under_many_names_is_counted_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    let refused = |submitter: String| Attempt {
+        outcome: Outcome::Rejected,
+        submitter: Some(submitter),
+        ..attempt(START, Vec::new())
+    };
+    for number in 0..limits_per_hour() + 25 {
+        ledger.decide(refused(format!("key:SHA256:{number}")), &refs).unwrap();
+    }
+    assert_eq!(ledger.state().unwrap().size(), 1 + limits_per_hour());
+    ledger.decide(refused("alice".to_owned()), &refs).unwrap();
+    ledger.decide(refused("account:mallory".to_owned()), &refs).unwrap();
+    assert_eq!(ledger.state().unwrap().size(), 3 + limits_per_hour());
+}
+
 fn limits_per_hour() -> u64 {
     crate::limits::REFUSED_PER_HOUR
 }

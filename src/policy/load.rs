@@ -263,14 +263,19 @@ fn check_satisfiable(rules: &[Rule], registry: &Registry, problems: &mut Problem
 /// Approvals count for nothing where what they are about is not known, or can be forced away.
 fn check_approvals(rules: &[Rule], problems: &mut Problems) {
     for rule in rules.iter().filter(|rule| rule.mode != Mode::Off) {
+        let keeps = |other: &Rule| other.force_push == Permission::Deny;
+        let can_be_forced = rule.force_push == Permission::Allow && !rule.is_backed(rules, keeps);
+        if rule.is_path_rule() && rule.submitters.is_some() && can_be_forced {
+            let message = "a force-push may take its paths back to an older state, and nobody asks who pushes then";
+            problems.warn(&rule.at, message, "add a rule for these refs with force-push = \"deny\"");
+        }
         let Some(approvals) = &rule.approvals else { continue };
         let knows = |other: &Rule| other.identity != Identity::None;
         if approvals.whose == Whose::Agents && rule.identity == Identity::None && !rule.is_backed(rules, knows) {
             let message = "approvals are asked for agents' work, and no rule asks who made a commit";
             problems.error(&rule.at, message, "add identity = \"agents\" to the rule, or say for = \"everyone\"");
         }
-        let keeps = |other: &Rule| other.force_push == Permission::Deny;
-        if rule.force_push == Permission::Allow && !rule.is_backed(rules, keeps) {
+        if can_be_forced {
             let message = "approvals are asked for, but a force-push may drop what was approved";
             if rule.is_path_rule() {
                 problems.warn(&rule.at, message, "add a rule for these refs with force-push = \"deny\"");

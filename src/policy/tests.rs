@@ -248,6 +248,10 @@ fn a_rule_for_submitters_can_be_satisfied() {
         (rule("[]"), "nobody in `submitters` has an account or a key"),
         (rule("[\"nobody\"]"), "`nobody` is no principal, tool or group"),
         (format!("[groups]\npeople = [\"bob\"]\n{}", rule("[\"people\"]")), "something is named so too"),
+        (
+            rule("[\"bob\"]") + "paths = [\"ci/**\"]\n",
+            "a force-push may take its paths back to an older state, and nobody asks who pushes then",
+        ),
     ] {
         let said = problems(&format!("{bob}{more}"));
         assert!(said.iter().any(|line| line.contains(expected)), "{more}: {said:?}");

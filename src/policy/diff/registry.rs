@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Comparison, Direction};
-use crate::policy::{Date, Policy, Principal};
+use crate::policy::{Date, Kind, Policy, Principal, Rule, Whose};
 
 impl Comparison<'_> {
     /// Compares principals, and what became of keys.
@@ -28,8 +28,13 @@ impl Comparison<'_> {
         for principal in old.principals() {
             if new.principal(&principal.id).is_none_or(|after| after.kind != principal.kind) {
                 // The addresses of a person who is gone no longer keep anybody from approving.
-                let direction = if principal.emails.is_empty() { Direction::Stricter } else { Direction::Weaker };
-                self.add(direction, about(principal), format!("it is gone, with {}", keys(principal.keys.len())));
+                let (direction, why) = match principal.kind {
+                    Kind::Service => self.without_service(),
+                    _ if principal.emails.is_empty() => (Direction::Stricter, ""),
+                    _ => (Direction::Weaker, ""),
+                };
+                let message = format!("it is gone, with {}{why}", keys(principal.keys.len()));
+                self.add(direction, about(principal), message);
             }
         }
         self.became_of_keys(old, new);
@@ -45,7 +50,9 @@ impl Comparison<'_> {
             self.add(Direction::Weaker, name.clone(), format!("the key {key} is new"));
         }
         for key in before.difference(&after) {
-            self.add(Direction::Stricter, name.clone(), format!("the key {key} is gone"));
+            let (direction, why) =
+                if new.kind == Kind::Service { self.without_service() } else { (Direction::Stricter, "") };
+            self.add(direction, name.clone(), format!("the key {key} is gone{why}"));
         }
         for account in new.accounts.iter().filter(|account| !old.accounts.contains(account)) {
             self.add(Direction::Weaker, name.clone(), format!("the account {account} is new"));
@@ -55,7 +62,8 @@ impl Comparison<'_> {
         }
         if old.unsigned != new.unsigned {
             let message = format!("unsigned {} -> {}", old.unsigned, new.unsigned);
-            self.add(Direction::of(old.unsigned, false), name.clone(), message);
+            let (direction, why) = if new.unsigned { (Direction::Weaker, "") } else { self.without_service() };
+            self.add(direction, name.clone(), message + why);
         }
         if old.owner != new.owner {
             let owner = |principal: &Principal| principal.owner.as_ref().map_or(String::new(), ToString::to_string);
@@ -92,6 +100,17 @@ impl Comparison<'_> {
             };
             let message = format!("review-by {} -> {}", text(old.review_by), text(new.review_by));
             self.add(Direction::of(earlier, false), name, message);
+        }
+    }
+
+    /// What it means that commits are no longer known to be a service's. All that a service makes needs approvals that are asked for
+    /// agents' work; what is nobody's needs them only where it shows an agent.
+    fn without_service(&self) -> (Direction, &'static str) {
+        let asks = |rule: &Rule| rule.approvals.as_ref().is_some_and(|asked| asked.whose == Whose::Agents);
+        if self.old.rules().iter().any(asks) {
+            (Direction::Weaker, ": what it made needed approvals, and is nobody's now")
+        } else {
+            (Direction::Stricter, "")
         }
     }
 

@@ -228,6 +228,45 @@ fn who_is_registered_counts() {
     }
 }
 
+/// All that a service makes needs the approvals that are asked for agents' work; what is nobody's needs them where it shows an agent.
+#[test]
+fn a_service_that_is_no_longer_one_escapes_approvals() {
+    let approvals = format!(
+        "{MAIN}identity = \"agents\"\nforce-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfrom = [\"staff\"]\n"
+    );
+    let unsigned = registry().replace("[services.forge]\n", "[services.forge]\nunsigned = true\n");
+    let gone = |text: &str| text.replace(&format!("[services.forge]\nowner = \"bob\"\nkeys = [\"{}\"]\n", key(4)), "");
+    let keyless =
+        registry().replace(&format!("keys = [\"{}\"]\n[groups]", key(4)), "keys = []\nunsigned = true\n[groups]");
+    for (old, new, about) in [
+        (unsigned.clone(), registry(), "unsigned true -> false"),
+        (registry(), gone(&registry()), "it is gone, with one key"),
+        (unsigned, keyless, "the key SHA256:"),
+    ] {
+        let (asked, found) = (format!("{old}{approvals}"), format!("{new}{approvals}"));
+        for (lines, direction) in [(lines(&asked, &found), "weaker"), (lines(&old, &new), "stricter")] {
+            let line = lines.iter().find(|line| line.contains(about)).unwrap();
+            assert!(line.starts_with(&format!("{direction} service \"forge\"")), "{lines:?}");
+        }
+    }
+}
+
+/// What refs hold that come under a rule counts as judged by it, so whoever could put it there need not be asked.
+#[test]
+fn a_rule_about_who_pushes_vouches_too() {
+    let ci = |refs: &str| {
+        format!(
+            "{}[paths]\nci = [\"ci/**\"]\n[[rule]]\nname = \"ci\"\nrefs = [{refs}]\npaths = [\"ci\"]\nsubmitters = [\"bob\"]\n",
+            registry()
+        )
+    };
+    let found = lines(&ci("\"refs/heads/main\""), &ci("\"refs/heads/main\", \"refs/heads/wip/**\""));
+    assert!(
+        found.iter().any(|line| line.starts_with("weaker rule \"ci\": \"refs/heads/wip/**\" comes over")),
+        "{found:?}"
+    );
+}
+
 /// One rule, from few words, so that they meet.
 fn rule() -> impl Strategy<Value = String> {
     let refs = prop::sample::subsequence(
