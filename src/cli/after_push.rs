@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::chain::{self, Chained};
 use super::deadline::{self, Over};
 use super::gather::StoredRefs;
-use super::hook::{chain, with_causes};
+use super::hook::with_causes;
 use super::policy_source::{PolicyArg, PolicyReader};
 use super::prune::prune;
 use super::push::Push;
@@ -51,12 +52,15 @@ const SECONDS: u64 = 30;
 
 /// Git has moved the refs; nothing said here changes that. A ledger that fails is told, and the next push settles the decision.
 pub(super) fn post_receive(hook: PostReceive) -> Result {
+    chain::expect(hook.chain.as_ref());
     deadline::start(SECONDS, Over::Pass);
     let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
+    let chained = Chained { hook: hook.chain, arguments: Vec::new(), input: Some(input) };
+    chain::ready(&chained);
     if let Err(failure) = settle(&hook.ledger, push) {
         say(&format!("warning: {}", failure.message));
     }
-    chain(hook.chain, &[], Some(&input))
+    chained.run()
 }
 
 fn settle(directory: &Path, push: Push) -> Result<()> {
@@ -96,10 +100,14 @@ struct Line {
 
 /// Git runs this for every transaction on refs, several times each (githooks(5)).
 pub(super) fn reference_transaction(hook: ReferenceTransaction) -> Result {
+    chain::expect(hook.chain.as_ref());
     deadline::start(SECONDS, if hook.state == "prepared" { Over::Refuse } else { Over::Pass });
     let mut input = Vec::new();
     let cap = u64::try_from(limits::REF_UPDATES).unwrap_or(u64::MAX).saturating_mul(4096);
     std::io::stdin().lock().take(cap).read_to_end(&mut input).map_err(Failure::new)?;
+    let arguments = vec![hook.state.clone().into()];
+    let chained = Chained { hook: hook.chain.clone(), arguments, input: Some(input.clone()) };
+    chain::ready(&chained);
     let mut lines: Vec<Line> = input.split(|byte| *byte == b'\n').filter_map(line).collect();
     if !lines.is_empty() {
         let (_, refs) = open(&lines)?;
@@ -121,7 +129,7 @@ pub(super) fn reference_transaction(hook: ReferenceTransaction) -> Result {
         _ => Exit::Accepted,
     };
     match verdict {
-        Exit::Accepted => chain(hook.chain, &[hook.state.into()], Some(&input)),
+        Exit::Accepted => chained.run(),
         refused => Ok(refused),
     }
 }
@@ -141,6 +149,7 @@ fn prepared(hook: &ReferenceTransaction, lines: &[Line]) -> Result {
     let (dir, refs) = open(lines)?;
     let policy = load(hook, &dir, &refs, lines)?;
     if policy.out_of_band() == OutOfBand::Record {
+        deadline::when_over(Over::Pass);
         return Ok(Exit::Accepted);
     }
     let ledger = Ledger::open(&hook.ledger).map_err(|error| ledger_failure(&error))?;

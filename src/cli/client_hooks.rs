@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
+use super::chain;
 use super::check::judge_locally;
 use super::desk::{Agent, Desk, desk};
-use super::hook::{chain, exit_of};
+use super::hook::exit_of;
 use super::install;
 use super::local::{Local, TrackedRefs, config, git, settings, tracked_commit};
 use super::push::{Push, RefUpdate};
@@ -116,7 +117,7 @@ pub(super) fn post_commit(hook: PostCommit) -> Result {
     if let Err(failure) = done {
         tell(&failure);
     }
-    chain(hook.chained.runnable(), &[], None)
+    chain::Chained { hook: hook.chained.runnable(), ..Default::default() }.run()
 }
 
 /// Tells a person who changed an agent's commit how it can still reach the server.

@@ -1,11 +1,11 @@
 //! Time: a decision that takes too long refuses the push and says how far it came. A slow disk or a huge push never hangs a
 //! server, whose own limits might end the hook in another way than by refusing.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::say;
+use super::{chain, say};
 
 /// What a hook is doing.
 #[derive(Clone, Copy)]
@@ -20,6 +20,7 @@ const WORDS: [&str; 4] =
     ["reading the push", "opening the repository and its ledger", "looking at the commits", "recording the decision"];
 
 static STAGE: AtomicUsize = AtomicUsize::new(0);
+static REFUSES: AtomicBool = AtomicBool::new(true);
 static EXAMINED: AtomicUsize = AtomicUsize::new(0);
 
 /// Says what is done from here on.
@@ -47,28 +48,33 @@ pub(super) enum Over {
     Pass,
 }
 
+/// Says what happens when the time is over, now that it is known.
+pub(super) fn when_over(over: Over) {
+    REFUSES.store(matches!(over, Over::Refuse), Ordering::Relaxed);
+}
+
 /// Time for the last words, which a pusher that reads nothing may hold up.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Ends this process after `seconds`, unless it has ended or become another program by then.
 pub(super) fn start(seconds: u64, over: Over) {
+    when_over(over);
     let watch = move || {
         std::thread::sleep(Duration::from_secs(seconds));
         let (done, told) = mpsc::channel();
+        if !REFUSES.load(Ordering::Relaxed) {
+            #[allow(clippy::exit)]
+            std::process::exit(chain::pass().into());
+        }
         let tell = std::thread::Builder::new().spawn(move || {
-            if matches!(over, Over::Refuse) {
-                tell(seconds);
-            }
+            tell(seconds);
             let _ = done.send(());
         });
         if tell.is_ok() {
             let _ = told.recv_timeout(LAST_WORDS);
         }
         #[allow(clippy::exit)]
-        std::process::exit(match over {
-            Over::Refuse => 2,
-            Over::Pass => 0,
-        });
+        std::process::exit(2);
     };
     // Where no thread can be started the server's own limits are left.
     let _ = std::thread::Builder::new().spawn(watch);

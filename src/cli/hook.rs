@@ -1,14 +1,12 @@
 //! The hooks. What an admin decided stands in the shim that calls this.
 
 use std::ffi::OsString;
-use std::io::{Seek as _, Write as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
 
 use clap::{Args, Subcommand};
 
 use super::after_push::{self, PostReceive, ReferenceTransaction};
+use super::chain::{self, Chained};
 use super::client_hooks::{self, CommitMsg, PostCommit, PrePush};
 use super::deadline::{self, Over, Stage, reached};
 use super::engine::{EngineError, NoMemory, Scene, Settings, judge};
@@ -124,7 +122,21 @@ impl Server {
 
     /// Whether it serves many repositories, also those that are made later.
     pub(super) fn makes_ledgers(&self) -> bool {
-        self.below.is_some()
+        self.below.is_some() || !self.naming_variables().is_empty()
+    }
+
+    /// What the gate calls the repository at a path; `None` where it is known at a push only.
+    pub(super) fn name_of(&self, path: &Path) -> Option<RepositoryName> {
+        let below = || default_name(&self.below.as_ref()?.canonicalize().ok()?, path);
+        self.repository.clone().or_else(below)
+    }
+
+    /// Where the server says at each push what the repository is called, because the admin did not.
+    pub(super) fn naming_variables(&self) -> &'static [&'static str] {
+        match (&self.repository, self.submitter) {
+            (None, Some(adapter)) => adapter.repository_variables(),
+            _ => &[],
+        }
     }
 
     pub(super) fn names_submitter(&self) -> bool {
@@ -166,6 +178,10 @@ fn begin(server: &Server) {
     let adapter = server.submitter.unwrap_or(Adapter::None);
     prefix_lines(adapter.line_prefix());
     let over = if server.observe { Over::Pass } else { Over::Refuse };
+    if server.observe {
+        observing();
+    }
+    chain::expect(server.chain.as_ref());
     reached(Stage::Reading);
     deadline::start(server.deadline.unwrap_or(adapter.deadline()), over);
 }
@@ -174,11 +190,17 @@ fn pre_receive(server: Server) -> Result {
     begin(&server);
     let (push, input) = match Push::read(&mut std::io::stdin().lock()) {
         Ok(read) => read,
-        Err(_) if server.observe => return Ok(Exit::Accepted),
+        Err(_) if server.observe => return Ok(if chain::pass() == 0 { Exit::Accepted } else { Exit::Undecided }),
         Err(error) => return Err(Failure::new(error)),
     };
-    match decide(&server, &push)? {
-        Exit::Accepted => chain(server.chain, &[], Some(&input)),
+    decide_before(Chained { hook: server.chain.clone(), arguments: Vec::new(), input: Some(input) }, &server, &push)
+}
+
+/// Decides, and lets the hook before ours decide what we accept.
+fn decide_before(chained: Chained, server: &Server, push: &Push) -> Result {
+    chain::ready(&chained);
+    match decide(server, push)? {
+        Exit::Accepted => chained.run(),
         refused => Ok(refused),
     }
 }
@@ -189,10 +211,8 @@ fn one_update(update: Update) -> Result {
     use std::os::unix::ffi::OsStrExt as _;
     let push =
         Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes()).map_err(Failure::new)?;
-    match decide(&update.server, &push)? {
-        Exit::Accepted => chain(update.server.chain, &[update.name, update.old, update.new], None),
-        refused => Ok(refused),
-    }
+    let arguments = vec![update.name, update.old, update.new];
+    decide_before(Chained { hook: update.server.chain.clone(), arguments, input: None }, &update.server, &push)
 }
 
 /// Decides and records. A gate that only observes accepts whatever happens, and says nothing.
@@ -200,7 +220,6 @@ fn decide(server: &Server, push: &Push) -> Result {
     if !server.observe {
         return enforce(server, push);
     }
-    observing();
     // What could not even be recorded is nobody's fault who pushes.
     let _ = enforce(server, push);
     Ok(Exit::Accepted)
@@ -232,7 +251,7 @@ fn enforce(server: &Server, push: &Push) -> Result {
     // A canary is decided like any push; what becomes of it is nothing that the real ledger should hold.
     let is_canary = dir.git_dir.join(CANARY).exists();
     let ledger = server.ledger.clone().map(|own| if is_canary { dir.git_dir.join(LEDGER) } else { own });
-    if let (Some(directory), Some(name), true) = (&ledger, &repository, server.below.is_some()) {
+    if let (Some(directory), Some(name), true) = (&ledger, &repository, server.makes_ledgers()) {
         Recorder::begin(directory, &refs, name)?;
     }
     let recorder = ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
@@ -285,16 +304,26 @@ fn name(server: &Server, dir: &GitDir) -> Result<Option<RepositoryName>> {
     if let Some(root) = &server.below {
         let cannot = |error: std::io::Error| Failure::new(format!("cannot tell where the repository lies: {error}"));
         let (root, own) = (root.canonicalize().map_err(cannot)?, dir.git_dir.canonicalize().map_err(cannot)?);
-        let name = default_name(&root, &own);
         let none = || Failure::new(format!("{} gives the repository no name", own.display())).hint(hint);
-        return name.map(Some).ok_or_else(none);
+        let name = default_name(&root, &own).ok_or_else(none)?;
+        // Names fold case, and a repository of the plain name is who has it: else whoever makes another shares its seals.
+        for plain in [format!("{name}.git"), name.to_string()] {
+            if root.join(&plain).canonicalize().is_ok_and(|plain| plain != own) {
+                let both = format!("{} would be called {name}, which {plain} is", own.display());
+                return Err(Failure::new(both).hint("an admin can rename one of the two repositories"));
+            }
+        }
+        return Ok(Some(name));
     }
-    if server.repository.is_none() && server.submitter == Some(Adapter::Ghes) {
-        // GitHub does not tell names apart by case.
-        let named = std::env::var_os("GITHUB_REPO_NAME").and_then(|name| default_name(Path::new(""), Path::new(&name)));
-        return named.map(Some).ok_or_else(|| Failure::new("GITHUB_REPO_NAME does not name the repository").hint(hint));
+    let variables = server.naming_variables();
+    if variables.is_empty() {
+        return Ok(server.repository.clone());
     }
-    Ok(server.repository.clone())
+    let set = |name: &&str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let parts: Option<PathBuf> = variables.iter().map(set).collect();
+    let named = parts.and_then(|parts| default_name(Path::new(""), &parts));
+    let none = || Failure::new(format!("{} does not name the repository", variables.join("/"))).hint(hint);
+    named.map(Some).ok_or_else(none)
 }
 
 /// Tells the pusher.
@@ -344,21 +373,4 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> Failure {
         source = cause.source();
     }
     Failure::new(message)
-}
-
-/// Becomes the hook that was there before ours, with the input that git gave us. No child process: this one is replaced.
-pub(super) fn chain(hook: Option<PathBuf>, arguments: &[OsString], input: Option<&[u8]>) -> Result {
-    let Some(hook) = hook else { return Ok(Exit::Accepted) };
-    let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot run the chained hook {}: {error}", hook.display()))
-            .hint("make it executable, or remove it with: countersign uninstall --server REPO.git")
-    };
-    let mut process = Process::new(&hook);
-    process.args(arguments);
-    if let Some(input) = input {
-        let mut file = tempfile::tempfile().map_err(failed)?;
-        file.write_all(input).and_then(|()| file.rewind()).map_err(failed)?;
-        process.stdin(Stdio::from(file));
-    }
-    Err(failed(process.exec()))
 }

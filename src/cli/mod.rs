@@ -6,6 +6,7 @@
 mod after_push;
 mod agent;
 mod approve;
+mod chain;
 mod check;
 mod client_hooks;
 mod deadline;
@@ -28,6 +29,7 @@ mod policy_source;
 mod prune;
 mod push;
 mod recording;
+mod runner;
 mod sealing;
 mod show;
 mod sign;
@@ -121,7 +123,7 @@ pub fn run() -> ExitCode {
         ));
         let observing = OBSERVING.load(std::sync::atomic::Ordering::Relaxed);
         #[allow(clippy::exit)]
-        std::process::exit(if observing { 0 } else { 2 });
+        std::process::exit(if observing { chain::pass().into() } else { 2 });
     }));
     let arguments = match Arguments::try_parse_from(words(std::env::args_os().collect())) {
         Ok(arguments) => arguments,

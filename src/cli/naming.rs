@@ -19,6 +19,15 @@ pub(super) fn default_name(root: &Path, path: &Path) -> Option<RepositoryName> {
     RepositoryName::parse(&name)
 }
 
+/// What to call a repository that its server keeps under a number or a hash: the end of its file's name, which tells them apart.
+pub(super) fn hashed_name(path: &Path) -> Option<RepositoryName> {
+    const LONGEST: usize = 64;
+    let name = path.file_name()?.as_bytes();
+    let name = name.strip_suffix(b".git").unwrap_or(name);
+    let end = name.get(name.len().saturating_sub(LONGEST)..)?;
+    default_name(Path::new(""), Path::new(std::ffi::OsStr::from_bytes(end)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +45,14 @@ mod tests {
         ] {
             let found = default_name(Path::new("/srv/git"), Path::new(path));
             assert_eq!(found.as_ref().map(RepositoryName::as_str), name, "{path}");
+        }
+        let hash = "6b".repeat(32);
+        for (path, name) in [
+            (format!("/srv/@hashed/6b/6b/{hash}.git"), hash.clone()),
+            (format!("/srv/@hashed/6b/6b/{hash}.wiki.git"), format!("{}.wiki", &hash[5..])),
+            ("/srv/repositories/17".to_owned(), "17".to_owned()),
+        ] {
+            assert_eq!(hashed_name(Path::new(&path)).unwrap().as_str(), name, "{path}");
         }
         let long = format!("/srv/git/{}.git", "a".repeat(65));
         assert_eq!(default_name(Path::new("/srv/git"), Path::new(&long)), None);

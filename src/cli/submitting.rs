@@ -51,15 +51,16 @@ fn by_session() -> Result<Submitter, String> {
         return Err("neither SSH_USER_AUTH nor COUNTERSIGN_USER is set".to_owned());
     }
     let set_by_sshd = session_environment()?;
+    let given = |name: &str| {
+        let values = set_by_sshd
+            .split(|byte| *byte == 0)
+            .filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+        values.filter(|value| !value.is_empty()).map(<[u8]>::to_vec).next()
+    };
+    // A forced command may set the account on the way; nothing but sshd knows the key.
     for (name, value) in SESSION.iter().zip([&auth, &user]) {
-        let given = set_by_sshd.split(|byte| *byte == 0).find_map(|pair| {
-            pair.strip_prefix(name.as_bytes())
-                .and_then(|rest| rest.strip_prefix(b"="))
-                .filter(|value| !value.is_empty())
-        });
-        // A forced command may set the account on the way; nothing but sshd knows the key.
-        let forced = *name == "COUNTERSIGN_USER" && given.is_none();
-        if given != value.as_deref() && !forced {
+        let set = given(name);
+        if set != *value && !(*name == "COUNTERSIGN_USER" && set.is_none()) {
             return Err(format!("{name} is not as the ssh session set it"));
         }
     }
@@ -141,15 +142,19 @@ impl Process {
 
 /// The environment that sshd gave to the session that this process is part of.
 fn session_environment() -> Result<Vec<u8>, String> {
-    let mut child = std::process::id();
+    let own = std::process::id();
+    let hidden = || "the system does not show whose session this is: the hook needs /proc, without hidepid".to_owned();
+    let mut child = Process::read(own).ok_or_else(hidden)?;
     for _ in 0..GENERATIONS {
-        let parent = Process::read(child).map(|process| process.parent).and_then(Process::read);
-        let Some(parent) = parent else { break };
+        if child.parent == 0 {
+            break;
+        }
+        let parent = Process::read(child.parent).ok_or_else(hidden)?;
         if parent.is_sshd() {
-            return std::fs::read(format!("/proc/{child}/environ"))
+            return std::fs::read(format!("/proc/{}/environ", child.id))
                 .map_err(|error| format!("the ssh session cannot be looked at: {}", error.kind()));
         }
-        child = parent.id;
+        child = parent;
     }
     Err("no ssh session pushes; SSH_USER_AUTH and COUNTERSIGN_USER count in one only".to_owned())
 }

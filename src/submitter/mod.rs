@@ -20,7 +20,8 @@ pub enum Adapter {
     Http,
     /// gitolite: `GL_USER`.
     Gitolite,
-    /// GitLab: `GL_USERNAME`, and `GL_PROTOCOL`, which is `web` for what is done in its pages.
+    /// GitLab: `GL_USERNAME`, and `GL_PROTOCOL`, which is `web` for what is done in its pages. A push with a deploy key carries the
+    /// name of whoever made the key, and nothing that tells it from one of theirs.
     Gitlab,
     /// Gitea and Forgejo: `GITEA_PUSHER_NAME`, and `SSH_ORIGINAL_COMMAND`, which is `gitea-internal` for what is done in pages.
     Gitea,
@@ -86,20 +87,28 @@ impl Adapter {
         }
     }
 
+    /// The variables that say what the repository is called, part by part, for servers that keep it under another name.
+    pub const fn repository_variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Gitlab => &["GL_PROJECT_PATH"],
+            Self::Ghes => &["GITHUB_REPO_NAME"],
+            Self::Bitbucket => &["BB_PROJECT_KEY", "BB_REPO_SLUG"],
+            _ => &[],
+        }
+    }
+
     /// The submitter as the variables of this kind of server name it. `None` for kinds that ask for proof instead of a name.
     pub fn named(self, variable: &dyn Fn(&'static str) -> Option<Vec<u8>>) -> Option<Submitter> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let is = |name, value: &[u8]| set(name).is_some_and(|own| own == value);
+        if self == Self::Gitea && set("GITEA_DEPLOY_KEY_ID").is_some_and(|id| id != b"0") {
+            return Some(Submitter::Unknown("a deploy key pushes, which is no account's".to_owned()));
+        }
         let (name, via) = match self {
             Self::Http => ("REMOTE_USER", Via::Push),
             Self::Gitolite => ("GL_USER", Via::Push),
             Self::Gitlab => ("GL_USERNAME", Via::of_forge(is("GL_PROTOCOL", b"web"))),
-            Self::Gitea => {
-                if set("GITEA_DEPLOY_KEY_ID").is_some_and(|id| id != b"0") {
-                    return Some(Submitter::Unknown("a deploy key pushes, which is no account's".to_owned()));
-                }
-                ("GITEA_PUSHER_NAME", Via::of_forge(is("SSH_ORIGINAL_COMMAND", b"gitea-internal")))
-            }
+            Self::Gitea => ("GITEA_PUSHER_NAME", Via::of_forge(is("SSH_ORIGINAL_COMMAND", b"gitea-internal"))),
             Self::Ghes => ("GITHUB_USER_LOGIN", Via::of_forge(set("GITHUB_VIA").is_some())),
             Self::Bitbucket => {
                 let trigger = set("BB_HOOK_TRIGGER_ID");

@@ -151,6 +151,90 @@ fn what_the_gate_rests_on_is_looked_at() {
     assert_eq!(code, Some(1), "{said}");
 }
 
+/// Root can read and run everything; whom git runs as cannot, and git passes over a hook that it may not run.
+#[test]
+fn what_only_root_may_do_is_found() {
+    if !rustix::process::geteuid().is_root() {
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root");
+        #[allow(clippy::print_stderr)]
+        {
+            eprintln!("skipped: only root can give a repository to another user");
+        }
+        return;
+    }
+    let world = World::new(AGENTS_EVERYWHERE);
+    // The place of the tests may be closed to others; what is installed lies where it says.
+    let program = world.path("bin/countersign");
+    std::fs::create_dir(world.path("bin")).unwrap();
+    std::fs::copy(crate::world::binary(), &program).unwrap();
+    set_mode(&world.path(""), 0o755);
+    let owner = "65534:65534";
+    let own = |path: &Path| {
+        assert!(world.command("chown", path).args(["-R", owner, "."]).status().unwrap().success());
+    };
+    own(&world.server());
+    // The place beside the repository is where the canary goes.
+    let server = world.server().display().to_string();
+    let (policy, hook) = (world.policy_path().display().to_string(), world.server().join("hooks/pre-receive"));
+    std::fs::remove_file(&hook).unwrap();
+    let run = |words: &[&str]| {
+        let mut command = world.command(program.to_str().unwrap(), &world.path(""));
+        command.args(words);
+        let output = world.run(command, None);
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let install = ["install", "--server", &server, "--policy", &policy];
+    let doctor = ["doctor", "--server", &server];
+    let refused = |because: &str| {
+        let (code, said) = run(&install);
+        assert!(code == Some(2) && said.contains(because), "{said}");
+        assert!(!hook.exists(), "nothing is half installed");
+    };
+    set_mode(&world.path("bin"), 0o700);
+    refused("may not run");
+    set_mode(&world.path("bin"), 0o755);
+    set_mode(&world.policy_path(), 0o600);
+    refused("may not read the policy");
+    set_mode(&world.policy_path(), 0o644);
+    let (code, said) = run(&install);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(&doctor);
+    assert!(code == Some(0) && said.contains("was refused"), "{said}");
+
+    let expect = |check: &str| {
+        let (code, said) = run(&doctor);
+        assert!(code == Some(1) && said.contains(&format!("error: [{check}]")), "{check}: {said}");
+    };
+    set_mode(&hook, 0o700);
+    std::os::unix::fs::chown(&hook, Some(0), Some(0)).unwrap();
+    expect("not-executable");
+    set_mode(&hook, 0o755);
+    set_mode(&world.path("bin"), 0o700);
+    expect("no-program");
+    set_mode(&world.path("bin"), 0o755);
+    set_mode(&world.policy_path(), 0o600);
+    expect("unreadable-policy");
+    set_mode(&world.policy_path(), 0o644);
+    std::os::unix::fs::chown(world.ledger(), Some(0), Some(0)).unwrap();
+    expect("ledger");
+    std::os::unix::fs::chown(world.ledger(), Some(65534), Some(65534)).unwrap();
+    assert_eq!(run(&doctor).0, Some(0));
+}
+
+#[test]
+fn two_of_one_name_are_told() {
+    let world = installed(AGENTS_EVERYWHERE);
+    let copy = world.path("copy.git");
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "copy.git"]);
+    let (server, copy) = (world.server().display().to_string(), copy.display().to_string());
+    let policy = world.policy_path().display().to_string();
+    assert!(world.countersign(&["install", "--server", &copy, "--policy", &policy]).status.success());
+    let output = world.countersign(&["doctor", "--server", &server, &copy]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("warning: [same-name]"), "{said}");
+    assert!(said.contains("both called acme/payments"), "{said}");
+}
+
 #[test]
 fn an_old_git_is_told() {
     let world = installed(AGENTS_EVERYWHERE);

@@ -355,4 +355,26 @@ fn a_decision_has_a_deadline() {
     );
     world.install_hook("pre-receive", "--deadline 1 --observe");
     world.push(&["HEAD:refs/heads/main"]).accepted();
+    // What was there before decides for itself, also where ours observes and comes to no end.
+    let before = world.path("before");
+    world.write_executable(&before, "#!/bin/sh\nread old new name\necho theirs saw $name >&2\nexit 1\n");
+    world.install_hook("pre-receive", &format!("--deadline 1 --observe --chain {}", before.display()));
+    let pushed = world.push(&["HEAD:refs/heads/next"]);
+    assert!(!pushed.ok && pushed.said.contains("theirs saw refs/heads/next"), "{}", pushed.said);
+}
+
+/// Rules that only observe refuse nothing, however long a decision takes.
+#[test]
+fn a_deadline_refuses_nothing_where_rules_only_observe() {
+    let rules = AGENTS_EVERYWHERE.replace("identity", "mode = \"observe\"\nidentity");
+    let world = World::new(&rules);
+    let baseline = world.path("baseline");
+    assert!(world.command("mkfifo", &world.path("")).arg(&baseline).status().unwrap().success());
+    let hangs = format!("--deadline 1 --baseline {}", baseline.display());
+    world.install_hook("pre-receive", &hangs);
+    world.commit("a", "1", "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    world.set_policy(&format!("{}{AGENTS_EVERYWHERE}", registry()));
+    world.commit("a", "2", "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n");
+    world.push(&["HEAD:refs/heads/main"]).refused("limit-exceeded");
 }

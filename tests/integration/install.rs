@@ -252,22 +252,33 @@ fn nothing_is_written_below_a_directory_where_one_repository_cannot_be_protected
     assert!(String::from_utf8_lossy(&output.stderr).contains("none lies below it"));
 }
 
-/// GitLab keeps repositories under hashes, and runs what lies in custom_hooks.
+/// GitLab keeps repositories under hashes, says at each push what they are called, and runs what lies in custom_hooks.
 #[test]
 fn gitlab_runs_custom_hooks() {
-    let world = root(&["@hashed/6b/86/6b86b273.git"]);
-    let path = "@hashed/6b/86/6b86b273.git";
-    let server = world.path("root").join(path);
-    world.git_in(&server, &["config", "gitlab.fullpath", "acme/payments"]);
+    let hashes = ["6b".repeat(32), "d4".repeat(32)];
+    let path = |hash: &String| format!("@hashed/{}/{}/{hash}.git", &hash[..2], &hash[2..4]);
+    let paths = [path(&hashes[0]), path(&hashes[1]), path(&hashes[0]).replace(".git", ".wiki.git")];
+    let world = root(&[&paths[0], &paths[1], &paths[2]]);
     // Gitaly sends git to a hook of its own, which runs the repository's.
     let gitaly = "#!/bin/sh\ntest -x custom_hooks/pre-receive || exit 0\nexec custom_hooks/pre-receive\n";
     world.write_executable(&world.path("gitaly/pre-receive"), gitaly);
-    world.git_in(&server, &["config", "core.hooksPath", world.path("gitaly").to_str().unwrap()]);
+    for path in &paths {
+        let gitaly = world.path("gitaly").display().to_string();
+        world.git_in(&world.path("root").join(path), &["config", "core.hooksPath", &gitaly]);
+    }
+    let server = world.path("root").join(&paths[0]);
     world.write_executable(&server.join("custom_hooks/pre-receive"), "#!/bin/sh\necho theirs ran >&2\n");
-    let (ok, said) = install_root(&world, &["--submitter", "gitlab"]);
-    assert!(ok && said.contains("custom_hooks/pre-receive"), "{said}");
+    for said in ["custom_hooks/pre-receive", "nothing changed"] {
+        let (ok, text) = install_root(&world, &["--submitter", "gitlab"]);
+        assert!(ok && text.contains(said), "{text}");
+    }
+    let push = |path: &str, project: &str| {
+        world.git(&["remote", "set-url", "origin", world.path(&format!("root/{path}")).to_str().unwrap()]);
+        let variables = [("GL_USERNAME", "alice"), ("GL_PROTOCOL", "ssh"), ("GL_PROJECT_PATH", project)];
+        world.push_with(&variables, &["HEAD:refs/heads/main"])
+    };
     world.commit("a", "1", MARKED);
-    let pushed = push_to(&world, path, "refs/heads/main");
+    let pushed = push(&paths[0], "Acme/Payments");
     pushed.refused("unsealed-agent-commit");
     let own = |line: &&str| line.contains("error: ") || line.contains("hint: ");
     let lines: Vec<&str> = pushed.said.lines().filter(|line| line.starts_with("remote: ")).filter(own).collect();
@@ -276,10 +287,83 @@ fn gitlab_runs_custom_hooks() {
     let doctor = world.countersign(&["doctor", "--server", &root]);
     assert!(doctor.status.success() && String::from_utf8_lossy(&doctor.stdout).contains("was refused"), "{doctor:?}");
     world.seal_head(CLAUDE);
-    let pushed = push_to(&world, path, "refs/heads/main");
+    let nameless = push(&paths[0], "");
+    assert!(
+        !nameless.ok && nameless.said.contains("GL_PROJECT_PATH does not name the repository"),
+        "{}",
+        nameless.said
+    );
+    let pushed = push(&paths[0], "Acme/Payments");
     assert!(pushed.ok && pushed.said.contains("theirs ran"), "{}", pushed.said);
+    push(&paths[1], "acme/ledger").refused("bad-seal");
+    push(&paths[2], "acme/payments.wiki").refused("bad-seal");
     let shown = world.countersign(&["log", "show", "--server", server.to_str().unwrap()]);
     assert!(String::from_utf8_lossy(&shown.stdout).contains("1 of claude-code"), "{shown:?}");
+    // One name for all of them would be another's for all but one.
+    world.set_policy(&format!("{}{AGENTS_EVERYWHERE}", registry()));
+    let (ok, said) = install_root(&world, &["--submitter", "gitlab"]);
+    assert!(!ok && said.contains("the policy is for one repository, acme/payments"), "{said}");
+}
+
+/// Bitbucket runs uploaded scripts, and says at each push what the repository is called.
+#[test]
+fn bitbucket_runs_uploaded_scripts() {
+    let world = root(&["17", "18"]);
+    let (ok, said) = install_root(&world, &["--submitter", "bitbucket"]);
+    assert!(!ok && said.contains("--out DIR"), "{said}");
+    let out = world.path("out").display().to_string();
+    for said in ["installed", "already installed"] {
+        let (ok, text) = install_root(&world, &["--submitter", "bitbucket", "--out", &out]);
+        assert!(ok && text.contains(said) && text.contains("upload them"), "{text}");
+    }
+    assert!(!world.path("root/17/hooks/pre-receive").exists(), "what the server would not run is not written");
+    // Bitbucket's own hook runs the scripts in the repository.
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "root/19"]);
+    for number in ["17", "18", "19"] {
+        for hook in ["pre-receive", "post-receive"] {
+            let text = format!("#!/bin/sh\nexec {out}/{hook}\n");
+            world.write_executable(&world.path(&format!("root/{number}/hooks/{hook}")), &text);
+        }
+    }
+    let push = |number: &str, slug: &str| {
+        world.git(&["remote", "set-url", "origin", world.path(&format!("root/{number}")).to_str().unwrap()]);
+        let variables = [("BB_USER_NAME", "alice"), ("BB_PROJECT_KEY", "ACME"), ("BB_REPO_SLUG", slug)];
+        world.push_with(&variables, &["HEAD:refs/heads/main"])
+    };
+    world.commit("a", "1", MARKED);
+    push("17", "payments").refused("unsealed-agent-commit");
+    world.seal_head(CLAUDE);
+    let nameless = push("17", "");
+    assert!(!nameless.ok && nameless.said.contains("BB_PROJECT_KEY/BB_REPO_SLUG"), "{}", nameless.said);
+    push("17", "payments").accepted();
+    push("18", "ledger").refused("bad-seal");
+    // A repository that was made afterwards keeps a ledger from its first push on.
+    push("19", "payments").accepted();
+    assert!(world.path("root/19/countersign/ledger/log").exists());
+}
+
+/// A link to a repository leads a push there as well as its own path does.
+#[test]
+fn links_below_a_directory() {
+    let world = root(&["acme/payments.git"]);
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "elsewhere.git"]);
+    std::fs::create_dir(world.path("archive")).unwrap();
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(world.path(target), world.path(&format!("root/{name}"))).unwrap();
+    };
+    link("elsewhere.git", "linked.git");
+    link("root/acme/payments.git", "again.git");
+    link("archive", "archive");
+    let (ok, said) = install_root(&world, &[]);
+    assert!(ok && said.matches(": installed ").count() == 4, "{said}");
+    assert!(said.contains("warning: ") && said.contains("root/archive: it is a link to another directory"), "{said}");
+    world.commit("a", "1", MARKED);
+    push_to(&world, "linked.git", "refs/heads/main").refused("unsealed-agent-commit");
+    push_to(&world, "again.git", "refs/heads/main").refused("unsealed-agent-commit");
+    let doctor = world.countersign(&["doctor", "--server", world.path("root").to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.success() && said.contains("2 repositories: 0 errors, 1 warnings"), "{said}");
+    assert!(said.contains("warning: [passed-over]"), "{said}");
 }
 
 /// Gitea and Forgejo run every file in pre-receive.d, in the order of their names.
@@ -368,6 +452,9 @@ fn one_hook_in_gits_configuration_serves_all() {
     world.git_in(&server, &["config", "hook.countersign.enabled", "false"]);
     assert!(run("2.54.0", &doctor).1.contains("[disabled]"));
     world.git_in(&server, &["config", "--unset", "hook.countersign.enabled"]);
+    world.git_in(&server, &["config", "hook.countersign.command", "true"]);
+    assert!(run("2.54.0", &doctor).1.contains("[disabled]"));
+    world.git_in(&server, &["config", "--remove-section", "hook.countersign"]);
     // What git 2.54 would run, in the repository's directory.
     let hook = format!("#!/bin/sh\n{}\n", get("hook.countersign.command"));
     world.write_executable(&world.path("root/acme/payments.git/hooks/pre-receive"), &hook);

@@ -1,16 +1,19 @@
 //! The canary: a real push of a forged commit, through the installed hook, into a repository made for it beside the real one. It has
 //! no other purpose than to be refused.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::gate::Gate;
 use super::{Canary, Report};
 use crate::cli::agent::random_seed;
-use crate::cli::hook::{CANARY, Server};
+use crate::cli::hook::CANARY;
 use crate::cli::install::{LEDGER, Layout};
 use crate::cli::local::git;
 use crate::cli::policy_source::PolicyArg;
 use crate::cli::recording::open_or_make_ledger;
+use crate::cli::runner::Runner;
 use crate::cli::{Failure, Result};
 use crate::digest::Digest;
 use crate::id::{Id, RepositoryName};
@@ -22,10 +25,10 @@ use crate::ssh::PrivateKey;
 pub(in crate::cli) const PREFIX: &str = ".countersign-canary-";
 
 /// Pushes it, and adds what came of that.
-pub(super) fn run(real: &Path, layout: Layout, policy: &Policy, server: &Server, report: &mut Report) {
+pub(super) fn run(real: &Path, runner: Runner, gate: &Gate, policy: &Policy, report: &mut Report) {
     let place = real.display();
     let Some(name) = name(policy) else { return };
-    match push(real, layout, policy, server, &name) {
+    match push(real, runner, gate, policy, &name) {
         Ok(said) => {
             let refused = said.contains("countersign: refused ");
             if !refused {
@@ -55,7 +58,8 @@ fn name(policy: &Policy) -> Option<String> {
 }
 
 /// Returns what git and the hook said to the pusher.
-fn push(real: &Path, layout: Layout, policy: &Policy, server: &Server, name: &str) -> Result<String> {
+fn push(real: &Path, runner: Runner, gate: &Gate, policy: &Policy, name: &str) -> Result<String> {
+    let Gate { layout, server, .. } = gate;
     let parent = real.parent().unwrap_or(Path::new("/"));
     let make = tempfile::Builder::new().prefix(PREFIX).suffix(".git").tempdir_in(parent);
     let scratch = make.map_err(|error| Failure::new(format!("{}: {error}", parent.display())))?;
@@ -105,11 +109,31 @@ fn push(real: &Path, layout: Layout, policy: &Policy, server: &Server, name: &st
     for kept in ["PATH", "HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"] {
         command.envs(std::env::var_os(kept).map(|value| (kept, value)));
     }
+    command.envs(server.naming_variables().iter().map(|name| (name, "countersign-canary")));
+    if runner.is_to_become() {
+        hand_over(path, runner).and_then(|()| hand_over(desk.path(), runner)).map_err(Failure::new)?;
+        command.uid(runner.uid).gid(runner.gid).env_remove("GIT_CONFIG_GLOBAL");
+        command.env("HOME", runner.home().as_deref().unwrap_or(desk.path()));
+    }
     let output = command.args(["push", "--quiet", "--force"]).arg(path).arg(format!("{commit}:{name}")).output();
     let output = output.map_err(|error| Failure::new(format!("cannot run git: {error}")))?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     // What is said by a push that went through is not a refusal, whatever it says.
     Ok(if output.status.success() { "git accepted the push".to_owned() } else { said })
+}
+
+/// Gives a directory and all in it to the user that git runs as. Links are given themselves, not what they lead to.
+fn hand_over(directory: &Path, runner: Runner) -> std::io::Result<()> {
+    let mut pending = vec![directory.to_owned()];
+    while let Some(path) = pending.pop() {
+        std::os::unix::fs::lchown(&path, Some(runner.uid), Some(runner.gid))?;
+        if path.symlink_metadata()?.is_dir() {
+            for entry in std::fs::read_dir(&path)? {
+                pending.push(entry?.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A commit that bears the mark of an agent and its seal, made with a key that nobody has registered.

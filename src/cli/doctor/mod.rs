@@ -2,6 +2,7 @@
 
 mod canary;
 mod clone;
+mod gate;
 mod server;
 
 pub(super) use canary::PREFIX as CANARY_PREFIX;

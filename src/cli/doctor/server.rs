@@ -6,16 +6,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::canary;
+use super::gate::Gate;
 use super::{Progress, Report};
 use crate::cli::gather::StoredRefs;
-use crate::cli::hook::{self, Server};
-use crate::cli::install::{Layout, below, git_version, is_executable, is_ours, is_repository, system_hook};
+use crate::cli::hook::Server;
+use crate::cli::install::{Configured, below, git_version, is_executable, is_ours, is_repository};
 use crate::cli::local::git;
 use crate::cli::policy_source::{PolicyArg, PolicyReader};
 use crate::cli::recording::ServerRefs;
+use crate::cli::runner::{Access, Runner};
 use crate::cli::{Failure, Result, now};
 use crate::decide::Timestamp;
 use crate::git::{GitDir, Objects, Quarantine, Refs};
+use crate::id::RepositoryName;
 use crate::ledger::{Ledger, LedgerError};
 use crate::oid::ObjectFormat;
 use crate::policy::{Identity, Kind, Mode, Policy};
@@ -23,10 +26,7 @@ use crate::policy::{Identity, Kind, Mode, Policy};
 /// Git has had the quarantine, which hooks rely on, since then.
 const OLDEST_GIT: (u32, u32) = (2, 11);
 
-/// A hook of git's configuration.
-const CONFIGURED_GIT: (u32, u32) = (2, 54);
-
-const INSTALL: &str = "countersign install --server REPO.git --policy FILE";
+pub(super) const INSTALL: &str = "countersign install --server REPO.git --policy FILE";
 
 /// Looks at all of them.
 pub(super) fn examine(servers: &[PathBuf], report: &mut Report) -> Result<()> {
@@ -39,10 +39,14 @@ pub(super) fn examine(servers: &[PathBuf], report: &mut Report) -> Result<()> {
             repositories.push(work_tree);
         } else {
             let found = below(server)?;
-            if found.is_empty() {
+            if found.repositories.is_empty() {
                 return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display())));
             }
-            repositories.extend(found);
+            repositories.extend(found.repositories);
+            for (path, reason) in found.passed_over {
+                let fix = "run doctor with --server for it, as a user who may look into it";
+                report.warn(&path.display(), "passed-over", format!("{reason}: nobody looked at what lies there"), fix);
+            }
         }
     }
     let version = git_version()?;
@@ -51,10 +55,12 @@ pub(super) fn examine(servers: &[PathBuf], report: &mut Report) -> Result<()> {
         report.error(&"git", "old-git", message, "update git: 2.11 or later");
     }
     let mut checkup = Checkup {
-        configured: system_hook()?,
+        configured: Configured::at(Path::new("/"))?,
         version,
         hooks_path: git(&["config", "--get", "core.hooksPath"]).in_repository(Path::new("/")).line().ok(),
         policies: BTreeMap::new(),
+        names: BTreeMap::new(),
+        unread: BTreeSet::new(),
         tried: BTreeSet::new(),
         now: now()?,
         report,
@@ -69,34 +75,45 @@ pub(super) fn examine(servers: &[PathBuf], report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-struct Checkup<'a> {
-    /// The command that git's system configuration names.
-    configured: Option<String>,
-    version: (u32, u32),
+pub(super) struct Checkup<'a> {
+    /// The hook of git's system configuration.
+    pub(super) configured: Configured,
+    pub(super) version: (u32, u32),
     /// `core.hooksPath` for all repositories.
-    hooks_path: Option<String>,
+    pub(super) hooks_path: Option<String>,
     /// What is known of policies, by what names them: `None` where one does not load.
     policies: BTreeMap<String, Option<Policy>>,
+    /// What the gate calls the repositories.
+    names: BTreeMap<RepositoryName, String>,
+    /// Policies that some user may not read, told already.
+    unread: BTreeSet<(PathBuf, Runner)>,
     /// Hooks that were tried, but for what is the repository's own in them.
     tried: BTreeSet<String>,
     now: Timestamp,
-    report: &'a mut Report,
-}
-
-/// The hook of a repository that decides.
-struct Gate {
-    layout: Layout,
-    server: Server,
-    program: PathBuf,
+    pub(super) report: &'a mut Report,
 }
 
 impl Checkup<'_> {
     fn repository(&mut self, path: &Path) {
         let place = path.display().to_string();
-        let Some(gate) = self.gate(path, &place) else { return };
-        if !is_executable(&gate.program) {
-            let message = format!("the hook calls {}, which is not there: no push is accepted", gate.program.display());
-            self.report.error(&place, "no-program", message, INSTALL);
+        let runner = match Runner::of(path) {
+            Ok(runner) => runner,
+            Err(error) => {
+                self.report.error(&place, "unreadable", error.to_string(), "run doctor as the user that git runs as");
+                return;
+            }
+        };
+        let Some(gate) = self.gate(path, runner, &place) else { return };
+        if !runner.may(Access::Execute, &gate.program) {
+            let program = gate.program.display();
+            let message = if is_executable(&gate.program) {
+                format!("the hook calls {program}, which the user that git runs as may not run: no push is accepted")
+            } else {
+                format!("the hook calls {program}, which is not there: no push is accepted")
+            };
+            let fix =
+                format!("put the program where everybody may run it, such as /usr/local/bin, and use it to {INSTALL}");
+            self.report.error(&place, "no-program", message, fix);
             return;
         }
         if gate.server.observes() {
@@ -110,136 +127,20 @@ impl Checkup<'_> {
                 return;
             }
         };
-        self.ledger(&gate, dir, refs, &place);
+        self.ledger(&gate, dir, refs, runner, &place);
         self.refs(refs, &place);
-        let Some(policy) = self.policy(&gate.server, objects, refs, &place) else { return };
+        self.name(&gate.server, path, &place);
+        let Some(policy) = self.policy(&gate.server, objects, refs, runner, &place) else { return };
         self.asks(&policy, &gate.server, &place);
         let own = if is_ours(&gate.layout.path(path, "pre-receive")) { "" } else { place.as_str() };
-        let kind = format!("{:?} {} {} {own}", gate.layout, gate.program.display(), gate.server.common_text());
+        let kind =
+            format!("{:?} {runner:?} {} {} {own}", gate.layout, gate.program.display(), gate.server.common_text());
         if self.tried.insert(kind) && policy.enforces() && !gate.server.observes() {
-            canary::run(path, gate.layout, &policy, &gate.server, self.report);
+            canary::run(path, runner, &gate, &policy, self.report);
         }
     }
 
-    /// The hook that decides, if there is one that git runs.
-    fn gate(&mut self, path: &Path, place: &str) -> Option<Gate> {
-        if !self.runs_own_hooks(path, place) {
-            return None;
-        }
-        let found = Layout::IN_REPOSITORY.iter().copied().find(|layout| {
-            let hook = layout.path(path, "pre-receive");
-            is_ours(&hook) || (*layout == Layout::Hooks && calls_us(&hook))
-        });
-        let Some(layout) = found else {
-            if let Some(gate) = self.configured_gate(path, place) {
-                return Some(gate);
-            }
-            self.no_gate(path, place);
-            return None;
-        };
-        let hook = layout.path(path, "pre-receive");
-        let shown = hook.display().to_string();
-        if !is_executable(&hook) {
-            let fix = format!("chmod +x {shown}");
-            self.report.error(&shown, "not-executable", "git does not run it: every push is accepted", fix);
-            return None;
-        }
-        if layout == Layout::Gitea {
-            let delegate = path.join("hooks/pre-receive");
-            let runs = std::fs::read_to_string(&delegate).is_ok_and(|text| text.contains("pre-receive.d"));
-            if !runs || !is_executable(&delegate) {
-                let message = "it does not run what lies in pre-receive.d: every push is accepted";
-                self.report.error(&delegate.display(), "not-run", message, "gitea admin regenerate hooks");
-                return None;
-            }
-        }
-        if !is_executable(&layout.path(path, "post-receive")) {
-            let message =
-                "the post-receive hook is not there, so what became of a decision is known at the next push only";
-            self.report.warn(&place, "no-post-receive", message, INSTALL);
-        }
-        let text = std::fs::read_to_string(&hook).unwrap_or_default();
-        let altered = is_ours(&hook) && !is_whole(&text);
-        let gate = hook::read_shim(&text).map(|(program, server)| Gate { layout, server, program });
-        let gate = gate.filter(|_| !altered);
-        if gate.is_none() {
-            let message = "it is another hook than the one that install writes, and nobody can tell what it decides";
-            self.report.error(&shown, "replaced", message, INSTALL);
-        }
-        gate
-    }
-
-    /// Whether git looks for hooks in the repository.
-    fn runs_own_hooks(&mut self, path: &Path, place: &str) -> bool {
-        let config = std::fs::read_to_string(path.join("config")).unwrap_or_default().to_ascii_lowercase();
-        let asks = self.hooks_path.is_some() || config.contains("hookspath") || config.contains("[include");
-        let custom = is_ours(&Layout::Gitlab.path(path, "pre-receive"));
-        if !asks || custom {
-            return true;
-        }
-        let words = ["-c", "safe.directory=*", "rev-parse", "--git-path", "hooks"];
-        let hooks = git(&words).in_repository(path).line().map(|hooks| path.join(hooks));
-        let own = path.join("hooks");
-        let same = hooks.as_ref().is_ok_and(|hooks| hooks.canonicalize().ok() == own.canonicalize().ok());
-        if !same {
-            let hooks = hooks.map_or_else(|_| "elsewhere".to_owned(), |hooks| hooks.display().to_string());
-            let message = format!("core.hooksPath sends git to {hooks} for hooks: ours does not run");
-            self.report.error(&place, "hooks-path", message, "git config --unset core.hooksPath, where it is set");
-        }
-        same
-    }
-
-    /// A hook of git's system configuration, unless this repository switches it off.
-    fn configured_gate(&mut self, path: &Path, place: &str) -> Option<Gate> {
-        let command = self.configured.clone()?;
-        if self.version < CONFIGURED_GIT {
-            let message = format!(
-                "git {}.{} does not run the hook of git's configuration: every push is accepted",
-                self.version.0, self.version.1
-            );
-            self.report.error(&place, "old-git", message, "update git: 2.54 or later");
-            return None;
-        }
-        let words = ["-c", "safe.directory=*", "config", "--type=bool", "--get", "hook.countersign.enabled"];
-        if git(&words).in_repository(path).line().is_ok_and(|enabled| enabled == "false") {
-            let message = "hook.countersign.enabled is false here: every push is accepted";
-            self.report.error(&place, "disabled", message, "git config --unset hook.countersign.enabled");
-            return None;
-        }
-        let (program, server) = hook::read_shim(&format!("exec {command}\n"))?;
-        Some(Gate { layout: Layout::Config, server, program })
-    }
-
-    /// Why nothing decides.
-    fn no_gate(&mut self, path: &Path, place: &str) {
-        let hook = path.join("hooks/pre-receive");
-        let shown = hook.display();
-        match (hook.symlink_metadata(), hook.metadata()) {
-            (Err(_), _) => {
-                self.report.error(
-                    &place,
-                    "missing",
-                    "there is no pre-receive hook of ours: every push is accepted",
-                    INSTALL,
-                );
-            }
-            (Ok(_), Err(_)) => {
-                let message = "the link leads nowhere: every push is accepted";
-                self.report.error(&shown, "dangling", message, INSTALL);
-            }
-            (Ok(_), Ok(_)) => {
-                let message = "another hook stands in the place of ours, and decides nothing of what the policy asks";
-                self.report.error(
-                    &shown,
-                    "replaced",
-                    message,
-                    format!("{INSTALL}, which keeps it and runs it afterwards"),
-                );
-            }
-        }
-    }
-
-    fn ledger(&mut self, gate: &Gate, dir: &GitDir, refs: &Refs, place: &str) {
+    fn ledger(&mut self, gate: &Gate, dir: &GitDir, refs: &Refs, runner: Runner, place: &str) {
         let Some(directory) = gate.server.ledger() else { return };
         // What the shim says is relative to the repository, where git runs it.
         let directory = dir.git_dir.join(directory);
@@ -251,6 +152,11 @@ impl Checkup<'_> {
                 "anyone on this machine can change the ledger",
                 format!("chmod o-w {shown}"),
             );
+        }
+        if directory.exists() && !runner.may(Access::Write, &directory) {
+            let message = "the user that git runs as may not write to the ledger: no push is accepted";
+            self.report.error(&shown, "ledger", message, format!("chown -R {}:{} {shown}", runner.uid, runner.gid));
+            return;
         }
         let looked = || -> std::result::Result<(usize, usize), LedgerError> {
             let ledger = Ledger::open(&directory)?;
@@ -292,12 +198,36 @@ impl Checkup<'_> {
         }
     }
 
+    /// Two that are called the same share what agents sealed for one of them.
+    fn name(&mut self, server: &Server, path: &Path, place: &str) {
+        let Some(name) = server.name_of(path) else { return };
+        let Some(other) = self.names.insert(name.clone(), place.to_owned()) else { return };
+        let message = format!("it and {other} are both called {name}, so a seal for one of them counts in both");
+        let fix = "install one of them with --repository NAME, or rename it; leave it so if it is a copy of the other";
+        self.report.warn(&place, "same-name", message, fix);
+    }
+
     /// The policy in force, read once for all repositories that have it from the same files.
-    fn policy(&mut self, server: &Server, objects: &Objects, refs: &Refs, place: &str) -> Option<Policy> {
+    fn policy(
+        &mut self,
+        server: &Server,
+        objects: &Objects,
+        refs: &Refs,
+        runner: Runner,
+        place: &str,
+    ) -> Option<Policy> {
         let args = server.policies();
         let names: Vec<String> = args.iter().map(ToString::to_string).collect();
         let shared = args.iter().all(|arg| matches!(arg, PolicyArg::File(_)));
         let name = if shared { names.join(" ") } else { format!("{place} {}", names.join(" ")) };
+        for arg in args {
+            let PolicyArg::File(path) = arg else { continue };
+            if path.exists() && !runner.may(Access::Read, path) && self.unread.insert((path.clone(), runner)) {
+                let message = "the user that git runs as may not read the policy: no push is accepted";
+                let fix = format!("chmod o+r {0}, and o+x the directories above it (namei -l {0})", path.display());
+                self.report.error(&path.display(), "unreadable-policy", message, fix);
+            }
+        }
         if let Some(known) = self.policies.get(&name) {
             return known.clone();
         }
@@ -362,17 +292,6 @@ impl Checkup<'_> {
             self.report.warn(&place, "submitter", message, format!("{INSTALL} --submitter KIND"));
         }
     }
-}
-
-/// Whether a hook of ours has the lines that install writes, and no others.
-fn is_whole(text: &str) -> bool {
-    let lines: Vec<&str> = text.lines().collect();
-    matches!(lines.as_slice(), ["#!/bin/sh", _, exec] if exec.starts_with("exec "))
-}
-
-/// Whether a hook that somebody wrote by hand runs this program in the end, as the README shows.
-fn calls_us(hook: &Path) -> bool {
-    std::fs::read_to_string(hook).is_ok_and(|text| hook::read_shim(&text).is_some())
 }
 
 fn open(path: &Path) -> Result<(GitDir, Objects, Refs)> {

@@ -1,6 +1,8 @@
 //! git's own configuration: `[hook "NAME"]` with `event` and `command` (git-hook(1), git 2.54 and later). Older versions of git
 //! read such a section and run nothing, in silence.
 
+use std::path::Path;
+
 use crate::cli::local::git;
 use crate::cli::{Failure, Result, print};
 
@@ -36,12 +38,35 @@ pub(in crate::cli) fn version() -> Result<(u32, u32)> {
     }
 }
 
-/// The command of the hook that decides, where the configuration of the system or the user names it.
-pub(in crate::cli) fn system_hook() -> Result<Option<String>> {
-    let asked = git(&["config", "--get", &format!("{}.command", section("pre-receive"))]);
-    let output = asked.in_repository(std::path::Path::new("/")).output()?;
-    let command = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Ok((output.status.success() && !command.is_empty()).then_some(command))
+/// The hook of ours that decides, as git's configuration has it.
+#[derive(PartialEq, Eq)]
+pub(in crate::cli) struct Configured {
+    /// Its keys in the order of the configuration, each with its value.
+    entries: Vec<(String, String)>,
+}
+
+impl Configured {
+    /// As git has it in a directory: in `/` what the configuration of the system and the user says, in a repository also its own.
+    pub(in crate::cli) fn at(directory: &Path) -> Result<Self> {
+        let key = format!(r"^{}\.", section("pre-receive").replace('.', r"\."));
+        let words = ["-c", "safe.directory=*", "config", "--null", "--get-regexp", &key];
+        let said = git(&words).in_repository(directory).output()?.stdout;
+        let said = String::from_utf8_lossy(&said);
+        let entry = |entry: &str| entry.split_once('\n').map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Ok(Self { entries: said.split('\0').filter_map(entry).collect() })
+    }
+
+    /// The command that git runs before refs move; `None` where it runs none of ours.
+    pub(in crate::cli) fn command(&self) -> Option<&str> {
+        let values = |name: &'static str| {
+            let of_name = move |(key, _): &&(String, String)| key.rsplit('.').next() == Some(name);
+            self.entries.iter().filter(of_name).map(|(_, value)| value.as_str())
+        };
+        let enabled = !values("enabled").any(|value| ["false", "no", "off", "0"].contains(&value));
+        let happens =
+            values("event").any(|event| event == "pre-receive") && values("event").all(|event| !event.is_empty());
+        values("command").next_back().filter(|command| enabled && happens && !command.is_empty())
+    }
 }
 
 /// Writes the hooks into the system configuration.

@@ -1,6 +1,6 @@
 //! Where each kind of server keeps hooks, and what its repositories are called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -8,9 +8,8 @@ use clap::ValueEnum;
 use super::repository::Repository;
 use super::shim::is_executable;
 use crate::cli::doctor::CANARY_PREFIX;
-use crate::cli::local::git;
 use crate::cli::naming::default_name;
-use crate::cli::{Failure, Result};
+use crate::cli::{Failure, Result, say};
 use crate::id::RepositoryName;
 use crate::submitter::Adapter;
 
@@ -29,6 +28,8 @@ pub(in crate::cli) enum Layout {
     Config,
     /// In an environment and a script to upload to GitHub Enterprise Server
     Ghes,
+    /// In scripts to upload to Bitbucket Data Center, once for all its repositories
+    Bitbucket,
 }
 
 impl Layout {
@@ -42,13 +43,19 @@ impl Layout {
             Some(Adapter::Gitea) => Self::Gitea,
             Some(Adapter::Gitolite) => Self::Gitolite,
             Some(Adapter::Ghes) => Self::Ghes,
+            Some(Adapter::Bitbucket) => Self::Bitbucket,
             _ => Self::Hooks,
         }
     }
 
     /// Whether one hook serves all repositories.
     pub(super) fn is_shared(self) -> bool {
-        matches!(self, Self::Gitolite | Self::Config)
+        matches!(self, Self::Gitolite | Self::Config | Self::Bitbucket)
+    }
+
+    /// Whether what is installed is written to a directory, from which an admin uploads it.
+    pub(super) fn is_uploaded(self) -> bool {
+        matches!(self, Self::Ghes | Self::Bitbucket)
     }
 
     /// Where a hook of one repository lies.
@@ -67,8 +74,8 @@ impl Layout {
     pub(super) fn check(self, repository: &Repository) -> Result<()> {
         match self {
             Self::Hooks | Self::Gitolite | Self::Config | Self::Ghes => repository.check_hooks_path(),
-            // GitLab sends git to its own hooks, which run these.
-            Self::Gitlab => Ok(()),
+            // These send git to hooks of their own, which run what they are given.
+            Self::Gitlab | Self::Bitbucket => Ok(()),
             Self::Gitea => {
                 repository.check_hooks_path()?;
                 let own = repository.git_dir.join("hooks/pre-receive");
@@ -83,33 +90,40 @@ impl Layout {
     }
 }
 
-/// A repository to protect, with its own name where its place gives it one.
+/// A repository to protect.
 pub(super) struct Target {
     pub(super) path: PathBuf,
+    /// Its path below the directory that was given, as a name; `None` where it was given itself, or its server names it.
     pub(super) name: Option<RepositoryName>,
+    /// Whether it was found below a directory.
+    pub(super) found: bool,
 }
 
-/// The repositories that an admin means: each one named, and every one below a directory that is none.
-pub(super) fn targets(servers: &[PathBuf], layout: Layout) -> Result<Vec<Target>> {
+/// The repositories that an admin means: each one named, and every one below a directory that is none. `named_by_server`: the
+/// server says at each push what they are called, so their paths need not.
+pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool) -> Result<Vec<Target>> {
     let mut targets = Vec::new();
     for server in servers {
         if is_repository(server) || is_repository(&server.join(".git")) {
-            targets.push(Target { path: server.clone(), name: None });
+            targets.push(Target { path: server.clone(), name: None, found: false });
             continue;
         }
         let below = below(server)?;
-        if below.is_empty() && !layout.is_shared() {
+        below.passed_over.iter().for_each(|(path, reason)| {
+            say(&format!("warning: {}: {reason}", path.display()));
+            say("hint: if repositories are there, install them by their own path");
+        });
+        if below.repositories.is_empty() && !layout.is_shared() {
             return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display()))
                 .hint("give the path of a bare repository, or of the directory that holds them"));
         }
         let mut named: BTreeMap<RepositoryName, PathBuf> = BTreeMap::new();
-        for path in below {
-            let full = if layout == Layout::Gitlab { gitlab_name(&path)? } else { None };
-            let name = match &full {
-                Some(full) => default_name(Path::new(""), Path::new(full)),
-                None => default_name(server, &path),
-            };
-            let name = name.ok_or_else(|| {
+        for path in below.repositories {
+            if named_by_server {
+                targets.push(Target { path, name: None, found: true });
+                continue;
+            }
+            let name = default_name(server, &path).ok_or_else(|| {
                 Failure::new(format!("{} has no default name: it is longer than 64 bytes", path.display()))
                     .hint("install it by itself: countersign install --server REPO.git --repository NAME --policy FILE")
             })?;
@@ -121,17 +135,10 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout) -> Result<Vec<Target>
                 ))
                 .hint("rename one of them, or install them one by one with --repository NAME"));
             }
-            targets.push(Target { path, name: Some(name) });
+            targets.push(Target { path, name: Some(name), found: true });
         }
     }
     Ok(targets)
-}
-
-/// GitLab keeps repositories under hashes, and writes what they are called into their configuration.
-fn gitlab_name(path: &Path) -> Result<Option<String>> {
-    let output = git(&["config", "--file", "config", "--get", "gitlab.fullpath"]).in_repository(path).output()?;
-    let name = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Ok((output.status.success() && !name.is_empty()).then_some(name))
 }
 
 /// Whether a directory holds what git looks for in one (gitrepository-layout(5)).
@@ -142,28 +149,59 @@ pub(in crate::cli) fn is_repository(path: &Path) -> bool {
 /// Directories between a root and its repositories: more is a loop or no directory of repositories.
 const DEPTH: usize = 16;
 
-/// The repositories below a directory, in the order of their paths. Links are not followed.
-pub(in crate::cli) fn below(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+/// What lies below a directory.
+#[derive(Default)]
+pub(in crate::cli) struct Below {
+    /// The repositories, in the order of their paths.
+    pub(in crate::cli) repositories: Vec<PathBuf>,
+    /// Where repositories may lie that were not looked for, and why.
+    pub(in crate::cli) passed_over: Vec<(PathBuf, String)>,
+}
+
+/// The repositories below a directory. A link to a repository counts as one; other links are not followed, since they may lead
+/// anywhere.
+pub(in crate::cli) fn below(root: &Path) -> Result<Below> {
+    let mut found = Below::default();
+    let mut links = Vec::new();
     let mut pending = vec![(root.to_owned(), 0)];
     while let Some((directory, depth)) = pending.pop() {
         let cannot = |error: std::io::Error| Failure::new(format!("cannot look into {}: {error}", directory.display()));
-        for entry in std::fs::read_dir(&directory).map_err(cannot)? {
-            let entry = entry.map_err(cannot)?;
-            if !entry.file_type().map_err(cannot)?.is_dir() {
+        let entries = match std::fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if depth > 0 => {
+                found.passed_over.push((directory, format!("it cannot be looked into: {error}")));
                 continue;
             }
+            Err(error) => return Err(cannot(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(cannot)?;
+            let kind = entry.file_type().map_err(cannot)?;
             let path = entry.path();
-            if entry.file_name().to_string_lossy().starts_with(CANARY_PREFIX) {
+            if entry.file_name().to_string_lossy().starts_with(CANARY_PREFIX) || !(kind.is_dir() || kind.is_symlink()) {
                 continue;
             }
             if is_repository(&path) {
-                found.push(path);
+                if kind.is_symlink() { &mut links } else { &mut found.repositories }.push(path);
+            } else if kind.is_symlink() {
+                if path.is_dir() {
+                    found
+                        .passed_over
+                        .push((path, "it is a link to another directory, which is not followed".to_owned()));
+                }
             } else if depth < DEPTH {
                 pending.push((path, depth + 1));
+            } else {
+                found.passed_over.push((path, format!("it lies more than {DEPTH} directories deep")));
             }
         }
     }
-    found.sort();
+    // One repository is looked at once, by its own path if that lies here too.
+    let mut seen: BTreeSet<PathBuf> = found.repositories.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    links.sort();
+    links.retain(|link| link.canonicalize().is_ok_and(|target| seen.insert(target)));
+    found.repositories.append(&mut links);
+    found.repositories.sort();
+    found.passed_over.sort();
     Ok(found)
 }

@@ -9,7 +9,7 @@ mod repository;
 mod server;
 mod shim;
 
-pub(super) use config::{system_hook, version as git_version};
+pub(super) use config::{Configured, version as git_version};
 pub(super) use layout::{Layout, below, is_repository};
 pub(super) use server::LEDGER;
 pub(super) use shim::{exec_words, is_executable, is_ours};
@@ -60,8 +60,8 @@ pub(super) struct Install {
     /// Print what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Where to write what is uploaded to a GitHub Enterprise Server
-    #[arg(long, value_name = "DIR", conflicts_with = "servers")]
+    /// Where to write what is uploaded: to a GitHub Enterprise Server, or to Bitbucket Data Center
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
@@ -73,6 +73,14 @@ pub(super) struct Uninstall {
     /// Where the hooks are, if one serves all repositories
     #[arg(long, value_name = "LAYOUT", requires = "servers")]
     layout: Option<Layout>,
+}
+
+impl Install {
+    /// Whether the server says at each push what a repository is called, because the admin does not.
+    fn named_by_server(&self) -> bool {
+        let says = self.submitter.is_some_and(|adapter| !adapter.repository_variables().is_empty());
+        says && self.repository.is_none()
+    }
 }
 
 pub(super) fn install(arguments: Install) -> Result {

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::cli::engine::{Settings, repository_name, unprotected};
+use super::shim::program;
+use crate::cli::engine::{EngineError, Settings, repository_name, unprotected};
 use crate::cli::gather::StoredRefs;
 use crate::cli::hook::engine_failure;
 use crate::cli::local::git;
 use crate::cli::policy_source::{InRepository, PolicyArg, PolicyReader};
 use crate::cli::recording::{ServerRefs, ledger_failure, open_or_make_ledger};
+use crate::cli::runner::{Access, Runner};
 use crate::cli::{Failure, Result, now};
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::id::RepositoryName;
@@ -66,6 +68,30 @@ impl Repository {
         Ok(())
     }
 
+    /// Makes sure that the user whom git runs as may use what the hook needs: otherwise no push would be accepted.
+    pub(super) fn check_reach(&self, policies: &[PolicyArg]) -> Result<()> {
+        let runner = Runner::of(&self.git_dir).map_err(Failure::new)?;
+        let program = program()?;
+        if !runner.may(Access::Execute, &program) {
+            let shown = program.display();
+            return Err(Failure::new(format!("its owner, whom git runs as, may not run {shown}")).hint(
+                "put the program where everybody may run it, and install with that one: cp PROGRAM /usr/local/bin",
+            ));
+        }
+        let files = policies.iter().filter_map(|policy| match policy {
+            PolicyArg::File(path) => Some(path),
+            PolicyArg::InRepository(_) => None,
+        });
+        for path in files {
+            if !runner.may(Access::Read, path) {
+                let shown = path.display();
+                return Err(Failure::new(format!("its owner, whom git runs as, may not read the policy {shown}"))
+                    .hint(format!("chmod o+r {shown}, and o+x the directories above it (namei -l {shown})")));
+            }
+        }
+        Ok(())
+    }
+
     fn with_refs<T>(&self, look: impl FnOnce(&Objects, &Refs) -> Result<T>) -> Result<T> {
         let objects = Objects::open(&self.dir, &Quarantine::default(), self.format).map_err(Failure::new)?;
         let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
@@ -113,9 +139,13 @@ impl Repository {
         Ok(settled.into_iter().map(repin).collect())
     }
 
-    /// Loads the policies as the hook will. Returns the name that seals will be bound to, and the policy; `None` where it is not
-    /// there yet.
-    pub(super) fn check(&self, settings: &Settings) -> Result<(RepositoryName, Option<Policy>)> {
+    /// Loads the policies as the hook will. Returns the name that seals will be bound to, unless the server says it at each push,
+    /// and the policy; `None` where it is not there yet.
+    pub(super) fn check(
+        &self,
+        settings: &Settings,
+        named_by_server: bool,
+    ) -> Result<(Option<RepositoryName>, Option<Policy>)> {
         self.with_refs(|objects, refs| {
             let values = StoredRefs { refs, objects };
             let reader = PolicyReader { repository: Some((objects, &values)) };
@@ -132,8 +162,8 @@ impl Repository {
                     .hint("add --repository NAME")
             };
             if absent {
-                let name = settings.repository.clone().ok_or_else(missing_name)?;
-                return Ok((name, None));
+                let name = settings.repository.clone();
+                return if name.is_some() || named_by_server { Ok((name, None)) } else { Err(missing_name()) };
             }
             let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
             if let Some(place) = place
@@ -141,7 +171,11 @@ impl Repository {
             {
                 return Err(Failure::new(problem).hint(problem.fix.clone()));
             }
-            let name = repository_name(settings, &policy).map_err(|error| engine_failure(&error))?;
+            let name = match repository_name(settings, &policy) {
+                Ok(name) => Some(name),
+                Err(EngineError::NoRepositoryName) if named_by_server => None,
+                Err(error) => return Err(engine_failure(&error)),
+            };
             Ok((name, Some(policy)))
         })
     }

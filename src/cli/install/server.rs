@@ -7,6 +7,7 @@ use super::repository::Repository;
 use super::shim::{Planned, is_in_place, plan, program, quote, quote_path, remove, script, write};
 use super::{Install, Uninstall, config, ghes, gitolite};
 use crate::cli::engine::Settings;
+use crate::cli::naming::hashed_name;
 use crate::cli::policy_source::PolicyArg;
 use crate::cli::{Exit, Failure, Result, print, say};
 use crate::id::RepositoryName;
@@ -16,7 +17,8 @@ use crate::submitter::Adapter;
 /// What is to be written for one repository, once all have been checked.
 struct Ready {
     repository: Repository,
-    name: RepositoryName,
+    /// What the ledger calls it.
+    label: RepositoryName,
     ledger: PathBuf,
     /// The one that decides comes first: what it lets through while the others are not there yet, the next push settles.
     hooks: Vec<Planned>,
@@ -37,7 +39,14 @@ pub(super) fn install(arguments: &Install, layout: Layout) -> Result {
     if layout == Layout::Ghes {
         return ghes::write(arguments);
     }
-    let targets = targets(&arguments.servers, layout)?;
+    if arguments.out.is_some() != layout.is_uploaded() {
+        return Err(if layout.is_uploaded() {
+            Failure::new("this server takes its hooks by upload").hint("say where to write the scripts: --out DIR")
+        } else {
+            Failure::new("--out is for servers that take their hooks by upload, and here they are installed in place")
+        });
+    }
+    let targets = targets(&arguments.servers, layout, arguments.named_by_server())?;
     if targets.len() > 1 && (arguments.repository.is_some() || arguments.ledger.is_some()) {
         return Err(Failure::new("--repository and --ledger are about one repository, and several are given")
             .hint("leave them out: each repository is named by its path and keeps its own ledger"));
@@ -49,20 +58,23 @@ pub(super) fn install(arguments: &Install, layout: Layout) -> Result {
         ready.push((target.path.as_path(), prepared));
     }
     if arguments.dry_run {
-        return show(&ready, &shared, arguments);
+        return show(&ready, &shared);
     }
     let hooks = &shared.hooks;
     for (server, ready) in ready {
         if let Some((path, text)) = &ready.baseline {
             write_baseline(path, text)?;
         }
-        ready.repository.keep_ledger(&ready.ledger, &ready.name, ready.baseline.is_some())?;
+        ready.repository.keep_ledger(&ready.ledger, &ready.label, ready.baseline.is_some())?;
         put(server, &ready.hooks)?;
     }
     if layout.is_shared() {
         put(&shared.root, hooks)?;
     }
     match layout {
+        Layout::Bitbucket => {
+            print("upload them as a pre and a post hook script, and enable them for all repositories\n")?
+        }
         Layout::Gitolite => gitolite::spread()?,
         Layout::Config => config::write(&shared.commands)?,
         _ => {}
@@ -91,7 +103,7 @@ fn put(place: &Path, hooks: &[Planned]) -> Result<()> {
 }
 
 /// What would be written.
-fn show(ready: &[(&Path, Ready)], shared: &Shared, arguments: &Install) -> Result {
+fn show(ready: &[(&Path, Ready)], shared: &Shared) -> Result {
     let mut text = String::new();
     let mut hook = |hook: &Planned| -> Result<()> {
         if is_in_place(hook)? {
@@ -117,7 +129,7 @@ fn show(ready: &[(&Path, Ready)], shared: &Shared, arguments: &Install) -> Resul
             text.push_str(&format!("write {}, {} commits\n", path.display(), tips.lines().count()));
         }
     }
-    if arguments.layout == Some(Layout::Config) {
+    if !shared.commands.is_empty() {
         for (hook, command) in &shared.commands {
             text.push_str(&format!("set in git's system configuration, for {hook}: {command}\n"));
         }
@@ -149,9 +161,10 @@ fn shared(arguments: &Install, layout: Layout) -> Result<Shared> {
             .hint("give the directory that holds them all, or install it in this one alone with --layout hooks"));
     }
     let policies = settled_files(&arguments.policies)?;
+    let by_server = arguments.named_by_server();
     let ready = Words {
         policies,
-        name: format!("--below {}", quote_path(&root)?),
+        name: (!by_server).then(|| quote_path(&root).map(|root| format!("--below {root}"))).transpose()?,
         ledger: LEDGER.to_owned(),
         // Where a repository has none, none is exempt.
         baseline: Some(BASELINE.to_owned()),
@@ -164,8 +177,13 @@ fn shared(arguments: &Install, layout: Layout) -> Result<Shared> {
         let command = |(hook, words)| (hook, format!("{program} hook {hook} {words}"));
         return Ok(Shared { root, hooks: Vec::new(), commands: commands.into_iter().map(command).collect() });
     }
-    let directory = gitolite::common_hooks(&root)?;
-    gitolite::warn_of_options(&below(&root)?);
+    let directory = match &arguments.out {
+        Some(directory) => std::path::absolute(directory).map_err(Failure::new)?,
+        None => {
+            gitolite::warn_of_options(&below(&root)?.repositories);
+            gitolite::common_hooks(&root)?
+        }
+    };
     let mut hooks = Vec::new();
     for (hook, words) in ready.hooks(arguments)? {
         hooks.push(shim(&directory.join(hook), hook, &program, &words)?);
@@ -189,8 +207,8 @@ fn settled_files(policies: &[PolicyArg]) -> Result<Vec<PolicyArg>> {
 /// What the shims say.
 struct Words {
     policies: Vec<PolicyArg>,
-    /// `--repository NAME` or `--below DIR`.
-    name: String,
+    /// `--repository NAME` or `--below DIR`; `None` where the server says the name at each push.
+    name: Option<String>,
     ledger: String,
     baseline: Option<String>,
     /// Whether refs are watched that move without a push.
@@ -206,7 +224,11 @@ impl Words {
             policies.push(format!("--policy {}", quote(&policy.to_string())?));
         }
         let policies = policies.join(" ");
-        let mut decide = format!("{policies} {} {kept}", self.name);
+        let mut decide = policies.clone();
+        if let Some(name) = &self.name {
+            decide.push_str(&format!(" {name}"));
+        }
+        decide.push_str(&format!(" {kept}"));
         if let Some(path) = &self.baseline {
             decide.push_str(&format!(" --baseline {}", quote(path)?));
         }
@@ -238,9 +260,18 @@ fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready
     let repository = Repository::open(&target.path)?;
     layout.check(&repository)?;
     let policies = repository.settle(&arguments.policies)?;
+    repository.check_reach(&policies)?;
     let given = arguments.repository.clone().or_else(|| target.name.clone());
     let settings = Settings { policies, repository: given, baseline: None };
-    let (name, policy) = repository.check(&settings)?;
+    let (name, policy) = repository.check(&settings, arguments.named_by_server())?;
+    if let (Some(name), None, true) = (&name, &target.name, target.found) {
+        return Err(Failure::new(format!(
+            "the policy is for one repository, {name}, and this directory may hold many"
+        ))
+        .hint("take `repository` out of the policy: the server names each"));
+    }
+    let label = name.clone().or_else(|| hashed_name(&repository.git_dir));
+    let label = label.ok_or_else(|| Failure::new("its path gives it no name").hint("add --repository NAME"))?;
     if let Some(policy) = &policy {
         check_submitters(policy, arguments.submitter)?;
     }
@@ -258,7 +289,7 @@ fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready
         };
         let words = Words {
             policies: settings.policies,
-            name: format!("--repository {}", quote(name.as_str())?),
+            name: name.map(|name| quote(name.as_str()).map(|name| format!("--repository {name}"))).transpose()?,
             ledger: text(&ledger)?,
             // What was exempt stays so when install is run again.
             baseline: (baseline.is_some() || own(BASELINE).exists()).then(|| text(&own(BASELINE))).transpose()?,
@@ -269,7 +300,7 @@ fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready
             hooks.push(shim(&layout.path(&repository.git_dir, hook), hook, &program, &words)?);
         }
     }
-    Ok(Ready { repository, name, ledger, hooks, baseline })
+    Ok(Ready { repository, label, ledger, hooks, baseline })
 }
 
 /// A policy that asks who pushes needs somebody who says so.
@@ -321,7 +352,7 @@ pub(super) fn uninstall(arguments: &Uninstall) -> Result {
             print(&format!("{}: {}\n", server.display(), if removed { "uninstalled" } else { NOTHING }))?;
             continue;
         }
-        let below = below(server)?;
+        let below = below(server)?.repositories;
         if below.is_empty() {
             return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display())));
         }

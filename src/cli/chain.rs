@@ -1,0 +1,75 @@
+//! The hook that was there before ours. It gets what git gave us, once we have accepted; and also where nothing may be refused and
+//! something went wrong, since what it decides is its own.
+
+use std::ffi::OsString;
+use std::io::{Seek as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use super::{Exit, Failure, Result, say};
+
+/// A hook to become.
+#[derive(Clone, Default)]
+pub(super) struct Chained {
+    pub(super) hook: Option<PathBuf>,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) input: Option<Vec<u8>>,
+}
+
+impl Chained {
+    /// Becomes the hook. No child process: this one is replaced.
+    pub(super) fn run(self) -> Result {
+        let Some(hook) = self.hook else { return Ok(Exit::Accepted) };
+        let failed = |error: std::io::Error| {
+            Failure::new(format!("cannot run the chained hook {}: {error}", hook.display()))
+                .hint("make it executable, or remove it with: countersign uninstall --server REPO.git")
+        };
+        let mut process = Command::new(&hook);
+        process.args(self.arguments);
+        if let Some(input) = self.input {
+            let mut file = tempfile::tempfile().map_err(failed)?;
+            file.write_all(&input).and_then(|()| file.rewind()).map_err(failed)?;
+            process.stdin(Stdio::from(file));
+        }
+        Err(failed(process.exec()))
+    }
+}
+
+/// The hook that is there, before its input is known, and then with it.
+static PRESENT: OnceLock<PathBuf> = OnceLock::new();
+static READY: OnceLock<Chained> = OnceLock::new();
+
+/// Says which hook there is, for the case that this process must end early and refuse nothing.
+pub(super) fn expect(hook: Option<&PathBuf>) {
+    if let Some(hook) = hook {
+        let _ = PRESENT.set(hook.clone());
+    }
+}
+
+/// Says what that hook is to be given.
+pub(super) fn ready(chained: &Chained) {
+    if chained.hook.is_some() {
+        let _ = READY.set(chained.clone());
+    }
+}
+
+/// Ends a decision that must not refuse: the hook before ours decides, if there is one. Returns the exit code where there is none,
+/// or where it cannot be given the push, which it might refuse.
+pub(super) fn pass() -> u8 {
+    match (PRESENT.get(), READY.get()) {
+        (None, _) => 0,
+        (Some(_), Some(chained)) => match chained.clone().run() {
+            Ok(_) => 0,
+            Err(failure) => {
+                say(&format!("error: {}", failure.message));
+                2
+            }
+        },
+        (Some(hook), None) => {
+            say(&format!("error: the push cannot be handed on to {}, which may refuse it", hook.display()));
+            2
+        }
+    }
+}
