@@ -44,8 +44,7 @@ pub(super) fn run(arguments: Arguments) -> Result {
     let Command::Add(add) = arguments.command;
     let setting = format!("countersign.{}.key", add.id);
     if let Some(path) = config(&setting)? {
-        return Err(Failure::new(format!("agent {} has a key already: {path}", add.id))
-            .hint(format!("git config --unset {setting} forgets it; then run this again for a new one")));
+        return known(&add, &setting, Path::new(&path));
     }
     let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
     let directory = common.join("countersign").join("keys");
@@ -59,10 +58,34 @@ pub(super) fn run(arguments: Arguments) -> Result {
     if *tool != add.id {
         git(&["config", "--local", &format!("countersign.{}.env", add.id), tool.as_str()]).run()?;
     }
+    print_lines(&add, text, tool, &public)
+}
+
+/// Prints the lines again of an agent that has its key: they may have got lost on the way to the admin.
+fn known(add: &Add, setting: &str, path: &Path) -> Result {
+    let public = path.with_added_extension("pub");
+    let text = std::fs::read_to_string(&public).map_err(|error| {
+        Failure::new(format!(
+            "agent {} has the key {} already, and its {}: {error}",
+            add.id,
+            path.display(),
+            public.display()
+        ))
+        .hint(format!("git config --unset {setting} forgets it; remove the key, then run this again for a new one"))
+    })?;
+    let tool = match (&add.tool, config(&format!("countersign.{}.env", add.id))?) {
+        (Some(tool), _) => tool.to_string(),
+        (None, Some(tool)) => tool,
+        (None, None) => add.id.to_string(),
+    };
+    print_lines(add, &path.display().to_string(), &tool, text.trim_end())
+}
+
+fn print_lines(add: &Add, path: &str, tool: impl std::fmt::Display, public: &str) -> Result {
     let owner = add.owner.as_ref().map_or("OWNER", Id::as_str);
     let ask = if add.owner.is_none() { "   # the id of the person who answers for it" } else { "" };
     print(&format!(
-        "# The key is in {text}; only this agent may read it. An admin adds these lines to the policy:\n\
+        "# The key is in {path}; only this agent may read it. An admin adds these lines to the policy:\n\
          [agents.{}]\ntool = \"{tool}\"\nowner = \"{owner}\"{ask}\nkeys = [\"{public}\"]\n",
         add.id
     ))?;

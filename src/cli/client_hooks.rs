@@ -334,7 +334,8 @@ pub(super) fn pre_push(hook: PrePush) -> Result {
     }
     let verdict = judge_locally(&settings, &local, &refs, updates)
         .map_err(|failure| failure.hint("git push --no-verify leaves the decision to the server"))?;
-    let report = report::text(&verdict, Reader::Checker);
+    let ends_here = concerns_identity(&verdict) || exit_of(&verdict) == Exit::Undecided;
+    let report = report::text(&verdict, if ends_here { Reader::Checker } else { Reader::Client });
     let shown = verdict.refs.iter().any(|one| one.findings.iter().any(|finding| finding.severity > Severity::Observed));
     if shown || exit_of(&verdict) != Exit::Accepted {
         say(report.trim_end());
@@ -343,7 +344,7 @@ pub(super) fn pre_push(hook: PrePush) -> Result {
         return Ok(Exit::Rejected);
     }
     if exit_of(&verdict) != Exit::Accepted {
-        say("hint: the server will ask for this; pushing all the same");
+        say("hint: pushing all the same: the server decides");
     }
     Ok(Exit::Accepted)
 }

@@ -135,7 +135,7 @@ impl<'b> Case<'b, '_, '_> {
             seal::Outcome::Bad(reason) => Err(Fault {
                 code: Code::BadSeal,
                 detail: format!("{whose} does not verify: {reason}"),
-                hint: self.sign_hint(Some(name.as_str())),
+                hint: format!("{}{}", self.name_hint(), self.sign_hint(Some(name.as_str()))),
             }),
             seal::Outcome::Stale(stale) => Err(Fault {
                 code: Code::StaleSeal,
@@ -395,10 +395,20 @@ impl<'b> Case<'b, '_, '_> {
     }
 
     /// The command that seals the pushed commits as the registered agent that `mark` most likely means.
+    /// Seals are bound to what the server calls the repository.
+    fn name_hint(&self) -> String {
+        let name = self.bench.facts.repository.as_ref();
+        name.map(|name| format!("git config countersign.repository {name}, then ")).unwrap_or_default()
+    }
+
     fn sign_hint(&self, mark: Option<&str>) -> String {
         let range = self.docket.update.base.map(|base| format!(" {}..HEAD", abbreviated(base))).unwrap_or_default();
         let known = mark.and_then(|mark| self.bench.policy.agent_for_tool(mark));
         match (known, mark) {
+            // Which of several is at work, their own desk knows.
+            (Some(_), Some(mark)) if !self.bench.policy.is_one_agent(mark) => {
+                format!("as the agent: countersign sign{range}, then push again")
+            }
             (Some(agent), _) => format!("as the agent: countersign sign{range} --agent {}, then push again", agent.id),
             (None, Some(mark)) => self.register_hint(mark),
             (None, None) => format!("as the agent: countersign sign{range}, then push again"),

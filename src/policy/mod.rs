@@ -172,6 +172,15 @@ impl Policy {
         named.or_else(|| agents().find(|agent| agent.tool.as_ref().is_some_and(|own| own.as_str() == tool)))
     }
 
+    /// Whether one agent only is an instance of a tool or called like it.
+    pub fn is_one_agent(&self, tool: &str) -> bool {
+        let meant = |one: &&Principal| {
+            let of_tool = one.id.as_str() == tool || one.tool.as_ref().is_some_and(|own| own.as_str() == tool);
+            one.kind == Kind::Agent && of_tool
+        };
+        self.principals.values().filter(meant).count() == 1
+    }
+
     /// A rule that governs a ref whose name equals this one but for case, where it does not govern this one.
     pub fn case_alias(&self, name: &[u8]) -> Option<&Rule> {
         let governs =

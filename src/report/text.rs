@@ -18,6 +18,8 @@ pub enum Reader {
     Pusher,
     /// Somebody who asks beforehand.
     Checker,
+    /// Somebody who is about to push what the server may know more about: approvals, and who pushes.
+    Client,
 }
 
 /// Prints a verdict. Empty where there is nothing to say to a pusher.
@@ -40,9 +42,10 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
     }
     let word = match (verdict.outcome(), reader) {
         (Outcome::Accepted, Reader::Pusher) => "accepted",
-        (Outcome::Accepted, Reader::Checker) => "would accept",
+        (Outcome::Accepted, Reader::Checker | Reader::Client) => "would accept",
         (Outcome::Rejected, Reader::Pusher) => "refused",
         (Outcome::Rejected, Reader::Checker) => "would refuse",
+        (Outcome::Rejected, Reader::Client) => "the server will ask for more, unless it has it, on",
         (Outcome::Undecided, _) => "could not decide",
     };
     let name = escape(&verdict.name, 200);
@@ -64,14 +67,14 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
         line(
             out,
             format_args!(
-                "hint: an admin can read the repository with: git fsck --full; nothing is accepted until it can be decided"
+                "hint: an admin can see what is wrong with: countersign doctor --server REPO.git, and git fsck --full; nothing is accepted until it can be decided"
             ),
         );
     }
     for severity in [Severity::Error, Severity::Warning, Severity::Notice] {
         let mut last_hint = "";
         for finding in of(severity).take(SHOWN) {
-            one_finding(finding, &name, out);
+            one_finding(finding, reader, &name, out);
             if finding.hint != last_hint {
                 line(out, format_args!("hint: {}", escape(finding.hint.as_bytes(), 600)));
             }
@@ -84,13 +87,14 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
     }
 }
 
-fn one_finding(finding: &Finding, ref_name: &str, out: &mut String) {
+fn one_finding(finding: &Finding, reader: Reader, ref_name: &str, out: &mut String) {
     let subject = match &finding.subject {
         Subject::Ref(_) => ref_name.to_owned(),
         Subject::Commit { id, summary, .. } => format!("{} \"{}\"", id.short(), escape(summary, SUMMARY)),
         Subject::Tag { id, name } => format!("tag {} \"{}\"", id.short(), escape(name, SUMMARY)),
     };
-    let (label, code) = (label(finding.severity), finding.code);
+    let severity = if reader == Reader::Client { Severity::Warning } else { finding.severity };
+    let (label, code) = (label(severity), finding.code);
     let detail = escape(finding.detail.as_bytes(), 600);
     line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(finding.rule.as_ref())));
 }
