@@ -13,7 +13,7 @@ use crate::policy::starter;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The name that seals are bound to; without it, the end of the remote's URL
+    /// The name that seals are bound to; without it, the end of the remote's URL, or none where --out is given
     #[arg(long, value_name = "NAME", value_parser = repository_name)]
     repository: Option<RepositoryName>,
     /// Where to write it; without it, .countersign/policy.toml in the work tree
@@ -23,13 +23,16 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result {
     let top = || git(&["rev-parse", "--show-toplevel"]).line().map(PathBuf::from);
-    let path = match arguments.out {
-        Some(path) => path,
-        None => top()?.join(".countersign").join("policy.toml"),
-    };
-    let name = match arguments.repository {
-        Some(name) => name,
-        None => guess(config("remote.origin.url")?.as_deref().unwrap_or(&top()?.display().to_string()))?,
+    let (path, name) = match arguments.out {
+        // On a server one policy serves many repositories, each named by its path or at install.
+        Some(path) => (path, arguments.repository),
+        None => {
+            let top = top()?;
+            let url =
+                || -> Result<String> { Ok(config("remote.origin.url")?.unwrap_or_else(|| top.display().to_string())) };
+            let name = arguments.repository.map_or_else(|| guess(&url()?), Ok)?;
+            (top.join(".countersign").join("policy.toml"), Some(name))
+        }
     };
     let failed = |error: std::io::Error| {
         let failure = Failure::new(format!("cannot write {}: {error}", path.display()));
@@ -43,9 +46,10 @@ pub(super) fn run(arguments: Arguments) -> Result {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
-    file.write_all(starter(&name).as_bytes()).map_err(failed)?;
+    file.write_all(starter(name.as_ref()).as_bytes()).map_err(failed)?;
+    let whose = name.map_or_else(|| "any repository".to_owned(), |name| format!("repository {name}"));
     print(&format!(
-        "wrote {} for repository {name}\nnext: countersign agent add ID, register it there, then: countersign policy check {}\n",
+        "wrote {} for {whose}\nnext: countersign agent add ID, register it there, then: countersign policy check {}\n",
         path.display(),
         path.display()
     ))?;
