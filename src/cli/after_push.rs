@@ -47,6 +47,12 @@ pub(super) struct ReferenceTransaction {
     state: String,
 }
 
+impl ReferenceTransaction {
+    pub(super) fn policies(&self) -> &[PolicyArg] {
+        &self.policies
+    }
+}
+
 /// Seconds that these hooks may take. What they do not come to write down, the next push does.
 const SECONDS: u64 = 30;
 

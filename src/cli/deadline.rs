@@ -1,6 +1,7 @@
 //! Time: a decision that takes too long refuses the push and says how far it came. A slow disk or a huge push never hangs a
 //! server, whose own limits might end the hook in another way than by refusing.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -53,39 +54,58 @@ pub(super) fn when_over(over: Over) {
     REFUSES.store(matches!(over, Over::Refuse), Ordering::Relaxed);
 }
 
-/// Time for the last words, which a pusher that reads nothing may hold up.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Time for the last words, which a pusher that reads nothing may hold up, and for the record of them, which a disk may.
+const LAST_WORDS: Duration = Duration::from_millis(700);
+
+/// Writes down why a push was not decided.
+type Record = Box<dyn Fn(&str) + Send + Sync>;
+
+static RECORD: OnceLock<Record> = OnceLock::new();
+static OVER: AtomicBool = AtomicBool::new(false);
+
+/// Says how what was not decided in time is recorded.
+pub(super) fn record_with(record: Record) {
+    let _ = RECORD.set(record);
+}
 
 /// Ends this process after `seconds`, unless it has ended or become another program by then.
 pub(super) fn start(seconds: u64, over: Over) {
     when_over(over);
     let watch = move || {
         std::thread::sleep(Duration::from_secs(seconds));
+        OVER.store(true, Ordering::SeqCst);
+        let refuses = REFUSES.load(Ordering::Relaxed);
         let (done, told) = mpsc::channel();
-        if !REFUSES.load(Ordering::Relaxed) {
-            #[allow(clippy::exit)]
-            std::process::exit(chain::pass().into());
-        }
-        let tell = std::thread::Builder::new().spawn(move || {
-            tell(seconds);
+        let last_words = std::thread::Builder::new().spawn(move || {
+            let reason = reason(seconds);
+            if refuses {
+                say(&format!("error: [limit-exceeded] {reason}; nothing is accepted that is not decided"));
+                say("hint: push in smaller parts; an admin can give it more time by installing the hook again with --deadline SECONDS");
+            }
+            if let Some(record) = RECORD.get() {
+                record(&reason);
+            }
             let _ = done.send(());
         });
-        if tell.is_ok() {
+        if last_words.is_ok() {
             let _ = told.recv_timeout(LAST_WORDS);
         }
         #[allow(clippy::exit)]
-        std::process::exit(2);
+        std::process::exit(if refuses { 2 } else { chain::pass().into() });
     };
     // Where no thread can be started the server's own limits are left.
     let _ = std::thread::Builder::new().spawn(watch);
 }
 
-fn tell(seconds: u64) {
+/// Returns if there is time left. What is decided after it was said that it was not does not count.
+pub(super) fn still_in_time() {
+    while OVER.load(Ordering::SeqCst) {
+        std::thread::sleep(LAST_WORDS);
+    }
+}
+
+fn reason(seconds: u64) -> String {
     let doing = WORDS.get(STAGE.load(Ordering::Relaxed)).copied().unwrap_or_default();
     let examined = EXAMINED.load(Ordering::Relaxed);
-    say(&format!(
-        "error: [limit-exceeded] not decided within {seconds} s: {doing}, {examined} commits examined; nothing is accepted \
-         that is not decided"
-    ));
-    say("hint: push in smaller parts; an admin can give it more time: countersign install --deadline SECONDS");
+    format!("not decided within {seconds} s: {doing}, {examined} commits examined")
 }

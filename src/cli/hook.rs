@@ -22,7 +22,7 @@ use crate::decide::{Outcome, Verdict};
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::id::RepositoryName;
 use crate::report;
-use crate::submitter::Adapter;
+use crate::submitter::{Adapter, Submitter};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -103,6 +103,16 @@ pub(super) fn read_shim(text: &str) -> Option<(PathBuf, Server)> {
     }
 }
 
+/// The policies that a shim of reference-transaction names.
+pub(super) fn watch_policies(text: &str) -> Option<Vec<PolicyArg>> {
+    let mut words = exec_words(text)?;
+    words.push("prepared".to_owned());
+    match <super::Arguments as clap::Parser>::try_parse_from(words).ok()?.command {
+        super::Command::Hook(Arguments { hook: Hook::ReferenceTransaction(watch) }) => Some(watch.policies().to_vec()),
+        _ => None,
+    }
+}
+
 impl Server {
     pub(super) fn policies(&self) -> &[PolicyArg] {
         &self.policies
@@ -114,6 +124,10 @@ impl Server {
 
     pub(super) fn ledger(&self) -> Option<&Path> {
         self.ledger.as_deref()
+    }
+
+    pub(super) fn baseline(&self) -> Option<&Path> {
+        self.baseline.as_deref()
     }
 
     pub(super) fn observes(&self) -> bool {
@@ -137,6 +151,18 @@ impl Server {
             (None, Some(adapter)) => adapter.repository_variables(),
             _ => &[],
         }
+    }
+
+    pub(super) fn chained(&self) -> Option<&Path> {
+        self.chain.as_deref()
+    }
+
+    pub(super) fn submitter(&self) -> Option<Adapter> {
+        self.submitter
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.deadline
     }
 
     pub(super) fn names_submitter(&self) -> bool {
@@ -199,7 +225,9 @@ fn pre_receive(server: Server) -> Result {
 /// Decides, and lets the hook before ours decide what we accept.
 fn decide_before(chained: Chained, server: &Server, push: &Push) -> Result {
     chain::ready(&chained);
-    match decide(server, push)? {
+    let decided = decide(server, push);
+    deadline::still_in_time();
+    match decided? {
         Exit::Accepted => chained.run(),
         refused => Ok(refused),
     }
@@ -253,6 +281,16 @@ fn enforce(server: &Server, push: &Push) -> Result {
     let ledger = server.ledger.clone().map(|own| if is_canary { dir.git_dir.join(LEDGER) } else { own });
     if let (Some(directory), Some(name), true) = (&ledger, &repository, server.makes_ledgers()) {
         Recorder::begin(directory, &refs, name)?;
+    }
+    if let Some(directory) = ledger.clone() {
+        let (dir, push, observe) = (dir.clone(), push.clone(), server.observe);
+        deadline::record_with(Box::new(move |reason| {
+            let Ok(refs) = Refs::open(&dir, push.format) else { return };
+            let Ok(recorder) = Recorder::open(&directory, &refs) else { return };
+            let outcome = if observe { Outcome::Accepted } else { Outcome::Undecided };
+            // It is told or not; a record that fails changes nothing about that.
+            let _ = recorder.record_failure(clock, &push, &Submitter::Unasked, reason, outcome);
+        }));
     }
     let recorder = ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
     reached(Stage::Deciding);

@@ -96,6 +96,15 @@ pub(super) fn git(arguments: &[&str]) -> Git {
     Git { command, name: (*arguments.first().unwrap_or(&"")).to_owned(), input: None }
 }
 
+/// Prepares a git command for a server's repository, whoever owns it: an admin has named it.
+pub(super) fn server_git(git_dir: &Path, arguments: &[&str]) -> Git {
+    let mut git = git(&[&["-c", "safe.directory=*"], arguments].concat()).in_repository(git_dir);
+    git.name = (*arguments.first().unwrap_or(&"")).to_owned();
+    // Named, so that it is used also where git does not look for bare repositories by itself (safe.bareRepository).
+    git.command.env("GIT_DIR", git_dir);
+    git
+}
+
 impl Git {
     /// Gives it standard input.
     pub(super) fn input(mut self, input: &[u8]) -> Self {

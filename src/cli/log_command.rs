@@ -1,14 +1,15 @@
 //! `countersign log`: what the ledger holds, whether it is whole, and what enforcing would have done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::check::full_name;
-use super::install::{LEDGER, Layout};
+use super::install::{LEDGER, Layout, resolved};
 use super::local::git;
+use super::owner::Owner;
 use super::recording::{ServerRefs, ledger_failure};
 use super::{Exit, Failure, Result, print, say};
 use crate::canonical::{Id, RefName, Time};
@@ -134,16 +135,32 @@ impl Place {
         }
         let here = [PathBuf::from(".")];
         let servers = if self.servers.is_empty() { here.as_slice() } else { &self.servers };
+        let owners: BTreeSet<Owner> = servers.iter().filter_map(|server| Owner::of(server).ok()).collect();
+        if let Some(owner) = owners.iter().find(|owner| owner.is_another()) {
+            // What root writes there its owner could not, and what root reads may be a link.
+            return Err(if owners.len() == 1 && !self.servers.is_empty() {
+                owner.become_owner(&self.servers)
+            } else {
+                Failure::new(format!("these repositories are not all root's, but also {owner}'s"))
+                    .hint("name them with --server REPO.git, one owner's at a time")
+            });
+        }
         servers.iter().map(|server| ledger_of(server)).collect()
     }
 }
 
 fn ledger_of(server: &Path) -> Result<Found> {
-    let answer = git(&["rev-parse", "--absolute-git-dir"]).in_repository(server).line().map_err(|_| {
-        Failure::new(format!("{} is not a git repository", server.display()))
-            .hint("countersign log show --server REPO.git, or --ledger DIR")
-    })?;
-    let git_dir = PathBuf::from(answer);
+    let hint = "countersign log show --server REPO.git, or --ledger DIR";
+    let git_dir = match resolved(server) {
+        Some(git_dir) => git_dir.canonicalize().map_err(Failure::new)?,
+        // Below the top of a work tree git knows where its repository is.
+        None => PathBuf::from(
+            git(&["rev-parse", "--absolute-git-dir"])
+                .in_repository(server)
+                .line()
+                .map_err(|_| Failure::new(format!("{} is not a git repository", server.display())).hint(hint))?,
+        ),
+    };
     let directory = installed_ledger(&git_dir);
     Ok(Found { directory, git_dir: Some(git_dir) })
 }

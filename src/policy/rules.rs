@@ -140,6 +140,16 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
+    /// What one of its patterns matches, with a word in the place of each wildcard.
+    fn example(&self, matches: &dyn Fn(&str) -> bool) -> Option<String> {
+        let (literal, wild): (Vec<&Glob>, Vec<&Glob>) = self.include.iter().partition(|glob| glob.is_literal());
+        let filled = |glob: &Glob| {
+            let text = glob.as_str().to_owned();
+            ["countersign-canary", "main", "x", "a/b"].map(|word| text.replace("**", word).replace('*', word))
+        };
+        wild.into_iter().chain(literal).flat_map(filled).find(|text| matches(text))
+    }
+
     fn matches(&self, text: &[u8], include: Case, exclude: Case) -> bool {
         self.include.iter().any(|glob| glob.matches(text, include))
             && !self.exclude.iter().any(|glob| glob.matches(text, exclude))
@@ -178,13 +188,15 @@ impl Rule {
         self.refs.include.iter().filter(|glob| glob.is_literal()).map(Glob::as_str)
     }
 
-    /// For each of its patterns a name that it matches, unless an excluding one matches it too; those with wildcards first.
-    pub fn example_refs(&self) -> impl Iterator<Item = String> {
-        let (wild, literal): (Vec<&Glob>, Vec<&Glob>) = self.refs.include.iter().partition(|glob| !glob.is_literal());
-        let example =
-            |glob: &Glob| glob.as_str().replace("**", "countersign-canary").replace('*', "countersign-canary");
-        let names: Vec<String> = wild.into_iter().chain(literal).map(example).collect();
-        names.into_iter()
+    /// A ref that it matches, where one is easily made from its patterns; of those, one that a wildcard stands for first.
+    pub fn example_ref(&self) -> Option<String> {
+        self.refs.example(&|name| self.matches_ref(name.as_bytes()))
+    }
+
+    /// A path that it is about, where one is easily made from its patterns.
+    pub fn example_path(&self) -> Option<String> {
+        let covers = |path: &str| self.touches(path.as_bytes(), Below::Named).is_some();
+        self.paths.as_ref()?.values().find_map(|patterns| patterns.example(&covers))
     }
 
     /// Whether every ref that this pattern of another rule can match is one of this rule's, as far as their texts tell: a plain

@@ -91,6 +91,26 @@ fn each_way_to_be_off_is_found() {
             let warn = AGENTS_EVERYWHERE.replace("identity", "mode = \"warn\"\nidentity");
             world.set_policy(&format!("{}{warn}", registry()));
         }),
+        // What git's configuration says for this repository alone, and in bytes that are no text.
+        ("hooks-path", |world, _| {
+            let server = world.server().display().to_string();
+            let global = format!("[includeIf \"gitdir:{server}\"]\n\tpath = {}\n", world.path("off").display());
+            std::fs::write(world.path("home/.gitconfig"), global).unwrap();
+            std::fs::write(world.path("off"), "[core]\n\thooksPath = /dev/null\n").unwrap();
+        }),
+        ("hooks-path", |world, _| {
+            let mut config = std::fs::read(world.server().join("config")).unwrap();
+            config.extend(b"[core]\n\thooksPath = /dev/null\n[gitweb]\n\towner = Andr\xe9\n");
+            std::fs::write(world.server().join("config"), config).unwrap();
+        }),
+        ("ungoverned", |world, _| {
+            let typo = AGENTS_EVERYWHERE.replace("refs/heads/**", "refs/head/**");
+            world.set_policy(&format!("{}{typo}", registry()));
+        }),
+        ("unclear", |world, hook| {
+            let text = std::fs::read_to_string(hook).unwrap().lines().last().unwrap().to_owned();
+            world.write_executable(hook, &format!("#!/bin/sh\ntest -z \"$SKIP\" && exit 0\n{text}\n"));
+        }),
         // Another program under the same path: no look at the hook tells it, only the canary.
         ("canary", |world, hook| {
             let other = world.path("program");
@@ -110,6 +130,112 @@ fn each_way_to_be_off_is_found() {
     }
 }
 
+/// Rules about paths alone have a canary too, which touches one of them.
+#[test]
+fn a_canary_finds_what_a_rule_is_about() {
+    for (rules, name) in [
+        (r#"paths = [".github/**", "ci/*.yml"]"#, "refs/heads/countersign-canary"),
+        (r#"paths = ["a b/**/c"]"#, "refs/heads/countersign-canary"),
+    ] {
+        let world = installed(
+            &AGENTS_EVERYWHERE.replace("identity = \"agents\"", &format!("{rules}\nidentity = \"everyone\"")),
+        );
+        let (code, said) = doctor(&world, &[]);
+        assert!(code == Some(0) && said.contains(&format!("a forged commit to {name}")), "{said}");
+        world.write_executable(&world.path("program"), "#!/bin/sh\nexit 0\n");
+        let hook = world.server().join("hooks/pre-receive");
+        let program = crate::world::binary().display().to_string();
+        let text = std::fs::read_to_string(&hook).unwrap().replace(&program, world.path("program").to_str().unwrap());
+        world.write_executable(&hook, &text);
+        sick(&world, "canary");
+    }
+    // What a pattern excludes is no example of it.
+    let excluded = AGENTS_EVERYWHERE.replace("\"refs/heads/**\"", "\"refs/heads/*\", \"!refs/heads/c*\"");
+    let (code, said) = doctor(&installed(&excluded), &[]);
+    assert!(code == Some(0) && said.contains("a forged commit to refs/heads/main "), "{said}");
+}
+
+/// Each way in which no push gets in: what is done, and what doctor calls it.
+#[test]
+fn each_way_to_refuse_everything_is_found() {
+    type Harm = fn(&World, &Path);
+    let harms: &[(&str, Harm)] = &[
+        ("replaced", |world, hook| {
+            let text = std::fs::read_to_string(hook).unwrap().replace('\n', "\r\n");
+            world.write_executable(hook, &text);
+        }),
+        ("unreadable", |world, _| {
+            let config = std::fs::read_to_string(world.server().join("config")).unwrap();
+            std::fs::write(world.server().join("config"), config + "[core\n").unwrap();
+        }),
+        ("name", |world, _| {
+            let policy = format!("{}{AGENTS_EVERYWHERE}", registry()).replace("acme/payments", "acme/other");
+            world.set_policy(&policy);
+        }),
+        ("no-program", |world, hook| {
+            let program = crate::world::binary().display().to_string();
+            let text = std::fs::read_to_string(hook).unwrap().replace(&program, "/nowhere/countersign");
+            world.write_executable(hook, &text);
+        }),
+        ("replaced", |world, _| {
+            world.install(&["--reference-transaction"]);
+            let watch = world.server().join("hooks/reference-transaction");
+            let policy = world.policy_path().display().to_string();
+            let text = std::fs::read_to_string(&watch).unwrap().replace(&policy, "/gone.toml");
+            world.write_executable(&watch, &text);
+        }),
+        ("chain", |world, hook| {
+            std::fs::remove_file(hook).unwrap();
+            world.write_executable(hook, "#!/bin/sh\nexit 0\n");
+            world.install(&[]);
+            set_mode(&hook.with_file_name("pre-receive.before-countersign"), 0o644);
+        }),
+    ];
+    for (check, harm) in harms {
+        let world = installed(AGENTS_EVERYWHERE);
+        harm(&world, &world.server().join("hooks/pre-receive"));
+        sick(&world, check);
+        world.commit("a", "1", "By hand\n");
+        assert!(!world.push(&["HEAD:refs/heads/main"]).ok, "{check}: a push went in");
+    }
+}
+
+/// Hooks that lie together for many repositories, where the configuration says, are the gate of each.
+#[test]
+fn hooks_that_lie_elsewhere_are_looked_at_there() {
+    let policy = registry().replace("repository = \"acme/payments\"\n", "");
+    let world = World::with(&format!("{policy}{AGENTS_EVERYWHERE}"), "sha1");
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    let shared = world.path("shared");
+    let words = format!("--policy {} --below {}", world.policy_path().display(), world.path("").display());
+    for (hook, words) in [("pre-receive", words.as_str()), ("post-receive", "")] {
+        let words = format!("{words} --ledger countersign/ledger");
+        let text = format!("#!/bin/sh\nexec {} hook {hook} {words} \"$@\"\n", crate::world::binary().display());
+        world.write_executable(&shared.join(hook), &text);
+    }
+    world.git_in(&world.path(""), &["config", "--global", "core.hooksPath", shared.to_str().unwrap()]);
+    sound(&world);
+    world.commit("a", "1", MARKED);
+    world.push(&["HEAD:refs/heads/main"]).refused("unsealed-agent-commit");
+    world.write_executable(&shared.join("pre-receive"), "#!/bin/sh\nexit 0\n");
+    sick(&world, "replaced");
+}
+
+/// What a person has configured for pushes of their own is not the server's.
+#[test]
+fn a_canary_does_not_depend_on_who_looks() {
+    let world = installed(AGENTS_EVERYWHERE);
+    for (key, value) in [
+        ("push.gpgSign", "true"),
+        ("push.pushOption", "ci.skip"),
+        ("protocol.file.allow", "never"),
+        ("safe.bareRepository", "explicit"),
+    ] {
+        world.git_in(&world.path(""), &["config", "--global", key, value]);
+    }
+    sound(&world);
+}
+
 /// What keeps every push out, and what lets somebody change the rules.
 #[test]
 fn what_the_gate_rests_on_is_looked_at() {
@@ -120,6 +246,23 @@ fn what_the_gate_rests_on_is_looked_at() {
     set_mode(&world.ledger(), 0o707);
     sick(&world, "open-ledger");
     set_mode(&world.ledger(), 0o700);
+    sound(&world);
+    set_mode(&world.server().join("hooks"), 0o777);
+    sick(&world, "open-hook");
+    set_mode(&world.server().join("hooks"), 0o1777);
+    sound(&world);
+    set_mode(&world.server().join("hooks/pre-receive"), 0o777);
+    sick(&world, "open-hook");
+    set_mode(&world.server().join("hooks/pre-receive"), 0o755);
+    let people = world.path("people.toml");
+    std::fs::write(&people, registry()).unwrap();
+    let including = format!("version = 1\ninclude = [\"people.toml\"]\n{AGENTS_EVERYWHERE}");
+    let people_only = registry().replace("version = 1\n", "");
+    std::fs::write(&people, people_only.replace("repository = \"acme/payments\"\n", "")).unwrap();
+    world.set_policy(&including);
+    set_mode(&people, 0o666);
+    sick(&world, "open-policy");
+    set_mode(&people, 0o644);
     sound(&world);
     world.set_policy("version = 1\nnonsense = true\n");
     sick(&world, "policy");
@@ -194,7 +337,7 @@ fn what_only_root_may_do_is_found() {
     refused("may not run");
     set_mode(&world.path("bin"), 0o755);
     set_mode(&world.policy_path(), 0o600);
-    refused("may not read the policy");
+    refused("Permission denied");
     set_mode(&world.policy_path(), 0o644);
     let (code, said) = run(&install);
     assert_eq!(code, Some(0), "{said}");
@@ -207,18 +350,43 @@ fn what_only_root_may_do_is_found() {
     };
     set_mode(&hook, 0o700);
     std::os::unix::fs::chown(&hook, Some(0), Some(0)).unwrap();
+    expect("replaced");
+    set_mode(&hook, 0o744);
     expect("not-executable");
     set_mode(&hook, 0o755);
     set_mode(&world.path("bin"), 0o700);
-    expect("no-program");
+    expect("unreadable");
     set_mode(&world.path("bin"), 0o755);
     set_mode(&world.policy_path(), 0o600);
-    expect("unreadable-policy");
+    expect("policy");
     set_mode(&world.policy_path(), 0o644);
     std::os::unix::fs::chown(world.ledger(), Some(0), Some(0)).unwrap();
     expect("ledger");
     std::os::unix::fs::chown(world.ledger(), Some(65534), Some(65534)).unwrap();
     assert_eq!(run(&doctor).0, Some(0));
+
+    // What root runs writes nothing that the owner cannot: a push goes on as before, also where history is exempt.
+    let (code, said) = run(&[&install[..], &["--baseline"]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        run(&["log", "verify", "--server", &server]).1.contains("each signed by"),
+        "{:?}",
+        run(&["log", "verify", "--server", &server])
+    );
+    let found = world.command("find", &world.server()).args(["!", "-user", "65534"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+    // And it follows no link that the owner has laid: what it leads to stays root's.
+    let secret = world.path("secret");
+    std::fs::write(&secret, "secret\n").unwrap();
+    set_mode(&secret, 0o600);
+    let link = world.ledger().join("seen.0");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(&secret, &link).unwrap();
+    for words in [&install[..], &doctor, &["log", "verify", "--server", &server], &["uninstall", "--server", &server]] {
+        run(words);
+    }
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "secret\n");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&secret.metadata().unwrap()), 0);
 }
 
 #[test]

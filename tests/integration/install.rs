@@ -56,6 +56,90 @@ fn a_linked_hook_is_kept_as_a_link() {
     assert!(world.server().join("hooks/pre-receive.before-countersign").symlink_metadata().is_err());
 }
 
+/// A hook that was there goes on under another name in the same directory; one that goes by its name cannot.
+#[test]
+fn a_hook_that_goes_by_its_own_name_is_not_moved() {
+    for (text, moves) in [
+        ("#!/bin/sh\nfor hook in $0.d/*; do $hook || exit 1; done\n", false),
+        ("#!/bin/sh\ncase \"$0\" in *pre-receive) exit 0;; esac\nexit 1\n", false),
+        ("#!/usr/bin/env python3\nimport sys\nprint(sys.argv[0])\n", false),
+        ("#!/bin/sh\n# $0 says nothing here\n. \"$(dirname \"$0\")/library\"\n", true),
+        ("#!/bin/sh\nexit 0\n", true),
+    ] {
+        let world = World::new(AGENTS_EVERYWHERE);
+        let hook = world.server().join("hooks/pre-receive");
+        world.write_executable(&hook, text);
+        let output = installed(&world, &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), moves, "{text}: {said}");
+        if !moves {
+            assert!(said.contains("goes by its own name"), "{said}");
+            assert_eq!(std::fs::read_to_string(&hook).unwrap(), text);
+        }
+    }
+}
+
+/// A process that is killed between giving a hook its second name and putting ours in its place leaves both names to one file.
+#[test]
+fn an_install_that_was_killed_is_taken_up_again() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let hooks = world.server().join("hooks");
+    let theirs = "#!/bin/sh\nexit 0\n";
+    world.write_executable(&hooks.join("pre-receive"), theirs);
+    std::fs::hard_link(hooks.join("pre-receive"), hooks.join("pre-receive.before-countersign")).unwrap();
+    std::fs::write(hooks.join(".countersign-unfinished-x"), "half").unwrap();
+    let output = installed(&world, &[]);
+    assert!(output.status.success(), "{output:?}");
+    world.commit("a", "1", MARKED);
+    world.push(&["HEAD:refs/heads/main"]).refused("unsealed-agent-commit");
+    assert!(world.countersign(&["uninstall", "--server", world.server().to_str().unwrap()]).status.success());
+    assert_eq!(std::fs::read_to_string(hooks.join("pre-receive")).unwrap(), theirs);
+    assert!(
+        !hooks.join("pre-receive.before-countersign").exists() && !hooks.join(".countersign-unfinished-x").exists()
+    );
+}
+
+/// What an admin has said stays said, where install is run again for all repositories or as a hint says.
+#[test]
+fn what_was_told_is_kept() {
+    let world = root(&["acme/payments.git", "acme/ledger.git"]);
+    let one = world.path("root/acme/payments.git").display().to_string();
+    let (policy, ledger) = (world.policy_path().display().to_string(), world.path("kept").display().to_string());
+    let words =
+        ["install", "--server", &one, "--policy", &policy, "--repository", "special/name", "--submitter", "http"];
+    let more = ["--deadline", "60", "--ledger", &ledger, "--reference-transaction"];
+    assert!(world.countersign(&[&words[..], &more].concat()).status.success());
+    let shim = || std::fs::read_to_string(world.path("root/acme/payments.git/hooks/pre-receive")).unwrap();
+    let before = shim();
+    for again in [&words[..5], &["install", "--server", world.path("root").to_str().unwrap(), "--policy", &policy]] {
+        let output = world.countersign(again);
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success() && said.contains("keeps --submitter http --deadline 60"), "{said}");
+        assert_eq!(shim(), before);
+    }
+    // To say otherwise is to say so; and to install without --observe is to enforce.
+    let other = ["--submitter", "none", "--deadline", "5", "--repository", "acme/payments", "--observe"];
+    assert!(world.countersign(&[&words[..5], &other].concat()).status.success());
+    for word in ["--submitter none", "--deadline 5", "--repository 'acme/payments'", "--observe"] {
+        assert!(shim().contains(word), "{word}: {}", shim());
+    }
+    assert!(world.countersign(&words[..5]).status.success() && !shim().contains("--observe"));
+    // The hook of another kind of server would be one too many.
+    let output = world.countersign(&[&words[..5], &["--submitter", "gitlab"]].concat());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another kind of server"), "{output:?}");
+}
+
+/// One directory of hooks for several repositories holds one repository's name and ledger.
+#[test]
+fn a_directory_of_hooks_that_is_shared_is_not_written_to() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let hooks = world.server().join("hooks");
+    std::fs::rename(&hooks, world.path("shared")).unwrap();
+    std::os::unix::fs::symlink(world.path("shared"), &hooks).unwrap();
+    let output = installed(&world, &[]);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("is a link to"), "{output:?}");
+}
+
 #[test]
 fn a_hook_that_refuses_after_us_still_refuses() {
     let world = World::new(AGENTS_EVERYWHERE);
@@ -362,8 +446,26 @@ fn links_below_a_directory() {
     push_to(&world, "again.git", "refs/heads/main").refused("unsealed-agent-commit");
     let doctor = world.countersign(&["doctor", "--server", world.path("root").to_str().unwrap()]);
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert!(doctor.status.success() && said.contains("2 repositories: 0 errors, 1 warnings"), "{said}");
-    assert!(said.contains("warning: [passed-over]"), "{said}");
+    assert!(!doctor.status.success() && said.contains("2 repositories: 1 errors, 0 warnings"), "{said}");
+    assert!(said.contains("error: [passed-over]"), "{said}");
+    // What is named as well is not passed over.
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "archive/old.git"]);
+    std::fs::write(world.path("root/led.git"), format!("gitdir: {}\n", world.path("led").display())).unwrap();
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "led"]);
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "root/acme/payments.git/nested.git"]);
+    let servers = [world.path("root").display().to_string(), world.path("archive").display().to_string()];
+    let policy = world.policy_path().display().to_string();
+    let all = |command: &[&str]| {
+        let output = world.countersign(&[command, &["--server", &servers[0], &servers[1]]].concat());
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, said) = all(&["doctor"]);
+    assert!(code == Some(1) && said.matches("[missing]").count() == 3 && !said.contains("[passed-over]"), "{said}");
+    let (code, said) = all(&["install", "--policy", &policy]);
+    assert!(code == Some(0), "{said}");
+    let shim = std::fs::read_to_string(world.path("led/hooks/pre-receive")).unwrap();
+    assert!(shim.contains("--repository 'led'"), "{shim}");
+    assert_eq!(all(&["doctor"]).0, Some(0), "{}", all(&["doctor"]).1);
 }
 
 /// Gitea and Forgejo run every file in pre-receive.d, in the order of their names.
@@ -374,18 +476,34 @@ fn gitea_runs_what_lies_in_its_directories() {
         let server = world.path("root/acme/payments.git");
         let (ok, said) = install_root(&world, &["--submitter", kind]);
         assert!(!ok && said.contains("regenerate hooks"), "{said}");
-        let delegate = "#!/bin/sh\ndata=$(cat)\nfor hook in hooks/pre-receive.d/*; do\n  test -x $hook || continue\n  echo \"$data\" | $hook || exit $?\ndone\n";
+        // Like the one that the server writes: it goes by its own name, and asks every hook before it answers.
+        let delegate = "#!/usr/bin/env bash\ndata=$(cat)\ncodes=\nname=$(basename $0)\nGIT_DIR=${GIT_DIR:-$(dirname $0)/..}\n\
+            for hook in ${GIT_DIR}/hooks/${name}.d/*; do\n  test -x \"${hook}\" && test -f \"${hook}\" || continue\n  \
+            echo \"${data}\" | \"${hook}\"\n  codes=\"${codes} $?\"\ndone\n\
+            for code in ${codes}; do\n  [ ${code} -eq 0 ] || exit ${code}\ndone\n";
         world.write_executable(&server.join("hooks/pre-receive"), delegate);
-        world.write_executable(&server.join("hooks/pre-receive.d/gitea"), "#!/bin/sh\nexec cat > /dev/null\n");
+        world.write_executable(
+            &server.join("hooks/pre-receive.d/gitea"),
+            "#!/bin/sh\ncat > /dev/null\ntest -n \"$SSH_ORIGINAL_COMMAND\"\n",
+        );
+        // Installed as if it were a plain hook, it would no longer find what it runs.
+        let (ok, said) = install_root(&world, &["--submitter", kind, "--layout", "hooks"]);
+        assert!(!ok && said.contains("goes by its own name"), "{said}");
         for said in ["pre-receive.d/countersign", "nothing changed"] {
             let (ok, text) = install_root(&world, &["--submitter", kind]);
             assert!(ok && text.contains(said), "{text}");
         }
         assert_eq!(std::fs::read_to_string(server.join("hooks/pre-receive")).unwrap(), delegate);
         world.commit("a", "1", MARKED);
-        push_to(&world, "acme/payments.git", "refs/heads/main").refused("unsealed-agent-commit");
+        world.git(&["remote", "set-url", "origin", server.to_str().unwrap()]);
+        let push = || {
+            let variables =
+                [("GITEA_PUSHER_NAME", "alice"), ("SSH_ORIGINAL_COMMAND", "git-receive-pack 'acme/payments.git'")];
+            world.push_with(&variables, &["HEAD:refs/heads/main"])
+        };
+        push().refused("unsealed-agent-commit");
         world.seal_head(CLAUDE);
-        push_to(&world, "acme/payments.git", "refs/heads/main").accepted();
+        push().accepted();
         let root = world.path("root").display().to_string();
         let doctor = || world.countersign(&["doctor", "--server", &root]);
         assert!(doctor().status.success(), "{:?}", doctor());
@@ -395,6 +513,12 @@ fn gitea_runs_what_lies_in_its_directories() {
         assert!(String::from_utf8_lossy(&doctor().stdout).contains("[not-run]"), "{:?}", doctor());
         std::fs::set_permissions(server.join("hooks/pre-receive"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .unwrap();
+        // One that runs ours and does not ask what it said lets everything in; that the server's refuses the canary says nothing.
+        let deaf = delegate.replace("exit ${code}", "true");
+        world.write_executable(&server.join("hooks/pre-receive"), &format!("{deaf}exit 0\n"));
+        let said = String::from_utf8_lossy(&doctor().stdout).into_owned();
+        assert!(said.contains("error: [canary]") && said.contains("was ACCEPTED"), "{said}");
+        world.write_executable(&server.join("hooks/pre-receive"), delegate);
         assert!(world.countersign(&["uninstall", "--server", &root]).status.success());
         assert!(!server.join("hooks/pre-receive.d/countersign").exists());
         assert_eq!(std::fs::read_to_string(server.join("hooks/pre-receive")).unwrap(), delegate);
@@ -462,6 +586,11 @@ fn one_hook_in_gits_configuration_serves_all() {
     push_to(&world, "acme/payments.git", "refs/heads/main").refused("unsealed-agent-commit");
     world.seal_head(CLAUDE);
     push_to(&world, "acme/payments.git", "refs/heads/main").accepted();
+    // The hooks of a repository's own are another layout's, and stay.
+    std::fs::remove_file(world.path("root/acme/payments.git/hooks/pre-receive")).unwrap();
+    let own = ["install", "--server", server.to_str().unwrap(), "--policy", &policy, "--repository", "acme/payments"];
+    assert!(world.countersign(&own).status.success());
     let (ok, said) = run("2.54.0", &["uninstall", "--server", &root, "--layout", "config"]);
+    assert!(server.join("hooks/pre-receive").exists());
     assert!(ok && !std::fs::read_to_string(&system).unwrap().contains("countersign"), "{said}");
 }

@@ -4,14 +4,18 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Report;
-use crate::cli::Result;
 use crate::cli::install::{is_executable, is_ours};
 use crate::cli::local::{config, git, settings};
 use crate::cli::policy_source::PolicyReader;
+use crate::cli::{Failure, Result};
 
 const INSTALL: &str = "countersign install";
 
 pub(super) fn examine(report: &mut Report) -> Result<()> {
+    if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
+        let failure = Failure::new("this is a server's repository, and no clone");
+        return Err(failure.hint("countersign doctor --server ."));
+    }
     let hooks = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-path", "hooks"]).line()?);
     let path = config("core.hooksPath")?;
     if path.as_deref().is_some_and(|path| path.is_empty() || path == "/dev/null") {

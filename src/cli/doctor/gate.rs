@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::server::{Checkup, INSTALL};
 use crate::cli::hook::{self, Server};
-use crate::cli::install::{Configured, Layout, is_executable, is_ours};
-use crate::cli::local::git;
-use crate::cli::runner::{Access, Runner};
+use crate::cli::install::{Configured, Layout, is_executable, is_ours, quoted};
+use crate::cli::local::server_git;
+use crate::cli::owner::may_execute;
+use crate::oid::ObjectFormat;
 
 /// Git runs hooks of its configuration since then.
 const CONFIGURED_GIT: (u32, u32) = (2, 54);
@@ -14,123 +15,167 @@ const CONFIGURED_GIT: (u32, u32) = (2, 54);
 /// The hook of a repository that decides.
 pub(super) struct Gate {
     pub(super) layout: Layout,
+    pub(super) hook: PathBuf,
     pub(super) server: Server,
     pub(super) program: PathBuf,
 }
 
+/// A repository as git sees it.
+pub(super) struct Seen {
+    pub(super) path: PathBuf,
+    pub(super) place: String,
+    /// Where git looks for hooks.
+    pub(super) hooks: PathBuf,
+    pub(super) format: ObjectFormat,
+}
+
+impl Seen {
+    /// Asks git, so that all of its configuration counts, wherever it stands.
+    pub(super) fn look(path: &Path) -> Result<Self, String> {
+        let words = ["rev-parse", "--show-object-format", "--git-path", "hooks"];
+        let said = server_git(path, &words).run().map_err(|failure| failure.message)?;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let (format, hooks) =
+            said.trim_end_matches('\n').split_once('\n').ok_or("git does not say where its hooks are")?;
+        let format = match format {
+            "sha1" => ObjectFormat::Sha1,
+            "sha256" => ObjectFormat::Sha256,
+            other => return Err(format!("the object format {other} is unknown")),
+        };
+        Ok(Self { path: path.to_owned(), place: path.display().to_string(), hooks: path.join(hooks), format })
+    }
+
+    /// Whether git looks for hooks in the repository itself.
+    pub(super) fn looks_at_home(&self) -> bool {
+        let own = self.path.join("hooks");
+        self.hooks == own
+            || self.hooks.canonicalize().is_ok_and(|hooks| own.canonicalize().is_ok_and(|own| own == hooks))
+    }
+}
+
 impl Checkup<'_> {
     /// The hook that decides, if there is one that git runs.
-    pub(super) fn gate(&mut self, path: &Path, runner: Runner, place: &str) -> Option<Gate> {
-        if !self.runs_own_hooks(path, place) {
+    pub(super) fn gate(&mut self, seen: &Seen) -> Option<Gate> {
+        let place = &seen.place;
+        let effective = seen.hooks.join("pre-receive");
+        let delegated = Layout::Gitea.path(&seen.path, "pre-receive");
+        let custom = Layout::Gitlab.path(&seen.path, "pre-receive");
+        let installed = Layout::Hooks.path(&seen.path, "pre-receive");
+        let (layout, hook) = if is_ours(&effective) || calls_us(&effective) {
+            (Layout::Hooks, effective)
+        } else if is_ours(&installed) || (is_ours(&delegated) && !seen.looks_at_home()) {
+            let message = format!("core.hooksPath sends git to {} for hooks: ours does not run", seen.hooks.display());
+            self.report.error(
+                place,
+                "hooks-path",
+                message,
+                "git config --show-origin core.hooksPath says where it is set",
+            );
             return None;
-        }
-        let found = Layout::IN_REPOSITORY.iter().copied().find(|layout| {
-            let hook = layout.path(path, "pre-receive");
-            is_ours(&hook) || (*layout == Layout::Hooks && calls_us(&hook))
-        });
-        let Some(layout) = found else {
-            if let Some(gate) = self.configured_gate(path, place) {
-                return Some(gate);
+        } else if is_ours(&delegated) {
+            (Layout::Gitea, delegated)
+        } else if is_ours(&custom) {
+            (Layout::Gitlab, custom)
+        } else {
+            let gate = self.configured_gate(seen);
+            if gate.is_none() {
+                self.no_gate(seen, &effective);
             }
-            self.no_gate(path, place);
-            return None;
+            return gate;
         };
-        let hook = layout.path(path, "pre-receive");
         let shown = hook.display().to_string();
-        if !runner.may(Access::Execute, &hook) {
-            let (message, fix) = if is_executable(&hook) {
-                let message = "the user that git runs as may not run it, so git passes over it: every push is accepted";
-                let fix = format!(
-                    "chmod 755 {shown}, and let that user pass through the directories above it (ls -ld, findmnt -T {shown})"
-                );
-                (message, fix)
-            } else {
-                ("git does not run it: every push is accepted", format!("chmod +x {shown}"))
-            };
-            self.report.error(&shown, "not-executable", message, fix);
+        if !may_execute(&hook) {
+            let fix = format!("chmod 755 {}, and see findmnt -T for noexec", quoted(&hook));
+            self.report.error(&shown, "not-executable", "git does not run it: every push is accepted", fix);
             return None;
         }
         if layout == Layout::Gitea {
-            let delegate = path.join("hooks/pre-receive");
-            let runs = std::fs::read_to_string(&delegate).is_ok_and(|text| text.contains("pre-receive.d"));
-            if !runs || !runner.may(Access::Execute, &delegate) {
+            let delegate = seen.hooks.join("pre-receive");
+            if !std::fs::read_to_string(&delegate).is_ok_and(|text| text.contains(".d/")) || !may_execute(&delegate) {
                 let message = "it does not run what lies in pre-receive.d: every push is accepted";
-                self.report.error(&delegate.display(), "not-run", message, "gitea admin regenerate hooks");
+                let fix = "gitea admin regenerate hooks, or forgejo admin regenerate hooks";
+                self.report.error(&delegate.display(), "not-run", message, fix);
                 return None;
             }
         }
-        if !is_executable(&layout.path(path, "post-receive")) {
-            let message =
-                "the post-receive hook is not there, so what became of a decision is known at the next push only";
-            self.report.warn(&place, "no-post-receive", message, INSTALL);
-        }
         let text = std::fs::read_to_string(&hook).unwrap_or_default();
-        let altered = is_ours(&hook) && !is_whole(&text);
-        let gate = hook::read_shim(&text).map(|(program, server)| Gate { layout, server, program });
-        let gate = gate.filter(|_| !altered);
-        if gate.is_none() {
+        let ours = is_ours(&hook);
+        let Some((program, server)) = hook::read_shim(&text).filter(|_| !ours || is_whole(&text)) else {
             let message = "it is another hook than the one that install writes, and nobody can tell what it decides";
             self.report.error(&shown, "replaced", message, INSTALL);
+            return None;
+        };
+        if !ours && let Some(line) = text.lines().find(|line| !is_plain(line)) {
+            let message = format!("it does more than call the gate, so nobody can tell when it does: {line}");
+            let fix = "let it hold nothing but the exec line, as in hooks/pre-receive of countersign's sources";
+            self.report.error(&shown, "unclear", message, fix);
         }
-        gate
+        self.other_hooks(seen, layout, &server);
+        Some(Gate { layout, hook, server, program: found_program(program) })
     }
 
-    /// Whether git looks for hooks in the repository.
-    fn runs_own_hooks(&mut self, path: &Path, place: &str) -> bool {
-        let asks = self.hooks_path.is_some() || may_hold(path, "hookspath");
-        let custom = is_ours(&Layout::Gitlab.path(path, "pre-receive"));
-        if !asks || custom {
-            return true;
+    /// The hooks beside the one that decides, and the one that ran before ours.
+    fn other_hooks(&mut self, seen: &Seen, layout: Layout, server: &Server) {
+        let at = |name| if layout == Layout::Hooks { seen.hooks.join(name) } else { layout.path(&seen.path, name) };
+        if !may_execute(&at("post-receive")) {
+            let message =
+                "the post-receive hook is not there, so what became of a decision is known at the next push only";
+            self.report.warn(&seen.place, "no-post-receive", message, INSTALL);
         }
-        let words = ["-c", "safe.directory=*", "rev-parse", "--git-path", "hooks"];
-        let hooks = git(&words).in_repository(path).line().map(|hooks| path.join(hooks));
-        let own = path.join("hooks");
-        let same = hooks.as_ref().is_ok_and(|hooks| hooks.canonicalize().ok() == own.canonicalize().ok());
-        if !same {
-            let hooks = hooks.map_or_else(|_| "elsewhere".to_owned(), |hooks| hooks.display().to_string());
-            let message = format!("core.hooksPath sends git to {hooks} for hooks: ours does not run");
-            self.report.error(&place, "hooks-path", message, "git config --unset core.hooksPath, where it is set");
+        if let Some(chained) = server.chained().filter(|chained| !may_execute(chained)) {
+            let message =
+                format!("the hook that ran before ours, {}, does not run: no push is accepted", chained.display());
+            self.report.error(&seen.place, "chain", message, format!("chmod +x {}", quoted(chained)));
         }
-        same
+        let watch = at("reference-transaction");
+        if is_ours(&watch) {
+            let words = std::fs::read_to_string(&watch).ok().and_then(|text| hook::watch_policies(&text));
+            if words.as_deref() != Some(server.policies()) {
+                let message =
+                    format!("{} has another policy than pre-receive: a push may be refused by it", watch.display());
+                self.report.error(&seen.place, "replaced", message, INSTALL);
+            }
+        }
     }
 
     /// A hook of git's system configuration, unless this repository changes it.
-    fn configured_gate(&mut self, path: &Path, place: &str) -> Option<Gate> {
+    fn configured_gate(&mut self, seen: &Seen) -> Option<Gate> {
         let command = self.configured.command()?.to_owned();
         if self.version < CONFIGURED_GIT {
             let message = format!(
                 "git {}.{} does not run the hook of git's configuration: every push is accepted",
                 self.version.0, self.version.1
             );
-            self.report.error(&place, "old-git", message, "update git: 2.54 or later");
+            self.report.error(&seen.place, "old-git", message, "update git: 2.54 or later");
             return None;
         }
-        if may_hold(path, "[hook") && Configured::at(path).ok().as_ref() != Some(&self.configured) {
+        if Configured::at(&seen.path).ok().as_ref() != Some(&self.configured) {
             let message = "its own configuration changes hook.countersign or switches it off: any push may be accepted";
             let fix = "git config --remove-section hook.countersign, in that repository";
-            self.report.error(&place, "disabled", message, fix);
+            self.report.error(&seen.place, "disabled", message, fix);
             return None;
         }
         let (program, server) = hook::read_shim(&format!("exec {command}\n"))?;
-        Some(Gate { layout: Layout::Config, server, program })
+        Some(Gate { layout: Layout::Config, hook: PathBuf::from("/"), server, program: found_program(program) })
     }
 
     /// Why nothing decides.
-    fn no_gate(&mut self, path: &Path, place: &str) {
-        let hook = path.join("hooks/pre-receive");
+    fn no_gate(&mut self, seen: &Seen, hook: &Path) {
+        if self.report.findings.iter().any(|told| told.place == seen.place) {
+            return;
+        }
         let shown = hook.display();
         match (hook.symlink_metadata(), hook.metadata()) {
             (Err(_), _) => {
-                self.report.error(
-                    &place,
-                    "missing",
-                    "there is no pre-receive hook of ours: every push is accepted",
-                    INSTALL,
-                );
+                let message = "there is no pre-receive hook of ours: every push is accepted";
+                self.report.error(&seen.place, "missing", message, INSTALL);
             }
             (Ok(_), Err(_)) => {
-                let message = "the link leads nowhere: every push is accepted";
-                self.report.error(&shown, "dangling", message, INSTALL);
+                self.report.error(&shown, "dangling", "the link leads nowhere: every push is accepted", INSTALL);
+            }
+            (Ok(_), Ok(_)) if std::fs::read(hook).is_err() => {
+                let message = "the user that git runs as may not read it: no push is accepted, or every one";
+                self.report.error(&shown, "replaced", message, format!("chmod 755 {}", quoted(hook)));
             }
             (Ok(_), Ok(_)) => {
                 let message = "another hook stands in the place of ours, and decides nothing of what the policy asks";
@@ -145,10 +190,19 @@ impl Checkup<'_> {
     }
 }
 
-/// Whether a hook of ours has the lines that install writes, and no others.
+/// The program that a hook names, which a shell would look for on its path.
+fn found_program(program: PathBuf) -> PathBuf {
+    if program.components().count() > 1 {
+        return program;
+    }
+    crate::cli::owner::on_path(&program).unwrap_or(program)
+}
+
+/// Whether a hook of ours has the lines that install writes, to the byte, and no others.
 fn is_whole(text: &str) -> bool {
-    let lines: Vec<&str> = text.lines().collect();
-    matches!(lines.as_slice(), ["#!/bin/sh", _, exec] if exec.starts_with("exec "))
+    let lines: Vec<&str> = text.split('\n').collect();
+    let [shell, _, exec, ""] = lines.as_slice() else { return false };
+    *shell == "#!/bin/sh" && exec.starts_with("exec ") && exec.ends_with("\"$@\"") && !text.contains('\r')
 }
 
 /// Whether a hook that somebody wrote by hand runs this program in the end, as the README shows.
@@ -156,8 +210,13 @@ fn calls_us(hook: &Path) -> bool {
     std::fs::read_to_string(hook).is_ok_and(|text| hook::read_shim(&text).is_some())
 }
 
-/// Whether a repository's own configuration may hold a word, in its file or in one that it leads to.
-fn may_hold(path: &Path, word: &str) -> bool {
-    let config = std::fs::read_to_string(path.join("config")).unwrap_or_default().to_ascii_lowercase();
-    [word, "[include", "worktreeconfig"].iter().any(|word| config.contains(word))
+/// Whether a line of a hook that somebody wrote by hand cannot keep it from calling us.
+fn is_plain(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#') || line.starts_with("exec ") || line == "set -e" || line == "set -eu"
+}
+
+/// Whether a file of ours can be run by somebody at all.
+pub(super) fn is_runnable(path: &Path) -> bool {
+    is_executable(path) && may_execute(path)
 }

@@ -4,6 +4,7 @@ mod canary;
 mod clone;
 mod gate;
 mod server;
+mod trust;
 
 pub(super) use canary::PREFIX as CANARY_PREFIX;
 
@@ -12,7 +13,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Exit, Failure, Result, print};
 use crate::report::escape;
@@ -25,6 +26,9 @@ pub(super) struct Arguments {
     /// How to print
     #[arg(long, default_value = "text")]
     format: Format,
+    /// Only repositories that this user owns: root looks at each owner's as that owner
+    #[arg(long, hide = true)]
+    own_only: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,7 +38,7 @@ enum Format {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Severity {
     /// A bad push gets in, or no push does.
@@ -44,28 +48,30 @@ enum Severity {
 }
 
 /// Something that is not as it should be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Symptom {
     severity: Severity,
     /// The repository or file that it is about.
     place: String,
     /// Its stable name.
-    check: &'static str,
+    check: String,
     message: String,
     fix: String,
 }
 
 /// A push that had to be refused.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Canary {
     repository: String,
     #[serde(rename = "ref")]
     name: String,
     refused: bool,
+    /// `refused`, `accepted`, or `undecided`.
+    outcome: String,
 }
 
 /// All that was found out.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Report {
     schema: u32,
     repositories: usize,
@@ -85,7 +91,17 @@ impl Report {
         fix: impl Into<String>,
     ) {
         let (message, fix) = (message.into(), fix.into());
-        self.findings.push(Symptom { severity, place: place.to_string(), check, message, fix });
+        self.findings.push(Symptom { severity, place: place.to_string(), check: check.to_owned(), message, fix });
+    }
+
+    /// Takes in what another process found out about other repositories.
+    fn merge(&mut self, other: Self) {
+        self.repositories += other.repositories;
+        self.policies.extend(other.policies);
+        self.canaries.extend(other.canaries);
+        // What is about the machine, each of them found.
+        let new = other.findings.into_iter().filter(|symptom| !self.findings.contains(symptom)).collect::<Vec<_>>();
+        self.findings.extend(new);
     }
 
     fn error(
@@ -108,9 +124,9 @@ pub(super) fn run(arguments: Arguments) -> Result {
     if arguments.servers.is_empty() {
         clone::examine(&mut report)?;
     } else {
-        server::examine(&arguments.servers, &mut report)?;
+        server::examine(&arguments.servers, arguments.own_only, &mut report)?;
     }
-    report.findings.sort_by(|a, b| (a.severity, &a.place, a.check).cmp(&(b.severity, &b.place, b.check)));
+    report.findings.sort_by(|a, b| (a.severity, &a.place, &a.check).cmp(&(b.severity, &b.place, &b.check)));
     match arguments.format {
         Format::Json => print(&format!("{}\n", serde_json::to_string(&report).map_err(Failure::new)?))?,
         Format::Text => print(&text(&report))?,
@@ -134,7 +150,7 @@ fn text(report: &Report) -> String {
         text.push_str(&format!("policy {} is sha256:{digest}\n", escape(file.as_bytes(), 500)));
     }
     for canary in &report.canaries {
-        let word = if canary.refused { "refused" } else { "ACCEPTED" };
+        let word = if canary.outcome == "accepted" { "ACCEPTED" } else { &canary.outcome };
         let place = escape(canary.repository.as_bytes(), 500);
         text.push_str(&format!("canary: a forged commit to {} through the hook of {place} was {word}\n", canary.name));
     }

@@ -35,6 +35,10 @@ const FORMER: &str = "countersign.former-hookspath";
 const INHERITED: &str = "(inherited)";
 
 pub(super) fn install() -> Result {
+    if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
+        return Err(Failure::new("this is a server's repository, and no clone")
+            .hint("countersign install --server . --policy FILE"));
+    }
     let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
     let own = common.join("countersign").join("hooks");
     refuse_out_of_reach()?;

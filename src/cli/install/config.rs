@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::cli::local::git;
+use crate::cli::local::{git, server_git};
 use crate::cli::{Failure, Result, print};
 
 /// The first version that runs them.
@@ -49,8 +49,13 @@ impl Configured {
     /// As git has it in a directory: in `/` what the configuration of the system and the user says, in a repository also its own.
     pub(in crate::cli) fn at(directory: &Path) -> Result<Self> {
         let key = format!(r"^{}\.", section("pre-receive").replace('.', r"\."));
-        let words = ["-c", "safe.directory=*", "config", "--null", "--get-regexp", &key];
-        let said = git(&words).in_repository(directory).output()?.stdout;
+        let words = ["config", "--null", "--get-regexp", &key];
+        let asked = if directory == Path::new("/") {
+            git(&words).in_repository(directory)
+        } else {
+            server_git(directory, &words)
+        };
+        let said = asked.output()?.stdout;
         let said = String::from_utf8_lossy(&said);
         let entry = |entry: &str| entry.split_once('\n').map(|(key, value)| (key.to_owned(), value.to_owned()));
         Ok(Self { entries: said.split('\0').filter_map(entry).collect() })

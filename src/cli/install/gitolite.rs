@@ -44,6 +44,24 @@ pub(super) fn spread() -> Result<()> {
     }
 }
 
+/// gitolite takes a hook of a repository's own away when it links the common one there.
+pub(super) fn refuse_own_hooks(repositories: &[PathBuf]) -> Result<()> {
+    for hook in
+        repositories.iter().flat_map(|path| ["pre-receive", "post-receive"].map(|hook| path.join("hooks").join(hook)))
+    {
+        if hook.symlink_metadata().is_ok_and(|found| found.is_file()) {
+            return Err(Failure::new(format!(
+                "gitolite would remove {}, a hook of that repository's own",
+                hook.display()
+            ))
+            .hint(
+                "move it to LOCAL_CODE/hooks/repo-specific and name it in gitolite.conf, or to LOCAL_CODE/hooks/common",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// `option hook.pre-receive` of gitolite.conf puts another hook in the place of ours, in silence.
 pub(super) fn warn_of_options(repositories: &[PathBuf]) {
     for path in repositories {

@@ -1,6 +1,7 @@
 //! Where each kind of server keeps hooks, and what its repositories are called.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -9,7 +10,7 @@ use super::repository::Repository;
 use super::shim::is_executable;
 use crate::cli::doctor::CANARY_PREFIX;
 use crate::cli::naming::default_name;
-use crate::cli::{Failure, Result, say};
+use crate::cli::{Failure, Result};
 use crate::id::RepositoryName;
 use crate::submitter::Adapter;
 
@@ -79,7 +80,7 @@ impl Layout {
             Self::Gitea => {
                 repository.check_hooks_path()?;
                 let own = repository.git_dir.join("hooks/pre-receive");
-                let delegates = std::fs::read_to_string(&own).is_ok_and(|text| text.contains("pre-receive.d"));
+                let delegates = std::fs::read_to_string(&own).is_ok_and(|text| text.contains(".d/"));
                 if delegates && is_executable(&own) {
                     return Ok(());
                 }
@@ -99,20 +100,24 @@ pub(super) struct Target {
     pub(super) found: bool,
 }
 
+/// The repositories that an admin means, and where more may lie.
+pub(super) struct Targets {
+    pub(super) targets: Vec<Target>,
+    pub(super) passed_over: Vec<(PathBuf, String)>,
+}
+
 /// The repositories that an admin means: each one named, and every one below a directory that is none. `named_by_server`: the
 /// server says at each push what they are called, so their paths need not.
-pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool) -> Result<Vec<Target>> {
+pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool) -> Result<Targets> {
+    let mut passed_over = Vec::new();
     let mut targets = Vec::new();
     for server in servers {
-        if is_repository(server) || is_repository(&server.join(".git")) {
+        if resolved(server).is_some() {
             targets.push(Target { path: server.clone(), name: None, found: false });
             continue;
         }
         let below = below(server)?;
-        below.passed_over.iter().for_each(|(path, reason)| {
-            say(&format!("warning: {}: {reason}", path.display()));
-            say("hint: if repositories are there, install them by their own path");
-        });
+        passed_over.extend(below.passed_over);
         if below.repositories.is_empty() && !layout.is_shared() {
             return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display()))
                 .hint("give the path of a bare repository, or of the directory that holds them"));
@@ -138,16 +143,45 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool
             targets.push(Target { path, name: Some(name), found: true });
         }
     }
-    Ok(targets)
+    Ok(Targets { targets, passed_over })
 }
 
 /// Whether a directory holds what git looks for in one (gitrepository-layout(5)).
-pub(in crate::cli) fn is_repository(path: &Path) -> bool {
+fn is_repository(path: &Path) -> bool {
     path.join("objects").is_dir() && path.join("refs").is_dir() && path.join("HEAD").symlink_metadata().is_ok()
+}
+
+/// The repository whose objects and hooks git uses for a path: itself, that of a work tree, or where a file in its place leads to
+/// (gitrepository-layout(5), `gitdir:` and `commondir`).
+pub(in crate::cli) fn resolved(path: &Path) -> Option<PathBuf> {
+    let git = path.join(".git");
+    [path, &git].into_iter().find_map(|path| {
+        if is_repository(path) {
+            return Some(path.to_owned());
+        }
+        let led = gitfile(path)?;
+        let common = std::fs::read_to_string(led.join("commondir")).ok();
+        let led = common.map_or_else(|| Some(led.clone()), |common| led.join(common.trim_end()).canonicalize().ok())?;
+        is_repository(&led).then_some(led)
+    })
+}
+
+/// Where a file leads that stands in the place of a repository.
+fn gitfile(path: &Path) -> Option<PathBuf> {
+    let found = path.metadata().ok().filter(|found| found.is_file() && found.len() < 8192)?;
+    let text = std::fs::read(path).ok().filter(|_| found.is_file())?;
+    let target = text.strip_prefix(b"gitdir: ")?;
+    let target = target.split(|byte| *byte == b'\n').next()?;
+    let target = Path::new(std::ffi::OsStr::from_bytes(target));
+    path.parent()?.join(target).canonicalize().ok()
 }
 
 /// Directories between a root and its repositories: more is a loop or no directory of repositories.
 const DEPTH: usize = 16;
+
+/// What a repository holds itself, below which no other one lies.
+const OWN: [&str; 10] =
+    ["objects", "refs", "hooks", "custom_hooks", "info", "logs", "lfs", "countersign", "worktrees", "modules"];
 
 /// What lies below a directory.
 #[derive(Default)]
@@ -158,8 +192,8 @@ pub(in crate::cli) struct Below {
     pub(in crate::cli) passed_over: Vec<(PathBuf, String)>,
 }
 
-/// The repositories below a directory. A link to a repository counts as one; other links are not followed, since they may lead
-/// anywhere.
+/// The repositories below a directory. A link to a repository counts as one, and a file that leads to one; links to other
+/// directories are not followed, since they may lead anywhere.
 pub(in crate::cli) fn below(root: &Path) -> Result<Below> {
     let mut found = Below::default();
     let mut links = Vec::new();
@@ -169,37 +203,48 @@ pub(in crate::cli) fn below(root: &Path) -> Result<Below> {
         let entries = match std::fs::read_dir(&directory) {
             Ok(entries) => entries,
             Err(error) if depth > 0 => {
-                found.passed_over.push((directory, format!("it cannot be looked into: {error}")));
+                // mke2fs(8) makes one at the top of a file system, for root alone.
+                if directory.file_name() != Some("lost+found".as_ref()) {
+                    found.passed_over.push((directory, format!("it cannot be looked into: {error}")));
+                }
                 continue;
             }
             Err(error) => return Err(cannot(error)),
         };
+        let inside = is_repository(&directory);
         for entry in entries {
             let entry = entry.map_err(cannot)?;
             let kind = entry.file_type().map_err(cannot)?;
-            let path = entry.path();
-            if entry.file_name().to_string_lossy().starts_with(CANARY_PREFIX) || !(kind.is_dir() || kind.is_symlink()) {
+            let (name, path) = (entry.file_name(), entry.path());
+            let own = inside && OWN.iter().any(|own| name == *own);
+            if own || name.to_string_lossy().starts_with(CANARY_PREFIX) {
                 continue;
             }
-            if is_repository(&path) {
-                if kind.is_symlink() { &mut links } else { &mut found.repositories }.push(path);
+            if kind.is_file() {
+                let named = name == ".git" || name.as_bytes().ends_with(b".git");
+                links.extend((named && resolved(&path).is_some()).then_some(path));
             } else if kind.is_symlink() {
-                if path.is_dir() {
+                if is_repository(&path) {
+                    links.push(path);
+                } else if path.is_dir() {
                     found
                         .passed_over
                         .push((path, "it is a link to another directory, which is not followed".to_owned()));
                 }
-            } else if depth < DEPTH {
-                pending.push((path, depth + 1));
-            } else {
-                found.passed_over.push((path, format!("it lies more than {DEPTH} directories deep")));
+            } else if kind.is_dir() {
+                found.repositories.extend(is_repository(&path).then(|| path.clone()));
+                if depth < DEPTH {
+                    pending.push((path, depth + 1));
+                } else {
+                    found.passed_over.push((path, format!("it lies more than {DEPTH} directories deep")));
+                }
             }
         }
     }
     // One repository is looked at once, by its own path if that lies here too.
     let mut seen: BTreeSet<PathBuf> = found.repositories.iter().filter_map(|path| path.canonicalize().ok()).collect();
     links.sort();
-    links.retain(|link| link.canonicalize().is_ok_and(|target| seen.insert(target)));
+    links.retain(|link| resolved(link).is_some_and(|led| led.canonicalize().is_ok_and(|target| seen.insert(target))));
     found.repositories.append(&mut links);
     found.repositories.sort();
     found.passed_over.sort();

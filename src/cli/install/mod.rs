@@ -5,14 +5,15 @@ mod config;
 mod ghes;
 mod gitolite;
 mod layout;
+mod others;
 mod repository;
 mod server;
 mod shim;
 
 pub(super) use config::{Configured, version as git_version};
-pub(super) use layout::{Layout, below, is_repository};
+pub(super) use layout::{Layout, below, resolved};
 pub(super) use server::LEDGER;
-pub(super) use shim::{exec_words, is_executable, is_ours};
+pub(super) use shim::{exec_words, is_executable, is_ours, quoted};
 
 use std::path::PathBuf;
 
@@ -63,6 +64,9 @@ pub(super) struct Install {
     /// Where to write what is uploaded: to a GitHub Enterprise Server, or to Bitbucket Data Center
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Only repositories that this user owns: root protects each owner's as that owner
+    #[arg(long, hide = true)]
+    own_only: bool,
 }
 
 #[derive(Args)]
@@ -73,9 +77,21 @@ pub(super) struct Uninstall {
     /// Where the hooks are, if one serves all repositories
     #[arg(long, value_name = "LAYOUT", requires = "servers")]
     layout: Option<Layout>,
+    /// Only repositories that this user owns: root restores each owner's as that owner
+    #[arg(long, hide = true)]
+    own_only: bool,
 }
 
 impl Install {
+    /// The paths on the command line.
+    fn paths(&self) -> Vec<PathBuf> {
+        let files = self.policies.iter().filter_map(|policy| match policy {
+            PolicyArg::File(path) => Some(path),
+            PolicyArg::InRepository(_) => None,
+        });
+        self.servers.iter().chain(files).chain(&self.ledger).chain(&self.out).cloned().collect()
+    }
+
     /// Whether the server says at each push what a repository is called, because the admin does not.
     fn named_by_server(&self) -> bool {
         let says = self.submitter.is_some_and(|adapter| !adapter.repository_variables().is_empty());

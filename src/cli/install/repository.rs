@@ -1,17 +1,16 @@
 //! One server's repository: what install asks of it, and the ledger that it keeps there.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::shim::program;
+use super::layout::resolved;
 use crate::cli::engine::{EngineError, Settings, repository_name, unprotected};
 use crate::cli::gather::StoredRefs;
 use crate::cli::hook::engine_failure;
-use crate::cli::local::git;
+use crate::cli::local::server_git;
 use crate::cli::policy_source::{InRepository, PolicyArg, PolicyReader};
 use crate::cli::recording::{ServerRefs, ledger_failure, open_or_make_ledger};
-use crate::cli::runner::{Access, Runner};
 use crate::cli::{Failure, Result, now};
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::id::RepositoryName;
@@ -33,18 +32,9 @@ impl Repository {
     pub(super) fn open(server: &Path) -> Result<Self> {
         let hint = "give the path of a bare repository, such as /srv/git/project.git";
         let absolute = server.canonicalize().map_err(|error| Failure::new(error).hint(hint))?;
-        // An admin looks at repositories of the user that git runs as.
-        let words = [
-            "-c",
-            "safe.directory=*",
-            "rev-parse",
-            "--absolute-git-dir",
-            "--show-object-format",
-            "--git-path",
-            "hooks",
-        ];
-        let answer = git(&words).in_repository(&absolute).run();
-        let answer = answer.map_err(|_| Failure::new("this is not a git repository").hint(hint))?;
+        let git_dir = resolved(&absolute).ok_or_else(|| Failure::new("this is not a git repository").hint(hint))?;
+        let words = ["rev-parse", "--absolute-git-dir", "--show-object-format", "--git-path", "hooks"];
+        let answer = server_git(&git_dir, &words).run().map_err(|failure| failure.hint(hint))?;
         let answer = String::from_utf8(answer).map_err(|_| Failure::new("its path is not UTF-8"))?;
         let mut lines = answer.lines();
         let mut line = || lines.next().unwrap_or_default().to_owned();
@@ -65,29 +55,10 @@ impl Repository {
             return Err(Failure::new(format!("core.hooksPath sends git to {} for hooks", self.hooks.display()))
                 .hint("unset core.hooksPath for this repository, or place the shim there by hand: see the README"));
         }
-        Ok(())
-    }
-
-    /// Makes sure that the user whom git runs as may use what the hook needs: otherwise no push would be accepted.
-    pub(super) fn check_reach(&self, policies: &[PolicyArg]) -> Result<()> {
-        let runner = Runner::of(&self.git_dir).map_err(Failure::new)?;
-        let program = program()?;
-        if !runner.may(Access::Execute, &program) {
-            let shown = program.display();
-            return Err(Failure::new(format!("its owner, whom git runs as, may not run {shown}")).hint(
-                "put the program where everybody may run it, and install with that one: cp PROGRAM /usr/local/bin",
-            ));
-        }
-        let files = policies.iter().filter_map(|policy| match policy {
-            PolicyArg::File(path) => Some(path),
-            PolicyArg::InRepository(_) => None,
-        });
-        for path in files {
-            if !runner.may(Access::Read, path) {
-                let shown = path.display();
-                return Err(Failure::new(format!("its owner, whom git runs as, may not read the policy {shown}"))
-                    .hint(format!("chmod o+r {shown}, and o+x the directories above it (namei -l {shown})")));
-            }
+        let own = self.git_dir.join("hooks");
+        if let Ok(target) = std::fs::read_link(&own) {
+            return Err(Failure::new(format!("{} is a link to {}, which others may share", own.display(), target.display()))
+                .hint("make it a directory of this repository's own; or place the shim there by hand, with --below: see hooks/pre-receive"));
         }
         Ok(())
     }
@@ -145,6 +116,7 @@ impl Repository {
         &self,
         settings: &Settings,
         named_by_server: bool,
+        one_of_many: bool,
     ) -> Result<(Option<RepositoryName>, Option<Policy>)> {
         self.with_refs(|objects, refs| {
             let values = StoredRefs { refs, objects };
@@ -170,6 +142,15 @@ impl Repository {
                 && let Some(problem) = unprotected(settings, &policy, place).first()
             {
                 return Err(Failure::new(problem).hint(problem.fix.clone()));
+            }
+            if let (Some(name), true) = (policy.repository(), one_of_many)
+                && settings.repository.as_ref() != Some(name)
+            {
+                let message = format!("the policy is for one repository, {name}, and is given for a directory of them");
+                let hint = format!(
+                    "take the line repository = \"{name}\" out of the policy, or give the path of that repository"
+                );
+                return Err(Failure::new(message).hint(hint));
             }
             let name = match repository_name(settings, &policy) {
                 Ok(name) => Some(name),
@@ -202,26 +183,6 @@ impl Repository {
         } else {
             ledger.state().map_err(failed)?;
         }
-        self.give_to_owner(directory)
-    }
-
-    /// What root makes for a repository of another user's must be that user's: the hook runs as whoever receives pushes.
-    fn give_to_owner(&self, directory: &Path) -> Result<()> {
-        let failed = |error: std::io::Error| {
-            Failure::new(format!("cannot give {} to the repository's owner: {error}", directory.display()))
-                .hint("install as the user that git runs as")
-        };
-        let owner = self.git_dir.metadata().map_err(failed)?;
-        let mut paths = vec![directory.to_owned()];
-        paths.extend(directory.parent().filter(|parent| parent.starts_with(&self.git_dir)).map(Path::to_owned));
-        for entry in std::fs::read_dir(directory).map_err(failed)? {
-            paths.push(entry.map_err(failed)?.path());
-        }
-        for path in paths {
-            if path.metadata().map_err(failed)?.uid() != owner.uid() {
-                std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(failed)?;
-            }
-        }
         Ok(())
     }
 }
@@ -229,9 +190,17 @@ impl Repository {
 /// The absolute path of a policy file that only its keepers can change.
 pub(super) fn settled_file(path: &Path) -> Result<PathBuf> {
     let failed = |error: std::io::Error| {
-        Failure::new(format!("the policy {}: {error}", path.display())).hint("countersign init writes a starter policy")
+        let shown = path.display();
+        let hint = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                format!("chmod o+r {shown}, and o+x the directories above it: whom git runs as must read it")
+            }
+            _ => "countersign init writes a starter policy".to_owned(),
+        };
+        Failure::new(format!("the policy {shown}: {error}")).hint(hint)
     };
     let path = path.canonicalize().map_err(failed)?;
+    std::fs::File::open(&path).map_err(failed)?;
     if path.metadata().map_err(failed)?.permissions().mode() & 0o002 != 0 {
         let shown = path.display();
         return Err(Failure::new(format!("anyone on this machine can change the policy {shown}"))

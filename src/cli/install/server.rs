@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::layout::{Layout, Target, below, is_repository, targets};
+use super::layout::{Layout, Target, Targets, below, resolved, targets};
+use super::others::{Others, Printed};
 use super::repository::Repository;
-use super::shim::{Planned, is_in_place, plan, program, quote, quote_path, remove, script, write};
+use super::shim::{Planned, is_in_place, is_ours, plan, program, quote, quote_path, remove, script, write};
 use super::{Install, Uninstall, config, ghes, gitolite};
 use crate::cli::engine::Settings;
+use crate::cli::hook::{Server, read_shim};
 use crate::cli::naming::hashed_name;
 use crate::cli::policy_source::PolicyArg;
 use crate::cli::{Exit, Failure, Result, print, say};
@@ -23,6 +25,8 @@ struct Ready {
     /// The one that decides comes first: what it lets through while the others are not there yet, the next push settles.
     hooks: Vec<Planned>,
     baseline: Option<(PathBuf, String)>,
+    /// What it was told before and is not told now.
+    kept: Vec<String>,
 }
 
 /// The hooks of a server's repository that can be ours.
@@ -46,30 +50,50 @@ pub(super) fn install(arguments: &Install, layout: Layout) -> Result {
             Failure::new("--out is for servers that take their hooks by upload, and here they are installed in place")
         });
     }
-    let targets = targets(&arguments.servers, layout, arguments.named_by_server())?;
+    let Targets { mut targets, passed_over } = targets(&arguments.servers, layout, arguments.named_by_server())?;
     if targets.len() > 1 && (arguments.repository.is_some() || arguments.ledger.is_some()) {
         return Err(Failure::new("--repository and --ledger are about one repository, and several are given")
             .hint("leave them out: each repository is named by its path and keeps its own ledger"));
     }
-    let shared = shared(arguments, layout)?;
+    let others = Others::split(&mut targets, arguments.own_only, &arguments.paths())?;
+    if layout == Layout::Gitolite && others.any() {
+        return Err(Failure::new("gitolite's repositories are another user's")
+            .hint("run this as the user that gitolite runs as"));
+    }
+    // What serves all is written once, by who was asked.
+    let shared = if arguments.own_only { Shared::default() } else { shared(arguments, layout)? };
     let mut ready = Vec::with_capacity(targets.len());
     for target in &targets {
         let prepared = prepare(target, arguments, layout).map_err(|failure| about(&target.path, failure))?;
         ready.push((target.path.as_path(), prepared));
     }
+    if !arguments.own_only {
+        passed_over.iter().for_each(|(path, reason)| {
+            say(&format!("warning: {}: {reason}", path.display()));
+            say("hint: if repositories are there, install them by their own path");
+        });
+    }
     if arguments.dry_run {
+        others.run(&[], Printed::Shown)?;
         return show(&ready, &shared);
     }
-    let hooks = &shared.hooks;
+    others.run(&["--dry-run"], Printed::Dropped)?;
     for (server, ready) in ready {
         if let Some((path, text)) = &ready.baseline {
             write_baseline(path, text)?;
         }
         ready.repository.keep_ledger(&ready.ledger, &ready.label, ready.baseline.is_some())?;
         put(server, &ready.hooks)?;
+        if !ready.kept.is_empty() {
+            print(&format!("{}: keeps {} from before\n", server.display(), ready.kept.join(" ")))?;
+        }
+    }
+    others.run(&[], Printed::Shown)?;
+    if arguments.own_only {
+        return Ok(Exit::Accepted);
     }
     if layout.is_shared() {
-        put(&shared.root, hooks)?;
+        put(&shared.root, &shared.hooks)?;
     }
     match layout {
         Layout::Bitbucket => {
@@ -156,7 +180,7 @@ fn shared(arguments: &Install, layout: Layout) -> Result<Shared> {
             .hint("give the directory that holds them all"));
     };
     let root = root.canonicalize().map_err(|error| about(root, Failure::new(error)))?;
-    if is_repository(&root) {
+    if resolved(&root).is_some() {
         return Err(about(&root, Failure::new("this is one repository, and the hook would serve all of them"))
             .hint("give the directory that holds them all, or install it in this one alone with --layout hooks"));
     }
@@ -171,21 +195,24 @@ fn shared(arguments: &Install, layout: Layout) -> Result<Shared> {
         watch: arguments.reference_transaction,
     };
     let program = quote_path(&program()?)?;
+    let told = Told::at(arguments, None);
     if layout == Layout::Config {
         config::check()?;
-        let commands = ready.hooks(arguments)?;
+        let commands = ready.hooks(&told)?;
         let command = |(hook, words)| (hook, format!("{program} hook {hook} {words}"));
         return Ok(Shared { root, hooks: Vec::new(), commands: commands.into_iter().map(command).collect() });
     }
     let directory = match &arguments.out {
         Some(directory) => std::path::absolute(directory).map_err(Failure::new)?,
         None => {
-            gitolite::warn_of_options(&below(&root)?.repositories);
+            let repositories = below(&root)?.repositories;
+            gitolite::refuse_own_hooks(&repositories)?;
+            gitolite::warn_of_options(&repositories);
             gitolite::common_hooks(&root)?
         }
     };
     let mut hooks = Vec::new();
-    for (hook, words) in ready.hooks(arguments)? {
+    for (hook, words) in ready.hooks(&told)? {
         hooks.push(shim(&directory.join(hook), hook, &program, &words)?);
     }
     Ok(Shared { root, hooks, commands: Vec::new() })
@@ -215,9 +242,37 @@ struct Words {
     watch: bool,
 }
 
+/// What an admin said, or had said before.
+struct Told {
+    submitter: Option<Adapter>,
+    deadline: Option<u64>,
+    observe: bool,
+    /// Words for what was said before and not now.
+    kept: Vec<String>,
+}
+
+impl Told {
+    /// What is said now, and what the hook that is there was told and nobody says anything else of. That it observes, an admin says
+    /// each time: to install without is to enforce.
+    fn at(arguments: &Install, before: Option<&Server>) -> Self {
+        let mut kept = Vec::new();
+        let submitter = arguments.submitter.or_else(|| {
+            let adapter = before?.submitter()?;
+            kept.push(format!("--submitter {adapter}"));
+            Some(adapter)
+        });
+        let deadline = arguments.deadline.or_else(|| {
+            let seconds = before?.deadline()?;
+            kept.push(format!("--deadline {seconds}"));
+            Some(seconds)
+        });
+        Self { submitter, deadline, observe: arguments.observe, kept }
+    }
+}
+
 impl Words {
     /// Each hook with its arguments.
-    fn hooks(&self, arguments: &Install) -> Result<Vec<(&'static str, String)>> {
+    fn hooks(&self, told: &Told) -> Result<Vec<(&'static str, String)>> {
         let kept = format!("--ledger {}", quote(&self.ledger)?);
         let mut policies = Vec::new();
         for policy in &self.policies {
@@ -232,13 +287,13 @@ impl Words {
         if let Some(path) = &self.baseline {
             decide.push_str(&format!(" --baseline {}", quote(path)?));
         }
-        if let Some(adapter) = arguments.submitter {
+        if let Some(adapter) = told.submitter {
             decide.push_str(&format!(" --submitter {adapter}"));
         }
-        if let Some(seconds) = arguments.deadline {
+        if let Some(seconds) = told.deadline {
             decide.push_str(&format!(" --deadline {seconds}"));
         }
-        if arguments.observe {
+        if told.observe {
             decide.push_str(" --observe");
         }
         let mut hooks = vec![("pre-receive", decide), ("post-receive", kept.clone())];
@@ -259,31 +314,43 @@ fn shim(path: &Path, hook: &str, program: &str, words: &str) -> Result<Planned> 
 fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready> {
     let repository = Repository::open(&target.path)?;
     layout.check(&repository)?;
+    let before = installed(&repository.git_dir, layout)?;
+    let mut told = Told::at(arguments, before.as_ref());
     let policies = repository.settle(&arguments.policies)?;
-    repository.check_reach(&policies)?;
-    let given = arguments.repository.clone().or_else(|| target.name.clone());
-    let settings = Settings { policies, repository: given, baseline: None };
-    let (name, policy) = repository.check(&settings, arguments.named_by_server())?;
-    if let (Some(name), None, true) = (&name, &target.name, target.found) {
-        return Err(Failure::new(format!(
-            "the policy is for one repository, {name}, and this directory may hold many"
-        ))
-        .hint("take `repository` out of the policy: the server names each"));
+    // A repository keeps the name that it was given: seals are bound to it.
+    let named = before.as_ref().and_then(|before| before.repository().cloned());
+    let named = named.filter(|named| arguments.repository.is_none() && target.name.as_ref() != Some(named));
+    if let (Some(named), true) = (&named, target.found) {
+        told.kept.push(format!("--repository {named}"));
     }
+    let given = arguments.repository.clone().or(named).or_else(|| target.name.clone());
+    let settings = Settings { policies, repository: given, baseline: None };
+    let (name, policy) = repository.check(&settings, arguments.named_by_server(), target.found)?;
     let label = name.clone().or_else(|| hashed_name(&repository.git_dir));
     let label = label.ok_or_else(|| Failure::new("its path gives it no name").hint("add --repository NAME"))?;
     if let Some(policy) = &policy {
-        check_submitters(policy, arguments.submitter)?;
+        check_submitters(policy, told.submitter)?;
     }
     let own = |path: &str| repository.git_dir.join(path);
     let baseline = arguments.baseline.then(|| repository.tips()).transpose()?.map(|tips| (own(BASELINE), tips));
-    let ledger = match &arguments.ledger {
-        Some(directory) => std::path::absolute(directory).map_err(Failure::new)?,
-        None => own(LEDGER),
+    let kept = before.as_ref().and_then(|before| before.ledger()).map(|ledger| repository.git_dir.join(ledger));
+    let ledger = match (&arguments.ledger, kept) {
+        (Some(directory), _) => std::path::absolute(directory).map_err(Failure::new)?,
+        (None, Some(directory)) => {
+            if directory != own(LEDGER) {
+                told.kept.push(format!("--ledger {}", directory.display()));
+            }
+            directory
+        }
+        (None, None) => own(LEDGER),
     };
     let mut hooks = Vec::new();
     if !layout.is_shared() {
         let refuses = policy.is_some_and(|policy| policy.out_of_band() == OutOfBand::Refuse);
+        let watches = is_ours(&layout.path(&repository.git_dir, "reference-transaction"));
+        if watches && !refuses && !arguments.reference_transaction {
+            told.kept.push("--reference-transaction".to_owned());
+        }
         let text = |path: &Path| {
             path.to_str().map(str::to_owned).ok_or_else(|| Failure::new(format!("{} is not UTF-8", path.display())))
         };
@@ -293,14 +360,32 @@ fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready
             ledger: text(&ledger)?,
             // What was exempt stays so when install is run again.
             baseline: (baseline.is_some() || own(BASELINE).exists()).then(|| text(&own(BASELINE))).transpose()?,
-            watch: arguments.reference_transaction || refuses,
+            watch: arguments.reference_transaction || refuses || watches,
         };
         let program = quote_path(&program()?)?;
-        for (hook, words) in words.hooks(arguments)? {
+        for (hook, words) in words.hooks(&told)? {
             hooks.push(shim(&layout.path(&repository.git_dir, hook), hook, &program, &words)?);
         }
     }
-    Ok(Ready { repository, label, ledger, hooks, baseline })
+    Ok(Ready { repository, label, ledger, hooks, baseline, kept: told.kept })
+}
+
+/// What an admin decided in the hook that is there. One in another place would run beside this one, or in its stead.
+fn installed(git_dir: &Path, layout: Layout) -> Result<Option<Server>> {
+    for other in Layout::IN_REPOSITORY {
+        let hook = other.path(git_dir, "pre-receive");
+        if !is_ours(&hook) {
+            continue;
+        }
+        let linked = hook.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        if linked != (layout == Layout::Gitolite) || (other != layout && !linked) {
+            return Err(Failure::new(format!("the hook {} was installed for another kind of server", hook.display()))
+                .hint("add the --submitter or --layout that it was installed with, or uninstall it first"));
+        }
+        let text = std::fs::read_to_string(&hook).map_err(Failure::new)?;
+        return Ok(read_shim(&text).map(|(_, server)| server).filter(|_| !linked));
+    }
+    Ok(None)
 }
 
 /// A policy that asks who pushes needs somebody who says so.
@@ -334,31 +419,48 @@ fn write_baseline(path: &Path, text: &str) -> Result<()> {
 
 /// Puts servers back as they were.
 pub(super) fn uninstall(arguments: &Uninstall) -> Result {
-    for server in &arguments.servers {
-        if is_repository(server) || is_repository(&server.join(".git")) {
-            restore(server)?;
-            continue;
-        }
-        if arguments.layout == Some(Layout::Config) {
-            config::remove()?;
-        }
-        if arguments.layout == Some(Layout::Gitolite) {
-            let directory = gitolite::common_hooks(server)?;
-            let mut removed = false;
-            for hook in HOOKS {
-                removed |= remove(&directory.join(hook))?;
+    let shared = arguments.layout.filter(|layout| layout.is_shared());
+    if let Some(layout) = shared {
+        for server in &arguments.servers {
+            match layout {
+                Layout::Gitolite => restore_gitolite(server)?,
+                Layout::Config => config::remove()?,
+                _ => return Err(Failure::new("it was uploaded, and is removed in the server's pages")),
             }
-            gitolite::spread()?;
-            print(&format!("{}: {}\n", server.display(), if removed { "uninstalled" } else { NOTHING }))?;
-            continue;
         }
-        let below = below(server)?.repositories;
-        if below.is_empty() {
-            return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display())));
-        }
-        below.iter().try_for_each(|path| restore(path))?;
+        return Ok(Exit::Accepted);
     }
+    let mut targets = targets(&arguments.servers, Layout::Hooks, true)?.targets;
+    let others = Others::split(&mut targets, arguments.own_only, &arguments.servers)?;
+    targets.iter().try_for_each(|target| restore(&target.path))?;
+    others.run(&[], Printed::Shown)?;
     Ok(Exit::Accepted)
+}
+
+/// Takes the common hook away, and gitolite's links to it.
+fn restore_gitolite(root: &Path) -> Result<()> {
+    let directory = gitolite::common_hooks(root)?;
+    let mut removed = false;
+    for hook in HOOKS {
+        removed |= remove(&directory.join(hook))?;
+    }
+    gitolite::spread()?;
+    for repository in below(root)?.repositories {
+        for hook in HOOKS {
+            unlink_dangling(&repository.join("hooks").join(hook), &directory.join(hook))?;
+        }
+    }
+    print(&format!("{}: {}\n", root.display(), if removed { "uninstalled" } else { NOTHING }))
+}
+
+/// Removes a link that gitolite made to a hook of ours and that leads nowhere now.
+fn unlink_dangling(link: &Path, target: &Path) -> Result<()> {
+    let leads = std::fs::read_link(link).is_ok_and(|to| to == target);
+    if leads && !link.exists() {
+        std::fs::remove_file(link)
+            .map_err(|error| Failure::new(format!("cannot remove {}: {error}", link.display())))?;
+    }
+    Ok(())
 }
 
 const NOTHING: &str = "no hook of ours was there";

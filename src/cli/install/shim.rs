@@ -2,9 +2,10 @@
 
 use std::fs::Permissions;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::cli::owner::may_execute;
 use crate::cli::{Failure, Result};
 
 /// The line that tells our files from others'.
@@ -12,6 +13,9 @@ const MARK: &str = "# Installed by countersign. `countersign uninstall` puts bac
 
 /// What the name of a hook gets that was there before ours.
 const BEFORE: &str = ".before-countersign";
+
+/// What the name of a file begins with that is not yet in its place.
+const UNFINISHED: &str = ".countersign-unfinished-";
 
 /// One hook file of ours that is to be written.
 pub(super) struct Planned {
@@ -48,9 +52,9 @@ pub(super) fn before(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Whether git would run it.
+/// Whether git would run it: it asks the system whether this user may (run-command.c, `find_hook`).
 pub(in crate::cli) fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    path.is_file() && may_execute(path)
 }
 
 /// Whether a hook of ours stands there, wherever a link leads.
@@ -101,6 +105,10 @@ pub(super) fn plan(path: &Path, text: impl FnOnce(Option<&Path>) -> String) -> R
             Ok(Planned { path: path.to_owned(), text: text(chained(&aside).as_deref()), moves: None })
         }
         Present::Nothing | Present::Ours(_) => Ok(Planned { path: path.to_owned(), text: text(None), moves: None }),
+        // A process that was killed had given the hook its second name, and not yet put ours in its place.
+        Present::Another if same_file(path, &aside) => {
+            Ok(Planned { path: path.to_owned(), text: text(chained(&aside).as_deref()), moves: None })
+        }
         Present::Another if occupied => Err(Failure::new(format!(
             "both {} and {} are there, and neither is ours to overwrite",
             path.display(),
@@ -108,9 +116,30 @@ pub(super) fn plan(path: &Path, text: impl FnOnce(Option<&Path>) -> String) -> R
         ))
         .hint("remove the one that is not wanted, then install again")),
         Present::Another => {
+            if let Some(line) = names_itself(path) {
+                return Err(Failure::new(format!("{} goes by its own name, which changes when it makes room: {line}", path.display()))
+                    .hint("let it call countersign itself, as its first step: see hooks/pre-receive; or write the name into it"));
+            }
             Ok(Planned { path: path.to_owned(), text: text(chained(path).as_deref()), moves: Some(aside) })
         }
     }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| path.symlink_metadata().map(|found| (found.dev(), found.ino())).ok();
+    id(one).is_some() && id(one) == id(other)
+}
+
+/// The line of a hook that looks at the hook's own name, as those that run what lies in `NAME.d` do. Its directory stays.
+fn names_itself(path: &Path) -> Option<String> {
+    let bytes = std::fs::read(path).ok()?;
+    let text = std::str::from_utf8(&bytes).ok().filter(|text| text.starts_with("#!"))?;
+    let own = |line: &&str| {
+        let line = line.trim_start();
+        let names = ["$0", "${0", "BASH_SOURCE", "__FILE__", "sys.argv[0]"].iter().any(|name| line.contains(name));
+        names && !line.starts_with('#') && (!line.contains("dirname") || line.contains("basename"))
+    };
+    text.lines().find(own).map(|line| line.trim().chars().take(100).collect())
 }
 
 /// Whether carrying out the plan would change nothing.
@@ -122,8 +151,12 @@ pub(super) fn is_in_place(planned: &Planned) -> Result<bool> {
 pub(super) fn write(planned: &Planned) -> Result<()> {
     let failed = |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", planned.path.display()));
     let directory = planned.path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    if !directory.exists() {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+        // Whoever git runs as passes through it, whatever mask this process has.
+        std::fs::set_permissions(directory, Permissions::from_mode(0o755)).map_err(failed)?;
+    }
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory).map_err(failed)?;
     file.write_all(planned.text.as_bytes()).map_err(failed)?;
     file.as_file().set_permissions(Permissions::from_mode(0o755)).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
@@ -151,6 +184,11 @@ pub(super) fn remove(path: &Path) -> Result<bool> {
         return Ok(false);
     }
     let aside = before(path);
+    for entry in path.parent().and_then(|directory| std::fs::read_dir(directory).ok()).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
     if aside.symlink_metadata().is_ok() {
         std::fs::rename(&aside, path).map_err(failed)?;
     } else {
@@ -170,6 +208,13 @@ pub(super) fn quote(word: &str) -> Result<String> {
         return Err(Failure::new("a path with a line feed cannot stand in a hook"));
     }
     Ok(format!("'{}'", word.replace('\'', r"'\''")))
+}
+
+/// A path as a word of sh, in quotes where it needs them: for a hint to be pasted.
+pub(in crate::cli) fn quoted(path: &Path) -> String {
+    let shown = path.display().to_string();
+    let plain = shown.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@%:,".contains(&byte));
+    if plain { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }
 }
 
 /// A path as a word of sh.
