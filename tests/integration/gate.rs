@@ -363,6 +363,31 @@ fn a_decision_has_a_deadline() {
     assert!(!pushed.ok && pushed.said.contains("theirs saw refs/heads/next"), "{}", pushed.said);
 }
 
+/// What was not decided in time is on record as that, whether it was refused or not.
+#[test]
+fn what_was_not_decided_in_time_is_on_record() {
+    for (more, outcome) in [(&[][..], "undecided"), (&["--observe"], "accepted")] {
+        let world = World::new(AGENTS_EVERYWHERE);
+        std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+        world.install(&[&["--deadline", "1"], more].concat());
+        world.commit("a", "1", "By hand\n");
+        let policy = std::fs::read(world.policy_path()).unwrap();
+        std::fs::remove_file(world.policy_path()).unwrap();
+        assert!(world.command("mkfifo", &world.path("")).arg(world.policy_path()).status().unwrap().success());
+        let pushed = world.push(&["HEAD:refs/heads/main"]);
+        assert_eq!(pushed.ok, !more.is_empty(), "{}", pushed.said);
+        assert!(!pushed.said.contains("did not run"), "{}", pushed.said);
+        std::fs::remove_file(world.policy_path()).unwrap();
+        std::fs::write(world.policy_path(), policy).unwrap();
+        let shown =
+            world.countersign(&["log", "show", "--format", "json", "--server", world.server().to_str().unwrap()]);
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        let decided = shown.lines().find(|line| line.contains("\"decided\"")).unwrap_or_else(|| panic!("{shown}"));
+        assert!(decided.contains("not decided within 1 s"), "{decided}");
+        assert!(decided.contains(&format!("\"outcome\":\"{outcome}\"")), "{decided}");
+    }
+}
+
 /// Rules that only observe refuse nothing, however long a decision takes.
 #[test]
 fn a_deadline_refuses_nothing_where_rules_only_observe() {

@@ -80,6 +80,12 @@ fn gitolite_says_who_pushes() {
         let root = server.home.join("repositories").display().to_string();
         let policy = world.policy_path().display().to_string();
         let words = ["install", "--server", &root, "--policy", &policy, "--submitter", "gitolite"];
+        // gitolite would take away what lies in a repository itself.
+        let own = path.join("hooks/pre-receive");
+        world.write_executable(&own, "#!/bin/sh\nexit 1\n");
+        let output = server.command(binary().to_str().unwrap(), &words);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("gitolite would remove"), "{output:?}");
+        std::fs::remove_file(&own).unwrap();
         for said in ["installed", "nothing changed"] {
             let output = server.command(binary().to_str().unwrap(), &words);
             let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -123,5 +129,7 @@ fn gitolite_says_who_pushes() {
         let output = server.command(binary().to_str().unwrap(), &words);
         assert!(output.status.success(), "{output:?}");
         push(CLAUDE, &["work:refs/heads/work"]).accepted();
+        let left = server.repository("acme/new").join("hooks/pre-receive");
+        assert!(left.symlink_metadata().is_err(), "no link of gitolite's leads nowhere");
     }
 }
