@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::{Failure, Result};
 
@@ -114,10 +114,15 @@ struct User {
 
 impl User {
     fn find(uid: u32) -> Option<Self> {
-        let users = std::fs::read_to_string("/etc/passwd").ok()?;
-        let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-        let own = users.find(|fields| fields.get(2).and_then(|uid| uid.parse().ok()) == Some(uid))?;
-        Some(Self { name: (*own.first()?).to_owned(), home: PathBuf::from(own.get(5)?) })
+        // getent(1) asks also where users are that are in no file.
+        let asked = Command::new("getent").args(["passwd", &uid.to_string()]).stdin(Stdio::null()).output();
+        let listed = asked.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+        let users = listed.or_else(|| std::fs::read("/etc/passwd").ok())?;
+        String::from_utf8_lossy(&users).lines().find_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let own = fields.get(2)?.parse() == Ok(uid);
+            own.then_some(Self { name: (*fields.first()?).to_owned(), home: PathBuf::from(fields.get(5)?) })
+        })
     }
 }
 

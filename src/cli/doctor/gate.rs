@@ -6,7 +6,6 @@ use super::server::{Checkup, INSTALL};
 use crate::cli::hook::{self, Server};
 use crate::cli::install::{Configured, Layout, is_executable, is_ours, quoted};
 use crate::cli::local::server_git;
-use crate::cli::owner::may_execute;
 use crate::oid::ObjectFormat;
 
 /// Git runs hooks of its configuration since then.
@@ -84,14 +83,14 @@ impl Checkup<'_> {
             return gate;
         };
         let shown = hook.display().to_string();
-        if !may_execute(&hook) {
+        if !is_executable(&hook) {
             let fix = format!("chmod 755 {}, and see findmnt -T for noexec", quoted(&hook));
             self.report.error(&shown, "not-executable", "git does not run it: every push is accepted", fix);
             return None;
         }
         if layout == Layout::Gitea {
             let delegate = seen.hooks.join("pre-receive");
-            if !std::fs::read_to_string(&delegate).is_ok_and(|text| text.contains(".d/")) || !may_execute(&delegate) {
+            if !std::fs::read_to_string(&delegate).is_ok_and(|text| text.contains(".d/")) || !is_executable(&delegate) {
                 let message = "it does not run what lies in pre-receive.d: every push is accepted";
                 let fix = "gitea admin regenerate hooks, or forgejo admin regenerate hooks";
                 self.report.error(&delegate.display(), "not-run", message, fix);
@@ -117,12 +116,12 @@ impl Checkup<'_> {
     /// The hooks beside the one that decides, and the one that ran before ours.
     fn other_hooks(&mut self, seen: &Seen, layout: Layout, server: &Server) {
         let at = |name| if layout == Layout::Hooks { seen.hooks.join(name) } else { layout.path(&seen.path, name) };
-        if !may_execute(&at("post-receive")) {
+        if !is_executable(&at("post-receive")) {
             let message =
                 "the post-receive hook is not there, so what became of a decision is known at the next push only";
             self.report.warn(&seen.place, "no-post-receive", message, INSTALL);
         }
-        if let Some(chained) = server.chained().filter(|chained| !may_execute(chained)) {
+        if let Some(chained) = server.chained().filter(|chained| !is_executable(chained)) {
             let message =
                 format!("the hook that ran before ours, {}, does not run: no push is accepted", chained.display());
             self.report.error(&seen.place, "chain", message, format!("chmod +x {}", quoted(chained)));
@@ -214,9 +213,4 @@ fn calls_us(hook: &Path) -> bool {
 fn is_plain(line: &str) -> bool {
     let line = line.trim();
     line.is_empty() || line.starts_with('#') || line.starts_with("exec ") || line == "set -e" || line == "set -eu"
-}
-
-/// Whether a file of ours can be run by somebody at all.
-pub(super) fn is_runnable(path: &Path) -> bool {
-    is_executable(path) && may_execute(path)
 }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::canary;
-use super::gate::{Gate, Seen, is_runnable};
+use super::gate::{Gate, Seen};
 use super::{Progress, Report};
 use crate::cli::gather::{RefValues as _, StoredRefs};
-use crate::cli::install::{Configured, Layout, below, git_version, is_ours, resolved};
+use crate::cli::install::{Configured, Layout, below, git_version, is_executable, is_ours, resolved};
 use crate::cli::owner::Owner;
 use crate::cli::{Failure, Result, now};
 use crate::decide::Timestamp;
@@ -151,7 +151,7 @@ impl Checkup<'_> {
         };
         let place = seen.place.clone();
         let Some(gate) = self.gate(&seen) else { return };
-        if !is_runnable(&gate.program) {
+        if !is_executable(&gate.program) {
             let program = gate.program.display();
             let message =
                 format!("the hook calls {program}, which the user that git runs as cannot run: no push is accepted");

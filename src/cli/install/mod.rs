@@ -7,8 +7,10 @@ mod gitolite;
 mod layout;
 mod others;
 mod repository;
+mod restore;
 mod server;
 mod shim;
+mod words;
 
 pub(super) use config::{Configured, version as git_version};
 pub(super) use layout::{Layout, below, resolved};
@@ -121,5 +123,5 @@ pub(super) fn uninstall(arguments: Uninstall) -> Result {
     if arguments.servers.is_empty() {
         return client::uninstall();
     }
-    server::uninstall(&arguments)
+    restore::uninstall(&arguments)
 }

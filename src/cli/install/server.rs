@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::layout::{Layout, Target, Targets, below, resolved, targets};
 use super::others::{Others, Printed};
 use super::repository::Repository;
-use super::shim::{Planned, is_in_place, is_ours, plan, program, quote, quote_path, remove, script, write};
-use super::{Install, Uninstall, config, ghes, gitolite};
+use super::shim::{Planned, is_in_place, is_ours, program, quote, quote_path, write};
+use super::words::{Told, Words, shim};
+use super::{Install, config, ghes, gitolite};
 use crate::cli::engine::Settings;
 use crate::cli::hook::{Server, read_shim};
 use crate::cli::naming::hashed_name;
@@ -36,7 +37,7 @@ pub(in crate::cli) const HOOKS: [&str; 3] = ["pre-receive", "post-receive", "ref
 pub(in crate::cli) const LEDGER: &str = "countersign/ledger";
 
 /// Where the commits lie whose history is exempt.
-const BASELINE: &str = "countersign/baseline";
+pub(super) const BASELINE: &str = "countersign/baseline";
 
 /// Protects repositories. All are checked before the first is written.
 pub(super) fn install(arguments: &Install, layout: Layout) -> Result {
@@ -231,86 +232,6 @@ fn settled_files(policies: &[PolicyArg]) -> Result<Vec<PolicyArg>> {
     policies.iter().map(settle).collect()
 }
 
-/// What the shims say.
-struct Words {
-    policies: Vec<PolicyArg>,
-    /// `--repository NAME` or `--below DIR`; `None` where the server says the name at each push.
-    name: Option<String>,
-    ledger: String,
-    baseline: Option<String>,
-    /// Whether refs are watched that move without a push.
-    watch: bool,
-}
-
-/// What an admin said, or had said before.
-struct Told {
-    submitter: Option<Adapter>,
-    deadline: Option<u64>,
-    observe: bool,
-    /// Words for what was said before and not now.
-    kept: Vec<String>,
-}
-
-impl Told {
-    /// What is said now, and what the hook that is there was told and nobody says anything else of. That it observes, an admin says
-    /// each time: to install without is to enforce.
-    fn at(arguments: &Install, before: Option<&Server>) -> Self {
-        let mut kept = Vec::new();
-        let submitter = arguments.submitter.or_else(|| {
-            let adapter = before?.submitter()?;
-            kept.push(format!("--submitter {adapter}"));
-            Some(adapter)
-        });
-        let deadline = arguments.deadline.or_else(|| {
-            let seconds = before?.deadline()?;
-            kept.push(format!("--deadline {seconds}"));
-            Some(seconds)
-        });
-        Self { submitter, deadline, observe: arguments.observe, kept }
-    }
-}
-
-impl Words {
-    /// Each hook with its arguments.
-    fn hooks(&self, told: &Told) -> Result<Vec<(&'static str, String)>> {
-        let kept = format!("--ledger {}", quote(&self.ledger)?);
-        let mut policies = Vec::new();
-        for policy in &self.policies {
-            policies.push(format!("--policy {}", quote(&policy.to_string())?));
-        }
-        let policies = policies.join(" ");
-        let mut decide = policies.clone();
-        if let Some(name) = &self.name {
-            decide.push_str(&format!(" {name}"));
-        }
-        decide.push_str(&format!(" {kept}"));
-        if let Some(path) = &self.baseline {
-            decide.push_str(&format!(" --baseline {}", quote(path)?));
-        }
-        if let Some(adapter) = told.submitter {
-            decide.push_str(&format!(" --submitter {adapter}"));
-        }
-        if let Some(seconds) = told.deadline {
-            decide.push_str(&format!(" --deadline {seconds}"));
-        }
-        if told.observe {
-            decide.push_str(" --observe");
-        }
-        let mut hooks = vec![("pre-receive", decide), ("post-receive", kept.clone())];
-        if self.watch {
-            hooks.push(("reference-transaction", format!("{policies} {kept}")));
-        }
-        Ok(hooks)
-    }
-}
-
-fn shim(path: &Path, hook: &str, program: &str, words: &str) -> Result<Planned> {
-    plan(path, |chained| {
-        let chain = chained.and_then(|path| quote_path(path).ok()).map(|path| format!(" --chain {path}"));
-        script(&format!("exec {program} hook {hook} {words}{} \"$@\"\n", chain.unwrap_or_default()))
-    })
-}
-
 fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready> {
     let repository = Repository::open(&target.path)?;
     layout.check(&repository)?;
@@ -415,80 +336,4 @@ fn write_baseline(path: &Path, text: &str) -> Result<()> {
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map(drop).map_err(|error| failed(error.error))
-}
-
-/// Puts servers back as they were.
-pub(super) fn uninstall(arguments: &Uninstall) -> Result {
-    let shared = arguments.layout.filter(|layout| layout.is_shared());
-    if let Some(layout) = shared {
-        for server in &arguments.servers {
-            match layout {
-                Layout::Gitolite => restore_gitolite(server)?,
-                Layout::Config => config::remove()?,
-                _ => return Err(Failure::new("it was uploaded, and is removed in the server's pages")),
-            }
-        }
-        return Ok(Exit::Accepted);
-    }
-    let mut targets = targets(&arguments.servers, Layout::Hooks, true)?.targets;
-    let others = Others::split(&mut targets, arguments.own_only, &arguments.servers)?;
-    targets.iter().try_for_each(|target| restore(&target.path))?;
-    others.run(&[], Printed::Shown)?;
-    Ok(Exit::Accepted)
-}
-
-/// Takes the common hook away, and gitolite's links to it.
-fn restore_gitolite(root: &Path) -> Result<()> {
-    let directory = gitolite::common_hooks(root)?;
-    let mut removed = false;
-    for hook in HOOKS {
-        removed |= remove(&directory.join(hook))?;
-    }
-    gitolite::spread()?;
-    for repository in below(root)?.repositories {
-        for hook in HOOKS {
-            unlink_dangling(&repository.join("hooks").join(hook), &directory.join(hook))?;
-        }
-    }
-    print(&format!("{}: {}\n", root.display(), if removed { "uninstalled" } else { NOTHING }))
-}
-
-/// Removes a link that gitolite made to a hook of ours and that leads nowhere now.
-fn unlink_dangling(link: &Path, target: &Path) -> Result<()> {
-    let leads = std::fs::read_link(link).is_ok_and(|to| to == target);
-    if leads && !link.exists() {
-        std::fs::remove_file(link)
-            .map_err(|error| Failure::new(format!("cannot remove {}: {error}", link.display())))?;
-    }
-    Ok(())
-}
-
-const NOTHING: &str = "no hook of ours was there";
-
-/// Puts one repository back as it was, whatever its layout.
-fn restore(server: &Path) -> Result<()> {
-    let repository = Repository::open(server).map_err(|failure| about(server, failure))?;
-    let mut removed = false;
-    for layout in Layout::IN_REPOSITORY {
-        for hook in HOOKS {
-            let path = layout.path(&repository.git_dir, hook);
-            // A link is not what install writes: gitolite's lead to what serves every repository.
-            if !path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
-                removed |= remove(&path)?;
-            }
-        }
-    }
-    let own = repository.git_dir.join("countersign");
-    match std::fs::remove_file(repository.git_dir.join(BASELINE)) {
-        // Something else may live there; then it stays.
-        Ok(()) => drop(std::fs::remove_dir(&own)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Failure::new(format!("cannot remove the baseline: {error}"))),
-    }
-    let words = match (removed, repository.git_dir.join(LEDGER).exists()) {
-        (false, _) => NOTHING,
-        (true, false) => "uninstalled",
-        (true, true) => "uninstalled; the ledger stays where it is",
-    };
-    print(&format!("{}: {words}\n", server.display()))
 }
