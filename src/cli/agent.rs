@@ -34,6 +34,9 @@ struct Add {
     /// The id of the person who answers for it
     #[arg(long, value_parser = parse_id)]
     owner: Option<Id>,
+    /// Make a new key although the agent has one, such as one that is retired or lost
+    #[arg(long)]
+    new_key: bool,
 }
 
 fn parse_id(text: &str) -> std::result::Result<Id, String> {
@@ -43,16 +46,25 @@ fn parse_id(text: &str) -> std::result::Result<Id, String> {
 pub(super) fn run(arguments: Arguments) -> Result {
     let Command::Add(add) = arguments.command;
     let setting = format!("countersign.{}.key", add.id);
-    if let Some(path) = config(&setting)? {
-        return known(&add, &setting, Path::new(&path));
+    if let Some(path) = config(&setting)?.filter(|_| !add.new_key) {
+        return known(&add, Path::new(&path));
     }
     let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
     let directory = common.join("countersign").join("keys");
-    let path = directory.join(add.id.as_str());
+    // A key that was is kept: it may still be of use to tell what it signed.
+    let names = std::iter::once(add.id.to_string()).chain((2..).map(|number| format!("{}.{number}", add.id)));
+    let mut paths = names.map(|name| directory.join(name));
+    let path = paths.find(|path| !add.new_key || path.symlink_metadata().is_err());
+    let path = path.ok_or_else(|| Failure::new("no name is left for a key"))?;
+    let text = path.to_str().ok_or_else(|| Failure::new("the repository's path is not UTF-8"))?;
+    if path.symlink_metadata().is_ok() {
+        // Made before, and forgotten in the configuration.
+        git(&["config", "--local", &setting, text]).run()?;
+        return known(&add, &path);
+    }
     let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
     let public = format!("{} {}", key.public().to_line(), add.id);
     write_key(&directory, &path, &key.to_openssh(add.id.as_str()).map_err(Failure::new)?, &public)?;
-    let text = path.to_str().ok_or_else(|| Failure::new("the repository's path is not UTF-8"))?;
     git(&["config", "--local", &setting, text]).run()?;
     let tool = add.tool.as_ref().unwrap_or(&add.id);
     if *tool != add.id {
@@ -62,7 +74,7 @@ pub(super) fn run(arguments: Arguments) -> Result {
 }
 
 /// Prints the lines again of an agent that has its key: they may have got lost on the way to the admin.
-fn known(add: &Add, setting: &str, path: &Path) -> Result {
+fn known(add: &Add, path: &Path) -> Result {
     let public = path.with_added_extension("pub");
     let text = std::fs::read_to_string(&public).map_err(|error| {
         Failure::new(format!(
@@ -71,7 +83,7 @@ fn known(add: &Add, setting: &str, path: &Path) -> Result {
             path.display(),
             public.display()
         ))
-        .hint(format!("git config --unset {setting} forgets it; remove the key, then run this again for a new one"))
+        .hint(format!("countersign agent add {} --new-key makes another", add.id))
     })?;
     let tool = match (&add.tool, config(&format!("countersign.{}.env", add.id))?) {
         (Some(tool), _) => tool.to_string(),

@@ -8,7 +8,7 @@ use super::local::{Local, TrackedRefs, settings, tracked_commit};
 use super::policy_source::PolicyArg;
 use super::push::{Push, RefUpdate};
 use super::{Failure, Result, now, print};
-use crate::decide::Verdict;
+use crate::decide::{Code, Verdict};
 use crate::report::{self, Reader};
 use crate::submitter::Submitter;
 
@@ -65,7 +65,13 @@ pub(super) fn run(arguments: Arguments) -> Result {
     };
     let verdict = judge_locally(&settings, &local, &refs, vec![update])?;
     match arguments.format {
-        Format::Text => print(&report::text(&verdict, Reader::Checker))?,
+        Format::Text => {
+            print(&report::text(&verdict, Reader::Checker))?;
+            let codes = verdict.refs.iter().flat_map(|one| &one.findings).map(|finding| finding.code);
+            if codes.into_iter().any(|code| matches!(code, Code::ApprovalMissing | Code::ApprovalVoid)) {
+                print("hint: approvals count here as last fetched: countersign approve --list fetches them\n")?;
+            }
+        }
         Format::Json => print(&(report::json(&verdict).map_err(Failure::new)? + "\n"))?,
     }
     Ok(exit_of(&verdict))

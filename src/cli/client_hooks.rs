@@ -131,7 +131,7 @@ fn remind() -> Result<()> {
     let whose = match seals_of(&local.objects, &desk_repository()?, &commit)? {
         Seals::Broken(agent) => format!("{agent}'s seal no longer holds for this commit"),
         Seals::Malformed => "this commit's message holds seals that cannot be read".to_owned(),
-        Seals::None | Seals::Hold(_) => return Ok(()),
+        Seals::None | Seals::Hold(..) => return Ok(()),
     };
     say(&format!("hint: {whose}; countersign sign HEAD --adopt makes the commit yours"));
     Ok(())
@@ -145,7 +145,7 @@ fn seal_head(agent: Agent) -> Result<()> {
     let commit = Commit::parse(&raw, local.objects.format()).map_err(Failure::new)?;
     let seals = seals_of(&local.objects, &repository, &commit)?;
     let made = maker(&local, &repository, &agent, (head, &commit), &seals)?;
-    let own = matches!(&seals, Seals::Hold(id) if *id == agent.id);
+    let own = matches!(&seals, Seals::Hold(id, _) if *id == agent.id);
     let object = match made {
         Made::ByAgent if own => return announce(head, &agent),
         Made::ByAgent => reseal(&local.objects, &repository, agent.clone(), &raw, &commit)?,
@@ -198,14 +198,14 @@ fn maker(
     (head, commit): (Oid, &Commit<'_>),
     seals: &Seals,
 ) -> Result<Made> {
-    let named = |seals: &Seals| matches!(seals, Seals::Hold(id) | Seals::Broken(id) if *id == agent.id);
+    let named = |seals: &Seals| matches!(seals, Seals::Hold(id, _) | Seals::Broken(id) if *id == agent.id);
     // The subject in it may be in any encoding.
     let action = git(&["reflog", "-1", "--format=%gs", "HEAD"]).run().unwrap_or_default();
     let step = Step::of(&String::from_utf8_lossy(&action));
     let predecessors: Vec<Oid> = match step {
         // Without a reflog an amended commit cannot be told from a new one, but a seal made before the commit and still
         // holding was made for a new one.
-        Step::Unknown if matches!(seals, Seals::Hold(id) if *id == agent.id) => return Ok(Made::ByAgent),
+        Step::Unknown if matches!(seals, Seals::Hold(id, _) if *id == agent.id) => return Ok(Made::ByAgent),
         Step::Unknown => {
             tell(
                 &Failure::new("without a reflog a new commit cannot be told from an amended one")

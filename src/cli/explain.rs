@@ -3,11 +3,11 @@
 use clap::Args;
 
 use super::check::full_name;
-use super::engine::{EngineError, repository_name};
+use super::engine::repository_name;
 use super::hook::engine_failure;
 use super::local::{Local, TrackedRefs, settings};
 use super::policy_source::{PolicyArg, PolicyReader};
-use super::{Exit, Result, print};
+use super::{Exit, Failure, Result, print};
 use crate::decide::Code;
 use crate::policy::{Below, Mode};
 use crate::report::escape;
@@ -34,7 +34,13 @@ pub(super) fn run(arguments: Arguments) -> Result {
     let refs = TrackedRefs { local: &local, remote: "origin".to_owned() };
     let settings = settings(&arguments.policies, None)?;
     if settings.policies.is_empty() {
-        return Err(engine_failure(&EngineError::NoPolicy));
+        let message = format!(
+            "{} is no finding code, and this clone knows no policy that could be about a ref of that name",
+            escape(arguments.topic.as_bytes(), 100)
+        );
+        return Err(
+            Failure::new(message).hint("git config countersign.policy FILE, or commit .countersign/policy.toml")
+        );
     }
     let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
     let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;

@@ -6,7 +6,7 @@ use crate::git::{Objects, changes, digest};
 use crate::id::{Id, RepositoryName};
 use crate::oid::Oid;
 use crate::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
-use crate::ssh::PrivateKey;
+use crate::ssh::{PrivateKey, PublicKey};
 
 use super::desk::Agent;
 use super::{Failure, Result};
@@ -110,8 +110,8 @@ pub(super) fn tree_of(objects: &Objects, commit: Oid) -> Result<Oid> {
 pub(super) enum Seals {
     /// There are none.
     None,
-    /// All hold; the author's is this agent's.
-    Hold(Id),
+    /// All hold; the author's is this agent's, made with this key.
+    Hold(Id, PublicKey),
     /// Some do not; the first names this agent.
     Broken(Id),
     /// The trailers have no reading.
@@ -136,10 +136,16 @@ pub(super) fn seals_of(objects: &Objects, repository: &RepositoryName, commit: &
             change,
             message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
         };
-        matches!(seal::verify(&block.claim, &subject), Outcome::Holds(_))
+        match seal::verify(&block.claim, &subject) {
+            Outcome::Holds(seal) => Some(seal.key().clone()),
+            _ => None,
+        }
     };
-    let all = trailers.blocks.iter().all(holds);
-    Ok(if all { Seals::Hold(agent) } else { Seals::Broken(agent) })
+    let keys: Option<Vec<PublicKey>> = trailers.blocks.iter().map(holds).collect();
+    Ok(match keys.and_then(|keys| keys.into_iter().next()) {
+        Some(key) => Seals::Hold(agent, key),
+        None => Seals::Broken(agent),
+    })
 }
 
 /// Whether there is no parent, as a seal says it.

@@ -58,6 +58,7 @@ pub(super) fn run(arguments: Arguments) -> Result {
         wanted: [arguments.model.clone(), arguments.task.clone()],
         own_email: own_email()?,
         published: published(&chosen.commits)?,
+        plain: plain(&local.objects, &chosen)?,
     };
     let rewritten = rewriter.rewrite(&chosen)?;
     let new_head = rewritten.get(&head).copied().unwrap_or(head);
@@ -155,6 +156,21 @@ fn published(commits: &[Oid]) -> Result<BTreeSet<Oid>> {
     Ok(commits.iter().copied().filter(|commit| !unpublished.contains(commit)).collect())
 }
 
+/// Of unsealed commits of which some bear marks of agents, those that bear none. Where none does, whoever asks knows best.
+fn plain(objects: &Objects, chosen: &Chosen) -> Result<BTreeSet<Oid>> {
+    let (mut plain, mut marked) = (BTreeSet::new(), false);
+    for id in &chosen.work_on {
+        let raw = objects.commit(*id).map_err(Failure::new)?;
+        let Ok(commit) = Commit::parse(&raw, objects.format()) else { continue };
+        if !authored_marks(&commit).is_empty() {
+            marked |= drafters(commit.message).is_empty();
+        } else if drafters(commit.message).is_empty() {
+            plain.insert(*id);
+        }
+    }
+    Ok(if marked { plain } else { BTreeSet::new() })
+}
+
 fn own_email() -> Result<Vec<u8>> {
     let ident = git(&["var", "GIT_AUTHOR_IDENT"]).run()?;
     let email = ident.split(|byte| *byte == b'<').nth(1).and_then(|rest| rest.split(|byte| *byte == b'>').next());
@@ -233,6 +249,8 @@ struct Rewriter<'a> {
     wanted: [Option<String>; 2],
     own_email: Vec<u8>,
     published: BTreeSet<Oid>,
+    /// Commits without a trace of an agent among others that bear one: a person's, as far as anybody can tell.
+    plain: BTreeSet<Oid>,
 }
 
 impl Rewriter<'_> {
@@ -267,18 +285,29 @@ impl Rewriter<'_> {
         let seals = seals_of(self.objects, self.repository, commit)?;
         let short = id.short();
         let base = match (&seals, &sealer.role) {
-            (Seals::Hold(author), None)
-                if *author == sealer.agent.id && parents.get(1..) == commit.parents.get(1..) && self.agrees(commit) =>
+            (Seals::Hold(author, key), None)
+                if *author == sealer.agent.id
+                    && key == sealer.key.public()
+                    && parents.get(1..) == commit.parents.get(1..)
+                    && self.agrees(commit) =>
             {
                 return Ok(None);
             }
-            (Seals::Hold(author), None) if *author != sealer.agent.id && self.force == Force::No => {
+            (Seals::Hold(author, _), None) if *author != sealer.agent.id && self.force == Force::No => {
                 say(&format!(
                     "countersign: left {short}: {author} has sealed it; --role adds a step, --force replaces the seal"
                 ));
                 return Ok(None);
             }
-            (Seals::Hold(_), Some(_)) => commit.message.to_vec(),
+            (Seals::Hold(_, key), None)
+                if key != sealer.key.public() && self.force == Force::No && has_steps(commit) =>
+            {
+                say(&format!(
+                    "countersign: left {short}: others have sealed it after a seal with another key; --force drops theirs"
+                ));
+                return Ok(None);
+            }
+            (Seals::Hold(..), Some(_)) => commit.message.to_vec(),
             (_, Some(_)) => {
                 return Err(Failure::new(format!("{short} has no author's seal that holds, so no step can be added")));
             }
@@ -287,6 +316,13 @@ impl Rewriter<'_> {
         if sealer.role.is_none() && self.force == Force::No && !self.is_agents_work(commit, &seals) {
             let author = escape(commit.author.name, 60);
             say(&format!("countersign: left {short}: {author} made it; --force seals it all the same"));
+            return Ok(None);
+        }
+        if self.plain.contains(&id) && self.force == Force::No {
+            say(&format!(
+                "countersign: left {short}: it shows no agent's hand, and others here do; to seal it too: countersign sign {short} --agent {}",
+                sealer.agent.id
+            ));
             return Ok(None);
         }
         if base.iter().all(u8::is_ascii_whitespace) {
@@ -386,6 +422,11 @@ fn drafters(message: &[u8]) -> BTreeSet<Id> {
         Id::parse(value.strip_prefix(b":")?.trim_ascii())
     };
     message.split(|byte| *byte == b'\n').filter_map(named).collect()
+}
+
+/// Whether there are seals besides the author's.
+fn has_steps(commit: &Commit<'_>) -> bool {
+    parse_trailers(commit.message).is_ok_and(|trailers| trailers.blocks.len() > 1)
 }
 
 /// The agents whose marks of authorship a commit bears.

@@ -167,7 +167,8 @@ impl<'b> Case<'b, '_, '_> {
                 code: Code::AgentRevoked,
                 detail: format!("{whose} was made with the {word} key {fingerprint}"),
                 hint: format!(
-                    "make {name} a new key: countersign agent add {name}, have an admin register it, then seal again"
+                    "make {name} a new key: countersign agent add {name} --new-key, have an admin register it, then {}",
+                    self.sign_hint(Some(name))
                 ),
             });
         }
@@ -418,7 +419,8 @@ impl<'b> Case<'b, '_, '_> {
     fn register_hint(&self, name: &str) -> String {
         let id = crate::id::Id::parse(name.as_bytes()).map_or_else(|| "AGENT".to_owned(), |id| id.to_string());
         format!(
-            "countersign agent add {id}, ask an admin to add the lines it prints to the policy, then: countersign sign --agent {id}"
+            "{}countersign agent add {id} --owner PERSON, ask an admin to add the lines it prints to the policy, then: countersign sign --agent {id}",
+            self.name_hint()
         )
     }
 

@@ -23,7 +23,8 @@ pub(super) fn judge(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>)
         }
         Known::Principal(submitter) => submitter,
     };
-    let ask = format!("ask one of them to push it: {}", allowed.text());
+    let ask =
+        format!("push it to a branch that you may push to, and ask one of them to push it here: {}", allowed.text());
     if !allowed.ids.contains(&submitter.id) {
         let noun = submitter.kind.noun();
         let detail = format!("{why} only {} may push, and {noun} {} pushes", allowed.text(), submitter.id);
@@ -63,6 +64,11 @@ fn unknown_hint(bench: &Bench<'_>, reason: &str) -> String {
             format!("ask an admin to register the key {} for whoever that is", key.fingerprint())
         }
         Submitter::Unnamed => "ask an admin to install the hook again with --submitter KIND: see the README".to_owned(),
+        Submitter::Unknown(_) if reason.contains("SSH_USER_AUTH") => {
+            "ask an admin to say `ExposeAuthInfo yes` in sshd_config, or to name your account in authorized_keys: \
+             environment=\"COUNTERSIGN_USER=...\""
+                .to_owned()
+        }
         Submitter::Unknown(_) | Submitter::Unasked => {
             let push = if reason.contains("certificate") { "git push --signed, or " } else { "" };
             format!("{push}push by a way of the server that says who you are, such as ssh or https with a login")

@@ -286,6 +286,56 @@ fn sign_seals_a_range_and_leaves_the_rest_of_each_commit_alone() {
     assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
 }
 
+/// Hints name a range, and a person's commits may lie in it: those that show no agent's hand among others that do are left.
+#[test]
+fn sign_leaves_a_person_s_commits_in_a_range() {
+    let desk = Desk::without_hooks();
+    desk.write("a", "0");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.pushes();
+    for (content, message) in
+        [("1", "Mine"), ("2", "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>"), ("3", "Mine too")]
+    {
+        desk.write("a", content);
+        desk.ok(Person, &["git", "commit", "-m", message]);
+    }
+    let output = desk.run(Agent, &["countersign", "sign", "origin/main..HEAD", "--agent", "claude-code"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.matches("shows no agent's hand").count() == 2, "{said}");
+    assert_eq!(desk.world.git(&["log", "--format=%B", "origin/main.."]).matches("Countersign-Seal:").count(), 1);
+    desk.pushes();
+    // Asked for one by one, or where none shows anything, whoever asks knows.
+    for (content, message) in [("4", "Plain"), ("5", "Plain too")] {
+        desk.write("a", content);
+        desk.ok(Person, &["git", "commit", "-m", message]);
+    }
+    desk.ok(Agent, &["countersign", "sign"]);
+    assert_eq!(desk.world.git(&["log", "--format=%B", "origin/main.."]).matches("Countersign-Seal:").count(), 2);
+}
+
+/// A key that is retired, or was never registered, gives way to a new one, and what it sealed is sealed again.
+#[test]
+fn a_new_key_seals_again() {
+    let desk = Desk::without_hooks();
+    desk.write("a", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>"]);
+    desk.ok(Agent, &["countersign", "sign"]);
+    let policy = std::fs::read_to_string(desk.world.policy_path()).unwrap();
+    let fingerprint = CLAUDE.key().public().fingerprint().to_string();
+    desk.world.set_policy(&format!("{policy}\n[revoked]\nkeys = [\"{fingerprint}\"]\n"));
+    let pushed = desk.world.push(&["HEAD:refs/heads/main"]);
+    pushed.refused("agent-revoked");
+    assert!(pushed.said.contains("countersign agent add claude-code --new-key"), "{}", pushed.said);
+    let output = desk.run(Person, &["countersign", "agent", "add", "claude-code", "--owner", "alice", "--new-key"]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let key = lines.lines().find(|line| line.starts_with("keys = ")).unwrap();
+    let old = format!("keys = [\"{}\"]", CLAUDE.line());
+    assert!(policy.contains(&old), "{policy}");
+    desk.world.set_policy(&format!("{}\n[revoked]\nkeys = [\"{fingerprint}\"]\n", policy.replace(&old, key)));
+    desk.ok(Agent, &["countersign", "sign"]);
+    desk.pushes();
+}
+
 #[test]
 fn sign_adds_a_step_of_a_pipeline() {
     let desk = Desk::new();
