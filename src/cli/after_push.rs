@@ -13,7 +13,7 @@ use super::policy_source::{PolicyArg, PolicyReader};
 use super::prune::prune;
 use super::push::Push;
 use super::recording::{ServerRefs, ledger_failure};
-use super::{Exit, Failure, Result, now, say};
+use super::{Exit, Failure, Result, now, observing, say};
 use crate::canonical::{Id, RefName};
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::ledger::{Ledger, LedgerError, Witness};
@@ -43,6 +43,9 @@ pub(super) struct ReferenceTransaction {
     /// A hook to run afterwards with the same input
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
+    /// Record, and refuse nothing
+    #[arg(long)]
+    observe: bool,
     /// `prepared`, `committed` or `aborted`
     state: String,
 }
@@ -50,6 +53,10 @@ pub(super) struct ReferenceTransaction {
 impl ReferenceTransaction {
     pub(super) fn policies(&self) -> &[PolicyArg] {
         &self.policies
+    }
+
+    pub(super) fn chained(&self) -> Option<PathBuf> {
+        self.chain.clone()
     }
 }
 
@@ -106,14 +113,27 @@ struct Line {
 
 /// Git runs this for every transaction on refs, several times each (githooks(5)).
 pub(super) fn reference_transaction(hook: ReferenceTransaction) -> Result {
+    if hook.observe {
+        observing();
+    }
     chain::expect(hook.chain.as_ref());
-    deadline::start(SECONDS, if hook.state == "prepared" { Over::Refuse } else { Over::Pass });
+    let refuses = hook.state == "prepared" && !hook.observe;
+    deadline::start(SECONDS, if refuses { Over::Refuse } else { Over::Pass });
     let mut input = Vec::new();
     let cap = u64::try_from(limits::REF_UPDATES).unwrap_or(u64::MAX).saturating_mul(4096);
     std::io::stdin().lock().take(cap).read_to_end(&mut input).map_err(Failure::new)?;
     let arguments = vec![hook.state.clone().into()];
     let chained = Chained { hook: hook.chain.clone(), arguments, input: Some(input.clone()) };
     chain::ready(&chained);
+    match watched(&hook, &input) {
+        Ok(Exit::Accepted) => chained.run(),
+        Err(_) if hook.observe => chained.run(),
+        refused => refused,
+    }
+}
+
+/// What becomes of a transaction on these refs.
+fn watched(hook: &ReferenceTransaction, input: &[u8]) -> Result {
     let mut lines: Vec<Line> = input.split(|byte| *byte == b'\n').filter_map(line).collect();
     if !lines.is_empty() {
         let (_, refs) = open(&lines)?;
@@ -122,22 +142,20 @@ pub(super) fn reference_transaction(hook: ReferenceTransaction) -> Result {
             line.name.0 = refs.resolve(&line.name.0).map_err(|error| with_causes(&error))?;
         }
     }
-    let verdict = match hook.state.as_str() {
-        _ if lines.is_empty() => Exit::Accepted,
-        "prepared" => prepared(&hook, &lines)?,
+    match hook.state.as_str() {
+        _ if lines.is_empty() => {}
+        "prepared" if !hook.observe => return prepared(hook, &lines),
         "committed" => {
-            if let Err(failure) = committed(&hook, &lines) {
+            if let Err(failure) = committed(hook, &lines)
+                && !hook.observe
+            {
                 say(&format!("warning: {}", failure.message));
             }
-            Exit::Accepted
         }
         // Nothing has happened yet, or nothing will.
-        _ => Exit::Accepted,
-    };
-    match verdict {
-        Exit::Accepted => chained.run(),
-        refused => Ok(refused),
+        _ => {}
     }
+    Ok(Exit::Accepted)
 }
 
 /// `old SP new SP ref`. HEAD and the like are no refs of the repository's, and a symbolic ref's target is no value.

@@ -2,6 +2,7 @@
 //! something went wrong, since what it decides is its own.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -29,12 +30,21 @@ impl Chained {
         let mut process = Command::new(&hook);
         process.args(self.arguments);
         if let Some(input) = self.input {
-            let mut file = tempfile::tempfile().map_err(failed)?;
-            file.write_all(&input).and_then(|()| file.rewind()).map_err(failed)?;
-            process.stdin(Stdio::from(file));
+            process.stdin(Stdio::from(in_memory(&input).map_err(failed)?));
         }
         Err(failed(process.exec()))
     }
+}
+
+/// A file that lies on no disk, which may be full or not be there.
+fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
+    #[cfg(target_os = "linux")]
+    let mut file = File::from(rustix::fs::memfd_create("push", rustix::fs::MemfdFlags::CLOEXEC)?);
+    #[cfg(not(target_os = "linux"))]
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// The hook that is there, before its input is known, and then with it.

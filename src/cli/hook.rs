@@ -103,12 +103,22 @@ pub(super) fn read_shim(text: &str) -> Option<(PathBuf, Server)> {
     }
 }
 
-/// The policies that a shim of reference-transaction names.
-pub(super) fn watch_policies(text: &str) -> Option<Vec<PolicyArg>> {
+/// What a shim of reference-transaction names.
+pub(super) struct Watch {
+    pub(super) program: PathBuf,
+    pub(super) policies: Vec<PolicyArg>,
+    pub(super) chained: Option<PathBuf>,
+}
+
+/// Reads such a shim; `None` for what is none.
+pub(super) fn read_watch(text: &str) -> Option<Watch> {
     let mut words = exec_words(text)?;
+    let program = words.first().map(PathBuf::from)?;
     words.push("prepared".to_owned());
     match <super::Arguments as clap::Parser>::try_parse_from(words).ok()?.command {
-        super::Command::Hook(Arguments { hook: Hook::ReferenceTransaction(watch) }) => Some(watch.policies().to_vec()),
+        super::Command::Hook(Arguments { hook: Hook::ReferenceTransaction(watch) }) => {
+            Some(Watch { program, policies: watch.policies().to_vec(), chained: watch.chained() })
+        }
         _ => None,
     }
 }
@@ -151,6 +161,11 @@ impl Server {
             (None, Some(adapter)) => adapter.repository_variables(),
             _ => &[],
         }
+    }
+
+    /// The directory that holds all repositories that it serves.
+    pub(super) fn root(&self) -> Option<&Path> {
+        self.below.as_deref()
     }
 
     pub(super) fn chained(&self) -> Option<&Path> {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::check::full_name;
-use super::install::{LEDGER, Layout, resolved};
+use super::install::{LEDGER, Layout, below, resolved};
 use super::local::git;
 use super::owner::Owner;
 use super::recording::{ServerRefs, ledger_failure};
@@ -81,7 +81,7 @@ struct Show {
 struct Verify {
     #[command(flatten)]
     place: Place,
-    /// The public key that the ledger must be signed with, kept since install in another place
+    /// The public key that the ledger must be signed with, kept since install in another place: a file, or its line
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
@@ -133,13 +133,22 @@ impl Place {
         if let Some(directory) = &self.ledger {
             return Ok(vec![Found { directory: directory.clone(), git_dir: None }]);
         }
-        let here = [PathBuf::from(".")];
-        let servers = if self.servers.is_empty() { here.as_slice() } else { &self.servers };
-        let owners: BTreeSet<Owner> = servers.iter().filter_map(|server| Owner::of(server).ok()).collect();
+        let mut servers = Vec::new();
+        for server in &self.servers {
+            match resolved(server) {
+                Some(_) => servers.push(server.clone()),
+                None => servers.extend(below(server).map(|found| found.repositories).unwrap_or_default()),
+            }
+        }
+        if servers.is_empty() {
+            servers.push(self.servers.first().cloned().unwrap_or_else(|| PathBuf::from(".")));
+        }
+        let owner = |server: &PathBuf| Owner::of(&resolved(server).unwrap_or_else(|| server.clone())).ok();
+        let owners: BTreeSet<Owner> = servers.iter().filter_map(owner).collect();
         if let Some(owner) = owners.iter().find(|owner| owner.is_another()) {
             // What root writes there its owner could not, and what root reads may be a link.
             return Err(if owners.len() == 1 && !self.servers.is_empty() {
-                owner.become_owner(&self.servers)
+                owner.become_owner()
             } else {
                 Failure::new(format!("these repositories are not all root's, but also {owner}'s"))
                     .hint("name them with --server REPO.git, one owner's at a time")
@@ -464,7 +473,10 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
         error => Wrong::CannotTell(ledger_failure(&error)),
     })?;
     if let Some(path) = &verify.key {
-        let text = std::fs::read_to_string(path)
+        // The line itself stands here where root has read the file for the ledger's owner.
+        let line = path.to_str().filter(|text| text.contains(' ') && crate::ssh::PublicKey::parse_line(text).is_ok());
+        let text = line.map_or_else(|| std::fs::read_to_string(path), |line| Ok(line.to_owned()));
+        let text = text
             .map_err(|error| Wrong::CannotTell(Failure::new(format!("the public key {}: {error}", path.display()))))?;
         let (key, _) =
             crate::ssh::PublicKey::parse_line(&text).map_err(|error| Wrong::CannotTell(Failure::new(error)))?;

@@ -3,6 +3,7 @@
 //! command that root runs about another's repository is run as that other.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -14,14 +15,12 @@ use super::{Failure, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Owner {
     uid: u32,
-    gid: u32,
 }
 
 impl Owner {
     /// The owner of a repository.
     pub(super) fn of(repository: &Path) -> std::io::Result<Self> {
-        let found = repository.metadata()?;
-        Ok(Self { uid: found.uid(), gid: found.gid() })
+        Ok(Self { uid: repository.metadata()?.uid() })
     }
 
     /// Whether this process is root's, and the repository is not.
@@ -34,36 +33,38 @@ impl Owner {
         self.uid == rustix::process::geteuid().as_raw()
     }
 
-    /// This program as the owner, in their home, with their groups, and with no more of this process's environment than they need.
+    /// This program as the owner: in their home, with their groups, away from this terminal, which they could type into, and with no
+    /// more of this process's environment than they need.
     pub(super) fn command(self, words: &[OsString]) -> Result<Command> {
         let program = std::env::current_exe().map_err(Failure::new)?;
         let user = User::find(self.uid);
-        let mut command = match (on_path("setpriv"), &user) {
-            // setpriv(1) gives the further groups of the user, which the standard library cannot.
-            (Some(setpriv), Some(_)) => {
-                let mut command = Command::new(setpriv);
-                command.arg(format!("--reuid={}", self.uid)).arg(format!("--regid={}", self.gid));
-                // setpriv starts a program with what root may do, which that program no longer has: a shell asks again as the user.
-                command.args(["--init-groups", "--", "/bin/sh", "-c", "exec \"$0\" \"$@\""]).arg(program);
-                command
-            }
-            _ => {
-                let mut command = Command::new(program);
-                command.uid(self.uid).gid(self.gid);
-                command
-            }
+        let tool = |name: &str| {
+            let none = || {
+                Failure::new(format!(
+                    "{name} is not on the path, and is needed to do this as the owner of the repository"
+                ))
+            };
+            on_path(name).ok_or_else(|| none().hint(format!("install util-linux, or run this as the owner, {self}")))
         };
+        let mut command = Command::new(tool("setsid")?);
+        command.arg("--wait").arg(tool("setpriv")?).arg(format!("--reuid={}", self.uid));
+        match &user {
+            Some(user) => command.arg(format!("--regid={}", user.gid)).arg("--init-groups"),
+            None => command.args(["--regid=65534", "--clear-groups"]),
+        };
+        // setpriv starts a program with what root may do, which that program no longer has: a shell asks again as the user.
+        command.args(["--", "/bin/sh", "-c", "exec \"$0\" \"$@\""]).arg(program);
         command.args(words).current_dir("/").env_clear();
         for kept in ["PATH", "LANG", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"] {
             command.envs(std::env::var_os(kept).map(|value| (kept, value)));
         }
-        command.env("HOME", user.map_or_else(|| PathBuf::from("/"), |user| user.home));
+        command.env("HOME", user.map_or_else(|| PathBuf::from("/nonexistent"), |user| user.home));
         Ok(command)
     }
 
     /// Becomes this command line, as the owner. Returns only why it could not.
-    pub(super) fn become_owner(self, paths: &[PathBuf]) -> Failure {
-        match self.command(&command_line(paths)) {
+    pub(super) fn become_owner(self) -> Failure {
+        match self.command(&command_line()) {
             Ok(mut command) => self.may_not_run(&command.exec()),
             Err(failure) => failure,
         }
@@ -79,22 +80,44 @@ impl Owner {
     }
 }
 
-/// The words of this command line, with these paths in it as they are from everywhere.
-pub(super) fn command_line(paths: &[PathBuf]) -> Vec<OsString> {
-    let settled = |word: &OsStr| {
-        let path = paths.iter().find(|path| path.as_os_str() == word)?;
-        Some(path.canonicalize().unwrap_or_else(|_| path.clone()).into_os_string())
+/// Options whose values are paths.
+const PATHS: [&str; 4] = ["--server", "--policy", "--ledger", "--out"];
+
+/// The words of this command line, with paths as they are from everywhere, and with what a key's file holds in the place of the file:
+/// the owner of a repository may not reach it.
+pub(super) fn command_line() -> Vec<OsString> {
+    let settled = |option: &str, value: &OsStr| {
+        if option == "--key" {
+            let text = std::fs::read_to_string(value).ok();
+            return text.map_or_else(|| value.to_owned(), |text| OsString::from(text.trim()));
+        }
+        let is_ref = option == "--policy" && value.as_bytes().starts_with(b"ref:");
+        let path = if is_ref { None } else { std::path::absolute(value).ok() };
+        path.map_or_else(|| value.to_owned(), PathBuf::into_os_string)
     };
-    let word = |word: OsString| {
-        let Some((option, value)) = word.to_str().and_then(|text| text.split_once('=')) else {
-            return settled(&word).unwrap_or(word);
-        };
-        let Some(value) = settled(OsStr::new(value)) else { return word };
-        let mut word = OsString::from(format!("{option}="));
-        word.push(value);
-        word
-    };
-    std::env::args_os().skip(1).map(word).collect()
+    let takes = |option: &str| PATHS.contains(&option) || option == "--key";
+    let mut words = Vec::new();
+    let mut option = String::new();
+    for word in std::env::args_os().skip(1) {
+        let bytes = word.as_bytes();
+        if !bytes.starts_with(b"--") {
+            words.push(if takes(&option) { settled(&option, &word) } else { word });
+            continue;
+        }
+        let equals = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
+        let (name, value) = bytes.split_at(equals);
+        option = String::from_utf8_lossy(name).into_owned();
+        let value = value.strip_prefix(b"=").filter(|_| takes(&option));
+        words.push(option.clone().into());
+        match value {
+            Some(value) => words.push(settled(&option, OsStr::from_bytes(value))),
+            None => {
+                words.pop();
+                words.push(word);
+            }
+        }
+    }
+    words
 }
 
 impl std::fmt::Display for Owner {
@@ -109,6 +132,8 @@ impl std::fmt::Display for Owner {
 /// A user of this machine (passwd(5)).
 struct User {
     name: String,
+    /// Their own group.
+    gid: u32,
     home: PathBuf,
 }
 
@@ -121,7 +146,8 @@ impl User {
         String::from_utf8_lossy(&users).lines().find_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
             let own = fields.get(2)?.parse() == Ok(uid);
-            own.then_some(Self { name: (*fields.first()?).to_owned(), home: PathBuf::from(fields.get(5)?) })
+            let (name, home) = ((*fields.first()?).to_owned(), PathBuf::from(fields.get(5)?));
+            own.then_some(Self { name, gid: fields.get(3)?.parse().ok()?, home })
         })
     }
 }

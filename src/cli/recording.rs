@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::agent::random_seed;
@@ -75,16 +76,46 @@ pub(super) fn ledger_failure(error: &LedgerError) -> Failure {
 }
 
 /// The ledger in a directory, and whether it has just been made.
-pub(super) fn open_or_make_ledger(directory: &Path, name: &RepositoryName) -> Result<(Ledger, bool)> {
+///
+/// A new one takes the refs as they are for right. It is made beside its place and appears there whole: of several processes that make
+/// one, the first counts.
+pub(super) fn open_or_make_ledger(
+    directory: &Path,
+    name: &RepositoryName,
+    refs: &dyn CurrentRefs,
+) -> Result<(Ledger, bool)> {
     let failed = |error: LedgerError| ledger_failure(&error);
     match Ledger::open(directory) {
-        Ok(ledger) => Ok((ledger, false)),
-        Err(LedgerError::Absent(_)) => {
-            let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
-            Ok((Ledger::create(directory, name, key, now()?).map_err(failed)?, true))
-        }
-        Err(error) => Err(failed(error)),
+        Ok(ledger) => return Ok((ledger, false)),
+        Err(LedgerError::Absent(_)) => {}
+        Err(error) => return Err(failed(error)),
     }
+    let make = |place: &Path| -> Result<Ledger> {
+        let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
+        let ledger = Ledger::create(place, name, key, now()?).map_err(failed)?;
+        ledger.take_as_found(now()?, refs).map_err(failed)?;
+        Ok(ledger)
+    };
+    if directory.exists() {
+        return Ok((make(directory)?, true));
+    }
+    let cannot =
+        |error: std::io::Error| Failure::new(format!("cannot make the ledger {}: {error}", directory.display()));
+    let around = directory.parent().unwrap_or(Path::new("."));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(around).map_err(cannot)?;
+    let own = std::fs::Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().prefix(".ledger-").permissions(own).tempdir_in(around).map_err(cannot)?;
+    drop(make(made.path())?);
+    match std::fs::rename(made.path(), directory) {
+        Ok(()) => {
+            // It is no longer there to be removed.
+            let _ = made.keep();
+        }
+        // Another process was faster.
+        Err(_) if directory.exists() => return Ok((Ledger::open(directory).map_err(failed)?, false)),
+        Err(error) => return Err(cannot(error)),
+    }
+    Ok((Ledger::open(directory).map_err(failed)?, true))
 }
 
 impl<'a> Recorder<'a> {
@@ -93,8 +124,7 @@ impl<'a> Recorder<'a> {
     pub(super) fn begin(directory: &Path, refs: &Refs, name: &RepositoryName) -> Result<()> {
         let values = refs.values().map_err(|error| ledger_failure(&refs_failed(error)))?;
         if !directory.exists() && values.is_empty() {
-            let (ledger, _) = open_or_make_ledger(directory, name)?;
-            ledger.take_as_found(now()?, &ServerRefs(refs)).map_err(|error| ledger_failure(&error))?;
+            open_or_make_ledger(directory, name, &ServerRefs(refs))?;
         }
         Ok(())
     }

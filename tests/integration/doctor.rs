@@ -221,6 +221,33 @@ fn hooks_that_lie_elsewhere_are_looked_at_there() {
     sick(&world, "replaced");
 }
 
+/// Root runs nothing that others can change: git runs what a repository's configuration names.
+#[test]
+fn root_runs_no_hook_of_others() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let world = installed(AGENTS_EVERYWHERE);
+    let trace = world.path("trace");
+    world.git_in(&world.server(), &["config", "core.alternateRefsCommand", &format!("touch {}; :", trace.display())]);
+    set_mode(&world.server().join("config"), 0o664);
+    let said = sick(&world, "canary");
+    assert!(said.contains("others can change") && !trace.exists(), "{said}");
+}
+
+/// Who pushes is told by signed pushes only where the server asks for them.
+#[test]
+fn signed_pushes_need_a_nonce() {
+    let asks = AGENTS_EVERYWHERE.replace("identity", "submitters = [\"bob\"]\nidentity");
+    let world = World::new(&asks);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.install(&["--submitter", "push-cert"]);
+    let said = sick(&world, "submitter");
+    assert!(said.contains("receive.certNonceSeed"), "{said}");
+    world.git_in(&world.server(), &["config", "receive.certNonceSeed", "seed"]);
+    sound(&world);
+}
+
 /// What a person has configured for pushes of their own is not the server's.
 #[test]
 fn a_canary_does_not_depend_on_who_looks() {
@@ -250,7 +277,13 @@ fn what_the_gate_rests_on_is_looked_at() {
     set_mode(&world.server().join("hooks"), 0o777);
     sick(&world, "open-hook");
     set_mode(&world.server().join("hooks"), 0o1777);
-    sound(&world);
+    // Nobody can put another hook there; but root runs nothing from where others can write.
+    if rustix::process::geteuid().is_root() {
+        sick(&world, "canary");
+    } else {
+        sound(&world);
+    }
+    set_mode(&world.server().join("hooks"), 0o755);
     set_mode(&world.server().join("hooks/pre-receive"), 0o777);
     sick(&world, "open-hook");
     set_mode(&world.server().join("hooks/pre-receive"), 0o755);
@@ -375,6 +408,28 @@ fn what_only_root_may_do_is_found() {
     );
     let found = world.command("find", &world.server()).args(["!", "-user", "65534"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+    // A key that root alone can read is held against the ledger all the same.
+    let kept = world.path("kept.pub");
+    std::fs::copy(world.ledger().join("key.pub"), &kept).unwrap();
+    set_mode(&kept, 0o600);
+    let verify = ["log", "verify", "--server", &server, "--key", kept.to_str().unwrap()];
+    assert_eq!(run(&verify).0, Some(0), "{:?}", run(&verify));
+    std::fs::write(&kept, format!("{}\n", CLAUDE.line())).unwrap();
+    assert_eq!(run(&verify).0, Some(1), "{:?}", run(&verify));
+    // Where the owner may not move refs, no push goes in.
+    let heads = world.server().join("refs/heads");
+    std::os::unix::fs::chown(&heads, Some(0), Some(0)).unwrap();
+    expect("unreadable");
+    std::os::unix::fs::chown(&heads, Some(65534), Some(65534)).unwrap();
+    // What somebody else's link leads to stays as it is.
+    let elsewhere = world.path("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(world.server(), elsewhere.join("x.git")).unwrap();
+    std::os::unix::fs::lchown(elsewhere.join("x.git"), Some(12345), Some(12345)).unwrap();
+    let (code, said) = run(&["uninstall", "--server", elsewhere.to_str().unwrap()]);
+    assert!(code != Some(0) && hook.exists(), "{said}");
+    let (code, said) = run(&["doctor", "--server", elsewhere.to_str().unwrap()]);
+    assert!(code != Some(0), "{said}");
     // And it follows no link that the owner has laid: what it leads to stays root's.
     let secret = world.path("secret");
     std::fs::write(&secret, "secret\n").unwrap();

@@ -129,6 +129,74 @@ fn what_was_told_is_kept() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("another kind of server"), "{output:?}");
 }
 
+/// A directory of repositories may be a work tree itself, and a repository may be called like a canary: none of it hides another.
+#[test]
+fn nothing_hides_a_repository() {
+    let world = root(&["a.git", ".countersign-canary-x.git"]);
+    world.git_in(&world.path(""), &["init", "-q", "-b", "main", "root"]);
+    let doctor = || {
+        let output = world.countersign(&["doctor", "--server", world.path("root").to_str().unwrap()]);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = doctor();
+    assert!(code == Some(1) && said.matches("[missing]").count() == 3, "{said}");
+    let (ok, said) = install_root(&world, &[]);
+    assert!(ok && said.matches(": installed ").count() == 6, "{said}");
+    assert_eq!(doctor().0, Some(0), "{}", doctor().1);
+    // Git goes to `.git` first where a bare repository holds one.
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "root/a.git/.git"]);
+    let (code, said) = doctor();
+    assert!(code == Some(1) && said.contains("a.git/.git: there is no pre-receive hook"), "{said}");
+}
+
+/// Several first pushes to a repository that was made after its hook: each finds the ledger whole.
+#[test]
+fn a_ledger_is_made_once() {
+    let world = root(&["new.git"]);
+    let words = format!(
+        "--policy {} --below {} --ledger countersign/ledger",
+        world.policy_path().display(),
+        world.path("root").display()
+    );
+    let text = format!("#!/bin/sh\nexec '{}' hook pre-receive {words} \"$@\"\n", crate::world::binary().display());
+    world.write_executable(&world.path("root/new.git/hooks/pre-receive"), &text);
+    world.commit("a", "1", "By hand\n");
+    world.git(&["remote", "set-url", "origin", world.path("root/new.git").to_str().unwrap()]);
+    let (world, together) = (&world, std::sync::Barrier::new(8));
+    let together = &together;
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            scope.spawn(move || {
+                together.wait();
+                world.push(&[&format!("HEAD:refs/heads/b{number}")]).accepted();
+            });
+        }
+    });
+    let left = std::fs::read_dir(world.path("root/new.git/countersign")).unwrap().count();
+    assert_eq!(left, 1, "nothing half made is left");
+}
+
+/// To observe is to refuse nothing, whatever is broken, in whichever hook.
+#[test]
+fn observing_refuses_nothing_in_any_hook() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let strict = format!("{}{AGENTS_EVERYWHERE}", registry()).replacen(
+        "version = 1\n",
+        "version = 1\nout-of-band = \"refuse\"\n",
+        1,
+    );
+    world.set_policy(&strict);
+    let before = world.server().join("hooks/pre-receive");
+    world.write_executable(&before, "#!/bin/sh\nread line\necho theirs saw $line >&2\n");
+    world.install(&["--observe", "--reference-transaction"]);
+    world.set_policy("broken [");
+    world.commit("a", "1", MARKED);
+    let pushed = world.push_with(&[("TMPDIR", "/nonexistent")], &["HEAD:refs/heads/main"]);
+    assert!(pushed.ok && pushed.said.contains("theirs saw"), "{}", pushed.said);
+    let head = world.git(&["rev-parse", "HEAD"]);
+    world.git_in(&world.server(), &["update-ref", "refs/heads/moved", &head]);
+}
+
 /// One directory of hooks for several repositories holds one repository's name and ledger.
 #[test]
 fn a_directory_of_hooks_that_is_shared_is_not_written_to() {

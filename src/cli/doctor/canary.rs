@@ -12,11 +12,12 @@ use crate::cli::agent::random_seed;
 use crate::cli::hook::CANARY;
 use crate::cli::install::{LEDGER, Layout};
 use crate::cli::local::{git, server_git};
-use crate::cli::owner::may_write;
+use crate::cli::owner::{Owner, may_write};
 use crate::cli::policy_source::PolicyArg;
-use crate::cli::recording::open_or_make_ledger;
+use crate::cli::recording::{ServerRefs, open_or_make_ledger};
 use crate::cli::{Failure, Result};
 use crate::digest::Digest;
+use crate::git::{GitDir, Refs};
 use crate::id::{Id, RepositoryName};
 use crate::policy::{Identity, Kind, Mode, Policy, Rule};
 use crate::seal::{self, BlockHead, Payload, Root, SealValue};
@@ -111,11 +112,13 @@ const STALE: Duration = Duration::from_secs(3600);
 
 fn remove_stale(ground: &Path) {
     for entry in std::fs::read_dir(ground).into_iter().flatten().flatten() {
-        let named = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let path = entry.path();
+        let is_canary = entry.file_name().to_string_lossy().starts_with(PREFIX) && path.join(CANARY).is_file();
+        let own = Owner::of(&path).is_ok_and(Owner::is_this);
         let age = entry.metadata().and_then(|found| found.modified()).map(|time| time.elapsed().unwrap_or_default());
-        if named && age.is_ok_and(|age| age > STALE) {
+        if is_canary && own && age.is_ok_and(|age| age > STALE) {
             // It disturbs nobody; another user's is left to them.
-            let _ = std::fs::remove_dir_all(entry.path());
+            let _ = std::fs::remove_dir_all(path);
         }
     }
 }
@@ -139,7 +142,9 @@ fn push(seen: &Seen, gate: &Gate, policy: &Policy, aim: &Aim) -> Result<Outcome>
     let repository = repository.or_else(|| RepositoryName::parse(b"countersign-canary"));
     let repository = repository.ok_or_else(|| Failure::new("the repository has no name"))?;
     if server.ledger().is_some() {
-        open_or_make_ledger(&path.join(LEDGER), &repository)?;
+        let dir = GitDir::at(path).map_err(Failure::new)?;
+        let refs = Refs::open(&dir, seen.format).map_err(Failure::new)?;
+        open_or_make_ledger(&path.join(LEDGER), &repository, &ServerRefs(&refs))?;
     }
     let desk = tempfile::tempdir().map_err(Failure::new)?;
     let format = match seen.format {

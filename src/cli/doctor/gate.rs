@@ -19,6 +19,25 @@ pub(super) struct Gate {
     pub(super) program: PathBuf,
 }
 
+impl Gate {
+    /// The command that installs it again as it is, to which more words can be added.
+    pub(super) fn install(&self, repository: &Path) -> String {
+        let (place, layout) = match (self.server.root(), self.layout) {
+            (Some(root), Layout::Config) => (root, " --layout config"),
+            (Some(root), _) => (root, ""),
+            (None, _) => (repository, ""),
+        };
+        let mut words = format!("countersign install --server {}", quoted(place));
+        for policy in self.server.policies() {
+            words.push_str(&format!(" --policy {}", quoted(Path::new(&policy.to_string()))));
+        }
+        if let Some(adapter) = self.server.submitter() {
+            words.push_str(&format!(" --submitter {adapter}"));
+        }
+        words + layout
+    }
+}
+
 /// A repository as git sees it.
 pub(super) struct Seen {
     pub(super) path: PathBuf,
@@ -128,10 +147,16 @@ impl Checkup<'_> {
         }
         let watch = at("reference-transaction");
         if is_ours(&watch) {
-            let words = std::fs::read_to_string(&watch).ok().and_then(|text| hook::watch_policies(&text));
-            if words.as_deref() != Some(server.policies()) {
-                let message =
-                    format!("{} has another policy than pre-receive: a push may be refused by it", watch.display());
+            let told = std::fs::read_to_string(&watch).ok().and_then(|text| hook::read_watch(&text));
+            let fits = told.is_some_and(|told| {
+                let chains = told.chained.is_none_or(|chained| is_executable(&chained));
+                told.policies == server.policies() && is_executable(&found_program(told.program)) && chains
+            });
+            if !fits || !is_executable(&watch) {
+                let message = format!(
+                    "{} does not run, or not as pre-receive does: a push may be refused by it",
+                    watch.display()
+                );
                 self.report.error(&seen.place, "replaced", message, INSTALL);
             }
         }

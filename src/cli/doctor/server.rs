@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -11,7 +11,8 @@ use super::canary;
 use super::gate::{Gate, Seen};
 use super::{Progress, Report};
 use crate::cli::gather::{RefValues as _, StoredRefs};
-use crate::cli::install::{Configured, Layout, below, git_version, is_executable, is_ours, resolved};
+use crate::cli::install::{Below, Configured, Layout, git_version, is_executable, is_ours, named, resolved};
+use crate::cli::local::server_git;
 use crate::cli::owner::Owner;
 use crate::cli::{Failure, Result, now};
 use crate::decide::Timestamp;
@@ -19,22 +20,20 @@ use crate::digest::Digest;
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::id::RepositoryName;
 use crate::policy::{Identity, Mode, Policy};
+use crate::submitter::Adapter;
 
 /// Git has had the quarantine, which hooks rely on, since then.
 const OLDEST_GIT: (u32, u32) = (2, 11);
 
 pub(super) const INSTALL: &str = "countersign install --server REPO.git --policy FILE";
 
-/// Looks at all of them; those that others own, as those. `own_only`: another process looks at these.
+/// Looks at all of them; those that others own, as those. `own_only`: another process looks at these, and at where they lie.
 pub(super) fn examine(servers: &[PathBuf], own_only: bool, report: &mut Report) -> Result<()> {
     let mut repositories = Vec::new();
     let given: Vec<PathBuf> = servers.iter().filter_map(|server| server.canonicalize().ok()).collect();
     for server in servers {
-        if let Some(repository) = resolved(server) {
-            repositories.push(repository);
-            continue;
-        }
-        let found = below(server)?;
+        let found =
+            if own_only { Below { repositories: vec![server.clone()], ..Below::default() } } else { named(server)? };
         if found.repositories.is_empty() {
             return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display())));
         }
@@ -48,14 +47,14 @@ pub(super) fn examine(servers: &[PathBuf], own_only: bool, report: &mut Report) 
             }
         }
     }
-    let mut others: BTreeMap<Owner, usize> = BTreeMap::new();
+    let mut others: BTreeMap<Owner, Vec<PathBuf>> = BTreeMap::new();
     let mut own = Vec::new();
     for repository in repositories {
         let path = resolved(&repository).unwrap_or(repository);
         let path = path.canonicalize().unwrap_or(path);
         match Owner::of(&path) {
             Ok(owner) if own_only && !owner.is_this() => {}
-            Ok(owner) if owner.is_another() => *others.entry(owner).or_default() += 1,
+            Ok(owner) if owner.is_another() => others.entry(owner).or_default().push(path),
             Ok(_) => own.push(path),
             Err(error) => report.error(&path.display(), "unreadable", error.to_string(), "see whether it is there"),
         }
@@ -63,20 +62,25 @@ pub(super) fn examine(servers: &[PathBuf], own_only: bool, report: &mut Report) 
     if !own.is_empty() {
         examine_own(&own, report)?;
     }
-    for (owner, many) in others {
-        examine_as(owner, many, servers, report)?;
+    for (owner, repositories) in others {
+        for some in repositories.chunks(AT_ONCE) {
+            examine_as(owner, some, report)?;
+        }
     }
     Ok(())
 }
 
+/// Repositories that stand on one command line, which takes 2 MiB on Linux (execve(2)).
+const AT_ONCE: usize = 4000;
+
 /// Lets this program look, run as the owner of these repositories.
-fn examine_as(owner: Owner, many: usize, servers: &[PathBuf], report: &mut Report) -> Result<()> {
+fn examine_as(owner: Owner, repositories: &[PathBuf], report: &mut Report) -> Result<()> {
     let mut words: Vec<OsString> = ["doctor", "--own-only", "--format", "json", "--server"].map(OsString::from).into();
-    words
-        .extend(servers.iter().map(|server| server.canonicalize().unwrap_or_else(|_| server.clone()).into_os_string()));
+    words.extend(repositories.iter().map(|path| path.clone().into_os_string()));
     let output = owner.command(&words)?.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let parsed = output.as_ref().ok().and_then(|output| serde_json::from_slice::<Report>(&output.stdout).ok());
     let Some(other) = parsed else {
+        let many = repositories.len();
         let why = output.map_or_else(|error| error.to_string(), |output| output.status.to_string());
         let failure = owner.may_not_run(&why);
         let (message, fix) = (failure.message, failure.hint.unwrap_or_default());
@@ -164,7 +168,8 @@ impl Checkup<'_> {
             self.guard(&gate.hook, "open-hook", "the hook that decides");
         }
         if gate.server.observes() {
-            self.report.error(&place, "observes", "it was installed with --observe and refuses nothing", INSTALL);
+            let message = "it was installed with --observe and refuses nothing";
+            self.report.error(&place, "observes", message, gate.install(&seen.path));
         }
         let opened = match open(&seen) {
             Ok(opened) => opened,
@@ -176,10 +181,30 @@ impl Checkup<'_> {
         self.shared(&seen, &gate);
         let Some(policy) = self.policy(&gate.server, &opened, &place) else { return };
         self.name(&gate, &policy, path, &place);
-        self.asks(&policy, &gate, &opened, &place);
-        if self.tried.insert(kind(&seen, &gate)) && policy.enforces() && !gate.server.observes() {
+        let asks = self.asks(&policy, &gate, &opened, &place);
+        if !asks || gate.server.observes() || !self.tried.insert(kind(&seen, &gate)) {
+            return;
+        }
+        if self.root_may_run(&seen, &gate) {
             canary::run(&seen, &gate, &policy, self.report);
         }
+    }
+
+    /// Root runs nothing that others can change, and git runs what a repository's configuration names.
+    fn root_may_run(&mut self, seen: &Seen, gate: &Gate) -> bool {
+        let is_others = |path: &PathBuf| {
+            path.metadata().is_ok_and(|found| found.uid() != 0 || found.permissions().mode() & 0o022 != 0)
+        };
+        let files = [seen.path.clone(), seen.path.join("config"), seen.hooks.clone(), gate.hook.clone()];
+        let others = files.iter().find(|path| is_others(path));
+        if let (true, Some(open)) = (rustix::process::geteuid().is_root(), others) {
+            let message =
+                format!("others can change {}, which root would run, so nobody tried the gate", open.display());
+            let fix = "let the user own it that git runs as, and run doctor again";
+            self.report.error(&seen.place, "canary", message, fix);
+            return false;
+        }
+        true
     }
 
     fn refs(&mut self, opened: &Opened, place: &str) {
@@ -189,7 +214,8 @@ impl Checkup<'_> {
             let fix = "git replace --list names them, git replace --delete removes them";
             self.report.warn(&place, "replace-refs", message, fix);
         }
-        for directory in ["objects", "refs"].map(|name| opened.dir.common_dir.join(name)) {
+        let directories = ["objects", "refs", "refs/heads", "refs/tags"].map(|name| opened.dir.common_dir.join(name));
+        for directory in directories.into_iter().filter(|directory| directory.exists()) {
             if !crate::cli::owner::may_write(&directory) {
                 let message =
                     format!("the user that git runs as may not write to {}: no push is accepted", directory.display());
@@ -241,12 +267,13 @@ impl Checkup<'_> {
         self.report.warn(&place, "same-name", message, fix);
     }
 
-    /// Whether the policy asks anything, of the branch that people push to, and can.
-    fn asks(&mut self, policy: &Policy, gate: &Gate, opened: &Opened, place: &str) {
+    /// Whether the policy asks anything; and whether of the branch that people push to, and can.
+    fn asks(&mut self, policy: &Policy, gate: &Gate, opened: &Opened, place: &str) -> bool {
         let asks = |rule: &crate::policy::Rule| {
             rule.mode == Mode::Enforce && (rule.identity != Identity::None || rule.approvals.is_some())
         };
-        if !policy.rules().iter().any(asks) {
+        let asks = policy.rules().iter().any(asks);
+        if !asks {
             let message = "no enforcing rule asks who made a commit or who approved it, so any commit passes";
             let fix = "add a rule with identity = \"agents\", or take mode = \"warn\" off one";
             self.report.error(&place, "asks-nothing", message, fix);
@@ -265,12 +292,31 @@ impl Checkup<'_> {
         }
         if policy.asks_for_submitter() && !gate.server.names_submitter() {
             let message = "the policy says who may push, and nothing says who pushes: no such push is accepted";
-            self.report.error(&place, "submitter", message, format!("{INSTALL} --submitter KIND"));
+            self.report.error(
+                &place,
+                "submitter",
+                message,
+                format!("{} --submitter KIND", gate.install(&opened.dir.git_dir)),
+            );
+        }
+        if gate.server.submitter() == Some(Adapter::PushCert) {
+            let seed = server_git(&opened.dir.git_dir, &["config", "--get", "receive.certNonceSeed"]).succeeds();
+            if !seed.unwrap_or(false) {
+                let message = "who pushes is told by signed pushes, and the server asks for none: receive.certNonceSeed is not set";
+                let fix = "git config --system receive.certNonceSeed SECRET: see examples/servers/signed-pushes.md";
+                self.report.error(&place, "submitter", message, fix);
+            }
         }
         if policy.asks_for_independence() && !gate.server.names_submitter() {
             let message = "the policy asks for independent approvals, and nothing says who pushes: an approval by who pushes counts";
-            self.report.warn(&place, "submitter", message, format!("{INSTALL} --submitter KIND"));
+            self.report.warn(
+                &place,
+                "submitter",
+                message,
+                format!("{} --submitter KIND", gate.install(&opened.dir.git_dir)),
+            );
         }
+        asks
     }
 }
 
@@ -281,7 +327,25 @@ fn kind(seen: &Seen, gate: &Gate) -> String {
         Layout::Gitea => Digest::of(&std::fs::read(seen.hooks.join("pre-receive")).unwrap_or_default()).to_string(),
         _ => String::new(),
     };
-    format!("{:?} {} {} {delegate} {own}", gate.layout, gate.program.display(), gate.server.common_text())
+    let config = Digest::of(relevant(&std::fs::read(seen.path.join("config")).unwrap_or_default()).as_bytes());
+    format!("{:?} {} {} {delegate} {config} {own}", gate.layout, gate.program.display(), gate.server.common_text())
+}
+
+/// What of a repository's configuration may say what becomes of a push: all but sections that are about other things.
+fn relevant(config: &[u8]) -> String {
+    const OTHER: [&str; 7] = ["[gitweb", "[remote", "[branch", "[gitlab", "[gitolite", "[cgit", "[user"];
+    let mut counts = true;
+    let mut kept = String::new();
+    for line in String::from_utf8_lossy(config).lines().map(str::trim) {
+        if line.starts_with('[') {
+            counts = !OTHER.iter().any(|other| line.to_ascii_lowercase().starts_with(other));
+        }
+        if counts {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 fn open(seen: &Seen) -> Result<Opened> {

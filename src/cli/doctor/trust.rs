@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::gate::Gate;
-use super::server::{Checkup, INSTALL, Opened};
+use super::server::{Checkup, Opened};
 use crate::cli::gather::StoredRefs;
 use crate::cli::hook::Server;
 use crate::cli::install::quoted;
@@ -48,8 +48,8 @@ impl Checkup<'_> {
                     format!("{count} moved with no decision: somebody did so on the server, or the hook was off");
                 let server = quoted(&opened.dir.git_dir);
                 let fix = format!(
-                    "look at them: countersign log show --server {server}; if they are right: \
-                     countersign install --server {server} --policy FILE --baseline"
+                    "look at them: countersign log show --server {server}; if they are right: {} --baseline",
+                    gate.install(&opened.dir.git_dir)
                 );
                 self.report.error(&place, "unexplained", message, fix);
             }
@@ -70,7 +70,7 @@ impl Checkup<'_> {
         if let Err(error) = std::fs::File::open(&path) {
             let message =
                 format!("the user that git runs as may not read {}: {error}: no push is accepted", path.display());
-            self.report.error(&place, "baseline", message, INSTALL);
+            self.report.error(&place, "baseline", message, format!("{} --baseline", gate.install(&opened.dir.git_dir)));
         }
     }
 
@@ -112,7 +112,7 @@ impl Checkup<'_> {
 
     /// Tells where everybody on the machine can change a file, or put another in its place.
     pub(super) fn guard(&mut self, path: &Path, check: &'static str, what: &str) {
-        let Ok(path) = path.canonicalize() else { return };
+        let Ok(real) = path.canonicalize() else { return };
         // In a directory with the sticky bit everybody changes their own only (inode(7)).
         let is_open = |path: &&Path| {
             path.metadata().is_ok_and(|found| {
@@ -120,7 +120,7 @@ impl Checkup<'_> {
                 mode & 0o002 != 0 && (found.is_file() || mode & 0o1000 == 0)
             })
         };
-        let Some(open) = path.ancestors().find(is_open) else { return };
+        let Some(open) = real.ancestors().chain(path.ancestors().skip(1)).find(is_open) else { return };
         if self.told.insert((open.to_owned(), check)) {
             let message = format!("anyone on this machine can change {what}");
             self.report.error(&open.display(), check, message, format!("chmod o-w {}", quoted(open)));

@@ -50,6 +50,9 @@ pub(super) fn write(arguments: &Install) -> Result {
         place(&inside, &std::fs::read(settled_file(path)?).map_err(Failure::new)?, 0o644).map_err(Failure::new)?;
         line.push_str(&format!(" --policy /{inside}"));
     }
+    if let Some(seconds) = arguments.deadline {
+        line.push_str(&format!(" --deadline {seconds}"));
+    }
     if arguments.observe {
         line.push_str(" --observe");
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -9,7 +10,8 @@ use clap::ValueEnum;
 use super::repository::Repository;
 use super::shim::is_executable;
 use crate::cli::doctor::CANARY_PREFIX;
-use crate::cli::naming::default_name;
+use crate::cli::hook::CANARY;
+use crate::cli::naming::{default_name, hashed_name};
 use crate::cli::{Failure, Result};
 use crate::id::RepositoryName;
 use crate::submitter::Adapter;
@@ -112,11 +114,12 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool
     let mut passed_over = Vec::new();
     let mut targets = Vec::new();
     for server in servers {
-        if resolved(server).is_some() {
+        let below = named(server)?;
+        let only = |path: &PathBuf| resolved(server).is_some_and(|own| resolved(path) == Some(own));
+        if below.repositories.len() == 1 && below.repositories.iter().all(only) {
             targets.push(Target { path: server.clone(), name: None, found: false });
             continue;
         }
-        let below = below(server)?;
         passed_over.extend(below.passed_over);
         if below.repositories.is_empty() && !layout.is_shared() {
             return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display()))
@@ -128,7 +131,13 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool
                 targets.push(Target { path, name: None, found: true });
                 continue;
             }
-            let name = default_name(server, &path).ok_or_else(|| {
+            let own = path == server.join(".git");
+            let name = if own {
+                server.canonicalize().ok().and_then(|server| hashed_name(&server))
+            } else {
+                default_name(server, &path)
+            };
+            let name = name.ok_or_else(|| {
                 Failure::new(format!("{} has no default name: it is longer than 64 bytes", path.display()))
                     .hint("install it by itself: countersign install --server REPO.git --repository NAME --policy FILE")
             })?;
@@ -155,21 +164,27 @@ fn is_repository(path: &Path) -> bool {
 /// (gitrepository-layout(5), `gitdir:` and `commondir`).
 pub(in crate::cli) fn resolved(path: &Path) -> Option<PathBuf> {
     let git = path.join(".git");
-    [path, &git].into_iter().find_map(|path| {
+    // In git's order (path.c, `enter_repo`).
+    [&git, path].into_iter().find_map(|path| {
         if is_repository(path) {
             return Some(path.to_owned());
         }
         let led = gitfile(path)?;
-        let common = std::fs::read_to_string(led.join("commondir")).ok();
+        let common = small(&led.join("commondir")).and_then(|text| String::from_utf8(text).ok());
         let led = common.map_or_else(|| Some(led.clone()), |common| led.join(common.trim_end()).canonicalize().ok())?;
         is_repository(&led).then_some(led)
     })
 }
 
+/// A file of one line; nothing that could hold up whoever reads it.
+fn small(path: &Path) -> Option<Vec<u8>> {
+    path.metadata().ok().filter(|found| found.is_file() && found.len() < 8192)?;
+    std::fs::read(path).ok()
+}
+
 /// Where a file leads that stands in the place of a repository.
 fn gitfile(path: &Path) -> Option<PathBuf> {
-    let found = path.metadata().ok().filter(|found| found.is_file() && found.len() < 8192)?;
-    let text = std::fs::read(path).ok().filter(|_| found.is_file())?;
+    let text = small(path)?;
     let target = text.strip_prefix(b"gitdir: ")?;
     let target = target.split(|byte| *byte == b'\n').next()?;
     let target = Path::new(std::ffi::OsStr::from_bytes(target));
@@ -182,6 +197,14 @@ const DEPTH: usize = 16;
 /// What a repository holds itself, below which no other one lies.
 const OWN: [&str; 10] =
     ["objects", "refs", "hooks", "custom_hooks", "info", "logs", "lfs", "countersign", "worktrees", "modules"];
+
+/// The repositories that a path names: a bare one itself, otherwise all below a directory, that of a work tree among them.
+pub(in crate::cli) fn named(path: &Path) -> Result<Below> {
+    if is_repository(path) && !path.join(".git").exists() || path.is_file() {
+        return Ok(Below { repositories: vec![path.to_owned()], ..Below::default() });
+    }
+    below(path)
+}
 
 /// What lies below a directory.
 #[derive(Default)]
@@ -217,19 +240,29 @@ pub(in crate::cli) fn below(root: &Path) -> Result<Below> {
             let kind = entry.file_type().map_err(cannot)?;
             let (name, path) = (entry.file_name(), entry.path());
             let own = inside && OWN.iter().any(|own| name == *own);
-            if own || name.to_string_lossy().starts_with(CANARY_PREFIX) {
+            if own || (name.to_string_lossy().starts_with(CANARY_PREFIX) && path.join(CANARY).is_file()) {
                 continue;
             }
+            let led = || {
+                // What somebody else's link leads to is not theirs to have protected, or unprotected.
+                let whose = entry.metadata().map(|found| found.uid()).unwrap_or(u32::MAX);
+                resolved(&path).filter(|to| whose == 0 || to.metadata().is_ok_and(|found| found.uid() == whose))
+            };
             if kind.is_file() {
                 let named = name == ".git" || name.as_bytes().ends_with(b".git");
-                links.extend((named && resolved(&path).is_some()).then_some(path));
-            } else if kind.is_symlink() {
-                if is_repository(&path) {
+                if named && led().is_some() {
                     links.push(path);
+                } else if named && resolved(&path).is_some() {
+                    found.passed_over.push((path, "it leads to a repository of another user".to_owned()));
+                }
+            } else if kind.is_symlink() {
+                if led().is_some() {
+                    links.push(path);
+                } else if resolved(&path).is_some() {
+                    found.passed_over.push((path, "it leads to a repository of another user".to_owned()));
                 } else if path.is_dir() {
-                    found
-                        .passed_over
-                        .push((path, "it is a link to another directory, which is not followed".to_owned()));
+                    let reason = "it is a link to another directory, which is not followed";
+                    found.passed_over.push((path, reason.to_owned()));
                 }
             } else if kind.is_dir() {
                 found.repositories.extend(is_repository(&path).then(|| path.clone()));

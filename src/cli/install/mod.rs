@@ -13,7 +13,7 @@ mod shim;
 mod words;
 
 pub(super) use config::{Configured, version as git_version};
-pub(super) use layout::{Layout, below, resolved};
+pub(super) use layout::{Below, Layout, below, named, resolved};
 pub(super) use server::LEDGER;
 pub(super) use shim::{exec_words, is_executable, is_ours, quoted};
 
@@ -85,15 +85,6 @@ pub(super) struct Uninstall {
 }
 
 impl Install {
-    /// The paths on the command line.
-    fn paths(&self) -> Vec<PathBuf> {
-        let files = self.policies.iter().filter_map(|policy| match policy {
-            PolicyArg::File(path) => Some(path),
-            PolicyArg::InRepository(_) => None,
-        });
-        self.servers.iter().chain(files).chain(&self.ledger).chain(&self.out).cloned().collect()
-    }
-
     /// Whether the server says at each push what a repository is called, because the admin does not.
     fn named_by_server(&self) -> bool {
         let says = self.submitter.is_some_and(|adapter| !adapter.repository_variables().is_empty());

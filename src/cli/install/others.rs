@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use super::layout::{Target, resolved};
@@ -24,8 +23,8 @@ pub(super) enum Printed {
 }
 
 impl Others {
-    /// Keeps of the targets what this process is to do itself. `paths`: those of the command line.
-    pub(super) fn split(targets: &mut Vec<Target>, own_only: bool, paths: &[PathBuf]) -> Result<Self> {
+    /// Keeps of the targets what this process is to do itself.
+    pub(super) fn split(targets: &mut Vec<Target>, own_only: bool) -> Result<Self> {
         let mut owners = BTreeSet::new();
         let mut own = Vec::new();
         for target in targets.drain(..) {
@@ -42,7 +41,7 @@ impl Others {
             }
         }
         *targets = own;
-        let mut words = command_line(paths);
+        let mut words = command_line();
         words.push("--own-only".into());
         Ok(Self { owners, words })
     }

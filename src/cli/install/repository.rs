@@ -177,8 +177,8 @@ impl Repository {
     pub(super) fn keep_ledger(&self, directory: &Path, name: &RepositoryName, again: bool) -> Result<()> {
         let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
         let failed = |error: LedgerError| ledger_failure(&error);
-        let (ledger, fresh) = open_or_make_ledger(directory, name)?;
-        if fresh || again {
+        let (ledger, fresh) = open_or_make_ledger(directory, name, &ServerRefs(&refs))?;
+        if again && !fresh {
             ledger.take_as_found(now()?, &ServerRefs(&refs)).map_err(failed)?;
         } else {
             ledger.state().map_err(failed)?;
@@ -199,7 +199,11 @@ pub(super) fn settled_file(path: &Path) -> Result<PathBuf> {
         };
         Failure::new(format!("the policy {shown}: {error}")).hint(hint)
     };
-    let path = path.canonicalize().map_err(failed)?;
+    // A link stays one: an admin may let it lead to the next version.
+    let path = std::path::absolute(path).map_err(failed)?;
+    if !path.metadata().map_err(failed)?.is_file() {
+        return Err(Failure::new(format!("the policy {} is no file", path.display())));
+    }
     std::fs::File::open(&path).map_err(failed)?;
     if path.metadata().map_err(failed)?.permissions().mode() & 0o002 != 0 {
         let shown = path.display();

@@ -24,7 +24,7 @@ pub(super) fn uninstall(arguments: &Uninstall) -> Result {
         return Ok(Exit::Accepted);
     }
     let mut targets = targets(&arguments.servers, Layout::Hooks, true)?.targets;
-    let others = Others::split(&mut targets, arguments.own_only, &arguments.servers)?;
+    let others = Others::split(&mut targets, arguments.own_only)?;
     targets.iter().try_for_each(|target| restore(&target.path))?;
     others.run(&[], Printed::Shown)?;
     Ok(Exit::Accepted)

@@ -9,9 +9,9 @@ use super::shim::{Planned, is_in_place, is_ours, program, quote, quote_path, wri
 use super::words::{Told, Words, shim};
 use super::{Install, config, ghes, gitolite};
 use crate::cli::engine::Settings;
-use crate::cli::hook::{Server, read_shim};
+use crate::cli::hook::{Server, engine_failure, read_shim};
 use crate::cli::naming::hashed_name;
-use crate::cli::policy_source::PolicyArg;
+use crate::cli::policy_source::{PolicyArg, PolicyReader};
 use crate::cli::{Exit, Failure, Result, print, say};
 use crate::id::RepositoryName;
 use crate::policy::{OutOfBand, Policy};
@@ -56,7 +56,7 @@ pub(super) fn install(arguments: &Install, layout: Layout) -> Result {
         return Err(Failure::new("--repository and --ledger are about one repository, and several are given")
             .hint("leave them out: each repository is named by its path and keeps its own ledger"));
     }
-    let others = Others::split(&mut targets, arguments.own_only, &arguments.paths())?;
+    let others = Others::split(&mut targets, arguments.own_only)?;
     if layout == Layout::Gitolite && others.any() {
         return Err(Failure::new("gitolite's repositories are another user's")
             .hint("run this as the user that gitolite runs as"));
@@ -82,12 +82,11 @@ pub(super) fn install(arguments: &Install, layout: Layout) -> Result {
     for (server, ready) in ready {
         if let Some((path, text)) = &ready.baseline {
             write_baseline(path, text)?;
+            print(&format!("{}: exempt is what its refs hold now\n", server.display()))?;
         }
         ready.repository.keep_ledger(&ready.ledger, &ready.label, ready.baseline.is_some())?;
         put(server, &ready.hooks)?;
-        if !ready.kept.is_empty() {
-            print(&format!("{}: keeps {} from before\n", server.display(), ready.kept.join(" ")))?;
-        }
+        tell_kept(server, &ready.kept)?;
     }
     others.run(&[], Printed::Shown)?;
     if arguments.own_only {
@@ -95,6 +94,7 @@ pub(super) fn install(arguments: &Install, layout: Layout) -> Result {
     }
     if layout.is_shared() {
         put(&shared.root, &shared.hooks)?;
+        tell_kept(&shared.root, &shared.kept)?;
     }
     match layout {
         Layout::Bitbucket => {
@@ -125,6 +125,13 @@ fn put(place: &Path, hooks: &[Planned]) -> Result<()> {
         print(&format!("{}: already installed, nothing changed\n", place.display()))?;
     }
     Ok(())
+}
+
+fn tell_kept(place: &Path, kept: &[String]) -> Result<()> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    print(&format!("{}: keeps {} from before\n", place.display(), kept.join(" ")))
 }
 
 /// What would be written.
@@ -170,6 +177,8 @@ struct Shared {
     hooks: Vec<Planned>,
     /// Each hook with the command that git's configuration names.
     commands: Vec<(&'static str, String)>,
+    /// What the hooks were told before and are not told now.
+    kept: Vec<String>,
 }
 
 fn shared(arguments: &Install, layout: Layout) -> Result<Shared> {
@@ -187,36 +196,43 @@ fn shared(arguments: &Install, layout: Layout) -> Result<Shared> {
     }
     let policies = settled_files(&arguments.policies)?;
     let by_server = arguments.named_by_server();
+    let directory = match (layout, &arguments.out) {
+        (Layout::Config, _) => None,
+        (_, Some(directory)) => Some(std::path::absolute(directory).map_err(Failure::new)?),
+        (_, None) => {
+            let repositories = below(&root)?.repositories;
+            gitolite::refuse_own_hooks(&repositories)?;
+            gitolite::warn_of_options(&repositories);
+            Some(gitolite::common_hooks(&root)?)
+        }
+    };
+    let there = directory.as_ref().map(|directory| directory.join("pre-receive")).filter(|hook| is_ours(hook));
+    let before = there.and_then(|hook| std::fs::read_to_string(hook).ok()).and_then(|text| read_shim(&text));
+    let told = Told::at(arguments, before.map(|(_, server)| server).as_ref());
+    let loaded = PolicyReader { repository: None }.load(&policies).map_err(|error| engine_failure(&error.into()))?;
+    check_submitters(&loaded.policy, told.submitter)?;
+    let watches = directory.as_ref().is_some_and(|directory| is_ours(&directory.join("reference-transaction")));
+    let refuses = loaded.policy.out_of_band() == OutOfBand::Refuse;
     let ready = Words {
         policies,
         name: (!by_server).then(|| quote_path(&root).map(|root| format!("--below {root}"))).transpose()?,
         ledger: LEDGER.to_owned(),
         // Where a repository has none, none is exempt.
         baseline: Some(BASELINE.to_owned()),
-        watch: arguments.reference_transaction,
+        watch: arguments.reference_transaction || watches || refuses,
     };
     let program = quote_path(&program()?)?;
-    let told = Told::at(arguments, None);
-    if layout == Layout::Config {
+    let Some(directory) = directory else {
         config::check()?;
         let commands = ready.hooks(&told)?;
         let command = |(hook, words)| (hook, format!("{program} hook {hook} {words}"));
-        return Ok(Shared { root, hooks: Vec::new(), commands: commands.into_iter().map(command).collect() });
-    }
-    let directory = match &arguments.out {
-        Some(directory) => std::path::absolute(directory).map_err(Failure::new)?,
-        None => {
-            let repositories = below(&root)?.repositories;
-            gitolite::refuse_own_hooks(&repositories)?;
-            gitolite::warn_of_options(&repositories);
-            gitolite::common_hooks(&root)?
-        }
+        return Ok(Shared { root, commands: commands.into_iter().map(command).collect(), ..Shared::default() });
     };
     let mut hooks = Vec::new();
     for (hook, words) in ready.hooks(&told)? {
         hooks.push(shim(&directory.join(hook), hook, &program, &words)?);
     }
-    Ok(Shared { root, hooks, commands: Vec::new() })
+    Ok(Shared { root, hooks, commands: Vec::new(), kept: told.kept })
 }
 
 /// Policy files by their absolute paths, for a hook that serves many repositories.

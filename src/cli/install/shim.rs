@@ -130,14 +130,28 @@ fn same_file(one: &Path, other: &Path) -> bool {
     id(one).is_some() && id(one) == id(other)
 }
 
-/// The line of a hook that looks at the hook's own name, as those that run what lies in `NAME.d` do. Its directory stays.
+/// How scripts look at the last component of their own name.
+const OWN_NAME: [&str; 9] = [
+    "$0.",
+    "${0}.",
+    "${0##",
+    "case $0",
+    "case \"$0\"",
+    "sys.argv[0]",
+    "$BASH_ARGV0",
+    "FindBin::Script",
+    "$PROGRAM_NAME",
+];
+
+/// The line of a hook that goes by the hook's own name, as those that run what lies in `NAME.d` do. Its directory stays the same.
 fn names_itself(path: &Path) -> Option<String> {
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = std::fs::read(path).ok().filter(|_| is_executable(path))?;
     let text = std::str::from_utf8(&bytes).ok().filter(|text| text.starts_with("#!"))?;
     let own = |line: &&str| {
         let line = line.trim_start();
-        let names = ["$0", "${0", "BASH_SOURCE", "__FILE__", "sys.argv[0]"].iter().any(|name| line.contains(name));
-        names && !line.starts_with('#') && (!line.contains("dirname") || line.contains("basename"))
+        let based = line.contains("basename")
+            && ["$0", "${0", "BASH_SOURCE", "__file__"].iter().any(|name| line.contains(name));
+        !line.starts_with('#') && (based || OWN_NAME.iter().any(|name| line.contains(name)))
     };
     text.lines().find(own).map(|line| line.trim().chars().take(100).collect())
 }
@@ -214,7 +228,8 @@ pub(super) fn quote(word: &str) -> Result<String> {
 pub(in crate::cli) fn quoted(path: &Path) -> String {
     let shown = path.display().to_string();
     let plain = shown.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@%:,".contains(&byte));
-    if plain { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }
+    // A backslash would be escaped where this is printed.
+    if plain { shown } else { format!("'{}'", shown.replace('\'', "'\"'\"'")) }
 }
 
 /// A path as a word of sh.

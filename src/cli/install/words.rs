@@ -76,7 +76,8 @@ impl Words {
         }
         let mut hooks = vec![("pre-receive", decide), ("post-receive", kept.clone())];
         if self.watch {
-            hooks.push(("reference-transaction", format!("{policies} {kept}")));
+            let observe = if told.observe { " --observe" } else { "" };
+            hooks.push(("reference-transaction", format!("{policies} {kept}{observe}")));
         }
         Ok(hooks)
     }
