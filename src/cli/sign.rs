@@ -62,6 +62,15 @@ pub(super) fn run(arguments: Arguments) -> Result {
     };
     let rewritten = rewriter.rewrite(&chosen)?;
     let new_head = rewritten.get(&head).copied().unwrap_or(head);
+    if let (Force::No, Work::Seal(sealer)) = (rewriter.force, &rewriter.work) {
+        for left in chosen.commits.iter().filter(|id| rewriter.plain.contains(id)) {
+            let short = rewritten.get(left).copied().unwrap_or(*left).short();
+            say(&format!(
+                "countersign: left {short}: it shows no agent's hand, and others here do; to seal it too: countersign sign {short} --agent {}",
+                sealer.agent.id
+            ));
+        }
+    }
     if new_head == head {
         say(match rewriter.work {
             Work::Seal(_) => "countersign: nothing to rewrite",
@@ -156,19 +165,19 @@ fn published(commits: &[Oid]) -> Result<BTreeSet<Oid>> {
     Ok(commits.iter().copied().filter(|commit| !unpublished.contains(commit)).collect())
 }
 
-/// Of unsealed commits of which some bear marks of agents, those that bear none. Where none does, whoever asks knows best.
+/// Of commits of which some show an agent's hand, those that show none. Where none does, whoever asks knows best.
 fn plain(objects: &Objects, chosen: &Chosen) -> Result<BTreeSet<Oid>> {
-    let (mut plain, mut marked) = (BTreeSet::new(), false);
+    let (mut plain, mut shown) = (BTreeSet::new(), false);
     for id in &chosen.work_on {
         let raw = objects.commit(*id).map_err(Failure::new)?;
         let Ok(commit) = Commit::parse(&raw, objects.format()) else { continue };
-        if !authored_marks(&commit).is_empty() {
-            marked |= drafters(commit.message).is_empty();
-        } else if drafters(commit.message).is_empty() {
+        if authored_marks(&commit).is_empty() && drafters(commit.message).is_empty() {
             plain.insert(*id);
+        } else {
+            shown = true;
         }
     }
-    Ok(if marked { plain } else { BTreeSet::new() })
+    Ok(if shown { plain } else { BTreeSet::new() })
 }
 
 fn own_email() -> Result<Vec<u8>> {
@@ -318,11 +327,20 @@ impl Rewriter<'_> {
             say(&format!("countersign: left {short}: {author} made it; --force seals it all the same"));
             return Ok(None);
         }
-        if self.plain.contains(&id) && self.force == Force::No {
+        if self.force == Force::No && parse_trailers(commit.message).is_ok_and(|trailers| !trailers.drafted.is_empty())
+        {
+            say(&format!("countersign: left {short}: a person has adopted it; --force seals it all the same"));
+            return Ok(None);
+        }
+        let signed =
+            commit.signature.is_some() && authored_marks(commit).is_empty() && drafters(commit.message).is_empty();
+        if self.force == Force::No && signed {
             say(&format!(
-                "countersign: left {short}: it shows no agent's hand, and others here do; to seal it too: countersign sign {short} --agent {}",
-                sealer.agent.id
+                "countersign: left {short}: it is signed, and shows no agent's hand; --force drops the signature"
             ));
+            return Ok(None);
+        }
+        if self.plain.contains(&id) && self.force == Force::No {
             return Ok(None);
         }
         if base.iter().all(u8::is_ascii_whitespace) {

@@ -302,7 +302,26 @@ fn sign_leaves_a_person_s_commits_in_a_range() {
     let output = desk.run(Agent, &["countersign", "sign", "origin/main..HEAD", "--agent", "claude-code"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && said.matches("shows no agent's hand").count() == 2, "{said}");
-    assert_eq!(desk.world.git(&["log", "--format=%B", "origin/main.."]).matches("Countersign-Seal:").count(), 1);
+    let seals = || desk.world.git(&["log", "--format=%B", "origin/main.."]).matches("Countersign-Seal:").count();
+    assert_eq!(seals(), 1);
+    // So it is the second time; and the command that is printed works.
+    let output = desk.run(Agent, &["countersign", "sign", "origin/main..HEAD", "--agent", "claude-code"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(seals(), 1, "{said}");
+    let command = said.lines().rfind(|line| line.contains("to seal it too: ")).unwrap();
+    let (_, command) = command.split_once("to seal it too: ").unwrap();
+    desk.ok(Agent, &command.split(' ').collect::<Vec<_>>());
+    assert_eq!(seals(), 2);
+    desk.pushes();
+    // What a person has signed or adopted is theirs.
+    desk.write("a", "3 and more");
+    desk.ok(Person, &["git", "commit", "-S", "-m", "Signed"]);
+    desk.write("a", "3 and most");
+    desk.ok(Person, &["git", "commit", "-m", "Draft\n\nCo-Authored-By: Claude <noreply@anthropic.com>"]);
+    desk.ok(Person, &["countersign", "sign", "HEAD", "--adopt"]);
+    let head = desk.world.git(&["rev-parse", "HEAD"]);
+    desk.run(Agent, &["countersign", "sign", "--agent", "claude-code"]);
+    assert_eq!(desk.world.git(&["rev-parse", "HEAD"]), head);
     desk.pushes();
     // Asked for one by one, or where none shows anything, whoever asks knows.
     for (content, message) in [("4", "Plain"), ("5", "Plain too")] {
