@@ -30,6 +30,9 @@ pub(super) struct PostReceive {
     /// A hook to run afterwards with the same input
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
+    /// Record, and say nothing
+    #[arg(long)]
+    observe: bool,
 }
 
 #[derive(Args)]
@@ -58,6 +61,10 @@ impl ReferenceTransaction {
     pub(super) fn chained(&self) -> Option<PathBuf> {
         self.chain.clone()
     }
+
+    pub(super) fn ledger(&self) -> &Path {
+        &self.ledger
+    }
 }
 
 /// Seconds that these hooks may take. What they do not come to write down, the next push does.
@@ -70,7 +77,9 @@ pub(super) fn post_receive(hook: PostReceive) -> Result {
     let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
     let chained = Chained { hook: hook.chain, arguments: Vec::new(), input: Some(input) };
     chain::ready(&chained);
-    if let Err(failure) = settle(&hook.ledger, push) {
+    if let Err(failure) = settle(&hook.ledger, push)
+        && !hook.observe
+    {
         say(&format!("warning: {}", failure.message));
     }
     chained.run()

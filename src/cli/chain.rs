@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::{Exit, Failure, Result, say};
+use super::owner::may_execute;
+use super::{Exit, Failure, Result, is_observing, say};
 
 /// A hook to become.
 #[derive(Clone, Default)]
@@ -23,6 +24,10 @@ impl Chained {
     /// Becomes the hook. No child process: this one is replaced.
     pub(super) fn run(self) -> Result {
         let Some(hook) = self.hook else { return Ok(Exit::Accepted) };
+        // Git passes over a hook that it may not run. So does one of ours that must refuse nothing.
+        if is_observing() && !may_execute(&hook) {
+            return Ok(Exit::Accepted);
+        }
         let failed = |error: std::io::Error| {
             Failure::new(format!("cannot run the chained hook {}: {error}", hook.display()))
                 .hint("make it executable, or remove it with: countersign uninstall --server REPO.git")

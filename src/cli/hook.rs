@@ -108,6 +108,7 @@ pub(super) struct Watch {
     pub(super) program: PathBuf,
     pub(super) policies: Vec<PolicyArg>,
     pub(super) chained: Option<PathBuf>,
+    pub(super) ledger: PathBuf,
 }
 
 /// Reads such a shim; `None` for what is none.
@@ -117,7 +118,8 @@ pub(super) fn read_watch(text: &str) -> Option<Watch> {
     words.push("prepared".to_owned());
     match <super::Arguments as clap::Parser>::try_parse_from(words).ok()?.command {
         super::Command::Hook(Arguments { hook: Hook::ReferenceTransaction(watch) }) => {
-            Some(Watch { program, policies: watch.policies().to_vec(), chained: watch.chained() })
+            let (policies, ledger) = (watch.policies().to_vec(), watch.ledger().to_owned());
+            Some(Watch { program, policies, chained: watch.chained(), ledger })
         }
         _ => None,
     }

@@ -147,8 +147,9 @@ impl Place {
         let owners: BTreeSet<Owner> = servers.iter().filter_map(owner).collect();
         if let Some(owner) = owners.iter().find(|owner| owner.is_another()) {
             // What root writes there its owner could not, and what root reads may be a link.
-            return Err(if owners.len() == 1 && !self.servers.is_empty() {
-                owner.become_owner()
+            return Err(if owners.len() == 1 {
+                let real = |server: &PathBuf| server.canonicalize().unwrap_or_else(|_| server.clone());
+                owner.become_owner(&servers.iter().map(real).collect::<Vec<_>>())
             } else {
                 Failure::new(format!("these repositories are not all root's, but also {owner}'s"))
                     .hint("name them with --server REPO.git, one owner's at a time")

@@ -121,9 +121,8 @@ pub fn run() -> ExitCode {
         say(&format!(
             "error: countersign failed inside and refuses: {panic}\nhint: this is a bug; please report this line"
         ));
-        let observing = OBSERVING.load(std::sync::atomic::Ordering::Relaxed);
         #[allow(clippy::exit)]
-        std::process::exit(if observing { chain::pass().into() } else { 2 });
+        std::process::exit(if is_observing() { chain::pass().into() } else { 2 });
     }));
     let arguments = match Arguments::try_parse_from(words(std::env::args_os().collect())) {
         Ok(arguments) => arguments,
@@ -180,6 +179,10 @@ static OBSERVING: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool:
 /// From here on, not even a bug in this program refuses the push.
 fn observing() {
     OBSERVING.store(true, std::sync::atomic::Ordering::Relaxed);
+}
+
+fn is_observing() -> bool {
+    OBSERVING.load(std::sync::atomic::Ordering::Relaxed)
 }
 
 /// What every line to the pusher begins with, for the server to show it.

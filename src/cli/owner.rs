@@ -63,8 +63,8 @@ impl Owner {
     }
 
     /// Becomes this command line, as the owner. Returns only why it could not.
-    pub(super) fn become_owner(self) -> Failure {
-        match self.command(&command_line()) {
+    pub(super) fn become_owner(self, repositories: &[PathBuf]) -> Failure {
+        match self.command(&command_line(repositories)) {
             Ok(mut command) => self.may_not_run(&command.exec()),
             Err(failure) => failure,
         }
@@ -81,43 +81,49 @@ impl Owner {
 }
 
 /// Options whose values are paths.
-const PATHS: [&str; 4] = ["--server", "--policy", "--ledger", "--out"];
+const PATHS: [&str; 3] = ["--policy", "--ledger", "--out"];
 
-/// The words of this command line, with paths as they are from everywhere, and with what a key's file holds in the place of the file:
-/// the owner of a repository may not reach it.
-pub(super) fn command_line() -> Vec<OsString> {
-    let settled = |option: &str, value: &OsStr| {
-        if option == "--key" {
-            let text = std::fs::read_to_string(value).ok();
-            return text.map_or_else(|| value.to_owned(), |text| OsString::from(text.trim()));
-        }
-        let is_ref = option == "--policy" && value.as_bytes().starts_with(b"ref:");
-        let path = if is_ref { None } else { std::path::absolute(value).ok() };
-        path.map_or_else(|| value.to_owned(), PathBuf::into_os_string)
-    };
-    let takes = |option: &str| PATHS.contains(&option) || option == "--key";
+/// The words of this command line about these repositories, with paths as they are from everywhere, and with what a key's file holds in
+/// the place of the file: the owner of a repository may not reach it.
+pub(super) fn command_line(repositories: &[PathBuf]) -> Vec<OsString> {
     let mut words = Vec::new();
     let mut option = String::new();
     for word in std::env::args_os().skip(1) {
         let bytes = word.as_bytes();
         if !bytes.starts_with(b"--") {
-            words.push(if takes(&option) { settled(&option, &word) } else { word });
+            words.extend(settled(&option, &word));
             continue;
         }
         let equals = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
         let (name, value) = bytes.split_at(equals);
         option = String::from_utf8_lossy(name).into_owned();
-        let value = value.strip_prefix(b"=").filter(|_| takes(&option));
-        words.push(option.clone().into());
-        match value {
-            Some(value) => words.push(settled(&option, OsStr::from_bytes(value))),
-            None => {
-                words.pop();
-                words.push(word);
-            }
+        if option != "--server" {
+            words.push(OsString::from(option.clone()));
         }
+        words.extend(value.strip_prefix(b"=").and_then(|value| settled(&option, OsStr::from_bytes(value))));
     }
+    words.push("--server".into());
+    words.extend(repositories.iter().map(|path| path.clone().into_os_string()));
     words
+}
+
+/// A value of an option as it is from everywhere; `None` for a repository, which is named otherwise.
+fn settled(option: &str, value: &OsStr) -> Option<OsString> {
+    let same = || Some(value.to_owned());
+    match option {
+        "--server" => None,
+        "--key" => std::fs::read_to_string(value).map_or_else(|_| same(), |text| Some(OsString::from(text.trim()))),
+        "--policy" if value.as_bytes().starts_with(b"ref:") => same(),
+        option if PATHS.contains(&option) => {
+            let path = Path::new(value);
+            // Without `..`, which is another directory once it is looked at from elsewhere; links stay links.
+            let real = path.parent().and_then(|parent| Path::new(".").join(parent).canonicalize().ok());
+            let up = path.components().any(|part| part == std::path::Component::ParentDir);
+            let joined = real.filter(|_| up).and_then(|real| Some(real.join(path.file_name()?)));
+            joined.or_else(|| std::path::absolute(path).ok()).map(PathBuf::into_os_string).or_else(same)
+        }
+        _ => same(),
+    }
 }
 
 impl std::fmt::Display for Owner {

@@ -184,6 +184,15 @@ fn each_way_to_refuse_everything_is_found() {
             let text = std::fs::read_to_string(&watch).unwrap().replace(&policy, "/gone.toml");
             world.write_executable(&watch, &text);
         }),
+        ("hidden", |world, _| {
+            world.git_in(&world.server(), &["config", "receive.hideRefs", "refs/heads"]);
+        }),
+        ("replaced", |world, _| {
+            world.install(&["--reference-transaction"]);
+            let watch = world.server().join("hooks/reference-transaction");
+            let text = std::fs::read_to_string(&watch).unwrap().replace(" \"$@\"", "");
+            world.write_executable(&watch, &text);
+        }),
         ("chain", |world, hook| {
             std::fs::remove_file(hook).unwrap();
             world.write_executable(hook, "#!/bin/sh\nexit 0\n");
@@ -230,9 +239,24 @@ fn root_runs_no_hook_of_others() {
     let world = installed(AGENTS_EVERYWHERE);
     let trace = world.path("trace");
     world.git_in(&world.server(), &["config", "core.alternateRefsCommand", &format!("touch {}; :", trace.display())]);
-    set_mode(&world.server().join("config"), 0o664);
+    set_mode(&world.server().join("config"), 0o666);
     let said = sick(&world, "canary");
     assert!(said.contains("others can change") && !trace.exists(), "{said}");
+}
+
+/// What the policy refuses past the hook needs a hook that watches.
+#[test]
+fn out_of_band_needs_somebody_who_watches() {
+    let world = installed(AGENTS_EVERYWHERE);
+    let strict = format!("{}{AGENTS_EVERYWHERE}", registry()).replacen(
+        "version = 1\n",
+        "version = 1\nout-of-band = \"refuse\"\n",
+        1,
+    );
+    world.set_policy(&strict);
+    sick(&world, "out-of-band");
+    world.install(&[]);
+    sound(&world);
 }
 
 /// Who pushes is told by signed pushes only where the server asks for them.

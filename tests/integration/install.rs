@@ -62,7 +62,9 @@ fn a_hook_that_goes_by_its_own_name_is_not_moved() {
     for (text, moves) in [
         ("#!/bin/sh\nfor hook in $0.d/*; do $hook || exit 1; done\n", false),
         ("#!/bin/sh\ncase \"$0\" in *pre-receive) exit 0;; esac\nexit 1\n", false),
-        ("#!/usr/bin/env python3\nimport sys\nprint(sys.argv[0])\n", false),
+        ("#!/bin/bash\nname=$(basename \"$0\")\nrun-parts \"hooks/$name.d\"\n", false),
+        ("#!/usr/bin/env python3\nimport sys\nprint(sys.argv[0])\n", true),
+        ("#!/bin/sh\necho \"usage: $0. $(basename \"$0\")\"; awk '{print $0}' /dev/null\n", true),
         ("#!/bin/sh\n# $0 says nothing here\n. \"$(dirname \"$0\")/library\"\n", true),
         ("#!/bin/sh\nexit 0\n", true),
     ] {
@@ -437,7 +439,11 @@ fn gitlab_runs_custom_hooks() {
     assert!(!lines.is_empty() && lines.iter().all(|line| line.starts_with("remote: GL-HOOK-ERR: ")), "{}", pushed.said);
     let root = world.path("root").display().to_string();
     let doctor = world.countersign(&["doctor", "--server", &root]);
-    assert!(doctor.status.success() && String::from_utf8_lossy(&doctor.stdout).contains("was refused"), "{doctor:?}");
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.success() && said.contains("was refused") && said.contains("[custom-hooks]"), "{said}");
+    // The server goes on naming them, however it is installed again.
+    let (ok, said) = install_root(&world, &["--layout", "gitlab"]);
+    assert!(ok && said.contains("keeps --submitter gitlab") && !said.contains("--repository"), "{said}");
     world.seal_head(CLAUDE);
     let nameless = push(&paths[0], "");
     assert!(

@@ -7,6 +7,7 @@ use crate::cli::hook::{self, Server};
 use crate::cli::install::{Configured, Layout, is_executable, is_ours, quoted};
 use crate::cli::local::server_git;
 use crate::oid::ObjectFormat;
+use crate::submitter::Adapter;
 
 /// Git runs hooks of its configuration since then.
 const CONFIGURED_GIT: (u32, u32) = (2, 54);
@@ -34,7 +35,18 @@ impl Gate {
         if let Some(adapter) = self.server.submitter() {
             words.push_str(&format!(" --submitter {adapter}"));
         }
-        words + layout
+        let implied = match self.server.submitter() {
+            Some(Adapter::Gitlab) => Layout::Gitlab,
+            Some(Adapter::Gitea) => Layout::Gitea,
+            _ => Layout::Hooks,
+        };
+        match self.layout {
+            own if own == implied || !layout.is_empty() => words + layout,
+            Layout::Hooks => words + " --layout hooks",
+            Layout::Gitlab => words + " --layout gitlab",
+            Layout::Gitea => words + " --layout gitea",
+            _ => words,
+        }
     }
 }
 
@@ -147,10 +159,12 @@ impl Checkup<'_> {
         }
         let watch = at("reference-transaction");
         if is_ours(&watch) {
-            let told = std::fs::read_to_string(&watch).ok().and_then(|text| hook::read_watch(&text));
+            let text = std::fs::read_to_string(&watch).ok().filter(|text| is_whole(text));
+            let told = text.and_then(|text| hook::read_watch(&text));
             let fits = told.is_some_and(|told| {
                 let chains = told.chained.is_none_or(|chained| is_executable(&chained));
-                told.policies == server.policies() && is_executable(&found_program(told.program)) && chains
+                let same = told.policies == server.policies() && Some(told.ledger.as_path()) == server.ledger();
+                same && is_executable(&found_program(told.program)) && chains
             });
             if !fits || !is_executable(&watch) {
                 let message = format!(

@@ -19,7 +19,7 @@ use crate::decide::Timestamp;
 use crate::digest::Digest;
 use crate::git::{GitDir, Objects, Quarantine, Refs};
 use crate::id::RepositoryName;
-use crate::policy::{Identity, Mode, Policy};
+use crate::policy::{Identity, Mode, OutOfBand, Policy};
 use crate::submitter::Adapter;
 
 /// Git has had the quarantine, which hooks rely on, since then.
@@ -49,9 +49,13 @@ pub(super) fn examine(servers: &[PathBuf], own_only: bool, report: &mut Report) 
     }
     let mut others: BTreeMap<Owner, Vec<PathBuf>> = BTreeMap::new();
     let mut own = Vec::new();
+    let mut seen = BTreeSet::new();
     for repository in repositories {
         let path = resolved(&repository).unwrap_or(repository);
         let path = path.canonicalize().unwrap_or(path);
+        if !seen.insert(path.clone()) {
+            continue;
+        }
         match Owner::of(&path) {
             Ok(owner) if own_only && !owner.is_this() => {}
             Ok(owner) if owner.is_another() => others.entry(owner).or_default().push(path),
@@ -167,6 +171,10 @@ impl Checkup<'_> {
         if gate.layout != Layout::Config {
             self.guard(&gate.hook, "open-hook", "the hook that decides");
         }
+        if gate.layout == Layout::Gitlab && self.told.insert((PathBuf::from("/"), "custom-hooks")) {
+            let message = "git itself does not run custom_hooks, GitLab does: this cannot be seen from here";
+            self.report.warn(&place, "custom-hooks", message, "push a commit that must be refused, once");
+        }
         if gate.server.observes() {
             let message = "it was installed with --observe and refuses nothing";
             self.report.error(&place, "observes", message, gate.install(&seen.path));
@@ -193,7 +201,10 @@ impl Checkup<'_> {
     /// Root runs nothing that others can change, and git runs what a repository's configuration names.
     fn root_may_run(&mut self, seen: &Seen, gate: &Gate) -> bool {
         let is_others = |path: &PathBuf| {
-            path.metadata().is_ok_and(|found| found.uid() != 0 || found.permissions().mode() & 0o022 != 0)
+            path.metadata().is_ok_and(|found| {
+                let mode = found.permissions().mode();
+                found.uid() != 0 || mode & 0o002 != 0 || (mode & 0o020 != 0 && found.gid() != 0)
+            })
         };
         let files = [seen.path.clone(), seen.path.join("config"), seen.hooks.clone(), gate.hook.clone()];
         let others = files.iter().find(|path| is_others(path));
@@ -284,6 +295,21 @@ impl Checkup<'_> {
             let name = head.as_bytes();
             !policy.refuses_unmatched(name) && !policy.rules().iter().any(|rule| rule.matches_ref(name))
         };
+        if let Some(head) = head.as_ref().filter(|head| hides(&opened.dir.git_dir, head)) {
+            let message = format!("its configuration hides {head}, its main branch: git refuses every push to it");
+            self.report.error(
+                &place,
+                "hidden",
+                message,
+                "git config --get-regexp '^(receive|transfer).hiderefs$' says how",
+            );
+        }
+        let watch = gate.hook.with_file_name("reference-transaction");
+        if policy.out_of_band() == OutOfBand::Refuse && gate.layout == Layout::Hooks && !is_ours(&watch) {
+            let message =
+                "the policy refuses moves without a decision, and no reference-transaction hook watches for them";
+            self.report.error(&place, "out-of-band", message, gate.install(&opened.dir.git_dir));
+        }
         if let Some(head) = head.filter(is_open) {
             let message = format!("no rule is about {head}, its main branch: every push to it is accepted");
             let fix =
@@ -318,6 +344,24 @@ impl Checkup<'_> {
         }
         asks
     }
+}
+
+/// Whether git hides a ref from pushes, in the configuration of the repository.
+fn hides(git_dir: &Path, name: &str) -> bool {
+    let config = std::fs::read(git_dir.join("config")).unwrap_or_default();
+    if !String::from_utf8_lossy(&config).to_ascii_lowercase().contains("hiderefs") {
+        return false;
+    }
+    let asked =
+        server_git(git_dir, &["config", "--get-regexp", "^(receive|transfer)\\.hiderefs$"]).run().unwrap_or_default();
+    let patterns = String::from_utf8_lossy(&asked).into_owned();
+    let hidden = patterns.lines().filter_map(|line| line.split_once(' ')).rev().find_map(|(_, pattern)| {
+        let (shown, prefix) = pattern.strip_prefix('!').map_or((false, pattern), |rest| (true, rest));
+        let prefix = prefix.trim_start_matches('^').trim_end_matches('/');
+        let covers = name == prefix || name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+        covers.then_some(!shown)
+    });
+    hidden.unwrap_or(false)
 }
 
 /// What makes a hook another than those that were tried.

@@ -98,8 +98,25 @@ pub(super) struct Target {
     pub(super) path: PathBuf,
     /// Its path below the directory that was given, as a name; `None` where it was given itself, or its server names it.
     pub(super) name: Option<RepositoryName>,
-    /// Whether it was found below a directory.
-    pub(super) found: bool,
+    /// The directory below which it was found; `None` where it was given itself.
+    pub(super) root: Option<PathBuf>,
+}
+
+/// Repositories that were found below `root` by another process.
+pub(super) fn found_below(root: &Path, repositories: &[PathBuf], named_by_server: bool) -> Targets {
+    let target = |path: &PathBuf| {
+        let name = if named_by_server { None } else { name_below(root, path) };
+        Target { path: path.clone(), name, root: Some(root.to_owned()) }
+    };
+    Targets { targets: repositories.iter().map(target).collect(), passed_over: Vec::new() }
+}
+
+/// What the path of a repository makes its name; that of a work tree at the top goes by the directory.
+fn name_below(root: &Path, path: &Path) -> Option<RepositoryName> {
+    if path == root.join(".git") {
+        return root.canonicalize().ok().and_then(|root| hashed_name(&root));
+    }
+    default_name(root, path)
 }
 
 /// The repositories that an admin means, and where more may lie.
@@ -117,7 +134,7 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool
         let below = named(server)?;
         let only = |path: &PathBuf| resolved(server).is_some_and(|own| resolved(path) == Some(own));
         if below.repositories.len() == 1 && below.repositories.iter().all(only) {
-            targets.push(Target { path: server.clone(), name: None, found: false });
+            targets.push(Target { path: server.clone(), name: None, root: None });
             continue;
         }
         passed_over.extend(below.passed_over);
@@ -128,19 +145,14 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool
         let mut named: BTreeMap<RepositoryName, PathBuf> = BTreeMap::new();
         for path in below.repositories {
             if named_by_server {
-                targets.push(Target { path, name: None, found: true });
+                targets.push(Target { path, name: None, root: Some(server.clone()) });
                 continue;
             }
-            let own = path == server.join(".git");
-            let name = if own {
-                server.canonicalize().ok().and_then(|server| hashed_name(&server))
-            } else {
-                default_name(server, &path)
+            let Some(name) = name_below(server, &path) else {
+                // One that is installed already may be named otherwise, and so may be one whose server names it.
+                targets.push(Target { path, name: None, root: Some(server.clone()) });
+                continue;
             };
-            let name = name.ok_or_else(|| {
-                Failure::new(format!("{} has no default name: it is longer than 64 bytes", path.display()))
-                    .hint("install it by itself: countersign install --server REPO.git --repository NAME --policy FILE")
-            })?;
             if let Some(other) = named.insert(name.clone(), path.clone()) {
                 return Err(Failure::new(format!(
                     "{} and {} would both be named {name}, and share their seals",
@@ -149,7 +161,7 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool
                 ))
                 .hint("rename one of them, or install them one by one with --repository NAME"));
             }
-            targets.push(Target { path, name: Some(name), found: true });
+            targets.push(Target { path, name: Some(name), root: Some(server.clone()) });
         }
     }
     Ok(Targets { targets, passed_over })

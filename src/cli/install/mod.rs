@@ -69,6 +69,9 @@ pub(super) struct Install {
     /// Only repositories that this user owns: root protects each owner's as that owner
     #[arg(long, hide = true)]
     own_only: bool,
+    /// The directory below which the path of each repository is its name
+    #[arg(long, hide = true, value_name = "DIR", requires = "own_only")]
+    root: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -82,6 +85,9 @@ pub(super) struct Uninstall {
     /// Only repositories that this user owns: root restores each owner's as that owner
     #[arg(long, hide = true)]
     own_only: bool,
+    /// The directory below which they were found
+    #[arg(long, hide = true, value_name = "DIR", requires = "own_only")]
+    root: Option<PathBuf>,
 }
 
 impl Install {

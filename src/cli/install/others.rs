@@ -1,18 +1,18 @@
 //! Repositories that others own. Root does not write into directories of other users, where a link may lead anywhere: it runs the same
 //! command line as each owner.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use super::layout::{Target, resolved};
 use crate::cli::owner::{Owner, command_line};
 use crate::cli::{Failure, Result};
 
-/// The owners of repositories that are not root's, where root is at work.
+/// The repositories that are not root's, where root is at work: by their owner, and by the directory that they are named below.
 pub(super) struct Others {
-    owners: BTreeSet<Owner>,
-    words: Vec<OsString>,
+    repositories: BTreeMap<(Owner, Option<PathBuf>), Vec<PathBuf>>,
 }
 
 /// What becomes of what the command prints.
@@ -22,10 +22,13 @@ pub(super) enum Printed {
     Dropped,
 }
 
+/// Repositories that stand on one command line, which takes 2 MiB on Linux (execve(2)).
+const AT_ONCE: usize = 4000;
+
 impl Others {
     /// Keeps of the targets what this process is to do itself.
     pub(super) fn split(targets: &mut Vec<Target>, own_only: bool) -> Result<Self> {
-        let mut owners = BTreeSet::new();
+        let mut others = Self { repositories: BTreeMap::new() };
         let mut own = Vec::new();
         for target in targets.drain(..) {
             let cannot = |error: std::io::Error| Failure::new(format!("{}: {error}", target.path.display()));
@@ -35,38 +38,55 @@ impl Others {
                 continue;
             }
             if owner.is_another() {
-                owners.insert(owner);
+                // A link keeps its own name, from which the repository's is made.
+                let directory =
+                    target.path.parent().map(|parent| std::path::Path::new(".").join(parent).canonicalize());
+                let path = match (directory, target.path.file_name()) {
+                    (Some(Ok(directory)), Some(name)) => directory.join(name),
+                    _ => target.path.canonicalize().map_err(cannot)?,
+                };
+                let root = target.root.as_ref().map(|root| root.canonicalize().map_err(cannot)).transpose()?;
+                others.repositories.entry((owner, root)).or_default().push(path);
             } else {
                 own.push(target);
             }
         }
         *targets = own;
-        let mut words = command_line();
-        words.push("--own-only".into());
-        Ok(Self { owners, words })
+        Ok(others)
     }
 
     /// Whether there are any.
     pub(super) fn any(&self) -> bool {
-        !self.owners.is_empty()
+        !self.repositories.is_empty()
     }
 
     /// Runs the command line as each of them, with more words.
     pub(super) fn run(&self, more: &[&str], printed: Printed) -> Result<()> {
-        for owner in &self.owners {
-            let words: Vec<OsString> = self.words.iter().cloned().chain(more.iter().map(OsString::from)).collect();
-            let mut command = owner.command(&words)?;
-            if matches!(printed, Printed::Dropped) {
-                command.stdout(Stdio::null());
-            }
-            let status = command.stdin(Stdio::null()).status().map_err(|error| owner.may_not_run(&error))?;
-            match status.code() {
-                Some(0) => {}
-                // setpriv(1) and shells: what was to be run cannot be.
-                Some(code @ (126 | 127)) => return Err(owner.may_not_run(&format!("exit code {code}"))),
-                _ => return Err(Failure::new(format!("nothing is done for the repositories of {owner}: see above"))),
+        for ((owner, root), repositories) in &self.repositories {
+            for some in repositories.chunks(AT_ONCE) {
+                let mut words = command_line(some);
+                words.push("--own-only".into());
+                words.extend(more.iter().map(OsString::from));
+                if let Some(root) = root {
+                    words.extend(["--root".into(), root.clone().into_os_string()]);
+                }
+                run_as(*owner, &words, printed)?;
             }
         }
         Ok(())
+    }
+}
+
+fn run_as(owner: Owner, words: &[OsString], printed: Printed) -> Result<()> {
+    let mut command = owner.command(words)?;
+    if matches!(printed, Printed::Dropped) {
+        command.stdout(Stdio::null());
+    }
+    let status = command.stdin(Stdio::null()).status().map_err(|error| owner.may_not_run(&error))?;
+    match status.code() {
+        Some(0) => Ok(()),
+        // setpriv(1) and shells: what was to be run cannot be.
+        Some(code @ (126 | 127)) => Err(owner.may_not_run(&format!("exit code {code}"))),
+        _ => Err(Failure::new(format!("nothing is done for the repositories of {owner}: see above"))),
     }
 }

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::layout::{Layout, below, targets};
+use super::layout::{Layout, below, found_below, targets};
 use super::others::{Others, Printed};
 use super::repository::Repository;
 use super::server::{BASELINE, HOOKS, LEDGER, about};
 use super::shim::remove;
 use super::{Uninstall, config, gitolite};
+use crate::cli::log_command::installed_ledger;
 use crate::cli::{Exit, Failure, Result, print};
 
 /// Puts servers back as they were.
@@ -23,7 +24,10 @@ pub(super) fn uninstall(arguments: &Uninstall) -> Result {
         }
         return Ok(Exit::Accepted);
     }
-    let mut targets = targets(&arguments.servers, Layout::Hooks, true)?.targets;
+    let mut targets = match &arguments.root {
+        Some(root) => found_below(root, &arguments.servers, true).targets,
+        None => targets(&arguments.servers, Layout::Hooks, true)?.targets,
+    };
     let others = Others::split(&mut targets, arguments.own_only)?;
     targets.iter().try_for_each(|target| restore(&target.path))?;
     others.run(&[], Printed::Shown)?;
@@ -61,6 +65,7 @@ const NOTHING: &str = "no hook of ours was there";
 /// Puts one repository back as it was, whatever its layout.
 fn restore(server: &Path) -> Result<()> {
     let repository = Repository::open(server).map_err(|failure| about(server, failure))?;
+    let ledger = installed_ledger(&repository.git_dir);
     let mut removed = false;
     for layout in Layout::IN_REPOSITORY {
         for hook in HOOKS {
@@ -78,10 +83,15 @@ fn restore(server: &Path) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(Failure::new(format!("cannot remove the baseline: {error}"))),
     }
-    let words = match (removed, repository.git_dir.join(LEDGER).exists()) {
-        (false, _) => NOTHING,
-        (true, false) => "uninstalled",
-        (true, true) => "uninstalled; the ledger stays where it is",
+    let words = match (removed, ledger.exists()) {
+        (false, _) => NOTHING.to_owned(),
+        (true, false) => "uninstalled".to_owned(),
+        (true, true) if ledger == repository.git_dir.join(LEDGER) => {
+            "uninstalled; the ledger stays where it is".to_owned()
+        }
+        (true, true) => {
+            format!("uninstalled; the ledger stays: --ledger {} at install uses it again", ledger.display())
+        }
     };
     print(&format!("{}: {words}\n", server.display()))
 }

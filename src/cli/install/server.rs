@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::layout::{Layout, Target, Targets, below, resolved, targets};
+use super::layout::{Layout, Target, Targets, below, found_below, resolved, targets};
 use super::others::{Others, Printed};
 use super::repository::Repository;
 use super::shim::{Planned, is_in_place, is_ours, program, quote, quote_path, write};
@@ -51,7 +51,10 @@ pub(super) fn install(arguments: &Install, layout: Layout) -> Result {
             Failure::new("--out is for servers that take their hooks by upload, and here they are installed in place")
         });
     }
-    let Targets { mut targets, passed_over } = targets(&arguments.servers, layout, arguments.named_by_server())?;
+    let Targets { mut targets, passed_over } = match &arguments.root {
+        Some(root) => found_below(root, &arguments.servers, arguments.named_by_server()),
+        None => targets(&arguments.servers, layout, arguments.named_by_server())?,
+    };
     if targets.len() > 1 && (arguments.repository.is_some() || arguments.ledger.is_some()) {
         return Err(Failure::new("--repository and --ledger are about one repository, and several are given")
             .hint("leave them out: each repository is named by its path and keeps its own ledger"));
@@ -257,12 +260,16 @@ fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready
     // A repository keeps the name that it was given: seals are bound to it.
     let named = before.as_ref().and_then(|before| before.repository().cloned());
     let named = named.filter(|named| arguments.repository.is_none() && target.name.as_ref() != Some(named));
-    if let (Some(named), true) = (&named, target.found) {
+    // Where the server names it at each push, it goes on doing so.
+    let by_server =
+        arguments.repository.is_none() && before.as_ref().is_some_and(|before| !before.naming_variables().is_empty());
+    let by_server = by_server || arguments.named_by_server();
+    if let (Some(named), true) = (&named, target.root.is_some()) {
         told.kept.push(format!("--repository {named}"));
     }
-    let given = arguments.repository.clone().or(named).or_else(|| target.name.clone());
+    let given = arguments.repository.clone().or(named).or_else(|| target.name.clone().filter(|_| !by_server));
     let settings = Settings { policies, repository: given, baseline: None };
-    let (name, policy) = repository.check(&settings, arguments.named_by_server(), target.found)?;
+    let (name, policy) = repository.check(&settings, by_server, target.root.is_some())?;
     let label = name.clone().or_else(|| hashed_name(&repository.git_dir));
     let label = label.ok_or_else(|| Failure::new("its path gives it no name").hint("add --repository NAME"))?;
     if let Some(policy) = &policy {
@@ -320,7 +327,14 @@ fn installed(git_dir: &Path, layout: Layout) -> Result<Option<Server>> {
                 .hint("add the --submitter or --layout that it was installed with, or uninstall it first"));
         }
         let text = std::fs::read_to_string(&hook).map_err(Failure::new)?;
-        return Ok(read_shim(&text).map(|(_, server)| server).filter(|_| !linked));
+        if linked {
+            return Ok(None);
+        }
+        let Some((_, server)) = read_shim(&text) else {
+            let message = format!("{} was changed by hand, and nobody can tell what it was told", hook.display());
+            return Err(Failure::new(message).hint("uninstall it, then install with all that it should be told"));
+        };
+        return Ok(Some(server));
     }
     Ok(None)
 }

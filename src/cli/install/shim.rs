@@ -130,30 +130,24 @@ fn same_file(one: &Path, other: &Path) -> bool {
     id(one).is_some() && id(one) == id(other)
 }
 
-/// How scripts look at the last component of their own name.
-const OWN_NAME: [&str; 9] = [
-    "$0.",
-    "${0}.",
-    "${0##",
-    "case $0",
-    "case \"$0\"",
-    "sys.argv[0]",
-    "$BASH_ARGV0",
-    "FindBin::Script",
-    "$PROGRAM_NAME",
-];
+/// How scripts look at their own name.
+const OWN_NAME: [&str; 7] =
+    ["$0", "${0", "sys.argv[0]", "$BASH_ARGV0", "BASH_SOURCE", "FindBin::Script", "$PROGRAM_NAME"];
 
-/// The line of a hook that goes by the hook's own name, as those that run what lies in `NAME.d` do. Its directory stays the same.
+/// The line of a hook that goes by the hook's own name: those that run what lies in `NAME.d`, and those that ask which hook they are.
+/// The directory stays the same, and a name that is only printed does no harm.
 fn names_itself(path: &Path) -> Option<String> {
     let bytes = std::fs::read(path).ok().filter(|_| is_executable(path))?;
     let text = std::str::from_utf8(&bytes).ok().filter(|text| text.starts_with("#!"))?;
+    let lines = || text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let runs_others =
+        lines().any(|line| [".d/", ".d\"", ".d;", ".d)", "run-parts"].iter().any(|sign| line.contains(sign)));
     let own = |line: &&str| {
-        let line = line.trim_start();
-        let based = line.contains("basename")
-            && ["$0", "${0", "BASH_SOURCE", "__file__"].iter().any(|name| line.contains(name));
-        !line.starts_with('#') && (based || OWN_NAME.iter().any(|name| line.contains(name)))
+        let names = OWN_NAME.iter().any(|name| line.contains(name));
+        let asks = line.contains("case $0") || line.contains("case \"$0\"");
+        asks || (runs_others && names && (!line.contains("dirname") || line.contains("basename")))
     };
-    text.lines().find(own).map(|line| line.trim().chars().take(100).collect())
+    lines().find(own).map(|line| line.chars().take(100).collect())
 }
 
 /// Whether carrying out the plan would change nothing.

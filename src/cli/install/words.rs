@@ -74,9 +74,9 @@ impl Words {
         if told.observe {
             decide.push_str(" --observe");
         }
-        let mut hooks = vec![("pre-receive", decide), ("post-receive", kept.clone())];
+        let observe = if told.observe { " --observe" } else { "" };
+        let mut hooks = vec![("pre-receive", decide), ("post-receive", format!("{kept}{observe}"))];
         if self.watch {
-            let observe = if told.observe { " --observe" } else { "" };
             hooks.push(("reference-transaction", format!("{policies} {kept}{observe}")));
         }
         Ok(hooks)
