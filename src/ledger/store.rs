@@ -115,6 +115,11 @@ impl Ledger {
         Ok(Self { directory: directory.to_owned(), repository, key, head: Cell::default() })
     }
 
+    /// What the repository was called when the ledger was made.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
     /// What the ledger knows, read without its lock: entries that another process is writing are in it or are not.
     ///
     /// # Errors

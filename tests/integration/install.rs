@@ -126,6 +126,13 @@ fn what_was_told_is_kept() {
         assert!(shim().contains(word), "{word}: {}", shim());
     }
     assert!(world.countersign(&words[..5]).status.success() && !shim().contains("--observe"));
+    // Where the hook is gone, the name is not.
+    let again = ["install", "--server", &one, "--policy", &policy, "--repository", "kept/name", "--ledger"];
+    let own = world.path("root/acme/payments.git/countersign/ledger").display().to_string();
+    assert!(world.countersign(&[&again[..], &[&own]].concat()).status.success());
+    std::fs::remove_file(world.path("root/acme/payments.git/hooks/pre-receive")).unwrap();
+    assert!(world.countersign(&words[..5]).status.success());
+    assert!(shim().contains("--repository 'kept/name'"), "{}", shim());
     // The hook of another kind of server would be one too many.
     let output = world.countersign(&[&words[..5], &["--submitter", "gitlab"]].concat());
     assert!(String::from_utf8_lossy(&output.stderr).contains("another kind of server"), "{output:?}");

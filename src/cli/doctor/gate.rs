@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::server::{Checkup, INSTALL};
+use super::server::Checkup;
 use crate::cli::hook::{self, Server};
 use crate::cli::install::{Configured, Layout, is_executable, is_ours, quoted};
 use crate::cli::local::server_git;
@@ -75,6 +75,11 @@ impl Seen {
         Ok(Self { path: path.to_owned(), place: path.display().to_string(), hooks: path.join(hooks), format })
     }
 
+    /// The command that protects it.
+    pub(super) fn install(&self) -> String {
+        format!("countersign install --server {} --policy FILE", quoted(&self.path))
+    }
+
     /// Whether git looks for hooks in the repository itself.
     pub(super) fn looks_at_home(&self) -> bool {
         let own = self.path.join("hooks");
@@ -132,7 +137,7 @@ impl Checkup<'_> {
         let ours = is_ours(&hook);
         let Some((program, server)) = hook::read_shim(&text).filter(|_| !ours || is_whole(&text)) else {
             let message = "it is another hook than the one that install writes, and nobody can tell what it decides";
-            self.report.error(&shown, "replaced", message, INSTALL);
+            self.report.error(&shown, "replaced", message, seen.install());
             return None;
         };
         if !ours && let Some(line) = text.lines().find(|line| !is_plain(line)) {
@@ -150,7 +155,7 @@ impl Checkup<'_> {
         if !is_executable(&at("post-receive")) {
             let message =
                 "the post-receive hook is not there, so what became of a decision is known at the next push only";
-            self.report.warn(&seen.place, "no-post-receive", message, INSTALL);
+            self.report.warn(&seen.place, "no-post-receive", message, seen.install());
         }
         if let Some(chained) = server.chained().filter(|chained| !is_executable(chained)) {
             let message =
@@ -171,7 +176,7 @@ impl Checkup<'_> {
                     "{} does not run, or not as pre-receive does: a push may be refused by it",
                     watch.display()
                 );
-                self.report.error(&seen.place, "replaced", message, INSTALL);
+                self.report.error(&seen.place, "replaced", message, seen.install());
             }
         }
     }
@@ -206,10 +211,10 @@ impl Checkup<'_> {
         match (hook.symlink_metadata(), hook.metadata()) {
             (Err(_), _) => {
                 let message = "there is no pre-receive hook of ours: every push is accepted";
-                self.report.error(&seen.place, "missing", message, INSTALL);
+                self.report.error(&seen.place, "missing", message, seen.install());
             }
             (Ok(_), Err(_)) => {
-                self.report.error(&shown, "dangling", "the link leads nowhere: every push is accepted", INSTALL);
+                self.report.error(&shown, "dangling", "the link leads nowhere: every push is accepted", seen.install());
             }
             (Ok(_), Ok(_)) if std::fs::read(hook).is_err() => {
                 let message = "the user that git runs as may not read it: no push is accepted, or every one";
@@ -221,7 +226,7 @@ impl Checkup<'_> {
                     &shown,
                     "replaced",
                     message,
-                    format!("{INSTALL}, which keeps it and runs it afterwards"),
+                    format!("{}, which keeps it and runs it afterwards", seen.install()),
                 );
             }
         }

@@ -25,8 +25,6 @@ use crate::submitter::Adapter;
 /// Git has had the quarantine, which hooks rely on, since then.
 const OLDEST_GIT: (u32, u32) = (2, 11);
 
-pub(super) const INSTALL: &str = "countersign install --server REPO.git --policy FILE";
-
 /// Looks at all of them; those that others own, as those. `own_only`: another process looks at these, and at where they lie.
 pub(super) fn examine(servers: &[PathBuf], own_only: bool, report: &mut Report) -> Result<()> {
     let mut repositories = Vec::new();
@@ -163,8 +161,10 @@ impl Checkup<'_> {
             let program = gate.program.display();
             let message =
                 format!("the hook calls {program}, which the user that git runs as cannot run: no push is accepted");
-            let fix =
-                format!("put the program where everybody may run it, such as /usr/local/bin, and use it to {INSTALL}");
+            let fix = format!(
+                "put the program where everybody may run it, such as /usr/local/bin, and use it to {}",
+                seen.install()
+            );
             return self.report.error(&place, "no-program", message, fix);
         }
         self.guard(&gate.program, "open-program", "the program that decides");

@@ -14,6 +14,7 @@ use crate::cli::naming::hashed_name;
 use crate::cli::policy_source::{PolicyArg, PolicyReader};
 use crate::cli::{Exit, Failure, Result, print, say};
 use crate::id::RepositoryName;
+use crate::ledger::Ledger;
 use crate::policy::{OutOfBand, Policy};
 use crate::submitter::Adapter;
 
@@ -257,13 +258,14 @@ fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready
     let before = installed(&repository.git_dir, layout)?;
     let mut told = Told::at(arguments, before.as_ref());
     let policies = repository.settle(&arguments.policies)?;
-    // A repository keeps the name that it was given: seals are bound to it.
-    let named = before.as_ref().and_then(|before| before.repository().cloned());
-    let named = named.filter(|named| arguments.repository.is_none() && target.name.as_ref() != Some(named));
     // Where the server names it at each push, it goes on doing so.
     let by_server =
         arguments.repository.is_none() && before.as_ref().is_some_and(|before| !before.naming_variables().is_empty());
     let by_server = by_server || arguments.named_by_server();
+    // A repository keeps the name that it was given: seals are bound to it. Where its hook is gone, the ledger knows.
+    let named = before.as_ref().and_then(|before| before.repository().cloned());
+    let named = named.or_else(|| if by_server { None } else { recorded_name(&repository.git_dir.join(LEDGER)) });
+    let named = named.filter(|named| arguments.repository.is_none() && target.name.as_ref() != Some(named));
     if let (Some(named), true) = (&named, target.root.is_some()) {
         told.kept.push(format!("--repository {named}"));
     }
@@ -312,6 +314,11 @@ fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready
         }
     }
     Ok(Ready { repository, label, ledger, hooks, baseline, kept: told.kept })
+}
+
+/// What a ledger calls its repository.
+fn recorded_name(directory: &Path) -> Option<RepositoryName> {
+    RepositoryName::parse(Ledger::open(directory).ok()?.repository().as_bytes())
 }
 
 /// What an admin decided in the hook that is there. One in another place would run beside this one, or in its stead.
