@@ -41,8 +41,9 @@ impl Chained {
     }
 }
 
-/// A file that lies on no disk, which may be full or not be there.
-fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
+/// Standard input for a program: a file, not a pipe, since it may write before it has read everything; and on no disk, which may be
+/// full or not be there.
+pub(super) fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
     #[cfg(target_os = "linux")]
     let mut file = File::from(rustix::fs::memfd_create("push", rustix::fs::MemfdFlags::CLOEXEC)?);
     #[cfg(not(target_os = "linux"))]

@@ -358,14 +358,11 @@ fn concerns_identity(verdict: &Verdict) -> bool {
 
 /// Runs another hook and waits. Whether it agreed.
 fn run_other(hook: &Path, arguments: &[&std::ffi::OsStr], input: Option<&[u8]>) -> Result<bool> {
-    use std::io::{Seek as _, Write as _};
     let failed = |error: std::io::Error| Failure::new(format!("cannot run the hook {}: {error}", hook.display()));
     let mut command = Command::new(hook);
     command.args(arguments);
     if let Some(input) = input {
-        let mut file = tempfile::tempfile().map_err(failed)?;
-        file.write_all(input).and_then(|()| file.rewind()).map_err(failed)?;
-        command.stdin(Stdio::from(file));
+        command.stdin(Stdio::from(chain::in_memory(input).map_err(failed)?));
     }
     Ok(command.status().map_err(failed)?.success())
 }

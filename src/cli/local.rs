@@ -1,9 +1,9 @@
 //! The repository that a command runs in, on a desk: git itself answers what is local.
 
-use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use super::chain::in_memory;
 use super::engine::Settings;
 use super::gather::RefValues;
 use super::policy_source::PolicyArg;
@@ -129,10 +129,7 @@ impl Git {
         let Some(input) = self.input else {
             return self.command.stdin(Stdio::null()).output().map_err(failed);
         };
-        // A file, not a pipe: git may write before it has read everything.
-        let mut file = tempfile::tempfile().map_err(failed)?;
-        file.write_all(&input).and_then(|()| file.rewind()).map_err(failed)?;
-        self.command.stdin(Stdio::from(file)).output().map_err(failed)
+        self.command.stdin(Stdio::from(in_memory(&input).map_err(failed)?)).output().map_err(failed)
     }
 
     /// Runs it; anything but exit 0 is a failure.

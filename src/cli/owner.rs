@@ -80,6 +80,9 @@ impl Owner {
     }
 }
 
+/// Repositories that stand on one command line, which takes 2 MiB on Linux (execve(2)).
+pub(super) const AT_ONCE: usize = 4000;
+
 /// Options whose values are paths.
 const PATHS: [&str; 3] = ["--policy", "--ledger", "--out"];
 

@@ -171,7 +171,7 @@ fn plain(objects: &Objects, chosen: &Chosen) -> Result<BTreeSet<Oid>> {
     for id in &chosen.work_on {
         let raw = objects.commit(*id).map_err(Failure::new)?;
         let Ok(commit) = Commit::parse(&raw, objects.format()) else { continue };
-        if authored_marks(&commit).is_empty() && drafters(commit.message).is_empty() {
+        if is_plain(&commit) {
             plain.insert(*id);
         } else {
             shown = true;
@@ -332,9 +332,7 @@ impl Rewriter<'_> {
             say(&format!("countersign: left {short}: a person has adopted it; --force seals it all the same"));
             return Ok(None);
         }
-        let signed =
-            commit.signature.is_some() && authored_marks(commit).is_empty() && drafters(commit.message).is_empty();
-        if self.force == Force::No && signed {
+        if self.force == Force::No && commit.signature.is_some() && is_plain(commit) {
             say(&format!(
                 "countersign: left {short}: it is signed, and shows no agent's hand; --force drops the signature"
             ));
@@ -440,6 +438,11 @@ fn drafters(message: &[u8]) -> BTreeSet<Id> {
         Id::parse(value.strip_prefix(b":")?.trim_ascii())
     };
     message.split(|byte| *byte == b'\n').filter_map(named).collect()
+}
+
+/// Whether a commit shows no agent's hand.
+fn is_plain(commit: &Commit<'_>) -> bool {
+    authored_marks(commit).is_empty() && drafters(commit.message).is_empty()
 }
 
 /// Whether there are seals besides the author's.

@@ -57,6 +57,8 @@ pub(super) struct Seen {
     /// Where git looks for hooks.
     pub(super) hooks: PathBuf,
     pub(super) format: ObjectFormat,
+    /// The text of its own configuration, as far as it is one.
+    pub(super) config: String,
 }
 
 impl Seen {
@@ -72,7 +74,9 @@ impl Seen {
             "sha256" => ObjectFormat::Sha256,
             other => return Err(format!("the object format {other} is unknown")),
         };
-        Ok(Self { path: path.to_owned(), place: path.display().to_string(), hooks: path.join(hooks), format })
+        let config = std::fs::read(path.join("config")).unwrap_or_default();
+        let config = String::from_utf8_lossy(&config).into_owned();
+        Ok(Self { path: path.to_owned(), place: path.display().to_string(), hooks: path.join(hooks), format, config })
     }
 
     /// The command that protects it.

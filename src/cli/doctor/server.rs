@@ -13,7 +13,7 @@ use super::{Progress, Report};
 use crate::cli::gather::{RefValues as _, StoredRefs};
 use crate::cli::install::{Below, Configured, Layout, git_version, is_executable, is_ours, named, resolved};
 use crate::cli::local::server_git;
-use crate::cli::owner::Owner;
+use crate::cli::owner::{AT_ONCE, Owner, may_write};
 use crate::cli::{Failure, Result, now};
 use crate::decide::Timestamp;
 use crate::digest::Digest;
@@ -71,9 +71,6 @@ pub(super) fn examine(servers: &[PathBuf], own_only: bool, report: &mut Report) 
     }
     Ok(())
 }
-
-/// Repositories that stand on one command line, which takes 2 MiB on Linux (execve(2)).
-const AT_ONCE: usize = 4000;
 
 /// Lets this program look, run as the owner of these repositories.
 fn examine_as(owner: Owner, repositories: &[PathBuf], report: &mut Report) -> Result<()> {
@@ -189,7 +186,7 @@ impl Checkup<'_> {
         self.shared(&seen, &gate);
         let Some(policy) = self.policy(&gate.server, &opened, &place) else { return };
         self.name(&gate, &policy, path, &place);
-        let asks = self.asks(&policy, &gate, &opened, &place);
+        let asks = self.asks(&policy, &gate, &opened, &seen);
         if !asks || gate.server.observes() || !self.tried.insert(kind(&seen, &gate)) {
             return;
         }
@@ -227,7 +224,7 @@ impl Checkup<'_> {
         }
         let directories = ["objects", "refs", "refs/heads", "refs/tags"].map(|name| opened.dir.common_dir.join(name));
         for directory in directories.into_iter().filter(|directory| directory.exists()) {
-            if !crate::cli::owner::may_write(&directory) {
+            if !may_write(&directory) {
                 let message =
                     format!("the user that git runs as may not write to {}: no push is accepted", directory.display());
                 self.report.error(&place, "unreadable", message, "chown it to whom git runs as");
@@ -237,8 +234,7 @@ impl Checkup<'_> {
 
     /// Several users who push are several whom hooks run as, and only one of them owns the ledger.
     fn shared(&mut self, seen: &Seen, gate: &Gate) {
-        let config = std::fs::read(seen.path.join("config")).unwrap_or_default();
-        if !String::from_utf8_lossy(&config).to_ascii_lowercase().contains("sharedrepository") {
+        if !seen.config.to_ascii_lowercase().contains("sharedrepository") {
             return;
         }
         let closed = gate
@@ -279,7 +275,8 @@ impl Checkup<'_> {
     }
 
     /// Whether the policy asks anything; and whether of the branch that people push to, and can.
-    fn asks(&mut self, policy: &Policy, gate: &Gate, opened: &Opened, place: &str) -> bool {
+    fn asks(&mut self, policy: &Policy, gate: &Gate, opened: &Opened, seen: &Seen) -> bool {
+        let place = &seen.place;
         let asks = |rule: &crate::policy::Rule| {
             rule.mode == Mode::Enforce && (rule.identity != Identity::None || rule.approvals.is_some())
         };
@@ -287,7 +284,7 @@ impl Checkup<'_> {
         if !asks {
             let message = "no enforcing rule asks who made a commit or who approved it, so any commit passes";
             let fix = "add a rule with identity = \"agents\", or take mode = \"warn\" off one";
-            self.report.error(&place, "asks-nothing", message, fix);
+            self.report.error(place, "asks-nothing", message, fix);
         }
         let values = StoredRefs { refs: &opened.refs, objects: &opened.objects };
         let head = values.head_branch().ok().flatten();
@@ -295,10 +292,10 @@ impl Checkup<'_> {
             let name = head.as_bytes();
             !policy.refuses_unmatched(name) && !policy.rules().iter().any(|rule| rule.matches_ref(name))
         };
-        if let Some(head) = head.as_ref().filter(|head| hides(&opened.dir.git_dir, head)) {
+        if let Some(head) = head.as_ref().filter(|head| hides(seen, head)) {
             let message = format!("its configuration hides {head}, its main branch: git refuses every push to it");
             self.report.error(
-                &place,
+                place,
                 "hidden",
                 message,
                 "git config --get-regexp '^(receive|transfer).hiderefs$' says how",
@@ -308,18 +305,18 @@ impl Checkup<'_> {
         if policy.out_of_band() == OutOfBand::Refuse && gate.layout == Layout::Hooks && !is_ours(&watch) {
             let message =
                 "the policy refuses moves without a decision, and no reference-transaction hook watches for them";
-            self.report.error(&place, "out-of-band", message, gate.install(&opened.dir.git_dir));
+            self.report.error(place, "out-of-band", message, gate.install(&opened.dir.git_dir));
         }
         if let Some(head) = head.filter(is_open) {
             let message = format!("no rule is about {head}, its main branch: every push to it is accepted");
             let fix =
                 format!("add a rule with refs = [\"{head}\"], or one that says identity = \"none\" if that is meant");
-            self.report.error(&place, "ungoverned", message, fix);
+            self.report.error(place, "ungoverned", message, fix);
         }
         if policy.asks_for_submitter() && !gate.server.names_submitter() {
             let message = "the policy says who may push, and nothing says who pushes: no such push is accepted";
             self.report.error(
-                &place,
+                place,
                 "submitter",
                 message,
                 format!("{} --submitter KIND", gate.install(&opened.dir.git_dir)),
@@ -330,13 +327,13 @@ impl Checkup<'_> {
             if !seed.unwrap_or(false) {
                 let message = "who pushes is told by signed pushes, and the server asks for none: receive.certNonceSeed is not set";
                 let fix = "git config --system receive.certNonceSeed SECRET: see examples/servers/signed-pushes.md";
-                self.report.error(&place, "submitter", message, fix);
+                self.report.error(place, "submitter", message, fix);
             }
         }
         if policy.asks_for_independence() && !gate.server.names_submitter() {
             let message = "the policy asks for independent approvals, and nothing says who pushes: an approval by who pushes counts";
             self.report.warn(
-                &place,
+                place,
                 "submitter",
                 message,
                 format!("{} --submitter KIND", gate.install(&opened.dir.git_dir)),
@@ -347,13 +344,13 @@ impl Checkup<'_> {
 }
 
 /// Whether git hides a ref from pushes, in the configuration of the repository.
-fn hides(git_dir: &Path, name: &str) -> bool {
-    let config = std::fs::read(git_dir.join("config")).unwrap_or_default();
-    if !String::from_utf8_lossy(&config).to_ascii_lowercase().contains("hiderefs") {
+fn hides(seen: &Seen, name: &str) -> bool {
+    if !seen.config.to_ascii_lowercase().contains("hiderefs") {
         return false;
     }
-    let asked =
-        server_git(git_dir, &["config", "--get-regexp", "^(receive|transfer)\\.hiderefs$"]).run().unwrap_or_default();
+    let asked = server_git(&seen.path, &["config", "--get-regexp", "^(receive|transfer)\\.hiderefs$"])
+        .run()
+        .unwrap_or_default();
     let patterns = String::from_utf8_lossy(&asked).into_owned();
     let hidden = patterns.lines().filter_map(|line| line.split_once(' ')).rev().find_map(|(_, pattern)| {
         let (shown, prefix) = pattern.strip_prefix('!').map_or((false, pattern), |rest| (true, rest));
@@ -371,16 +368,16 @@ fn kind(seen: &Seen, gate: &Gate) -> String {
         Layout::Gitea => Digest::of(&std::fs::read(seen.hooks.join("pre-receive")).unwrap_or_default()).to_string(),
         _ => String::new(),
     };
-    let config = Digest::of(relevant(&std::fs::read(seen.path.join("config")).unwrap_or_default()).as_bytes());
+    let config = Digest::of(relevant(&seen.config).as_bytes());
     format!("{:?} {} {} {delegate} {config} {own}", gate.layout, gate.program.display(), gate.server.common_text())
 }
 
 /// What of a repository's configuration may say what becomes of a push: all but sections that are about other things.
-fn relevant(config: &[u8]) -> String {
+fn relevant(config: &str) -> String {
     const OTHER: [&str; 7] = ["[gitweb", "[remote", "[branch", "[gitlab", "[gitolite", "[cgit", "[user"];
     let mut counts = true;
     let mut kept = String::new();
-    for line in String::from_utf8_lossy(config).lines().map(str::trim) {
+    for line in config.lines().map(str::trim) {
         if line.starts_with('[') {
             counts = !OTHER.iter().any(|other| line.to_ascii_lowercase().starts_with(other));
         }

@@ -102,12 +102,18 @@ pub(super) struct Target {
     pub(super) root: Option<PathBuf>,
 }
 
+impl Target {
+    /// One that was found below a directory. Where its path gives it no name, it may be installed already under another, or its
+    /// server names it.
+    fn below(root: &Path, path: PathBuf, named_by_server: bool) -> Self {
+        let name = if named_by_server { None } else { name_below(root, &path) };
+        Self { path, name, root: Some(root.to_owned()) }
+    }
+}
+
 /// Repositories that were found below `root` by another process.
 pub(super) fn found_below(root: &Path, repositories: &[PathBuf], named_by_server: bool) -> Targets {
-    let target = |path: &PathBuf| {
-        let name = if named_by_server { None } else { name_below(root, path) };
-        Target { path: path.clone(), name, root: Some(root.to_owned()) }
-    };
+    let target = |path: &PathBuf| Target::below(root, path.clone(), named_by_server);
     Targets { targets: repositories.iter().map(target).collect(), passed_over: Vec::new() }
 }
 
@@ -144,24 +150,18 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool
         }
         let mut named: BTreeMap<RepositoryName, PathBuf> = BTreeMap::new();
         for path in below.repositories {
-            if named_by_server {
-                targets.push(Target { path, name: None, root: Some(server.clone()) });
-                continue;
-            }
-            let Some(name) = name_below(server, &path) else {
-                // One that is installed already may be named otherwise, and so may be one whose server names it.
-                targets.push(Target { path, name: None, root: Some(server.clone()) });
-                continue;
-            };
-            if let Some(other) = named.insert(name.clone(), path.clone()) {
+            let target = Target::below(server, path, named_by_server);
+            if let Some(name) = &target.name
+                && let Some(other) = named.insert(name.clone(), target.path.clone())
+            {
                 return Err(Failure::new(format!(
                     "{} and {} would both be named {name}, and share their seals",
                     other.display(),
-                    path.display()
+                    target.path.display()
                 ))
                 .hint("rename one of them, or install them one by one with --repository NAME"));
             }
-            targets.push(Target { path, name: Some(name), root: Some(server.clone()) });
+            targets.push(target);
         }
     }
     Ok(Targets { targets, passed_over })

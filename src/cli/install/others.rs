@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use super::layout::{Target, resolved};
-use crate::cli::owner::{Owner, command_line};
+use crate::cli::owner::{AT_ONCE, Owner, command_line};
 use crate::cli::{Failure, Result};
 
 /// The repositories that are not root's, where root is at work: by their owner, and by the directory that they are named below.
@@ -21,9 +21,6 @@ pub(super) enum Printed {
     Shown,
     Dropped,
 }
-
-/// Repositories that stand on one command line, which takes 2 MiB on Linux (execve(2)).
-const AT_ONCE: usize = 4000;
 
 impl Others {
     /// Keeps of the targets what this process is to do itself.

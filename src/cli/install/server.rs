@@ -165,10 +165,8 @@ fn show(ready: &[(&Path, Ready)], shared: &Shared) -> Result {
             text.push_str(&format!("write {}, {} commits\n", path.display(), tips.lines().count()));
         }
     }
-    if !shared.commands.is_empty() {
-        for (hook, command) in &shared.commands {
-            text.push_str(&format!("set in git's system configuration, for {hook}: {command}\n"));
-        }
+    for (hook, command) in &shared.commands {
+        text.push_str(&format!("set in git's system configuration, for {hook}: {command}\n"));
     }
     print(&text)?;
     Ok(Exit::Accepted)

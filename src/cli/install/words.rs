@@ -71,10 +71,8 @@ impl Words {
         if let Some(seconds) = told.deadline {
             decide.push_str(&format!(" --deadline {seconds}"));
         }
-        if told.observe {
-            decide.push_str(" --observe");
-        }
         let observe = if told.observe { " --observe" } else { "" };
+        decide.push_str(observe);
         let mut hooks = vec![("pre-receive", decide), ("post-receive", format!("{kept}{observe}"))];
         if self.watch {
             hooks.push(("reference-transaction", format!("{policies} {kept}{observe}")));
