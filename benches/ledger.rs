@@ -15,16 +15,16 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use countersign::canonical::{Id, RefName, Sha256, Time};
-use countersign::decide::Timestamp;
-use countersign::digest::Digest;
-use countersign::id::RepositoryName;
+use countersign::core::canonical::{Id, RefName, Sha256, Time};
+use countersign::core::decide::Timestamp;
+use countersign::core::digest::Digest;
+use countersign::core::id::RepositoryName;
+use countersign::core::oid::Oid;
+use countersign::core::ssh::PrivateKey;
 use countersign::ledger::{
     Attempt, CurrentRefs, Decided, Entry, Ledger, LedgerError, Outcome, Settled, Signatures, UpdateRecord, Witness,
     Work, read,
 };
-use countersign::oid::Oid;
-use countersign::ssh::PrivateKey;
 
 const NOW: i64 = 1_795_489_864;
 const ROUNDS: usize = 201;

@@ -3,14 +3,16 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use countersign::approval::{Approval, ApprovedCommit, Decision, NAMESPACE, Place, pre_authentication, seal_envelope};
-use countersign::canonical::{Id, Sha256, Time};
-use countersign::commit::{Commit, above_our_lines};
-use countersign::decide::Timestamp;
-use countersign::digest::Digest;
-use countersign::git::{GitDir, Objects, Quarantine, changes, digest};
-use countersign::oid::{ObjectFormat, Oid};
-use countersign::ssh::PrivateKey;
+use countersign::core::approval::{
+    Approval, ApprovedCommit, Decision, NAMESPACE, Place, pre_authentication, seal_envelope,
+};
+use countersign::core::canonical::{Id, Sha256, Time};
+use countersign::core::commit::{Commit, above_our_lines};
+use countersign::core::decide::Timestamp;
+use countersign::core::digest::Digest;
+use countersign::core::oid::{ObjectFormat, Oid};
+use countersign::core::ssh::PrivateKey;
+use countersign::store::{GitDir, Objects, Quarantine, changes, digest};
 
 use crate::lab::{Lab, Project};
 
@@ -57,7 +59,7 @@ pub fn store(lab: &Lab, project: &Project, unrelated: usize) -> [PathBuf; 2] {
         };
         let statement = approval.to_statement().unwrap();
         let signature = key.sign(NAMESPACE, &pre_authentication(statement.as_bytes()));
-        let approver = countersign::id::Id::parse(b"bob").unwrap();
+        let approver = countersign::core::id::Id::parse(b"bob").unwrap();
         let place = Place { target: TARGET.into(), change, approver };
         records.push((place, seal_envelope(&statement, &signature).unwrap()));
     };

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use countersign::commit::{Commit, parse_trailers};
-use countersign::digest::Digest;
-use countersign::git::{GitDir, Objects, Quarantine, changes, digest};
-use countersign::id::RepositoryName;
-use countersign::oid::{ObjectFormat, Oid};
-use countersign::seal::{self, Outcome, Root, Subject};
+use countersign::core::commit::{Commit, parse_trailers};
+use countersign::core::digest::Digest;
+use countersign::core::id::RepositoryName;
+use countersign::core::oid::{ObjectFormat, Oid};
+use countersign::core::seal::{self, Outcome, Root, Subject};
+use countersign::store::{GitDir, Objects, Quarantine, changes, digest};
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::Row;
@@ -146,7 +146,7 @@ pub fn verification(lab: &Lab) -> Vec<Row> {
     let objects = list(&["--objects", "--filter=blob:none", "--no-object-names"]);
     let (trees, _): (Vec<Oid>, Vec<Oid>) = objects.iter().partition(|id| !commits.contains(id));
 
-    let key = countersign::ssh::PrivateKey::from_seed(&[7; 32]).unwrap();
+    let key = countersign::core::ssh::PrivateKey::from_seed(&[7; 32]).unwrap();
     let blob = key.public().blob();
     let point = VerifyingKey::from_bytes(blob[blob.len() - 32..].try_into().unwrap()).unwrap();
     // What an SSHSIG signs: about as many bytes as here, whatever the message.

@@ -14,13 +14,13 @@ use super::prune::prune;
 use super::push::Push;
 use super::recording::{ServerRefs, ledger_failure};
 use super::{Exit, Failure, Result, now, observing, say};
-use crate::canonical::{Id, RefName};
-use crate::git::{GitDir, Objects, Quarantine, Refs};
+use crate::core::canonical::{Id, RefName};
+use crate::core::limits;
+use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::policy::{Mode, OutOfBand, Policy};
+use crate::core::report::escape;
 use crate::ledger::{Ledger, LedgerError, Witness};
-use crate::limits;
-use crate::oid::{ObjectFormat, Oid};
-use crate::policy::{Mode, OutOfBand, Policy};
-use crate::report::escape;
+use crate::store::{GitDir, Objects, Quarantine, Refs};
 
 #[derive(Args)]
 pub(super) struct PostReceive {
@@ -97,7 +97,7 @@ fn settle(directory: &Path, push: Push) -> Result<()> {
         .collect();
     let record = || -> std::result::Result<(), LedgerError> {
         let ledger = Ledger::open(directory)?;
-        let clock = crate::decide::Timestamp(now().map_or(0, |now| now.0));
+        let clock = crate::core::decide::Timestamp(now().map_or(0, |now| now.0));
         let strangers = ledger.committed(clock, &moves, Witness::PostReceive)?;
         if !strangers.is_empty() {
             for moved in ledger.moved(clock, &strangers, &current, Witness::PostReceive)? {
@@ -220,7 +220,7 @@ fn committed(hook: &ReferenceTransaction, lines: &[Line]) -> Result<()> {
             }
         }
         if !strangers.is_empty() {
-            let clock = crate::decide::Timestamp(now().map_or(0, |now| now.0));
+            let clock = crate::core::decide::Timestamp(now().map_or(0, |now| now.0));
             ledger.moved(clock, &strangers, &ServerRefs(&refs), Witness::ReferenceTransaction)?;
         }
         Ok(())

@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 
 use super::local::{config, git};
 use super::{Exit, Failure, Result, print};
-use crate::id::Id;
-use crate::ssh::PrivateKey;
+use crate::core::id::Id;
+use crate::core::ssh::PrivateKey;
 
 #[derive(Args)]
 pub(super) struct Arguments {

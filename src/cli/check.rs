@@ -8,9 +8,9 @@ use super::local::{Local, TrackedRefs, settings, tracked_commit};
 use super::policy_source::PolicyArg;
 use super::push::{Push, RefUpdate};
 use super::{Failure, Result, now, print};
-use crate::decide::{Code, Verdict};
-use crate::report::{self, Reader};
-use crate::submitter::Submitter;
+use crate::core::decide::{Code, Verdict};
+use crate::core::report::{self, Reader};
+use crate::core::submitter::Submitter;
 
 #[derive(Args)]
 pub(super) struct Arguments {

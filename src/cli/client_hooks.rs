@@ -18,12 +18,12 @@ use super::push::{Push, RefUpdate};
 use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, tree_of, without_ours};
 use super::sign::{ambiguous, desk_repository, reseal, unknown_agent};
 use super::{Exit, Failure, Result, say};
-use crate::commit::{Commit, is_our_line};
-use crate::decide::{Severity, Verdict};
-use crate::git::{changes, digest};
-use crate::id::RepositoryName;
-use crate::oid::Oid;
-use crate::report::{self, Reader};
+use crate::core::commit::{Commit, is_our_line};
+use crate::core::decide::{Severity, Verdict};
+use crate::core::id::RepositoryName;
+use crate::core::oid::Oid;
+use crate::core::report::{self, Reader};
+use crate::store::{changes, digest};
 
 #[derive(Args)]
 pub(super) struct CommitMsg {

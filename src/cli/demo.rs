@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::agent::{random_seed, write_key};
 use super::{Exit, Failure, Result, print};
-use crate::ssh::PrivateKey;
+use crate::core::ssh::PrivateKey;
 
 #[derive(Args)]
 pub(super) struct Arguments {}

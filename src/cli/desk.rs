@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::local::git;
 use super::{Failure, Result};
-use crate::id::Id;
-use crate::marks::{Catalogue, EnvMark};
+use crate::core::id::Id;
+use crate::core::marks::{Catalogue, EnvMark};
 
 /// Who runs this process.
 #[derive(Clone, Debug, PartialEq, Eq)]

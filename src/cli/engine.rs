@@ -8,16 +8,16 @@ use super::deadline::{self, Over};
 use super::gather::{Gatherer, Look, PolicyCheck, RefValues};
 use super::policy_source::{InRepository, PolicyArg, PolicyError, PolicyReader};
 use super::push::{Push, RefUpdate};
-use crate::approval;
-use crate::decide::{Timestamp, Verdict, decide};
-use crate::digest::Digest;
-use crate::facts::{Continuity, Facts};
-use crate::git::{GitDir, History, Objects, ReadError};
-use crate::id::RepositoryName;
-use crate::marks::Catalogue;
-use crate::oid::Oid;
-use crate::policy::{Loaded, Policy, Problem, check_self_protection};
-use crate::submitter::Submitter;
+use crate::core::approval;
+use crate::core::decide::{Timestamp, Verdict, decide};
+use crate::core::digest::Digest;
+use crate::core::facts::{Continuity, Facts};
+use crate::core::id::RepositoryName;
+use crate::core::marks::Catalogue;
+use crate::core::oid::Oid;
+use crate::core::policy::{Loaded, Policy, Problem, check_self_protection};
+use crate::core::submitter::Submitter;
+use crate::store::{GitDir, History, Objects, ReadError};
 
 /// What an admin decided at install, or a client has configured.
 pub(crate) struct Settings {

@@ -4,16 +4,16 @@ use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
 use super::deadline;
-use crate::commit::{Block, Commit, RawSignature, above_our_lines, parse_trailers};
-use crate::digest::Digest;
-use crate::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
-use crate::git::{Change, ChangeError, EntryMode, MalformedTree, Objects, ReadError, Stores, changes, digest};
-use crate::id::RepositoryName;
-use crate::marks::{Catalogue, MarkSource};
-use crate::oid::Oid;
-use crate::policy::{Below, Policy, Rule};
-use crate::seal::{self, Root};
-use crate::ssh::ClaimedSignature;
+use crate::core::commit::{Block, Commit, RawSignature, above_our_lines, parse_trailers};
+use crate::core::digest::Digest;
+use crate::core::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
+use crate::core::id::RepositoryName;
+use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::oid::Oid;
+use crate::core::policy::{Below, Policy, Rule};
+use crate::core::seal::{self, Root};
+use crate::core::ssh::ClaimedSignature;
+use crate::store::{Change, ChangeError, EntryMode, MalformedTree, Objects, ReadError, Stores, changes, digest};
 
 /// Commits for which another thread is worth starting. Below it, opening the stores again costs more than it saves.
 const COMMITS_PER_THREAD: usize = 64;

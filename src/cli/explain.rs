@@ -8,9 +8,9 @@ use super::hook::engine_failure;
 use super::local::{Local, TrackedRefs, settings};
 use super::policy_source::{PolicyArg, PolicyReader};
 use super::{Exit, Failure, Result, print};
-use crate::decide::Code;
-use crate::policy::{Below, Mode};
-use crate::report::escape;
+use crate::core::decide::Code;
+use crate::core::policy::{Below, Mode};
+use crate::core::report::escape;
 
 #[derive(Args)]
 pub(super) struct Arguments {

@@ -18,11 +18,11 @@ use super::push::Push;
 use super::recording::Recorder;
 use super::submitting::{Pushed, submitter};
 use super::{Exit, Failure, Result, now, observing, prefix_lines, say};
-use crate::decide::{Outcome, Verdict};
-use crate::git::{GitDir, Objects, Quarantine, Refs};
-use crate::id::RepositoryName;
-use crate::report;
-use crate::submitter::{Adapter, Submitter};
+use crate::core::decide::{Outcome, Verdict};
+use crate::core::id::RepositoryName;
+use crate::core::report;
+use crate::core::submitter::{Adapter, Submitter};
+use crate::store::{GitDir, Objects, Quarantine, Refs};
 
 #[derive(Args)]
 pub(super) struct Arguments {

@@ -8,8 +8,8 @@ use clap::Args;
 use super::hook::repository_name;
 use super::local::{config, git};
 use super::{Exit, Failure, Result, print};
-use crate::id::RepositoryName;
-use crate::policy::starter;
+use crate::core::id::RepositoryName;
+use crate::core::policy::starter;
 
 #[derive(Args)]
 pub(super) struct Arguments {

@@ -8,9 +8,9 @@ use super::engine::Settings;
 use super::gather::RefValues;
 use super::policy_source::PolicyArg;
 use super::{Failure, Result};
-use crate::git::{GitDir, Objects, Quarantine, ReadError, Refs, peel};
-use crate::id::RepositoryName;
-use crate::oid::{ObjectFormat, Oid};
+use crate::core::id::RepositoryName;
+use crate::core::oid::{ObjectFormat, Oid};
+use crate::store::{GitDir, Objects, Quarantine, ReadError, Refs, peel};
 
 /// A clone, opened for reading.
 pub(super) struct Local {

@@ -12,14 +12,14 @@ use super::local::git;
 use super::owner::Owner;
 use super::recording::{ServerRefs, ledger_failure};
 use super::{Exit, Failure, Result, print, say};
-use crate::canonical::{Id, RefName, Time};
-use crate::decide::Timestamp;
-use crate::git::{GitDir, Refs};
+use crate::core::canonical::{Id, RefName, Time};
+use crate::core::decide::Timestamp;
+use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::report::escape;
 use crate::ledger::{
     self, CurrentRefs, Entry, FindingRecord, LedgerError, Moved, Outcome, Settled, Signatures, UpdateRecord,
 };
-use crate::oid::{ObjectFormat, Oid};
-use crate::report::escape;
+use crate::store::{GitDir, Refs};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -475,12 +475,13 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
     })?;
     if let Some(path) = &verify.key {
         // The line itself stands here where root has read the file for the ledger's owner.
-        let line = path.to_str().filter(|text| text.contains(' ') && crate::ssh::PublicKey::parse_line(text).is_ok());
+        let line =
+            path.to_str().filter(|text| text.contains(' ') && crate::core::ssh::PublicKey::parse_line(text).is_ok());
         let text = line.map_or_else(|| std::fs::read_to_string(path), |line| Ok(line.to_owned()));
         let text = text
             .map_err(|error| Wrong::CannotTell(Failure::new(format!("the public key {}: {error}", path.display()))))?;
         let (key, _) =
-            crate::ssh::PublicKey::parse_line(&text).map_err(|error| Wrong::CannotTell(Failure::new(error)))?;
+            crate::core::ssh::PublicKey::parse_line(&text).map_err(|error| Wrong::CannotTell(Failure::new(error)))?;
         if key != verified.key {
             let failure = Failure::new(format!("it is signed with {}, another key", verified.key.fingerprint()));
             return Err(Wrong::Ledger(failure.hint("somebody has made a ledger of their own in its place")));

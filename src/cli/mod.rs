@@ -208,10 +208,10 @@ fn print(text: &str) -> Result<()> {
 }
 
 /// The clock.
-fn now() -> Result<crate::decide::Timestamp> {
+fn now() -> Result<crate::core::decide::Timestamp> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seconds = since.ok().and_then(|since| i64::try_from(since.as_secs()).ok());
     seconds
-        .map(crate::decide::Timestamp)
+        .map(crate::core::decide::Timestamp)
         .ok_or_else(|| Failure::new("the clock of this machine shows a time before 1970"))
 }

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use crate::id::RepositoryName;
+use crate::core::id::RepositoryName;
 
 /// The path below `root`, without `.git`, in lower case, with `-` for what no name holds. `None` where that is no name.
 pub(super) fn default_name(root: &Path, path: &Path) -> Option<RepositoryName> {

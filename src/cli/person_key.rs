@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::local::{config, git};
 use super::{Failure, Result};
-use crate::ssh::{PrivateKey, PublicKey, armor};
+use crate::core::ssh::{PrivateKey, PublicKey, armor};
 
 /// The key of `user.signingkey`.
 pub(super) struct PersonKey {

@@ -8,8 +8,8 @@ use super::gather::{RefValues, StoredRefs};
 use super::local::Local;
 use super::policy_source::{PolicyArg, PolicyError, PolicyReader};
 use super::{Exit, Failure, Result, print, say};
-use crate::policy::{self, Difference, Direction, Loaded};
-use crate::report::escape;
+use crate::core::policy::{self, Difference, Direction, Loaded};
+use crate::core::report::escape;
 
 #[derive(Args)]
 pub(super) struct Arguments {

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::gather::RefValues;
-use crate::commit::Commit;
-use crate::digest::Digest;
-use crate::git::{EntryMode, Objects, ReadError, entry_at, peel};
-use crate::limits;
-use crate::oid::Oid;
-use crate::policy::{self, Loaded, Problem, Source};
+use crate::core::commit::Commit;
+use crate::core::digest::Digest;
+use crate::core::limits;
+use crate::core::oid::Oid;
+use crate::core::policy::{self, Loaded, Problem, Source};
+use crate::store::{EntryMode, Objects, ReadError, entry_at, peel};
 
 /// A policy argument: `FILE`, or `ref:REF:PATH[@sha256:DIGEST]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,14 +3,14 @@
 
 use super::push::Push;
 use super::recording::ServerRefs;
-use crate::approval::{ClaimedApproval, PREFIX, Place};
-use crate::canonical::{Id, RefName};
-use crate::decide::Timestamp;
-use crate::digest::Digest;
-use crate::git::{GitDir, Objects, Quarantine, ReadError, Refs};
+use crate::core::approval::{ClaimedApproval, PREFIX, Place};
+use crate::core::canonical::{Id, RefName};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::limits;
+use crate::core::oid::Oid;
 use crate::ledger::{Attempt, Ledger, LedgerError, Outcome, UpdateRecord, Witness};
-use crate::limits;
-use crate::oid::Oid;
+use crate::store::{GitDir, Objects, Quarantine, ReadError, Refs};
 
 /// Records that one push looks at: reading one takes some 0.1 ms.
 const LOOKED_AT: usize = 64;

@@ -5,9 +5,9 @@ use std::io::Read;
 
 use thiserror::Error;
 
-use crate::git::{ReadError, Refs};
-use crate::limits;
-use crate::oid::{ObjectFormat, Oid};
+use crate::core::limits;
+use crate::core::oid::{ObjectFormat, Oid};
+use crate::store::{ReadError, Refs};
 
 /// What a push would do to one ref.
 #[derive(Clone, Debug, PartialEq, Eq)]

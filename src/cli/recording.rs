@@ -9,24 +9,24 @@ use super::agent::random_seed;
 use super::engine::{Judgement, Memory};
 use super::push::Push;
 use super::{Failure, Result, now};
-use crate::approval;
-use crate::canonical::{Id, RefName, Sha256};
-use crate::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
-use crate::digest::Digest;
-use crate::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
-use crate::git::{ReadError, Refs};
-use crate::id::RepositoryName;
+use crate::core::approval;
+use crate::core::canonical::{Id, RefName, Sha256};
+use crate::core::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
+use crate::core::digest::Digest;
+use crate::core::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
+use crate::core::id::RepositoryName;
+use crate::core::limits;
+use crate::core::oid::Oid;
+use crate::core::policy::{Identity, Mode, Policy};
+use crate::core::report::escape;
+use crate::core::seal;
+use crate::core::ssh::{PrivateKey, PublicKey};
+use crate::core::submitter::{Submitter, Via, Who};
 use crate::ledger::{
     Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Receipts, State,
     UpdateRecord, Work,
 };
-use crate::limits;
-use crate::oid::Oid;
-use crate::policy::{Identity, Mode, Policy};
-use crate::report::escape;
-use crate::seal;
-use crate::ssh::{PrivateKey, PublicKey};
-use crate::submitter::{Submitter, Via, Who};
+use crate::store::{ReadError, Refs};
 
 /// The ledger of the repository that a hook runs in.
 pub(super) struct Recorder<'a> {
@@ -352,7 +352,7 @@ fn rule_text(name: &str, file: &str, line: usize) -> String {
 /// Whose seals and signatures an enforcing rule accepted on a ref: from now on they are received.
 fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
     let enforcing = update.judged.iter().filter(|judged| {
-        let asks = |rule: &crate::policy::Rule| rule.mode == Mode::Enforce && rule.identity != Identity::None;
+        let asks = |rule: &crate::core::policy::Rule| rule.mode == Mode::Enforce && rule.identity != Identity::None;
         policy.rules().get(judged.rule).is_some_and(asks)
     });
     let commits: BTreeSet<Oid> = enforcing.flat_map(|judged| judged.commits.iter().map(|commit| commit.id)).collect();

@@ -1,12 +1,12 @@
 //! Making sealed commits: the message with its block, the commit around it.
 
-use crate::commit::{Block, Commit, ends_in_trailers, is_our_line, parse_trailers};
-use crate::digest::Digest;
-use crate::git::{Objects, changes, digest};
-use crate::id::{Id, RepositoryName};
-use crate::oid::Oid;
-use crate::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
-use crate::ssh::{PrivateKey, PublicKey};
+use crate::core::commit::{Block, Commit, ends_in_trailers, is_our_line, parse_trailers};
+use crate::core::digest::Digest;
+use crate::core::id::{Id, RepositoryName};
+use crate::core::oid::Oid;
+use crate::core::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
+use crate::core::ssh::{PrivateKey, PublicKey};
+use crate::store::{Objects, changes, digest};
 
 use super::desk::Agent;
 use super::{Failure, Result};

@@ -11,15 +11,15 @@ use super::log_command::{history, installed_ledger};
 use super::policy_source::{PolicyArg, PolicyReader};
 use super::sealing::{change_of, root};
 use super::{Exit, Failure, Result, now, print};
-use crate::commit::{Commit, parse_trailers};
-use crate::decide::Timestamp;
-use crate::digest::Digest;
-use crate::id::RepositoryName;
-use crate::marks::{Catalogue, MarkSource};
-use crate::policy::{Kind, Policy, Standing};
-use crate::report::escape;
-use crate::seal::{self, Outcome};
-use crate::ssh::{ClaimedSignature, PublicKey};
+use crate::core::commit::{Commit, parse_trailers};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::id::RepositoryName;
+use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::policy::{Kind, Policy, Standing};
+use crate::core::report::escape;
+use crate::core::seal::{self, Outcome};
+use crate::core::ssh::{ClaimedSignature, PublicKey};
 
 #[derive(Args)]
 pub(super) struct Arguments {

@@ -11,13 +11,13 @@ use super::person_key::{PersonKey, with_signature};
 use super::policy_source::PolicyReader;
 use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, without_encoding, without_ours};
 use super::{Exit, Failure, Result, print, say};
-use crate::commit::{Commit, DRAFTED, ends_in_trailers, parse_trailers};
-use crate::git::Objects;
-use crate::id::{Id, RepositoryName};
-use crate::marks::{Catalogue, MarkSource, Strength};
-use crate::oid::Oid;
-use crate::report::escape;
-use crate::seal::AGENT_KEY;
+use crate::core::commit::{Commit, DRAFTED, ends_in_trailers, parse_trailers};
+use crate::core::id::{Id, RepositoryName};
+use crate::core::marks::{Catalogue, MarkSource, Strength};
+use crate::core::oid::Oid;
+use crate::core::report::escape;
+use crate::core::seal::AGENT_KEY;
+use crate::store::Objects;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -223,13 +223,13 @@ fn work(arguments: &Arguments, repository: &RepositoryName) -> Result<Work> {
     agent.model = arguments.model.clone().or(agent.model);
     agent.task = arguments.task.clone().or(agent.task);
     for value in [&agent.model, &agent.task].into_iter().flatten() {
-        if crate::seal::plain_value(value.as_bytes()).is_none() {
+        if crate::core::seal::plain_value(value.as_bytes()).is_none() {
             return Err(Failure::new(format!("\"{}\" cannot stand in a seal", escape(value.as_bytes(), 120)))
                 .hint("use 1 to 100 printable ASCII characters"));
         }
     }
     let role = arguments.role.as_ref().map(|role| {
-        let parsed = Id::parse(role.as_bytes()).filter(|role| role.as_str() != crate::seal::AUTHOR);
+        let parsed = Id::parse(role.as_bytes()).filter(|role| role.as_str() != crate::core::seal::AUTHOR);
         parsed.ok_or_else(|| Failure::new("a role is [a-z0-9][a-z0-9._-]{0,63} and not author"))
     });
     Ok(Work::Seal(Box::new(Sealer::open(agent, repository.clone(), role.transpose()?)?)))

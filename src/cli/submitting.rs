@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::push::Push;
-use crate::git::{GitDir, Objects};
-use crate::id::RepositoryName;
-use crate::limits;
-use crate::oid::Oid;
-use crate::submitter::push_cert::{ClaimedPushCert, Expected};
-use crate::submitter::{Adapter, Said, Submitter, Via, Who, account, login};
+use crate::core::id::RepositoryName;
+use crate::core::limits;
+use crate::core::oid::Oid;
+use crate::core::submitter::push_cert::{ClaimedPushCert, Expected};
+use crate::core::submitter::{Adapter, Said, Submitter, Via, Who, account, login};
+use crate::store::{GitDir, Objects};
 
 /// What a certificate is held against.
 pub(super) struct Pushed<'a> {

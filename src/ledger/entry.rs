@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::canonical::{Id, RefName, Sha256, Time};
-use crate::decide::Timestamp;
+use crate::core::canonical::{Id, RefName, Sha256, Time};
+use crate::core::decide::Timestamp;
 
 /// One entry. Its JSON is compact, with the keys in the order of these fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -246,7 +246,7 @@ pub struct Recovered {
     pub digest: Sha256,
 }
 
-/// What became of a push or an update, as [`crate::decide::Outcome`] says.
+/// What became of a push or an update, as [`crate::core::decide::Outcome`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::record::RecordError;
-use crate::ssh::PrivateKeyError;
+use crate::core::ssh::PrivateKeyError;
 
 /// See the module.
 #[derive(Debug, Error)]

@@ -2,8 +2,8 @@
 
 use super::tests::{Refs, attempt, ledger, push, update, worked};
 use super::*;
-use crate::decide::Timestamp;
-use crate::worked_example::{fenced, run};
+use crate::core::decide::Timestamp;
+use crate::core::worked_example::{fenced, run};
 
 const FORMAT: &str = include_str!("FORMAT.md");
 

@@ -9,7 +9,7 @@ use std::io::Read as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::digest::Digest;
+use crate::core::digest::Digest;
 
 /// Bytes before the content: its generation and its length, eight each, and the digest of these and the content.
 const HEADER: usize = 48;

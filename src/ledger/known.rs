@@ -10,8 +10,8 @@ use super::error::LedgerError;
 use super::kept;
 use super::state::{Recent, State};
 use super::store::Ledger;
-use crate::canonical::{Id, RefName};
-use crate::oid::Oid;
+use crate::core::canonical::{Id, RefName};
+use crate::core::oid::Oid;
 
 /// The refs of the repository, as its files have them.
 pub trait CurrentRefs {

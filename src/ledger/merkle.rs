@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::digest::Digest;
+use crate::core::digest::Digest;
 
 /// The hash of one entry.
 pub(super) fn leaf(entry: &[u8]) -> Digest {

@@ -16,9 +16,9 @@ use super::entry::{Entry, Outcome, UpdateRecord};
 use super::error::LedgerError;
 use super::state::State;
 use super::store::Ledger;
-use crate::canonical::RefName;
-use crate::decide::Timestamp;
-use crate::digest::Digest;
+use crate::core::canonical::RefName;
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
 
 /// Entries that are not indexed before a new file is written. Looking through so many takes less than a millisecond.
 const BACKLOG: u64 = 64;

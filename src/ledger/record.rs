@@ -4,9 +4,9 @@ use base64ct::{Base64, Encoding as _};
 use thiserror::Error;
 
 use super::entry::Entry;
-use crate::digest::Digest;
-use crate::limits;
-use crate::ssh::{ClaimedSignature, PrivateKey, PublicKey, SignatureError};
+use crate::core::digest::Digest;
+use crate::core::limits;
+use crate::core::ssh::{ClaimedSignature, PrivateKey, PublicKey, SignatureError};
 
 /// The SSHSIG namespace of tree heads.
 pub const NAMESPACE: &str = "countersign-ledger-v1";

@@ -11,8 +11,8 @@ use super::merkle::Frontier;
 use super::record::{Record, RecordError};
 use super::state::State;
 use super::store::{LOG, Ledger, Line, check, is_torn, opened, read_line};
-use crate::digest::Digest;
-use crate::ssh::PublicKey;
+use crate::core::digest::Digest;
+use crate::core::ssh::PublicKey;
 
 /// What reading a whole log found.
 #[derive(Debug)]

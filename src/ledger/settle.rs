@@ -10,10 +10,10 @@ use super::known::CurrentRefs;
 use super::scan::{self, Signatures};
 use super::state::{IN_FLIGHT, Move, State};
 use super::store::Ledger;
-use crate::canonical::{Id, RefName, Sha256, Time};
-use crate::decide::Timestamp;
-use crate::digest::Digest;
-use crate::limits;
+use crate::core::canonical::{Id, RefName, Sha256, Time};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::limits;
 
 /// A decision that is to be recorded.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Outcome, Settled, UpdateRecord};
 use super::merkle::{Frontier, leaf};
-use crate::canonical::{Id, RefName, Sha256, Time};
-use crate::decide::Timestamp;
-use crate::digest::Digest;
-use crate::oid::Oid;
+use crate::core::canonical::{Id, RefName, Sha256, Time};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::oid::Oid;
 
 /// The state after some entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,12 +15,12 @@ use super::locks;
 use super::merkle::{Frontier, leaf};
 use super::record::{self, Record, RecordError};
 use super::state::State;
-use crate::canonical::{Sha256, Time};
-use crate::decide::Timestamp;
-use crate::digest::Digest;
-use crate::id::RepositoryName;
-use crate::limits;
-use crate::ssh::PrivateKey;
+use crate::core::canonical::{Sha256, Time};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::id::RepositoryName;
+use crate::core::limits;
+use crate::core::ssh::PrivateKey;
 
 /// Seconds to wait for the lock. An append takes milliseconds; a hundred of them in a row take less than this.
 const LOCK_SECONDS: u64 = 10;

@@ -9,12 +9,12 @@ use std::process::Command;
 use proptest::prelude::*;
 
 use super::*;
-use crate::canonical::{Id, RefName, Sha256};
-use crate::decide::Timestamp;
-use crate::digest::Digest;
-use crate::id::RepositoryName;
-use crate::oid::Oid;
-use crate::ssh::PrivateKey;
+use crate::core::canonical::{Id, RefName, Sha256};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::id::RepositoryName;
+use crate::core::oid::Oid;
+use crate::core::ssh::PrivateKey;
 
 const START: i64 = 1_795_489_864;
 
@@ -302,7 +302,7 @@ fn a_flood_under_many_names_is_counted_too() {
 }
 
 fn limits_per_hour() -> u64 {
-    crate::limits::REFUSED_PER_HOUR
+    crate::core::limits::REFUSED_PER_HOUR
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn one_command_approves_exactly_what_then_lands() {
     // The command wrote what git and FORMAT.md alone make of the same commits.
     let place = office.git_in(&office.server(), &["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
     let record = office.git_in(&office.server(), &["cat-file", "blob", &place]);
-    let claimed = countersign::approval::ClaimedApproval::parse(record.as_bytes()).unwrap();
+    let claimed = countersign::core::approval::ClaimedApproval::parse(record.as_bytes()).unwrap();
     let mut expected = office.draft("work", "refs/heads/main", BOB);
     let said = claimed.approval();
     expected.approval.issued = said.issued;

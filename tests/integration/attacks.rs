@@ -11,7 +11,7 @@ mod reports;
 mod seals;
 mod tags;
 
-use countersign::oid::Oid;
+use countersign::core::oid::Oid;
 
 use crate::world::{Pushed, World};
 

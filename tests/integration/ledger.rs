@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use countersign::canonical::{Id, RefName, Sha256};
-use countersign::commit::parse_trailers;
-use countersign::decide::Timestamp;
-use countersign::digest::Digest;
-use countersign::id::RepositoryName;
+use countersign::core::canonical::{Id, RefName, Sha256};
+use countersign::core::commit::parse_trailers;
+use countersign::core::decide::Timestamp;
+use countersign::core::digest::Digest;
+use countersign::core::id::RepositoryName;
+use countersign::core::oid::Oid;
+use countersign::core::ssh::PrivateKey;
 use countersign::ledger::{Attempt, CurrentRefs, Ledger, LedgerError, Outcome, UpdateRecord, Witness, Work};
-use countersign::oid::Oid;
-use countersign::ssh::PrivateKey;
 
 use crate::world::{AGENTS_EVERYWHERE, CLAUDE, REPOSITORY, World, registry};
 

@@ -5,8 +5,8 @@ mod changes;
 mod commits;
 mod history;
 
-use countersign::git::{GitDir, Objects, Quarantine};
-use countersign::oid::{ObjectFormat, Oid};
+use countersign::core::oid::{ObjectFormat, Oid};
+use countersign::store::{GitDir, Objects, Quarantine};
 
 use crate::world::World;
 

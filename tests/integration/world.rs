@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use countersign::digest::Digest;
-use countersign::id::{Id, RepositoryName};
-use countersign::oid::Oid;
-use countersign::seal::{self, BlockHead, Payload, Root, SealValue};
-use countersign::ssh::{PrivateKey, armor};
+use countersign::core::digest::Digest;
+use countersign::core::id::{Id, RepositoryName};
+use countersign::core::oid::Oid;
+use countersign::core::seal::{self, BlockHead, Payload, Root, SealValue};
+use countersign::core::ssh::{PrivateKey, armor};
 use tempfile::TempDir;
 
 /// The name that the test repository's seals are bound to.

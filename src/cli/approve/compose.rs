@@ -1,21 +1,21 @@
 //! What is approved: the commits between the target and the branch, examined as the gate will.
 
-use crate::approval::{Approval, ApprovedCommit, Decision};
-use crate::canonical::{Id, Sha256, Time};
 use crate::cli::examine::{Examiner, Standard, change_doubt};
 use crate::cli::local::git;
 use crate::cli::{Failure, Result};
-use crate::decide::Timestamp;
-use crate::digest::Digest;
-use crate::facts::{CommitFacts, Doubt, Form, SealFact, SignatureFact};
-use crate::git::{Change, changes, digest};
-use crate::id;
-use crate::limits;
-use crate::marks::Catalogue;
-use crate::oid::Oid;
-use crate::policy::{Kind, Policy, Principal, Span, Standing};
-use crate::report::escape;
-use crate::seal;
+use crate::core::approval::{Approval, ApprovedCommit, Decision};
+use crate::core::canonical::{Id, Sha256, Time};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::facts::{CommitFacts, Doubt, Form, SealFact, SignatureFact};
+use crate::core::id;
+use crate::core::limits;
+use crate::core::marks::Catalogue;
+use crate::core::oid::Oid;
+use crate::core::policy::{Kind, Policy, Principal, Span, Standing};
+use crate::core::report::escape;
+use crate::core::seal;
+use crate::store::{Change, changes, digest};
 
 use super::{Office, Remote};
 

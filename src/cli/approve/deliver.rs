@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::approval::Place;
 use crate::cli::local::git;
 use crate::cli::{Failure, Result, print};
-use crate::digest::Digest;
+use crate::core::approval::Place;
+use crate::core::digest::Digest;
 
 type Record = (Place, String);
 

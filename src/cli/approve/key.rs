@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::approval::{Approval, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
 use crate::cli::local::config;
 use crate::cli::person_key::PersonKey;
 use crate::cli::{Failure, Result};
-use crate::policy::{Kind, Policy, Principal};
-use crate::ssh::{PublicKey, dearmor};
+use crate::core::approval::{Approval, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
+use crate::core::policy::{Kind, Policy, Principal};
+use crate::core::ssh::{PublicKey, dearmor};
 
 /// The person at the desk, with a registered key.
 pub(super) struct Approver<'a> {
@@ -53,8 +53,9 @@ impl<'a> Approver<'a> {
         let armored = self.key.sign(NAMESPACE, &pre_authentication(statement.as_bytes()))?;
         let blob =
             dearmor(armored.as_bytes()).ok_or_else(|| Failure::new("the signature is not in OpenSSH's format"))?;
-        let wrong =
-            |error: crate::approval::ApprovalError| Failure::new(format!("the signed record does not hold: {error}"));
+        let wrong = |error: crate::core::approval::ApprovalError| {
+            Failure::new(format!("the signed record does not hold: {error}"))
+        };
         let record = seal_envelope(&statement, &blob).map_err(wrong)?;
         let verified = ClaimedApproval::parse(record.as_bytes()).and_then(ClaimedApproval::verify).map_err(wrong)?;
         if *verified.signature().key() != self.public {

@@ -6,18 +6,18 @@ use std::path::Path;
 use super::compose::Work;
 use super::key::Approver;
 use super::{Office, Remote};
-use crate::approval::{Approval, ClaimedApproval, Decision, PREFIX, Place, VerifiedApproval};
-use crate::canonical::Time;
 use crate::cli::check::judge_locally;
 use crate::cli::local::{TrackedRefs, git};
 use crate::cli::push::RefUpdate;
 use crate::cli::{Exit, Failure, Result, now, print};
-use crate::digest::Digest;
-use crate::id::Id;
-use crate::limits;
-use crate::oid::Oid;
-use crate::policy::{Kind, Mode, Standing};
-use crate::report::escape;
+use crate::core::approval::{Approval, ClaimedApproval, Decision, PREFIX, Place, VerifiedApproval};
+use crate::core::canonical::Time;
+use crate::core::digest::Digest;
+use crate::core::id::Id;
+use crate::core::limits;
+use crate::core::oid::Oid;
+use crate::core::policy::{Kind, Mode, Standing};
+use crate::core::report::escape;
 
 /// Lists everything for the given refs, or for all that rules name or records are for.
 pub(super) fn run(office: &Office, remote: &Remote, targets: &[String], key: Option<&Path>) -> Result {

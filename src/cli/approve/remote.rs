@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::approval::{PREFIX, Place};
 use crate::cli::local::git;
 use crate::cli::{Failure, Result};
-use crate::oid::Oid;
+use crate::core::approval::{PREFIX, Place};
+use crate::core::oid::Oid;
 
 /// The refs of a remote.
 pub(super) struct Remote {

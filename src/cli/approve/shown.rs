@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 use super::compose::{Work, signer};
 use super::key::Approver;
 use super::{Office, list};
-use crate::approval::{Approval, Decision};
 use crate::cli::examine::touches;
 use crate::cli::local::git;
 use crate::cli::{Failure, Result, print};
-use crate::facts::CommitFacts;
-use crate::policy::{Mode, Policy};
-use crate::report::escape;
+use crate::core::approval::{Approval, Decision};
+use crate::core::facts::CommitFacts;
+use crate::core::policy::{Mode, Policy};
+use crate::core::report::escape;
 
 /// Who says what, with which key and until when.
 pub(super) fn heading(approval: &Approval, approver: &Approver<'_>) -> String {

@@ -2,13 +2,13 @@
 
 use super::key::Approver;
 use super::{Office, Remote, list, shown};
-use crate::approval::{Approval, Decision};
-use crate::canonical::Time;
 use crate::cli::{Failure, Result, now};
-use crate::decide::Timestamp;
-use crate::oid::Oid;
-use crate::policy::Span;
-use crate::report::escape;
+use crate::core::approval::{Approval, Decision};
+use crate::core::canonical::Time;
+use crate::core::decide::Timestamp;
+use crate::core::oid::Oid;
+use crate::core::policy::Span;
+use crate::core::report::escape;
 
 /// What withdraws the approver's approval of `what` for a target: a branch, a commit, or the digits by which `--list` names it.
 pub(super) fn approval(

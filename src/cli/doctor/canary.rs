@@ -16,12 +16,12 @@ use crate::cli::owner::{Owner, may_write};
 use crate::cli::policy_source::PolicyArg;
 use crate::cli::recording::{ServerRefs, open_or_make_ledger};
 use crate::cli::{Failure, Result};
-use crate::digest::Digest;
-use crate::git::{GitDir, Refs};
-use crate::id::{Id, RepositoryName};
-use crate::policy::{Identity, Kind, Mode, Policy, Rule};
-use crate::seal::{self, BlockHead, Payload, Root, SealValue};
-use crate::ssh::PrivateKey;
+use crate::core::digest::Digest;
+use crate::core::id::{Id, RepositoryName};
+use crate::core::policy::{Identity, Kind, Mode, Policy, Rule};
+use crate::core::seal::{self, BlockHead, Payload, Root, SealValue};
+use crate::core::ssh::PrivateKey;
+use crate::store::{GitDir, Refs};
 
 /// What the names of such repositories begin with.
 pub(in crate::cli) const PREFIX: &str = ".countersign-canary-";
@@ -148,8 +148,8 @@ fn push(seen: &Seen, gate: &Gate, policy: &Policy, aim: &Aim) -> Result<Outcome>
     }
     let desk = tempfile::tempdir().map_err(Failure::new)?;
     let format = match seen.format {
-        crate::oid::ObjectFormat::Sha1 => "sha1",
-        crate::oid::ObjectFormat::Sha256 => "sha256",
+        crate::core::oid::ObjectFormat::Sha1 => "sha1",
+        crate::core::oid::ObjectFormat::Sha256 => "sha256",
     };
     git(&["init", "--quiet", "--bare", "--template=", "--object-format", format, "."])
         .in_repository(desk.path())

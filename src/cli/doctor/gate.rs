@@ -6,8 +6,8 @@ use super::server::Checkup;
 use crate::cli::hook::{self, Server};
 use crate::cli::install::{Configured, Layout, is_executable, is_ours, quoted};
 use crate::cli::local::server_git;
-use crate::oid::ObjectFormat;
-use crate::submitter::Adapter;
+use crate::core::oid::ObjectFormat;
+use crate::core::submitter::Adapter;
 
 /// Git runs hooks of its configuration since then.
 const CONFIGURED_GIT: (u32, u32) = (2, 54);

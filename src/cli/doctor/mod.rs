@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::{Exit, Failure, Result, print};
-use crate::report::escape;
+use crate::core::report::escape;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -120,7 +120,7 @@ impl Report {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result {
-    let mut report = Report { schema: crate::report::SCHEMA, ..Report::default() };
+    let mut report = Report { schema: crate::core::report::SCHEMA, ..Report::default() };
     if arguments.servers.is_empty() {
         clone::examine(&mut report)?;
     } else {

@@ -15,12 +15,12 @@ use crate::cli::install::{Below, Configured, Layout, git_version, is_executable,
 use crate::cli::local::server_git;
 use crate::cli::owner::{AT_ONCE, Owner, may_write};
 use crate::cli::{Failure, Result, now};
-use crate::decide::Timestamp;
-use crate::digest::Digest;
-use crate::git::{GitDir, Objects, Quarantine, Refs};
-use crate::id::RepositoryName;
-use crate::policy::{Identity, Mode, OutOfBand, Policy};
-use crate::submitter::Adapter;
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::id::RepositoryName;
+use crate::core::policy::{Identity, Mode, OutOfBand, Policy};
+use crate::core::submitter::Adapter;
+use crate::store::{GitDir, Objects, Quarantine, Refs};
 
 /// Git has had the quarantine, which hooks rely on, since then.
 const OLDEST_GIT: (u32, u32) = (2, 11);
@@ -277,7 +277,7 @@ impl Checkup<'_> {
     /// Whether the policy asks anything; and whether of the branch that people push to, and can.
     fn asks(&mut self, policy: &Policy, gate: &Gate, opened: &Opened, seen: &Seen) -> bool {
         let place = &seen.place;
-        let asks = |rule: &crate::policy::Rule| {
+        let asks = |rule: &crate::core::policy::Rule| {
             rule.mode == Mode::Enforce && (rule.identity != Identity::None || rule.approvals.is_some())
         };
         let asks = policy.rules().iter().any(asks);

@@ -11,8 +11,8 @@ use crate::cli::install::quoted;
 use crate::cli::owner::may_write;
 use crate::cli::policy_source::{PolicyArg, PolicyReader};
 use crate::cli::recording::ServerRefs;
+use crate::core::policy::{Kind, Policy};
 use crate::ledger::{Ledger, LedgerError};
-use crate::policy::{Kind, Policy};
 
 impl Checkup<'_> {
     pub(super) fn ledger(&mut self, gate: &Gate, opened: &Opened, place: &str) {

@@ -3,22 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Gatherer, Look, peel, unreadable};
-use crate::approval::{
+use crate::cli::examine::change_doubt;
+use crate::cli::push::RefUpdate;
+use crate::core::approval::{
     Approval, ApprovalError, ApprovedCommit, Brought, ClaimedApproval, Content, Gist, Landing, PREFIX, Place, Step,
     VerifiedApproval, can_cover, concerns,
 };
-use crate::cli::examine::change_doubt;
-use crate::cli::push::RefUpdate;
-use crate::digest::Digest;
-use crate::facts::{
+use crate::core::digest::Digest;
+use crate::core::facts::{
     ApprovalFact, CommitFacts, Doubt, JudgedCommit, MergeFact, RecordUpdate, SignatureFact, Sought, Update,
 };
-use crate::git::{
+use crate::core::limits;
+use crate::core::oid::Oid;
+use crate::core::policy::{self, Rule};
+use crate::store::{
     ChangeError, Kind, Merge, MergeBase, NewCommits, WalkLimits, changes, digest, is_clean_merge, mainline, merge_base,
 };
-use crate::limits;
-use crate::oid::Oid;
-use crate::policy::{self, Rule};
 
 /// A record and where it is stored.
 type Found = (Place, Result<ClaimedApproval, ApprovalError>);
@@ -65,7 +65,7 @@ impl Gatherer<'_> {
         }
         match self.objects.blob(id, u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX)) {
             Ok(json) => Ok(ClaimedApproval::parse(&json)),
-            Err(crate::git::ReadError::TooLarge { .. }) => Ok(Err(ApprovalError::TooLarge)),
+            Err(crate::store::ReadError::TooLarge { .. }) => Ok(Err(ApprovalError::TooLarge)),
             Err(error) => Err(unreadable(error)),
         }
     }

@@ -11,29 +11,29 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use crate::approval::{ApprovalError, ClaimedApproval, Index, PREFIX, Place};
 use crate::cli::engine::{Memory, Scene};
 use crate::cli::examine::{Examined, Examiner, Standard, change_doubt, signature_fact, touches, unreadable};
 use crate::cli::push::{Push, RefUpdate};
-use crate::commit::Tag;
-use crate::decide::{Timestamp, submitting_principal};
-use crate::digest::Digest;
-use crate::facts::{
+use crate::core::approval::{ApprovalError, ClaimedApproval, Index, PREFIX, Place};
+use crate::core::commit::Tag;
+use crate::core::decide::{Timestamp, submitting_principal};
+use crate::core::digest::Digest;
+use crate::core::facts::{
     ApprovalFact, CommitFacts, Doubt, Facts, Form, Judged, JudgedCommit, Movement, PolicyOnRef, SignatureFact, Sought,
     TagFacts, Target, Update,
 };
-use crate::git::{
+use crate::core::id::RepositoryName;
+use crate::core::limits;
+use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::oid::Oid;
+use crate::core::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
+use crate::core::seal;
+use crate::core::ssh::PublicKey;
+use crate::core::submitter::{Submitter, Via};
+use crate::store::{
     Change, History, Kind, NewCommits, Objects, ReadError, Refs, WalkError, WalkLimits, changes, entry_at, mainline,
     new_commits, own_entries, peel,
 };
-use crate::id::RepositoryName;
-use crate::limits;
-use crate::marks::{Catalogue, MarkSource};
-use crate::oid::Oid;
-use crate::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
-use crate::seal;
-use crate::ssh::PublicKey;
-use crate::submitter::{Submitter, Via};
 
 use approvals::Ends;
 
@@ -291,7 +291,7 @@ impl<'a> Gatherer<'a> {
         Err(Doubt::Limit(format!("more than {} tags point at each other", limits::TAG_DEPTH)))
     }
 
-    fn tag_facts(&self, id: Oid, tag: Result<&Tag<'_>, &crate::commit::Malformed>) -> TagFacts {
+    fn tag_facts(&self, id: Oid, tag: Result<&Tag<'_>, &crate::core::commit::Malformed>) -> TagFacts {
         match tag {
             Err(reason) => TagFacts {
                 id,

@@ -13,8 +13,8 @@ use crate::cli::doctor::CANARY_PREFIX;
 use crate::cli::hook::CANARY;
 use crate::cli::naming::{default_name, hashed_name};
 use crate::cli::{Failure, Result};
-use crate::id::RepositoryName;
-use crate::submitter::Adapter;
+use crate::core::id::RepositoryName;
+use crate::core::submitter::Adapter;
 
 /// Where the hooks go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

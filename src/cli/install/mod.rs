@@ -24,8 +24,8 @@ use clap::Args;
 use super::hook::{adapter, repository_name};
 use super::policy_source::PolicyArg;
 use super::{Failure, Result};
-use crate::id::RepositoryName;
-use crate::submitter::Adapter;
+use crate::core::id::RepositoryName;
+use crate::core::submitter::Adapter;
 
 #[derive(Args)]
 pub(super) struct Install {

@@ -12,11 +12,11 @@ use crate::cli::local::server_git;
 use crate::cli::policy_source::{InRepository, PolicyArg, PolicyReader};
 use crate::cli::recording::{ServerRefs, ledger_failure, open_or_make_ledger};
 use crate::cli::{Failure, Result, now};
-use crate::git::{GitDir, Objects, Quarantine, Refs};
-use crate::id::RepositoryName;
+use crate::core::id::RepositoryName;
+use crate::core::oid::ObjectFormat;
+use crate::core::policy::Policy;
 use crate::ledger::LedgerError;
-use crate::oid::ObjectFormat;
-use crate::policy::Policy;
+use crate::store::{GitDir, Objects, Quarantine, Refs};
 
 /// A repository that pushes come to.
 pub(super) struct Repository {

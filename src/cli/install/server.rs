@@ -13,10 +13,10 @@ use crate::cli::hook::{Server, engine_failure, read_shim};
 use crate::cli::naming::hashed_name;
 use crate::cli::policy_source::{PolicyArg, PolicyReader};
 use crate::cli::{Exit, Failure, Result, print, say};
-use crate::id::RepositoryName;
+use crate::core::id::RepositoryName;
+use crate::core::policy::{OutOfBand, Policy};
+use crate::core::submitter::Adapter;
 use crate::ledger::Ledger;
-use crate::policy::{OutOfBand, Policy};
-use crate::submitter::Adapter;
 
 /// What is to be written for one repository, once all have been checked.
 struct Ready {

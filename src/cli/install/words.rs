@@ -7,7 +7,7 @@ use super::shim::{Planned, plan, quote, quote_path, script};
 use crate::cli::Result;
 use crate::cli::hook::Server;
 use crate::cli::policy_source::PolicyArg;
-use crate::submitter::Adapter;
+use crate::core::submitter::Adapter;
 
 /// What the shims say.
 pub(super) struct Words {

@@ -6,11 +6,13 @@ mod rules;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use countersign::approval::{Approval, ApprovedCommit, Decision, NAMESPACE, Place, pre_authentication, seal_envelope};
-use countersign::canonical::{Id, Sha256, Time};
-use countersign::decide::Timestamp;
-use countersign::digest::Digest;
-use countersign::oid::Oid;
+use countersign::core::approval::{
+    Approval, ApprovedCommit, Decision, NAMESPACE, Place, pre_authentication, seal_envelope,
+};
+use countersign::core::canonical::{Id, Sha256, Time};
+use countersign::core::decide::Timestamp;
+use countersign::core::digest::Digest;
+use countersign::core::oid::Oid;
 
 use crate::world::{Actor, BOB, CLAUDE, Pushed, REPOSITORY, World, registry};
 
@@ -131,7 +133,7 @@ impl World {
             policy: Sha256(Digest::of(b"policy")),
             comment: None,
         };
-        let approver = countersign::id::Id::parse(by.id.as_bytes()).unwrap();
+        let approver = countersign::core::id::Id::parse(by.id.as_bytes()).unwrap();
         Draft { approval, place: Place { target: target.into(), change, approver }, signer: by }
     }
 

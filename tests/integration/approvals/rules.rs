@@ -1,6 +1,6 @@
 //! What rules ask of approvals: how many, of whom, with which key, for which paths, and what services carry.
 
-use countersign::ssh::PublicKey;
+use countersign::core::ssh::PublicKey;
 use ed25519_dalek::Signer as _;
 use sha2::{Digest as _, Sha256, Sha512};
 
@@ -82,7 +82,7 @@ fn fido(flags: u8, namespace: &str, message: &[u8]) -> (PublicKey, Vec<u8>) {
 
 #[test]
 fn presence_and_verification_are_what_the_token_signed() {
-    use countersign::approval::{NAMESPACE, pre_authentication, seal_envelope};
+    use countersign::core::approval::{NAMESPACE, pre_authentication, seal_envelope};
     let line = fido(1, NAMESPACE, b"").0.to_line();
     let dave = format!("\n[people.dave]\nkeys = [\"{line}\"]\n");
     let dave_too = |asks: &str| {
@@ -104,7 +104,7 @@ fn presence_and_verification_are_what_the_token_signed() {
             None => office.refspec(&draft),
             Some(flags) => {
                 draft.approval.approver = "dave".into();
-                draft.place.approver = countersign::id::Id::parse(b"dave").unwrap();
+                draft.place.approver = countersign::core::id::Id::parse(b"dave").unwrap();
                 let statement = draft.approval.to_statement().unwrap();
                 let (_, blob) = fido(flags, NAMESPACE, &pre_authentication(statement.as_bytes()));
                 office.refspec_of(&seal_envelope(&statement, &blob).unwrap(), &draft.place.to_string())
@@ -250,15 +250,16 @@ fn a_record_that_is_not_true_carries_nothing() {
         }),
         ("another base", |office, draft| {
             let base = office.git(&["rev-parse", "origin/main~1"]);
-            draft.approval.base = countersign::oid::Oid::parse(base.as_bytes()).map(countersign::canonical::Id);
+            draft.approval.base =
+                countersign::core::oid::Oid::parse(base.as_bytes()).map(countersign::core::canonical::Id);
         }),
         ("another message", |_, draft| {
             draft.approval.commits[0].message =
-                countersign::canonical::Sha256(countersign::digest::Digest::of(b"another"));
+                countersign::core::canonical::Sha256(countersign::core::digest::Digest::of(b"another"));
         }),
         ("another change", |_, draft| {
             draft.approval.commits[0].change =
-                countersign::canonical::Sha256(countersign::digest::Digest::of(b"another"));
+                countersign::core::canonical::Sha256(countersign::core::digest::Digest::of(b"another"));
         }),
         ("the truth", |_, _| {}),
     ];

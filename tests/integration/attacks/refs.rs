@@ -124,7 +124,7 @@ fn one_bad_ref_among_a_thousand_refuses_them_all() {
 #[test]
 fn more_commits_than_are_looked_at_are_not_accepted() {
     let world = World::new(AGENTS_EVERYWHERE);
-    let count = countersign::limits::COMMITS + 1;
+    let count = countersign::core::limits::COMMITS + 1;
     let stream: String = (0..count)
         .map(|_| "commit refs/heads/flood\ncommitter Alice Ng <alice@acme.dev> 1700000000 +0000\ndata 6\nClean\n\n")
         .collect();

@@ -1,6 +1,6 @@
 //! Annotated tags, and refs that lead to no commit.
 
-use countersign::ssh::armor;
+use countersign::core::ssh::armor;
 
 use crate::attacks::{EVERYONE, MARKED};
 use crate::world::{AGENTS_EVERYWHERE, ALICE, Actor, CLAUDE, STRANGER, World};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use countersign::git::{Change, changes, digest};
-use countersign::oid::Oid;
+use countersign::core::oid::Oid;
+use countersign::store::{Change, changes, digest};
 
 use super::{Dice, objects, resolve};
 use crate::world::World;
@@ -138,7 +138,7 @@ fn the_change_digest_is_what_the_pipe_says() {
 type Row = (Vec<u8>, [String; 4]);
 
 fn row(change: &Change) -> Row {
-    let side = |side: Option<(countersign::git::EntryMode, Oid)>| {
+    let side = |side: Option<(countersign::store::EntryMode, Oid)>| {
         side.map_or(("000000".into(), "0".repeat(40)), |(mode, id)| (mode.octal().to_owned(), id.to_string()))
     };
     let ((old_mode, old), (new_mode, new)) = (side(change.old), side(change.new));

@@ -1,7 +1,7 @@
 //! The strict reading of commits and trailers against what git and libgit2 make of the same bytes.
 
-use countersign::commit::Commit;
-use countersign::oid::{ObjectFormat, Oid};
+use countersign::core::commit::Commit;
+use countersign::core::oid::{ObjectFormat, Oid};
 
 use super::{objects, oid};
 use crate::world::{ALICE, CLAUDE, World};

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use countersign::git::{
+use countersign::core::oid::{ObjectFormat, Oid};
+use countersign::store::{
     GitDir, History, NewCommits, Objects, Quarantine, WalkError, WalkLimits, changes, mainline, new_commits,
 };
-use countersign::oid::{ObjectFormat, Oid};
 
 use super::{Dice, oid, resolve};
 use crate::world::World;

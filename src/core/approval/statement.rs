@@ -1,0 +1,171 @@
+//! What is signed: an in-toto Statement v1 with our predicate, in its one encoding.
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::ApprovalError;
+use crate::core::canonical::{Id, Sha256, Time};
+use crate::core::id;
+use crate::core::limits;
+
+/// The type of an in-toto Statement (in-toto Attestation Framework, spec v1).
+pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+
+/// The type of our predicate.
+pub const PREDICATE_TYPE: &str = "urn:countersign:approval:v1";
+
+/// What a person says of the commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// They may land.
+    Approve,
+    /// An earlier approval of them is taken back.
+    Withdraw,
+}
+
+/// One commit of an approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovedCommit {
+    /// The commit.
+    pub id: Id,
+    /// Its change against its first parent (design.md 4.2).
+    pub change: Sha256,
+    /// The digest of its message above the first `Countersign-` line; of all of it where there is none.
+    pub message: Sha256,
+}
+
+/// The predicate. Its JSON has the keys in the order of these fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// What the person says.
+    pub decision: Decision,
+    /// The repository.
+    pub repository: String,
+    /// The full name of the ref that the commits may land on.
+    #[serde(rename = "ref")]
+    pub name: String,
+    /// The one merge base of `head` and the ref's value; `None` where the ref does not exist or shares no history.
+    pub base: Option<Id>,
+    /// The last commit.
+    pub head: Id,
+    /// The combined change from `base` to `head`.
+    pub change: Sha256,
+    /// The commits, in the order of `git rev-list --topo-order --reverse base..head`.
+    pub commits: Vec<ApprovedCommit>,
+    /// The agents whose work is approved, sorted.
+    pub agents: Vec<String>,
+    /// The id of the person.
+    pub approver: String,
+    /// When it was signed.
+    pub issued: Time,
+    /// When it ends.
+    pub expires: Time,
+    /// The digest of the policy that was in force: for people who read it later.
+    pub policy: Sha256,
+    /// What else the person said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Statement {
+    #[serde(rename = "_type")]
+    kind: String,
+    subject: Vec<Subject>,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    predicate: Approval,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subject {
+    digest: GitCommit,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GitCommit {
+    #[serde(rename = "gitCommit")]
+    commit: Id,
+}
+
+/// Characters of a comment.
+const COMMENT: usize = 1000;
+
+impl Approval {
+    /// The statement's JSON.
+    ///
+    /// # Errors
+    /// [`ApprovalError`] where a value is not one that a record may hold.
+    pub fn to_statement(&self) -> Result<String, ApprovalError> {
+        self.validate()?;
+        let statement = Statement {
+            kind: STATEMENT_TYPE.to_owned(),
+            subject: vec![Subject { digest: GitCommit { commit: self.head } }],
+            predicate_type: PREDICATE_TYPE.to_owned(),
+            predicate: self.clone(),
+        };
+        serde_json::to_string(&statement).map_err(|error| ApprovalError::Json(error.to_string()))
+    }
+
+    /// Reads a statement, which must be the bytes that [`Approval::to_statement`] would write.
+    ///
+    /// # Errors
+    /// [`ApprovalError`] for anything else.
+    pub fn from_statement(json: &[u8]) -> Result<Self, ApprovalError> {
+        let statement: Statement =
+            serde_json::from_slice(json).map_err(|error| ApprovalError::Json(error.to_string()))?;
+        if statement.kind != STATEMENT_TYPE {
+            return Err(ApprovalError::Type(statement.kind));
+        }
+        if statement.predicate_type != PREDICATE_TYPE {
+            return Err(ApprovalError::Type(statement.predicate_type));
+        }
+        let approval = statement.predicate;
+        match statement.subject.as_slice() {
+            [one] if one.digest.commit == approval.head => {}
+            _ => return Err(ApprovalError::Subject),
+        }
+        if approval.to_statement()?.as_bytes() == json { Ok(approval) } else { Err(ApprovalError::NotCanonical) }
+    }
+
+    fn validate(&self) -> Result<(), ApprovalError> {
+        let invalid = |what| Err(ApprovalError::Value(what));
+        let is_id = |text: &str| id::Id::parse(text.as_bytes()).is_some();
+        if id::RepositoryName::parse(self.repository.as_bytes()).is_none() {
+            return invalid("repository");
+        }
+        let plain = |byte: u8| byte > b' ' && byte != 0x7f;
+        if !self.name.starts_with("refs/") || !self.name.bytes().all(plain) {
+            return invalid("ref");
+        }
+        if !is_id(&self.approver) {
+            return invalid("approver");
+        }
+        if !self.agents.iter().all(|agent| is_id(agent)) || !self.agents.is_sorted_by(|a, b| a < b) {
+            return invalid("agents");
+        }
+        if self.commits.len() > limits::APPROVED_COMMITS {
+            return Err(ApprovalError::TooLarge);
+        }
+        let mut ids: Vec<Id> = self.commits.iter().map(|commit| commit.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let formats = ids.iter().chain([&self.head]).chain(&self.base).all(|id| id.0.format() == self.head.0.format());
+        if ids.len() != self.commits.len() || self.commits.last().is_none_or(|last| last.id != self.head) || !formats {
+            return invalid("commits");
+        }
+        if self.expires <= self.issued {
+            return invalid("expires");
+        }
+        let comment = self.comment.as_deref().unwrap_or("-");
+        if comment.is_empty() || comment.chars().count() > COMMENT || comment.chars().any(char::is_control) {
+            return invalid("comment");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! Raw commit objects.
+
+use super::headers::{Header, Malformed, split};
+use super::ident::Ident;
+use crate::core::limits;
+use crate::core::oid::{ObjectFormat, Oid};
+
+/// A commit with exactly one reading.
+#[derive(Clone, Debug)]
+pub struct Commit<'a> {
+    /// The tree.
+    pub tree: Oid,
+    /// The parents in order, the first being the one git shows a commit's change against.
+    pub parents: Vec<Oid>,
+    /// Who the commit says wrote it: a claim.
+    pub author: Ident<'a>,
+    /// Who the commit says committed it: a claim.
+    pub committer: Ident<'a>,
+    /// The message's encoding where it is not UTF-8.
+    pub encoding: Option<&'a [u8]>,
+    /// The signature header, unverified.
+    pub signature: Option<RawSignature>,
+    /// All bytes after the empty line that ends the headers.
+    pub message: &'a [u8],
+}
+
+/// A signature header and what it signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawSignature {
+    /// The header's value, unfolded: an armored SSHSIG, OpenPGP or X.509 signature.
+    pub armor: Vec<u8>,
+    /// The exact bytes the signer saw: the raw object without the signature header.
+    pub payload: Vec<u8>,
+}
+
+impl<'a> Commit<'a> {
+    /// Parses a raw commit object of a repository that uses `format`.
+    ///
+    /// # Errors
+    /// [`Malformed`] for anything that two readers could understand differently. Headers that git does not know are
+    /// accepted after the committer, once each, as git does.
+    pub fn parse(raw: &'a [u8], format: ObjectFormat) -> Result<Self, Malformed> {
+        let (headers, message) = split(raw)?;
+        let mut rest = headers.as_slice();
+        let tree = required(&mut rest, "tree")?.oid(format, "tree")?;
+        let mut parents = Vec::with_capacity(1);
+        while let Some(parent) = optional(&mut rest, "parent") {
+            parents.push(parent.oid(format, "parent")?);
+            if parents.len() > limits::PARENTS {
+                return Err(Malformed::TooManyParents);
+            }
+        }
+        let author = Ident::parse(required(&mut rest, "author")?.value, "author")?;
+        let committer = Ident::parse(required(&mut rest, "committer")?.value, "committer")?;
+        let encoding = optional(&mut rest, "encoding").map(|header| header.value);
+        let signature = only_signature(raw, rest, format)?;
+        Ok(Self { tree, parents, author, committer, encoding, signature, message })
+    }
+}
+
+impl Commit<'_> {
+    /// The headers after the committer that are neither an encoding nor a signature, as they stand in `raw`, the object that
+    /// this commit was parsed from.
+    pub fn other_headers(&self, raw: &[u8]) -> Vec<u8> {
+        let Ok((headers, _)) = split(raw) else { return Vec::new() };
+        let known = |name: &[u8]| matches!(name, b"tree" | b"parent" | b"author" | b"committer" | b"encoding");
+        let others = headers.iter().filter(|header| !known(header.name) && !header.name.starts_with(b"gpgsig"));
+        others.flat_map(|header| raw.get(header.span.clone()).unwrap_or_default().to_vec()).collect()
+    }
+}
+
+/// Checks the headers after the known prefix: each name once (`mergetag` may repeat, an octopus merge has several), and no
+/// signature but the repository's own.
+fn only_signature(raw: &[u8], rest: &[Header<'_>], format: ObjectFormat) -> Result<Option<RawSignature>, Malformed> {
+    let mut signature = None;
+    for (position, header) in rest.iter().enumerate() {
+        let known = [&b"tree"[..], b"parent", b"author", b"committer", b"encoding"].contains(&header.name);
+        let repeated = rest.iter().take(position).any(|earlier| earlier.name == header.name);
+        if known || (repeated && header.name != b"mergetag") {
+            return Err(Malformed::Repeated(header.display_name()));
+        }
+        if header.name == format.signature_header().as_bytes() {
+            let (before, after) = (raw.get(..header.span.start), raw.get(header.span.end..));
+            let payload = [before.unwrap_or_default(), after.unwrap_or_default()].concat();
+            signature = Some(RawSignature { armor: header.unfolded(), payload });
+        } else if header.name.to_ascii_lowercase().starts_with(b"gpgsig") {
+            return Err(Malformed::ForeignSignature(header.display_name()));
+        }
+    }
+    Ok(signature)
+}
+
+pub(super) fn required<'h, 'a>(rest: &mut &'h [Header<'a>], name: &'static str) -> Result<&'h Header<'a>, Malformed> {
+    optional(rest, name).ok_or(Malformed::Missing(name))
+}
+
+fn optional<'h, 'a>(rest: &mut &'h [Header<'a>], name: &'static str) -> Option<&'h Header<'a>> {
+    let (first, others) = rest.split_first()?;
+    (first.name == name.as_bytes()).then(|| {
+        *rest = others;
+        first
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TREE: &str = "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n";
+    const PARENT: &str = "parent 3b18e512dba79e4c8300dd08aeb37f8e728b8dad\n";
+    const AUTHOR: &str = "author Ann <ann@x.dev> 1700000000 +0000\n";
+    const COMMITTER: &str = "committer Bob <bob@x.dev> 1700000001 +0000\n";
+    const SIGNATURE: &str = "gpgsig -----BEGIN SSH SIGNATURE-----\n abc\n -----END SSH SIGNATURE-----\n";
+
+    fn parse(parts: &[&str]) -> Result<Vec<u8>, Malformed> {
+        let raw = parts.concat();
+        Commit::parse(raw.as_bytes(), ObjectFormat::Sha1).map(|commit| commit.message.to_vec())
+    }
+
+    #[test]
+    fn accepts_what_git_and_other_tools_write() {
+        for headers in [
+            vec![TREE, AUTHOR, COMMITTER],
+            vec![TREE, PARENT, PARENT, AUTHOR, COMMITTER, "encoding latin-1\n"],
+            vec![TREE, PARENT, AUTHOR, COMMITTER, "change-id kmkrlqyoxs\n", SIGNATURE],
+            vec![
+                TREE,
+                PARENT,
+                AUTHOR,
+                COMMITTER,
+                "mergetag object 1\n type commit\n",
+                "mergetag object 2\n x\n",
+                SIGNATURE,
+            ],
+        ] {
+            assert_eq!(parse(&[headers.as_slice(), &["\nhello\n"]].concat()), Ok(b"hello\n".to_vec()));
+        }
+        assert_eq!(parse(&[TREE, AUTHOR, COMMITTER, "\n"]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn refuses_everything_with_two_readings() {
+        let bad: [(&[&str], Malformed); 14] = [
+            (&[TREE, TREE, AUTHOR, COMMITTER, "\n"], Malformed::Missing("author")),
+            (&[TREE, AUTHOR, COMMITTER, TREE, "\n"], Malformed::Repeated("tree".into())),
+            (&[TREE, AUTHOR, PARENT, COMMITTER, "\n"], Malformed::Missing("committer")),
+            (&[TREE, AUTHOR, COMMITTER, PARENT, "\n"], Malformed::Repeated("parent".into())),
+            (&[TREE, AUTHOR, AUTHOR, COMMITTER, "\n"], Malformed::Missing("committer")),
+            (&[AUTHOR, COMMITTER, "\n"], Malformed::Missing("tree")),
+            (&[TREE, AUTHOR, COMMITTER, SIGNATURE, SIGNATURE, "\n"], Malformed::Repeated("gpgsig".into())),
+            (
+                &[TREE, AUTHOR, COMMITTER, "gpgsig-sha256 x\n", "\n"],
+                Malformed::ForeignSignature("gpgsig-sha256".into()),
+            ),
+            (&[TREE, AUTHOR, COMMITTER, "gpgsigx y\n", "\n"], Malformed::ForeignSignature("gpgsigx".into())),
+            (&[TREE, AUTHOR, COMMITTER, "GPGSIG y\n", "\n"], Malformed::ForeignSignature("GPGSIG".into())),
+            (&[TREE, AUTHOR, COMMITTER, "x 1\nx 2\n", "\n"], Malformed::Repeated("x".into())),
+            (&[TREE, AUTHOR, COMMITTER, "\nhel\0lo"], Malformed::Nul),
+            (&[TREE, AUTHOR, COMMITTER], Malformed::Unterminated),
+            (&[" ", TREE, AUTHOR, COMMITTER, "\n"], Malformed::Line(1)),
+        ];
+        for (parts, why) in bad {
+            assert_eq!(parse(parts), Err(why), "{parts:?}");
+        }
+        assert_eq!(parse(&["tree 4b825dc\n", AUTHOR, COMMITTER, "\n"]), Err(Malformed::ObjectId("tree")));
+        let parents = PARENT.repeat(limits::PARENTS + 1);
+        assert_eq!(parse(&[TREE, &parents, AUTHOR, COMMITTER, "\n"]), Err(Malformed::TooManyParents));
+        let long = format!("x {}\n", "y".repeat(limits::HEADER_BYTES));
+        assert_eq!(parse(&[TREE, AUTHOR, COMMITTER, &long, "\n"]), Err(Malformed::HeadersTooLarge));
+    }
+
+    #[test]
+    fn the_payload_is_the_object_without_its_signature() {
+        let raw = [TREE, PARENT, AUTHOR, COMMITTER, SIGNATURE, "change-id k\n", "\nhello\n"].concat();
+        let signature = Commit::parse(raw.as_bytes(), ObjectFormat::Sha1).unwrap().signature.unwrap();
+        let payload = [TREE, PARENT, AUTHOR, COMMITTER, "change-id k\n", "\nhello\n"].concat();
+        assert_eq!(signature.payload, payload.as_bytes());
+        assert_eq!(signature.armor, b"-----BEGIN SSH SIGNATURE-----\nabc\n-----END SSH SIGNATURE-----");
+    }
+}

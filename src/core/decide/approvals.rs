@@ -1,0 +1,254 @@
+//! Whether the persons that a rule asks for have approved exactly what would land: all findings about approvals of commits.
+
+use std::collections::BTreeSet;
+
+use super::ballot::{Ballot, Objection, Voter};
+use super::{Bench, Code, Docket, Doubt, Subject, submitter};
+use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SignatureFact, Sought, Target};
+use crate::core::id::Id;
+use crate::core::marks::Strength;
+use crate::core::oid::Oid;
+use crate::core::policy::{Approvals, Identity, Kind, Marks, Principal, Whose};
+
+/// Judges what one rule wants approved in one update.
+pub(super) fn judge(bench: &Bench<'_>, sought: Option<&Sought>, ballot: Option<&Ballot<'_>>, docket: &mut Docket<'_>) {
+    let Some(asks) = &bench.rule.approvals else { return };
+    if let Target::Unattributed(kind) = docket.update.target {
+        let subject = Subject::Ref(docket.update.name.clone());
+        let detail = format!("it leads to a {kind}, which nobody can approve");
+        let hint = "commit the content and push the commit".to_owned();
+        return docket.find(bench.rule, Code::ApprovalMissing, subject, detail, hint);
+    }
+    let (Some(sought), Some(ballot)) = (sought, ballot) else { return };
+    for judged in &sought.commits {
+        match bench.facts.commits.get(&judged.id) {
+            Some(commit) => Poll { bench, asks, ballot, judged, commit }.judge(docket),
+            None => {
+                docket.doubt(Some(bench.rule), &Doubt::Unreadable(format!("commit {} was not examined", judged.id)))
+            }
+        }
+    }
+}
+
+/// One commit, and what is asked of it.
+struct Poll<'b> {
+    bench: &'b Bench<'b>,
+    asks: &'b Approvals,
+    ballot: &'b Ballot<'b>,
+    judged: &'b JudgedCommit,
+    commit: &'b CommitFacts,
+}
+
+impl<'b> Poll<'b> {
+    fn judge(&self, docket: &mut Docket<'_>) {
+        if let Some((code, detail)) = self.unreadable() {
+            // A rule that asks for identity says it already.
+            if self.bench.rule.identity == Identity::None {
+                self.find(
+                    docket,
+                    code,
+                    detail,
+                    "make the commit again with git: git commit --amend --no-edit".to_owned(),
+                );
+            }
+            return;
+        }
+        if !self.is_asked_for() {
+            return;
+        }
+        let makers = match self.makers() {
+            Ok(makers) => makers,
+            Err(objection) => return self.refuse(docket, 0, vec![objection]),
+        };
+        let mut for_it: BTreeSet<&Id> = BTreeSet::new();
+        let mut objections: Vec<Objection> = Vec::new();
+        for voter in self.ballot.voters(self.commit.id, self.asks, self.service().is_some()) {
+            match self.eligible(&voter, &makers) {
+                Ok(()) => {
+                    for_it.insert(&voter.person.id);
+                }
+                Err(objection) => objections.push(objection),
+            }
+        }
+        if for_it.len() >= self.asks.count {
+            return;
+        }
+        objections.extend(self.ballot.objections(self.commit.id, self.asks, self.service().is_some()));
+        self.refuse(docket, for_it.len(), objections);
+    }
+
+    /// The commits whose makers made this one: itself, or what a service carries with it.
+    fn makers(&self) -> Result<Vec<&'b CommitFacts>, Objection> {
+        let carried = self.ballot.carried(self.commit.id);
+        let (Some(service), Some(carried)) = (self.service(), carried) else { return Ok(vec![self.commit]) };
+        let commit = |id: &Oid| {
+            let words = || format!("service {} carries {}, which is not in this repository", service.id, id.short());
+            self.bench.facts.commits.get(id).ok_or_else(|| Objection::new(Code::ApprovalVoid, words()))
+        };
+        carried.iter().map(commit).collect()
+    }
+
+    fn unreadable(&self) -> Option<(Code, String)> {
+        match (&self.commit.form, &self.commit.tree_fault) {
+            (Form::Malformed(reason), _) => {
+                Some((Code::MalformedCommit, format!("the commit has no single reading: {reason}")))
+            }
+            (Form::Canonical, Some(fault)) => Some((Code::MalformedTree, fault.clone())),
+            (Form::Canonical, None) => None,
+        }
+    }
+
+    /// Whether the rule wants this commit approved.
+    fn is_asked_for(&self) -> bool {
+        if let Some(service) = self.service() {
+            // What it merges and adds nothing to is judged where it comes from.
+            return !self.bench.rule.services.contains(&service.id) && self.commit.merge != MergeFact::AddsNothing;
+        }
+        self.asks.whose == Whose::Everyone || self.is_agents_work()
+    }
+
+    fn is_agents_work(&self) -> bool {
+        let counts = |strength| match self.bench.rule.marks {
+            Marks::Ignore => false,
+            Marks::Authored => strength == Strength::Authored,
+            Marks::Any => strength != Strength::Low,
+        };
+        let sealed = self.commit.seals.as_ref().map_or(true, |seals| !seals.is_empty());
+        let marked = self.commit.marks.iter().any(|mark| counts(mark.strength));
+        sealed || marked || !self.commit.drafted.is_empty() || self.signer_of(self.commit, Kind::Agent).is_some()
+    }
+
+    fn service(&self) -> Option<&'b Principal> {
+        self.bench.service_of(self.commit)
+    }
+
+    fn signer_of(&self, commit: &CommitFacts, kind: Kind) -> Option<&'b Principal> {
+        let SignatureFact::Good(signature) = &commit.signature else { return None };
+        let policy = self.bench.policy;
+        policy.by_key(signature.key()).filter(|one| one.kind == kind && policy.registers(self.bench.rule, one))
+    }
+
+    /// Whether this person's approval counts for this commit.
+    fn eligible(&self, voter: &Voter<'_>, makers: &[&CommitFacts]) -> Result<(), Objection> {
+        let person = &voter.person.id;
+        if self.asks.independent {
+            let words =
+                |how: &str| format!("{person} approved it and {how}, and the rule asks for somebody independent");
+            match submitter::stands_behind(self.bench, voter.person) {
+                Ok(None) => {}
+                Ok(Some(how)) => return Err(Objection::new(Code::NotDistinct, words(how))),
+                Err(reason) => {
+                    let words = format!("the rule asks for somebody independent of who pushes, and {reason}");
+                    return Err(Objection::new(Code::SubmitterUnknown, words));
+                }
+            }
+        }
+        for commit in makers {
+            if self.made(commit).contains(person) {
+                let words = format!("{person} approved it and made it");
+                return Err(Objection::new(Code::ApproverNotDistinct, words));
+            }
+            let behind = self.stands_behind(commit, person);
+            if let Some(how) = behind.filter(|_| self.asks.independent) {
+                let words = format!("{person} approved it and {how}, and the rule asks for somebody independent");
+                return Err(Objection::new(Code::NotDistinct, words));
+            }
+        }
+        Ok(())
+    }
+
+    /// The persons who made a commit: who signed it and whom its author field names, unless an agent sealed it.
+    fn made(&self, commit: &CommitFacts) -> BTreeSet<Id> {
+        if commit.seals.as_ref().is_ok_and(|seals| !seals.is_empty()) || self.signer_of(commit, Kind::Agent).is_some() {
+            return BTreeSet::new();
+        }
+        let signer = self.signer_of(commit, Kind::Person).map(|signer| signer.id.clone());
+        self.named(&commit.author).into_iter().chain(signer).collect()
+    }
+
+    /// The persons with this email address.
+    fn named(&self, email: &[u8]) -> BTreeSet<Id> {
+        let has = |own: &String| own.as_bytes().eq_ignore_ascii_case(email);
+        let people = self.bench.policy.principals().filter(|one| one.kind == Kind::Person);
+        people.filter(|one| one.emails.iter().any(has)).map(|one| one.id.clone()).collect()
+    }
+
+    /// How a person stands behind a commit already.
+    fn stands_behind(&self, commit: &CommitFacts, person: &Id) -> Option<String> {
+        let sealed = commit.seals.iter().flatten().map(|seal| &seal.agent);
+        let signer = self.signer_of(commit, Kind::Agent).or_else(|| self.bench.service_of(commit));
+        let agents = sealed.chain(&commit.drafted).chain(signer.map(|signer| &signer.id));
+        let owns = |agent: &&Id| {
+            let owner = self.bench.policy.principal(agent).and_then(|agent| agent.owner.as_ref());
+            owner == Some(person)
+        };
+        if let Some(agent) = agents.into_iter().find(owns) {
+            return Some(format!("owns {agent}"));
+        }
+        if self.named(&commit.author).contains(person) {
+            return Some("is its author".to_owned());
+        }
+        if self.named(&commit.committer).contains(person) {
+            return Some("is its committer".to_owned());
+        }
+        let signed = self.signer_of(commit, Kind::Person).is_some_and(|signer| signer.id == *person);
+        signed.then(|| "signed it".to_owned())
+    }
+
+    fn refuse(&self, docket: &mut Docket<'_>, count: usize, mut objections: Vec<Objection>) {
+        let asked = self.asks.count;
+        let noun = if asked == 1 { "approval" } else { "approvals" };
+        let mut detail = format!("{} has {count} of {asked} {noun}", self.whose_work());
+        objections.sort_by(|a, b| (a.rank(), &a.words).cmp(&(b.rank(), &b.words)));
+        objections.dedup();
+        for objection in objections.iter().take(3) {
+            detail = format!("{detail}; {}", objection.words);
+        }
+        let code = objections.first().map_or(Code::ApprovalMissing, |objection| objection.code);
+        let hint = self.hint(docket);
+        self.find(docket, code, detail, hint);
+    }
+
+    fn whose_work(&self) -> String {
+        if let Some(seal) = self.commit.seals.as_ref().ok().and_then(|seals| seals.first()) {
+            return format!("{}'s work", seal.agent);
+        }
+        if let Some(agent) = self.commit.drafted.first() {
+            return format!("{agent}'s adopted work");
+        }
+        if let Some(service) = self.service() {
+            return format!("what service {} carries", service.id);
+        }
+        match self.signer_of(self.commit, Kind::Agent).or_else(|| self.signer_of(self.commit, Kind::Person)) {
+            Some(signer) => format!("{}'s work", signer.id),
+            None => "it".to_owned(),
+        }
+    }
+
+    /// How to get what is missing, for the one who pushes.
+    fn hint(&self, docket: &Docket<'_>) -> String {
+        let name = String::from_utf8_lossy(&docket.update.name).into_owned();
+        let target = name.strip_prefix("refs/heads/").unwrap_or(&name);
+        let tip = docket.update.new.map(|id| id.short()).unwrap_or_default();
+        let from = self.asks.from_text();
+        let people = match self.asks.count {
+            1 if self.asks.from.iter().any(|person| person.as_str() == from) => from,
+            1 => format!("a person in {from}"),
+            count => format!("{count} people in {from}"),
+        };
+        format!(
+            "git push origin HEAD:refs/heads/review-{tip}, then ask {people} to run: countersign approve review-{tip} \
+             --for {target}"
+        )
+    }
+
+    fn find(&self, docket: &mut Docket<'_>, code: Code, detail: String, hint: String) {
+        let detail = match &self.judged.touched {
+            Some(path) => format!("{detail} (it touches {:?})", String::from_utf8_lossy(path)),
+            None => detail,
+        };
+        let CommitFacts { id, summary, position, .. } = self.commit;
+        let subject = Subject::Commit { id: *id, summary: summary.clone(), position: *position };
+        docket.find(self.bench.rule, code, subject, detail, hint);
+    }
+}

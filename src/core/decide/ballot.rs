@@ -1,0 +1,283 @@
+//! The approvals that are about one ref update: which hold, what each covers, and why others do not count.
+
+use std::collections::BTreeSet;
+
+use super::{Bench, Code, Landed, Timestamp};
+use crate::core::approval::{self, Approval, Coverage, Decision, Landing, Near, Use, VerifiedApproval, coverage};
+use crate::core::facts::{ApprovalFact, SignatureFact};
+use crate::core::limits;
+use crate::core::oid::Oid;
+use crate::core::policy::{Approvals, Kind, Principal, Standing};
+use crate::core::ssh::VerifiedSignature;
+
+/// Every approval of one update, as one rule sees it.
+pub(super) struct Ballot<'a> {
+    votes: Vec<Vote<'a>>,
+    /// Merges that a person signed as an approval of what they bring in.
+    merges: Vec<SignedMerge<'a>>,
+    void: Vec<Void<'a>>,
+    landing: &'a Landing,
+    now: Timestamp,
+}
+
+struct Vote<'a> {
+    person: &'a Principal,
+    approval: &'a VerifiedApproval,
+    used: Use,
+    coverage: Coverage,
+    /// Whether it says the truth about the commits that it names.
+    is_borne_out: bool,
+}
+
+impl Vote<'_> {
+    /// Whether it lets a service make this commit of those that it names.
+    fn carries(&self, commit: Oid) -> bool {
+        self.is_borne_out && self.coverage.by_content.contains_key(&commit)
+    }
+}
+
+struct SignedMerge<'a> {
+    person: &'a Principal,
+    signature: &'a VerifiedSignature,
+    brings: &'a BTreeSet<Oid>,
+}
+
+/// An approval that counts for nothing.
+struct Void<'a> {
+    approval: &'a Approval,
+    objection: Objection,
+    /// What it would cover.
+    coverage: Coverage,
+}
+
+/// A person whose approval covers a commit.
+pub(super) struct Voter<'a> {
+    pub(super) person: &'a Principal,
+}
+
+/// Why an approval does not count for a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Objection {
+    pub(super) code: Code,
+    pub(super) words: String,
+}
+
+impl Objection {
+    pub(super) fn new(code: Code, words: String) -> Self {
+        Self { code, words }
+    }
+
+    /// What was closest to counting comes first.
+    pub(super) fn rank(&self) -> u8 {
+        match self.code {
+            Code::ApproverNotDistinct | Code::NotDistinct | Code::SubmitterUnknown => 0,
+            Code::PresenceMissing => 1,
+            Code::ApprovalExpired => 2,
+            Code::ApproverNotAllowed => 3,
+            _ => 4,
+        }
+    }
+}
+
+impl<'a> Ballot<'a> {
+    /// Counts what there is for a landing on a ref.
+    pub(super) fn new(bench: &Bench<'a>, name: &[u8], landing: &'a Landing) -> Self {
+        let mut ballot = Self { votes: Vec::new(), merges: Vec::new(), void: Vec::new(), landing, now: bench.now };
+        for fact in bench.facts.approvals.get(name).into_iter().flatten() {
+            ballot.add(bench, name, fact);
+        }
+        ballot.merges = signed_merges(bench, name, landing);
+        ballot
+    }
+
+    fn add(&mut self, bench: &Bench<'a>, name: &[u8], fact: &'a ApprovalFact) {
+        // What is no record says nothing: storing it is refused, and nobody can tell what it would be about.
+        let Ok(approval) = &fact.record else { return };
+        let used = if fact.spent { Use::Spent } else { Use::Fresh };
+        let covers = coverage(approval.approval(), self.landing, used);
+        match standing(bench, name, fact, approval) {
+            Ok(person) => {
+                let is_borne_out = fact.is_borne_out;
+                self.votes.push(Vote { person, approval, used, coverage: covers, is_borne_out });
+            }
+            Err(objection) => {
+                self.void.push(Void { approval: approval.approval(), objection, coverage: covers });
+            }
+        }
+    }
+
+    /// The approved commits that a commit carries, where it is made of them by rebase, squash or merge.
+    pub(super) fn carried(&self, commit: Oid) -> Option<&BTreeSet<Oid>> {
+        self.votes.iter().find(|vote| vote.carries(commit))?.coverage.by_content.get(&commit)
+    }
+
+    /// The persons whose approval covers a commit. What a service made is covered only by its content.
+    pub(super) fn voters(&self, commit: Oid, asks: &Approvals, by_service: bool) -> Vec<Voter<'a>> {
+        let covers = |vote: &&Vote<'_>| if by_service { vote.carries(commit) } else { vote.coverage.contains(commit) };
+        let votes = self.votes.iter().filter(covers).filter(|vote| self.barred(vote, asks).is_none());
+        let merges = self.merges.iter().filter(|merge| {
+            let counts = asks.signed_merge && merge.brings.contains(&commit) && asks.from.contains(&merge.person.id);
+            counts && presence_missing(merge.signature, asks).is_none()
+        });
+        let people = votes.map(|vote| vote.person).chain(merges.map(|merge| merge.person));
+        people.map(|person| Voter { person }).collect()
+    }
+
+    /// Why approvals that are about a commit do not count.
+    pub(super) fn objections(&self, commit: Oid, asks: &Approvals, by_service: bool) -> Vec<Objection> {
+        let mut objections = Vec::new();
+        for vote in &self.votes {
+            let approval = vote.approval.approval();
+            if vote.coverage.contains(commit) {
+                objections.extend(self.barred(vote, asks));
+                if by_service && !vote.coverage.by_content.contains_key(&commit) {
+                    let words = format!("{} approved it, but a service carries and does not author", vote.person.id);
+                    objections.push(Objection::new(Code::ApprovalVoid, words));
+                } else if by_service && !vote.is_borne_out {
+                    let words = format!(
+                        "{}'s record names commits that are not here or not as it says, and a service made this of them",
+                        vote.person.id
+                    );
+                    objections.push(Objection::new(Code::ApprovalVoid, words));
+                }
+            } else if let Some(near) = approval::near(approval, self.landing, vote.used, commit) {
+                objections.push(Objection::new(Code::ApprovalVoid, near_words(approval, &near)));
+            }
+        }
+        for void in &self.void {
+            let about = void.coverage.contains(commit)
+                || approval::near(void.approval, self.landing, Use::Fresh, commit).is_some();
+            objections.extend(about.then(|| void.objection.clone()));
+        }
+        objections
+    }
+
+    /// Why a valid approval does not count under what a rule asks.
+    fn barred(&self, vote: &Vote<'_>, asks: &Approvals) -> Option<Objection> {
+        let person = &vote.person.id;
+        if !asks.from.contains(person) {
+            let words = format!("{person} approved it, whose approval the rule does not ask for");
+            return Some(Objection::new(Code::ApproverNotAllowed, words));
+        }
+        if let Some(words) = presence_missing(vote.approval.signature(), asks) {
+            return Some(Objection::new(Code::PresenceMissing, format!("{person} approved it {words}")));
+        }
+        let age = self.now.0.saturating_sub(vote.approval.approval().issued.0.0);
+        let limit = asks.max_age.filter(|limit| age > limit.seconds)?;
+        let words = format!("{person} approved it on {}, more than {limit} ago", vote.approval.approval().issued);
+        Some(Objection::new(Code::ApprovalExpired, words))
+    }
+
+    /// The approvals that land with the update.
+    pub(super) fn landed(&self) -> impl Iterator<Item = Landed> + '_ {
+        let landed = self.votes.iter().filter(|vote| vote.used == Use::Fresh && !vote.coverage.is_empty());
+        landed.map(|vote| Landed { approver: vote.person.id.clone(), digest: vote.approval.digest() })
+    }
+}
+
+/// The person whose approval this is, if it counts for anything.
+fn standing<'a>(
+    bench: &Bench<'a>,
+    name: &[u8],
+    fact: &ApprovalFact,
+    approval: &VerifiedApproval,
+) -> Result<&'a Principal, Objection> {
+    let (policy, key) = (bench.policy, approval.signature().key());
+    let said = approval.approval();
+    let who = &said.approver;
+    let void = |words: String| Err(Objection::new(Code::ApprovalVoid, words));
+    let person = approver(holder(bench, approval.signature()), approval)?;
+    if policy.key_standing(key, bench.received(approval.signature().digest())) != Standing::Good {
+        return void(format!("{who}'s approval is signed with the revoked key {}", key.fingerprint()));
+    }
+    let named = bench.facts.repository.as_ref().is_some_and(|own| own.as_str() == said.repository);
+    if !named || said.name.as_bytes() != name || fact.place.approver.as_str() != who {
+        return void(format!("{who}'s approval is for {} of {}", said.name, said.repository));
+    }
+    if said.decision == Decision::Withdraw {
+        return void(format!("{who} withdrew the approval on {}", said.issued));
+    }
+    if said.issued.0.0 > bench.now.0.saturating_add(limits::CLOCK_SKEW) {
+        return void(format!("{who}'s approval is issued in the future, on {}", said.issued));
+    }
+    if said.expires.0 < bench.now {
+        return Err(Objection::new(Code::ApprovalExpired, format!("{who}'s approval expired on {}", said.expires)));
+    }
+    Ok(person)
+}
+
+/// The person who signed an approval, if `holder`, whose key did, is the person whose it says it is.
+pub(super) fn approver<'a>(
+    holder: Option<&'a Principal>,
+    approval: &VerifiedApproval,
+) -> Result<&'a Principal, Objection> {
+    let (key, who) = (approval.signature().key(), &approval.approval().approver);
+    let not_allowed = |words: String| Err(Objection::new(Code::ApproverNotAllowed, words));
+    match holder {
+        Some(person) if person.kind == Kind::Person && person.id.as_str() == who => Ok(person),
+        Some(other) => {
+            not_allowed(format!("{who}'s approval is signed with a key of {} {}", other.kind.noun(), other.id))
+        }
+        None => {
+            let fingerprint = key.fingerprint();
+            not_allowed(format!("{who}'s approval is signed with {fingerprint}, which nobody has registered"))
+        }
+    }
+}
+
+/// What a token did not say, in words that follow "approved it".
+fn presence_missing(signature: &VerifiedSignature, asks: &Approvals) -> Option<&'static str> {
+    let presence = signature.presence();
+    if !(asks.presence || asks.verification) {
+        None
+    } else if presence.is_none() {
+        Some("with a key that is not in a hardware token")
+    } else if !presence.is_some_and(|presence| presence.user_present) {
+        Some("with a hardware key that nobody touched")
+    } else if asks.verification && !presence.is_some_and(|presence| presence.user_verified) {
+        Some("with a hardware key that did not verify who touched it")
+    } else {
+        None
+    }
+}
+
+/// The mainline merges by which their signers approve what they bring in.
+fn signed_merges<'a>(bench: &Bench<'a>, name: &[u8], landing: &'a Landing) -> Vec<SignedMerge<'a>> {
+    let Some(repository) = &bench.facts.repository else { return Vec::new() };
+    let mut merges = Vec::new();
+    for step in &landing.steps {
+        let (Some(brought), Some(commit)) = (&step.merge, bench.facts.commits.get(&step.commit)) else { continue };
+        let SignatureFact::Good(signature) = &commit.signature else { continue };
+        let says = commit.approves.iter().any(|one| one.repository == *repository && one.name == name);
+        let person = holder(bench, signature).filter(|person| person.kind == Kind::Person);
+        let good = bench.policy.key_standing(signature.key(), bench.received(signature.digest())) == Standing::Good;
+        if let Some(person) = person.filter(|_| says && good) {
+            merges.push(SignedMerge { person, signature, brings: &brought.commits });
+        }
+    }
+    merges
+}
+
+/// Whose key made a signature, as far as the rule knows.
+fn holder<'a>(bench: &Bench<'a>, signature: &VerifiedSignature) -> Option<&'a Principal> {
+    bench.policy.by_key(signature.key()).filter(|holder| bench.policy.registers(bench.rule, holder))
+}
+
+fn near_words(approval: &Approval, near: &Near) -> String {
+    let who = &approval.approver;
+    match near {
+        Near::Part { missing } => {
+            format!("{who} approved it together with {}, which is not there", missing.short())
+        }
+        Near::Content { approved } => {
+            format!("{who} approved it as {}, and its content has changed since", approved.short())
+        }
+        Near::Message { approved } => {
+            format!("{who} approved it as {}, and its message has changed since", approved.short())
+        }
+        Near::Order => format!("{who} approved it in another order, or without the commits between"),
+        Near::Spent => format!("{who}'s approval of it has landed before, and lands once"),
+        Near::Agent { agent } => format!("{who} approved it, but not the work of {agent}, who sealed it"),
+        Near::Merge => format!("{who} approved what it merges, and it does more than merge that"),
+    }
+}

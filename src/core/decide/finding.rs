@@ -1,0 +1,200 @@
+//! What a decision consists of.
+
+use crate::core::digest::Digest;
+use crate::core::id::Id;
+use crate::core::oid::Oid;
+use crate::core::policy::Rule;
+
+use super::Code;
+
+/// The decision on one push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// One per ref update, by name.
+    pub refs: Vec<RefVerdict>,
+}
+
+/// The decision on one ref update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefVerdict {
+    /// The full name of the ref.
+    pub name: Vec<u8>,
+    /// Its value before.
+    pub old: Option<Oid>,
+    /// Its value after.
+    pub new: Option<Oid>,
+    /// How many distinct commits were judged.
+    pub commits: usize,
+    /// All findings, sorted.
+    pub findings: Vec<Finding>,
+    /// What could not be decided.
+    pub undecided: Vec<Undecided>,
+    /// The approvals that land with the update if it is accepted.
+    pub landed: Vec<Landed>,
+}
+
+/// An approval that lands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Landed {
+    /// The person.
+    pub approver: Id,
+    /// The digest of the statement.
+    pub digest: Digest,
+}
+
+/// What becomes of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It may go ahead: exit 0.
+    Accepted,
+    /// Policy refuses it: exit 1.
+    Rejected,
+    /// No decision was possible: exit 2, which refuses it too.
+    Undecided,
+}
+
+impl Verdict {
+    /// The outcome of the whole push, the strongest of its refs'.
+    pub fn outcome(&self) -> Outcome {
+        self.refs.iter().map(RefVerdict::outcome).max().unwrap_or(Outcome::Accepted)
+    }
+
+    /// Whether some finding depends on which commits are new, so that looking at fewer commits could change it.
+    pub fn depends_on_commits(&self) -> bool {
+        self.refs.iter().any(|verdict| {
+            let commit = |finding: &Finding| matches!(finding.subject, Subject::Commit { .. });
+            // About the ref, but for what its new commits hold.
+            let code = |finding: &Finding| {
+                matches!(finding.code, Code::LimitExceeded | Code::SubmitterUnknown | Code::SubmitterNotAllowed)
+            };
+            verdict.findings.iter().any(|finding| commit(finding) || code(finding)) || !verdict.undecided.is_empty()
+        })
+    }
+}
+
+impl RefVerdict {
+    /// The outcome of this update alone.
+    pub fn outcome(&self) -> Outcome {
+        let errors = || self.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let undecided = self.undecided.iter().any(|doubt| doubt.severity == Severity::Error);
+        if undecided || errors().any(|finding| finding.code == Code::LimitExceeded) {
+            Outcome::Undecided
+        } else if errors().next().is_some() {
+            Outcome::Rejected
+        } else {
+            Outcome::Accepted
+        }
+    }
+}
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Recorded, never shown: the rule only observes.
+    Observed,
+    /// Shown, and refuses nothing under any rule.
+    Notice,
+    /// Shown, and the push goes ahead: the rule only warns of what it would refuse.
+    Warning,
+    /// Refuses the push.
+    Error,
+}
+
+impl Severity {
+    /// Its name in reports for programs and in the ledger.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+            Self::Observed => "observed",
+        }
+    }
+}
+
+/// One reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its stable code.
+    pub code: Code,
+    /// What it does to the push.
+    pub severity: Severity,
+    /// What it is about.
+    pub subject: Subject,
+    /// The rule that asks for it; `None` for protections that hold without a rule.
+    pub rule: Option<RuleName>,
+    /// What is wrong, one line. It may quote hostile bytes: printers escape it.
+    pub detail: String,
+    /// What to do about it, for the one who reads it: a command or an edit.
+    pub hint: String,
+}
+
+impl Finding {
+    /// Errors first, then by subject, code and rule: an order that no input order can change.
+    pub(super) fn sort_key(&self) -> impl Ord + '_ {
+        let rule = self.rule.as_ref().map(|rule| (&rule.file, rule.line));
+        (std::cmp::Reverse(self.severity), self.subject.sort_key(), self.code, rule, &self.detail)
+    }
+}
+
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The ref update as a whole.
+    Ref(Vec<u8>),
+    /// One commit.
+    Commit {
+        /// Its id.
+        id: Oid,
+        /// The first line of its message, raw and capped.
+        summary: Vec<u8>,
+        /// Its place among the commits of the push, the oldest first.
+        position: usize,
+    },
+    /// One annotated tag.
+    Tag {
+        /// Its id.
+        id: Oid,
+        /// The name inside it.
+        name: Vec<u8>,
+    },
+}
+
+impl Subject {
+    fn sort_key(&self) -> (u8, usize, &[u8]) {
+        match self {
+            Self::Ref(name) => (0, 0, name),
+            Self::Tag { id, .. } => (1, 0, id.as_bytes()),
+            Self::Commit { id, position, .. } => (2, *position, id.as_bytes()),
+        }
+    }
+}
+
+/// Where the rule behind a finding stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleName {
+    /// The rule's name.
+    pub name: String,
+    /// The policy file.
+    pub file: String,
+    /// The line in it.
+    pub line: usize,
+}
+
+impl RuleName {
+    /// The name and place of `rule`.
+    pub(super) fn of(rule: &Rule) -> Self {
+        Self { name: rule.name.clone(), file: rule.at.file.clone(), line: rule.at.line }
+    }
+}
+
+/// Something that could not be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecided {
+    /// What it does to the push.
+    pub severity: Severity,
+    /// The rule that asked.
+    pub rule: Option<RuleName>,
+    /// Why, one line. It may quote hostile bytes: printers escape it.
+    pub reason: String,
+}

@@ -1,0 +1,444 @@
+//! Who made a commit, and whether the rule accepts that: all findings about identity.
+
+use super::{Ballot, Bench, Code, Docket, Subject, Timestamp};
+use crate::core::commit::TrailerFault;
+use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SealFact, SignatureFact};
+use crate::core::marks::{Mark, Strength};
+use crate::core::oid::Oid;
+use crate::core::policy::{Identity, Kind, Marks, Permission, Principal, Standing};
+use crate::core::seal;
+use crate::core::ssh::PublicKey;
+
+/// Days before a review date on which pushes begin to warn (design.md 4.5).
+const REVIEW_NOTICE_DAYS: i64 = 14;
+
+/// Judges one commit under one rule.
+pub(super) fn judge(
+    bench: &Bench<'_>,
+    judged: &JudgedCommit,
+    commit: &CommitFacts,
+    ballot: Option<&Ballot<'_>>,
+    docket: &mut Docket<'_>,
+) {
+    if bench.rule.identity == Identity::None && !restricts_agents(bench) {
+        return;
+    }
+    Case { bench, judged, commit, ballot, docket }.judge();
+}
+
+/// A rule without an identity requirement may still say whose work it refuses.
+fn restricts_agents(bench: &Bench<'_>) -> bool {
+    !bench.rule.agents.is_all() || bench.rule.adopted == Permission::Deny
+}
+
+/// Who made the commit, as far as it is proven.
+enum Maker<'a> {
+    /// A registered agent, by its author's seal or its own signature over the commit.
+    Agent(&'a Principal),
+    /// A person who signed and says which agent drafted it.
+    Adopted,
+    /// A person who signed it.
+    Person,
+    /// A service that signed it, or that the server says made it.
+    Service(&'a Principal),
+    /// Nobody: there is nothing, or nothing that counts.
+    Unproven(Fault),
+    /// Findings have been made already.
+    Faulty,
+}
+
+/// What is wrong with the proof, told only where one is asked for.
+struct Fault {
+    code: Code,
+    detail: String,
+    hint: String,
+}
+
+struct Case<'b, 'd, 'u> {
+    bench: &'b Bench<'b>,
+    judged: &'b JudgedCommit,
+    commit: &'b CommitFacts,
+    ballot: Option<&'b Ballot<'b>>,
+    docket: &'d mut Docket<'u>,
+}
+
+impl<'b> Case<'b, '_, '_> {
+    fn judge(&mut self) {
+        if let Form::Malformed(reason) = &self.commit.form {
+            if reason.is_limit() {
+                return self.find(Code::LimitExceeded, reason.to_string(), "split the commit".to_owned());
+            }
+            let hint = "make the commit again with git: git commit --amend --no-edit, or git rebase".to_owned();
+            return self.find(Code::MalformedCommit, format!("the commit has no single reading: {reason}"), hint);
+        }
+        if let Some(fault) = &self.commit.tree_fault {
+            let hint = "git fsck names the tree; make it again with git add and git commit".to_owned();
+            self.find(Code::MalformedTree, fault.clone(), hint);
+        }
+        match self.maker() {
+            Maker::Faulty => {}
+            Maker::Agent(agent) => self.allowed(agent),
+            Maker::Adopted => self.adopted(),
+            Maker::Person => self.unmarked(),
+            Maker::Service(service) => self.service(service),
+            Maker::Unproven(fault) => self.unproven(fault),
+        }
+    }
+
+    fn maker(&mut self) -> Maker<'b> {
+        let signer = self.signer();
+        match &self.commit.seals {
+            // A squash by a forge joins messages, so trailers may stand anywhere in it.
+            Err(_) if matches!(signer, Maker::Service(_)) => signer,
+            Err(fault) if fault.reason == TrailerFault::TooMany => {
+                self.find(Code::LimitExceeded, fault.to_string(), "remove trailers that nobody needs".to_owned());
+                Maker::Faulty
+            }
+            Err(fault) => {
+                let hint = match fault.reason {
+                    TrailerFault::Misplaced | TrailerFault::NotATrailer => {
+                        "move the Countersign- lines into a last paragraph of trailers only, or remove them and run: countersign sign"
+                    }
+                    _ => "remove the Countersign- lines and run: countersign sign",
+                };
+                self.find(Code::MalformedTrailers, fault.to_string(), hint.to_owned());
+                Maker::Faulty
+            }
+            Ok(seals) if seals.is_empty() => signer,
+            Ok(seals) => self.sealed(seals),
+        }
+    }
+
+    /// Every seal must hold; the first names the maker.
+    fn sealed(&mut self, seals: &'b [SealFact]) -> Maker<'b> {
+        let mut maker = None;
+        let mut faulty = false;
+        for fact in seals {
+            match self.seal_holder(fact) {
+                Ok(agent) => maker = maker.or(Some(agent)),
+                Err(fault) => {
+                    faulty = true;
+                    self.find(fault.code, fault.detail, fault.hint);
+                }
+            }
+        }
+        match maker {
+            Some(agent) if !faulty => Maker::Agent(agent),
+            _ => Maker::Faulty,
+        }
+    }
+
+    fn seal_holder(&self, fact: &SealFact) -> Result<&'b Principal, Fault> {
+        let name = &fact.agent;
+        let whose = fact.role.as_ref().map_or_else(|| format!("{name}'s seal"), |role| format!("{name}'s {role} seal"));
+        match &fact.outcome {
+            seal::Outcome::Bad(reason) => Err(Fault {
+                code: Code::BadSeal,
+                detail: format!("{whose} does not verify: {reason}"),
+                hint: format!("{}{}", self.name_hint(), self.sign_hint(Some(name.as_str()))),
+            }),
+            seal::Outcome::Stale(stale) => Err(Fault {
+                code: Code::StaleSeal,
+                detail: format!("{whose} is authentic, but {stale} changed after sealing"),
+                hint: format!(
+                    "{} (a person who changed it: {})",
+                    self.sign_hint(Some(name.as_str())),
+                    self.adopt_hint()
+                ),
+            }),
+            seal::Outcome::Holds(seal) => {
+                self.agent_with_key(name.as_str(), seal.key(), self.bench.received(seal.digest()), &whose)
+            }
+        }
+    }
+
+    /// The registered agent that holds `key`, which must be `name`, judged at the time when its work was first received.
+    fn agent_with_key(
+        &self,
+        name: &str,
+        key: &PublicKey,
+        received: Timestamp,
+        whose: &str,
+    ) -> Result<&'b Principal, Fault> {
+        let policy = self.bench.policy;
+        let fingerprint = key.fingerprint();
+        if let Some(word) = void_word(policy.key_standing(key, received)) {
+            return Err(Fault {
+                code: Code::AgentRevoked,
+                detail: format!("{whose} was made with the {word} key {fingerprint}"),
+                hint: format!(
+                    "make {name} a new key: countersign agent add {name} --new-key, have an admin register it, then {}",
+                    self.sign_hint(Some(name))
+                ),
+            });
+        }
+        let holder = policy.by_key(key).filter(|principal| policy.registers(self.bench.rule, principal));
+        match holder {
+            Some(holder) if holder.kind != Kind::Agent || holder.id.as_str() != name => Err(Fault {
+                code: Code::SharedKey,
+                detail: format!("{whose} was made with a key of {} {}", holder.kind.noun(), holder.id),
+                hint: format!("give {name} its own key: countersign agent add {name}"),
+            }),
+            Some(agent) => self.in_service(agent, received),
+            None => Err(Fault {
+                code: Code::UnknownAgent,
+                detail: format!("{whose} was made with the key {fingerprint}, which no agent has registered as {name}"),
+                hint: self.register_hint(name),
+            }),
+        }
+    }
+
+    fn in_service(&self, agent: &'b Principal, received: Timestamp) -> Result<&'b Principal, Fault> {
+        match &agent.review_by {
+            Some(date) if date.is_past(received) => Err(Fault {
+                code: Code::AgentSuspended,
+                detail: format!("{} was to be reviewed by {date} and is suspended", agent.id),
+                hint: format!(
+                    "ask {}, its owner, to review it and an admin to move review-by ({}:{})",
+                    agent.owner.as_ref().map_or("an admin", |owner| owner.as_str()),
+                    agent.at.file,
+                    agent.at.line
+                ),
+            }),
+            _ => Ok(agent),
+        }
+    }
+
+    /// Who signed the commit as a whole, where no seal stands.
+    fn signer(&self) -> Maker<'b> {
+        let (key, received) = match &self.commit.signature {
+            SignatureFact::Good(signature) => (signature.key(), self.bench.received(signature.digest())),
+            SignatureFact::None => {
+                return match self.bench.service_of(self.commit) {
+                    Some(service) => Maker::Service(service),
+                    None => Maker::Unproven(self.unsigned("it is not signed".to_owned())),
+                };
+            }
+            SignatureFact::Unsupported(kind) => {
+                return Maker::Unproven(self.unsigned(format!("its {kind} signature is not supported; sign with SSH")));
+            }
+            SignatureFact::Bad(reason) => {
+                let detail = format!("its signature does not verify: {reason}");
+                let hint = "sign again: git commit --amend --no-edit -S".to_owned();
+                return Maker::Unproven(Fault { code: Code::BadSignature, detail, hint });
+            }
+        };
+        let policy = self.bench.policy;
+        let holder = policy.by_key(key).filter(|principal| policy.registers(self.bench.rule, principal));
+        let void = void_word(policy.key_standing(key, received));
+        let unknown = |detail| {
+            let hint = "ask an admin to register your key, or sign with one that is: git commit --amend --no-edit -S"
+                .to_owned();
+            Maker::Unproven(Fault { code: Code::UnknownSigner, detail, hint })
+        };
+        match (holder, void) {
+            (Some(agent), _) if agent.kind == Kind::Agent => {
+                match self.agent_with_key(agent.id.as_str(), key, received, &format!("{}'s signature", agent.id)) {
+                    Ok(agent) => Maker::Agent(agent),
+                    Err(fault) => Maker::Unproven(fault),
+                }
+            }
+            (_, Some(word)) => unknown(format!("it is signed with the {word} key {}", key.fingerprint())),
+            (None, None) => unknown(format!("it is signed with {}, which nobody has registered", key.fingerprint())),
+            (Some(service), None) if service.kind == Kind::Service => Maker::Service(service),
+            (Some(_), None) if self.commit.drafted.is_empty() => Maker::Person,
+            (Some(_), None) => Maker::Adopted,
+        }
+    }
+
+    fn unsigned(&self, detail: String) -> Fault {
+        let hint = "sign it with your registered SSH key: git commit --amend --no-edit -S (git config gpg.format ssh)"
+            .to_owned();
+        Fault { code: Code::UnsignedCommit, detail, hint }
+    }
+
+    /// The agent is who it says; may it work here?
+    fn allowed(&mut self, agent: &Principal) {
+        if self.bench.rule.agents.contains(agent) {
+            return self.review_nears(agent);
+        }
+        let code = if self.judged.touched.is_some() { Code::PathDenied } else { Code::AgentNotAllowed };
+        let detail = format!("{}'s work is not accepted here", agent.id);
+        let hint = match &self.judged.touched {
+            Some(_) => "leave that path to an agent or person the rule accepts".to_owned(),
+            None => format!("push to a ref that accepts {}: countersign explain REF names what each asks", agent.id),
+        };
+        self.find(code, detail, hint);
+    }
+
+    /// Two weeks before an agent is suspended, every push of its work says so.
+    fn review_nears(&mut self, agent: &Principal) {
+        let Some(date) = agent
+            .review_by
+            .filter(|date| date.is_within(REVIEW_NOTICE_DAYS, self.bench.now) && !date.is_past(self.bench.now))
+        else {
+            return;
+        };
+        let owner = agent.owner.as_ref().map_or("its owner", |owner| owner.as_str());
+        let detail = format!("{} is to be reviewed by {date}, and suspended after that day", agent.id);
+        let hint =
+            format!("ask {owner} to review it and an admin to move review-by ({}:{})", agent.at.file, agent.at.line);
+        let (rule, subject) = (self.bench.rule, Subject::Ref(self.docket.update.name.clone()));
+        self.docket.notice(rule, Code::AgentSuspended, subject, detail, hint);
+    }
+
+    fn adopted(&mut self) {
+        if self.bench.rule.adopted == Permission::Deny {
+            let hint = "have the agent make and seal the change itself".to_owned();
+            self.find(Code::AgentNotAllowed, "adopted agents' work is not accepted here".to_owned(), hint);
+        }
+    }
+
+    /// A person signed: fine, unless the commit shows that an agent made it.
+    fn unmarked(&mut self) {
+        if let Some(mark) = self.mark() {
+            let detail = format!("it bears the mark of {} ({:?}) but a person's signature", mark.agent, mark.line);
+            let hint =
+                format!("{}; a person who made it theirs: {}", self.sign_hint(Some(&mark.agent)), self.adopt_hint());
+            self.find(Code::UnsealedAgentCommit, detail, hint);
+        }
+        self.faint_marks();
+    }
+
+    /// A service carries what others made: a merge that adds nothing, or approved commits in another form. Unless the rule lists
+    /// it, what it carries is judged in its place.
+    fn service(&mut self, service: &Principal) {
+        let listed = self.bench.rule.services.contains(&service.id);
+        if listed || self.commit.merge == MergeFact::AddsNothing {
+            return;
+        }
+        if let Some(carried) = self.ballot.and_then(|ballot| ballot.carried(self.commit.id)) {
+            return carried.iter().for_each(|id| self.carried(service, *id));
+        }
+        let detail = format!("service {} made it, but carries work that it did not author", service.id);
+        let merge = || "merge instead of squashing, so that the sealed commits arrive as they are".to_owned();
+        let names_agents = self.commit.seals.is_err() || !self.commit.drafted.is_empty();
+        if self.mark().is_some() {
+            self.find(Code::UnsealedAgentCommit, detail, merge());
+        } else if self.bench.rule.identity == Identity::Everyone {
+            let hint =
+                format!("merge without squashing, or ask an admin to list {} in the rule's services", service.id);
+            self.find(Code::UnknownSigner, detail, hint);
+        } else if names_agents {
+            self.find(Code::UnsealedAgentCommit, detail, merge());
+        }
+    }
+
+    /// Judges an approved commit that a service has made another of.
+    fn carried(&mut self, service: &Principal, id: Oid) {
+        match self.bench.facts.commits.get(&id) {
+            Some(commit) => {
+                let (bench, judged) = (self.bench, self.judged);
+                Case { bench, judged, commit, ballot: None, docket: &mut *self.docket }.judge();
+            }
+            None => {
+                let detail = format!("service {} carries {}, which is not in this repository", service.id, id.short());
+                let hint = "push the branch that was approved as well".to_owned();
+                self.find(Code::UnknownSigner, detail, hint);
+            }
+        }
+    }
+
+    /// Nobody is proven to have made it. Does the rule ask?
+    fn unproven(&mut self, fault: Fault) {
+        self.faint_marks();
+        let agents_key = matches!(fault.code, Code::AgentRevoked | Code::AgentSuspended | Code::SharedKey);
+        if agents_key {
+            return self.find(fault.code, fault.detail, fault.hint);
+        }
+        if let Some(agent) = self.commit.drafted.first() {
+            let detail =
+                format!("it says {agent} drafted it, but no registered person has signed it: {}", fault.detail);
+            return self.find(Code::UnsealedAgentCommit, detail, self.adopt_hint());
+        }
+        if let Some(mark) = self.mark() {
+            let detail = format!("it bears the mark of {} ({:?}) and no seal", mark.agent, mark.line);
+            let hint = self.sign_hint(Some(&mark.agent));
+            return self.find(Code::UnsealedAgentCommit, detail, hint);
+        }
+        if self.bench.rule.identity == Identity::Everyone {
+            self.find(fault.code, fault.detail, fault.hint);
+        }
+    }
+
+    /// The first mark that counts under this rule.
+    fn mark(&self) -> Option<&'b Mark> {
+        let counts = |mark: &&Mark| match self.bench.rule.marks {
+            Marks::Ignore => false,
+            Marks::Authored => mark.strength == Strength::Authored,
+            Marks::Any => mark.strength != Strength::Low,
+        };
+        self.commit.marks.iter().find(counts)
+    }
+
+    /// Marks that are too unsure to refuse a push still warn.
+    fn faint_marks(&mut self) {
+        let low = self.commit.marks.iter().find(|mark| mark.strength == Strength::Low);
+        if let Some(mark) = low.filter(|_| self.bench.rule.marks != Marks::Ignore && self.mark().is_none()) {
+            let detail = format!("it may bear the mark of {} ({:?})", mark.agent, mark.line);
+            let (rule, subject) = (self.bench.rule, self.subject());
+            self.docket.notice(rule, Code::UnsealedAgentCommit, subject, detail, self.sign_hint(Some(&mark.agent)));
+        }
+    }
+
+    fn find(&mut self, code: Code, detail: String, hint: String) {
+        let detail = match &self.judged.touched {
+            Some(path) => format!("{detail} (it touches {:?})", String::from_utf8_lossy(path)),
+            None => detail,
+        };
+        let (rule, subject) = (self.bench.rule, self.subject());
+        self.docket.find(rule, code, subject, detail, hint);
+    }
+
+    fn subject(&self) -> Subject {
+        let CommitFacts { id, summary, position, .. } = self.commit;
+        Subject::Commit { id: *id, summary: summary.clone(), position: *position }
+    }
+
+    /// The command that seals the pushed commits as the registered agent that `mark` most likely means.
+    /// Seals are bound to what the server calls the repository.
+    fn name_hint(&self) -> String {
+        let name = self.bench.facts.repository.as_ref();
+        name.map(|name| format!("git config countersign.repository {name}, then ")).unwrap_or_default()
+    }
+
+    fn sign_hint(&self, mark: Option<&str>) -> String {
+        let range = self.docket.update.base.map(|base| format!(" {}..HEAD", abbreviated(base))).unwrap_or_default();
+        let known = mark.and_then(|mark| self.bench.policy.agent_for_tool(mark));
+        match (known, mark) {
+            // Which of several is at work, their own desk knows.
+            (Some(_), Some(mark)) if !self.bench.policy.is_one_agent(mark) => {
+                format!("as the agent: countersign sign{range}, then push again")
+            }
+            (Some(agent), _) => format!("as the agent: countersign sign{range} --agent {}, then push again", agent.id),
+            (None, Some(mark)) => self.register_hint(mark),
+            (None, None) => format!("as the agent: countersign sign{range}, then push again"),
+        }
+    }
+
+    fn register_hint(&self, name: &str) -> String {
+        let id = crate::core::id::Id::parse(name.as_bytes()).map_or_else(|| "AGENT".to_owned(), |id| id.to_string());
+        format!(
+            "{}countersign agent add {id} --owner PERSON, ask an admin to add the lines it prints to the policy, then: countersign sign --agent {id}",
+            self.name_hint()
+        )
+    }
+
+    fn adopt_hint(&self) -> String {
+        let range = self.docket.update.base.map(|base| format!(" {}..HEAD", abbreviated(base))).unwrap_or_default();
+        format!("countersign sign{range} --adopt")
+    }
+}
+
+/// Enough digits to be unique in any repository, few enough to type.
+fn abbreviated(id: crate::core::oid::Oid) -> String {
+    id.to_string().chars().take(12).collect()
+}
+
+fn void_word(standing: Standing) -> Option<&'static str> {
+    match standing {
+        Standing::Good => None,
+        Standing::Revoked => Some("revoked"),
+        Standing::Retired => Some("retired"),
+    }
+}

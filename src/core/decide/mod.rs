@@ -1,0 +1,179 @@
+//! Facts to verdict. Pure and total: everything it depends on is an argument, and every input has an answer.
+//!
+//! Each file holds one rule with its findings and tests. Rules see one update, or one commit of one update, at a time and
+//! only add findings, so neither the order of rules nor that of commits can matter, and knowing less never accepts more.
+
+mod approvals;
+mod ballot;
+mod code;
+mod finding;
+mod identity;
+mod movement;
+mod protected;
+mod records;
+mod submitter;
+mod tags;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use ballot::Ballot;
+pub use code::Code;
+pub use finding::{Finding, Landed, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
+pub use submitter::principal as submitting_principal;
+
+use crate::core::digest::Digest;
+use crate::core::facts::{CommitFacts, Doubt, Facts, Judged, SignatureFact, Update};
+use crate::core::policy::{Kind, Mode, Policy, Principal, Rule};
+
+/// Seconds since 1970 in UTC at which the push is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
+/// Decides one push.
+pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
+    let mut refs: Vec<RefVerdict> =
+        facts.updates.iter().map(|update| judge_update(policy, facts, update, now)).collect();
+    refs.sort_by(|a, b| a.name.cmp(&b.name));
+    Verdict { refs }
+}
+
+fn judge_update(policy: &Policy, facts: &Facts, update: &Update, now: Timestamp) -> RefVerdict {
+    let mut docket = Docket { update, now, findings: Vec::new(), undecided: Vec::new(), landed: BTreeSet::new() };
+    protected::judge(policy, update, &mut docket);
+    records::judge(policy, facts, update, &mut docket);
+    if let Some(doubt) = &update.doubt {
+        docket.doubt(None, doubt);
+    }
+    let mut commits = BTreeSet::new();
+    for judged in &update.judged {
+        let Some(rule) = policy.rules().get(judged.rule) else { continue };
+        let sought = judged.sought.iter().flat_map(|sought| &sought.commits);
+        commits.extend(judged.commits.iter().chain(sought).map(|commit| commit.id));
+        judge_rule(&Bench { policy, facts, rule, now }, judged, &mut docket);
+    }
+    docket.into_verdict(commits.len())
+}
+
+fn judge_rule(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>) {
+    if let Some(doubt) = &judged.doubt {
+        docket.doubt(Some(bench.rule), doubt);
+    }
+    movement::judge(bench.rule, docket);
+    submitter::judge(bench, judged, docket);
+    if !bench.rule.is_path_rule() {
+        tags::judge(bench, docket);
+    }
+    let landing = judged.sought.as_ref().and_then(|sought| docket.update.landings.get(sought.landing));
+    let ballot = landing.map(|landing| Ballot::new(bench, &docket.update.name, landing));
+    docket.landed.extend(ballot.iter().flat_map(Ballot::landed));
+    for commit in &judged.commits {
+        match bench.facts.commits.get(&commit.id) {
+            Some(facts) => identity::judge(bench, commit, facts, ballot.as_ref(), docket),
+            None => {
+                docket.doubt(Some(bench.rule), &Doubt::Unreadable(format!("commit {} was not examined", commit.id)))
+            }
+        }
+    }
+    approvals::judge(bench, judged.sought.as_ref(), ballot.as_ref(), docket);
+}
+
+/// What every rule is judged with.
+struct Bench<'a> {
+    policy: &'a Policy,
+    facts: &'a Facts,
+    rule: &'a Rule,
+    now: Timestamp,
+}
+
+impl<'a> Bench<'a> {
+    /// The service that a rule knows as the maker of a commit: it signed the commit, or needs no signature.
+    fn service_of(&self, commit: &CommitFacts) -> Option<&'a Principal> {
+        let service = match &commit.signature {
+            SignatureFact::Good(signature) => self.policy.by_key(signature.key()),
+            _ => commit.unsigned_service.as_ref().and_then(|id| self.policy.principal(id)),
+        };
+        service.filter(|one| one.kind == Kind::Service && self.policy.registers(self.rule, one))
+    }
+
+    /// When something that was signed was first received: before this push, or with it.
+    fn received(&self, digest: Digest) -> Timestamp {
+        self.facts.receipts.get(&digest).copied().unwrap_or(self.now)
+    }
+}
+
+/// Collects the findings of one update.
+struct Docket<'a> {
+    update: &'a Update,
+    now: Timestamp,
+    findings: Vec<Finding>,
+    undecided: Vec<Undecided>,
+    /// Approvals that land with the update.
+    landed: BTreeSet<Landed>,
+}
+
+impl Docket<'_> {
+    /// Adds a finding of a rule, as severe as its mode says.
+    fn find(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
+        let severity = Severity::of(rule.mode);
+        self.findings.push(Finding { code, severity, subject, rule: Some(RuleName::of(rule)), detail, hint });
+    }
+
+    /// Adds a finding that refuses nothing under any rule. A silent rule has none.
+    fn notice(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
+        if Severity::of(rule.mode) > Severity::Observed {
+            let (severity, rule) = (Severity::Notice, Some(RuleName::of(rule)));
+            self.findings.push(Finding { code, severity, subject, rule, detail, hint });
+        }
+    }
+
+    /// Adds a finding that no rule had to ask for.
+    fn protect(&mut self, code: Code, detail: String, hint: String) {
+        let (severity, subject) = (Severity::Error, Subject::Ref(self.update.name.clone()));
+        self.findings.push(Finding { code, severity, subject, rule: None, detail, hint });
+    }
+
+    /// Adds something that could not be found out. Only a rule in observe mode lets it pass.
+    fn doubt(&mut self, rule: Option<&Rule>, doubt: &Doubt) {
+        let severity = rule.map_or(Severity::Error, |rule| Severity::of(rule.mode));
+        match doubt {
+            Doubt::Unreadable(reason) => {
+                self.undecided.push(Undecided { severity, rule: rule.map(RuleName::of), reason: reason.clone() });
+            }
+            Doubt::Limit(reason) => {
+                let subject = Subject::Ref(self.update.name.clone());
+                let hint = "push in smaller parts, or ask an admin to import the history with the hook off".to_owned();
+                let (code, rule_name, detail) = (Code::LimitExceeded, rule.map(RuleName::of), reason.clone());
+                self.findings.push(Finding { code, severity, subject, rule: rule_name, detail, hint });
+            }
+        }
+    }
+
+    fn into_verdict(mut self, commits: usize) -> RefVerdict {
+        self.findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        self.findings.dedup();
+        let Update { name, old, new, .. } = self.update;
+        RefVerdict {
+            name: name.clone(),
+            old: *old,
+            new: *new,
+            commits,
+            findings: self.findings,
+            undecided: self.undecided,
+            landed: self.landed.into_iter().collect(),
+        }
+    }
+}
+
+impl Severity {
+    /// How severe a finding of a rule in this mode is.
+    fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Enforce => Self::Error,
+            Mode::Warn => Self::Warning,
+            Mode::Observe | Mode::Off => Self::Observed,
+        }
+    }
+}

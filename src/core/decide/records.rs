@@ -1,0 +1,72 @@
+//! The namespace of approvals, which has rules of its own and no others (design.md 4.3): records, each issued later than the one it
+//! replaces, and nothing else.
+
+use super::ballot::approver;
+use super::{Code, Docket};
+use crate::core::approval::{Place, VerifiedApproval};
+use crate::core::facts::{Facts, RecordUpdate, Update};
+use crate::core::policy::{Policy, Standing};
+
+/// What every name of ours begins with, whatever its case.
+const NAMESPACE: &[u8] = b"refs/countersign/";
+
+/// Judges an update of a ref of ours.
+pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, docket: &mut Docket<'_>) {
+    let ours = update.name.get(..NAMESPACE.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAMESPACE));
+    if !ours {
+        return;
+    }
+    let place = update.record.as_ref().and_then(|record| Some((record, record.place.as_ref()?)));
+    let Some((record, place)) = place else {
+        let detail = "only approvals are stored under refs/countersign/, each in its place".to_owned();
+        let hint = "countersign approve stores them; push other things under refs/heads/ or refs/tags/".to_owned();
+        return docket.protect(Code::RefDenied, detail, hint);
+    };
+    match &record.record {
+        None => {
+            let detail = "an approval is not deleted".to_owned();
+            let hint = "take it back: countersign approve --withdraw BRANCH --for REF".to_owned();
+            docket.protect(Code::DeleteDenied, detail, hint);
+        }
+        Some(Err(error)) => {
+            let hint = "make it with: countersign approve BRANCH --for REF".to_owned();
+            docket.protect(Code::ApprovalMalformed, format!("it is no approval: {error}"), hint);
+        }
+        Some(Ok(approval)) => judge_record(policy, facts, record, place, approval, docket),
+    }
+}
+
+fn judge_record(
+    policy: &Policy,
+    facts: &Facts,
+    record: &RecordUpdate,
+    place: &Place,
+    approval: &VerifiedApproval,
+    docket: &mut Docket<'_>,
+) {
+    let said = approval.approval();
+    let again = "make it again: countersign approve BRANCH --for REF".to_owned();
+    let own = Place { target: said.name.clone(), change: said.change.0, ..place.clone() };
+    if own != *place || place.approver.as_str() != said.approver {
+        let detail =
+            format!("it is {}'s approval of another change, or for another ref, than its place says", said.approver);
+        docket.protect(Code::ApprovalMalformed, detail, again.clone());
+    }
+    if facts.repository.as_ref().is_none_or(|name| name.as_str() != said.repository) {
+        let detail = format!("it is for the repository {}", said.repository);
+        docket.protect(Code::ApprovalMalformed, detail, again.clone());
+    }
+    if let Err(objection) = approver(policy.by_key(approval.signature().key()), approval) {
+        let hint =
+            "a registered person approves, with a key of their own: countersign approve BRANCH --for REF --key KEY";
+        docket.protect(objection.code, objection.words, hint.to_owned());
+    }
+    if policy.key_standing(approval.signature().key(), docket.now) == Standing::Revoked {
+        let detail = format!("it is signed with the revoked key {}", approval.signature().key().fingerprint());
+        docket.protect(Code::ApproverNotAllowed, detail, again.clone());
+    }
+    if record.replaces.is_some_and(|before| said.issued.0 <= before) {
+        let detail = "the record that is there was not issued before it".to_owned();
+        docket.protect(Code::ApprovalVoid, detail, again);
+    }
+}

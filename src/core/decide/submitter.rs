@@ -1,0 +1,135 @@
+//! `submitter-unknown` and `submitter-not-allowed`: who pushes, and whether the rule accepts pushes of theirs.
+
+use super::{Bench, Code, Docket, Subject, Timestamp};
+use crate::core::facts::{Judged, JudgedCommit, Target};
+use crate::core::policy::{Kind, Policy, Principal, Rule, Standing};
+use crate::core::submitter::{Said, Submitter, Who};
+
+/// Judges who pushes, under one rule. A rule about the ref asks for every move of it; one about paths, where a new commit
+/// touches them.
+pub(super) fn judge(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>) {
+    let Some(allowed) = &bench.rule.submitters else { return };
+    let touching = judged.sought.as_ref().and_then(|sought| sought.commits.first());
+    let unattributed = matches!(docket.update.target, Target::Unattributed(_));
+    if bench.rule.is_path_rule() && touching.is_none() && !unattributed {
+        return;
+    }
+    let why = why(bench.rule, touching);
+    let submitter = match known(bench) {
+        Known::Unasked => return,
+        Known::Unknown(reason) => {
+            let detail = format!("{why} only {} may push, and nobody knows who pushes: {reason}", allowed.text());
+            return find(bench, docket, Code::SubmitterUnknown, detail, unknown_hint(bench, &reason));
+        }
+        Known::Principal(submitter) => submitter,
+    };
+    let ask =
+        format!("push it to a branch that you may push to, and ask one of them to push it here: {}", allowed.text());
+    if !allowed.ids.contains(&submitter.id) {
+        let noun = submitter.kind.noun();
+        let detail = format!("{why} only {} may push, and {noun} {} pushes", allowed.text(), submitter.id);
+        return find(bench, docket, Code::SubmitterNotAllowed, detail, ask);
+    }
+    if let Some(date) = submitter.review_by.filter(|date| date.is_past(bench.now)) {
+        let detail = format!("{} was to be reviewed by {date} and is suspended", submitter.id);
+        let owner = submitter.owner.as_ref().map_or("an admin", |owner| owner.as_str());
+        let hint = format!(
+            "ask {owner}, its owner, to review it and an admin to move review-by ({}:{})",
+            submitter.at.file, submitter.at.line
+        );
+        find(bench, docket, Code::SubmitterNotAllowed, detail, hint);
+    }
+}
+
+/// What the rule is about, in words that come before "only".
+fn why(rule: &Rule, touching: Option<&JudgedCommit>) -> String {
+    match touching.and_then(|commit| commit.touched.as_ref()) {
+        Some(path) => format!("of what touches {:?}", String::from_utf8_lossy(path)),
+        None if rule.is_path_rule() => "of what may touch its paths".to_owned(),
+        None => "here".to_owned(),
+    }
+}
+
+fn find(bench: &Bench<'_>, docket: &mut Docket<'_>, code: Code, detail: String, hint: String) {
+    let subject = Subject::Ref(docket.update.name.clone());
+    docket.find(bench.rule, code, subject, detail, hint);
+}
+
+fn unknown_hint(bench: &Bench<'_>, reason: &str) -> String {
+    match &bench.facts.submitter {
+        Submitter::Said(Said { who: Who::Account(account), .. }) => {
+            format!("ask an admin to add accounts = [{account:?}] to whoever that is in the policy")
+        }
+        Submitter::Said(Said { who: Who::Key(key), .. }) => {
+            format!("ask an admin to register the key {} for whoever that is", key.fingerprint())
+        }
+        Submitter::Unnamed => "ask an admin to install the hook again with --submitter KIND: see the README".to_owned(),
+        Submitter::Unknown(_) if reason.contains("SSH_USER_AUTH") => {
+            "ask an admin to say `ExposeAuthInfo yes` in sshd_config, or to name your account in authorized_keys: \
+             environment=\"COUNTERSIGN_USER=...\""
+                .to_owned()
+        }
+        Submitter::Unknown(_) | Submitter::Unasked => {
+            let push = if reason.contains("certificate") { "git push --signed, or " } else { "" };
+            format!("{push}push by a way of the server that says who you are, such as ssh or https with a login")
+        }
+    }
+}
+
+/// Who pushes, as far as a rule can know.
+pub(super) enum Known<'a> {
+    /// It is not asked on a desk.
+    Unasked,
+    /// Nobody knows, and why.
+    Unknown(String),
+    /// This principal.
+    Principal(&'a Principal),
+}
+
+/// Who pushes, as far as the rule knows them.
+pub(super) fn known<'a>(bench: &Bench<'a>) -> Known<'a> {
+    match &bench.facts.submitter {
+        Submitter::Unasked => Known::Unasked,
+        Submitter::Unnamed => Known::Unknown("the hook was not told what kind of server this is".to_owned()),
+        Submitter::Unknown(reason) => Known::Unknown(reason.clone()),
+        Submitter::Said(said) => match principal(bench.policy, &said.who, bench.now) {
+            Ok(principal) if bench.policy.registers(bench.rule, principal) => Known::Principal(principal),
+            Ok(principal) => Known::Unknown(format!("{} is registered in a policy given later only", principal.id)),
+            Err(reason) => Known::Unknown(reason),
+        },
+    }
+}
+
+/// The principal that the server names.
+///
+/// # Errors
+/// Why nobody is meant, in words.
+pub fn principal<'p>(policy: &'p Policy, who: &Who, now: Timestamp) -> Result<&'p Principal, String> {
+    match who {
+        Who::Account(account) => {
+            policy.by_account(account).ok_or_else(|| format!("nobody has the account {account:?}"))
+        }
+        Who::Key(key) => match (policy.by_key(key), policy.key_standing(key, now)) {
+            (None, _) => Err(format!("nobody has registered the key {}", key.fingerprint())),
+            (Some(_), Standing::Revoked) => Err(format!("the key {} is revoked", key.fingerprint())),
+            (Some(_), Standing::Retired) => Err(format!("the key {} is retired", key.fingerprint())),
+            (Some(principal), Standing::Good) => Ok(principal),
+        },
+    }
+}
+
+/// Why a person who pushes cannot be the somebody else that `independent` asks for; `None` where they can. What the hook was
+/// never told counts for nobody (design.md 4.3 excludes the submitter where there is one to know).
+pub(super) fn stands_behind(bench: &Bench<'_>, person: &Principal) -> Result<Option<&'static str>, String> {
+    if matches!(bench.facts.submitter, Submitter::Unnamed) {
+        return Ok(None);
+    }
+    match known(bench) {
+        Known::Unasked => Ok(None),
+        Known::Unknown(reason) => Err(reason),
+        Known::Principal(submitter) => {
+            let own = submitter.kind == Kind::Person && submitter.id == person.id;
+            Ok(own.then_some("pushes it"))
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Approvals, over pushes and records made at random: one taken away never opens, and what none covers never rides along.
+
+use super::*;
+use crate::core::approval::{
+    Approval, ApprovedCommit, ClaimedApproval, Content, Decision, Landing, NAMESPACE, Place, Step, pre_authentication,
+    seal_envelope,
+};
+use crate::core::canonical::{Id as RecordId, Sha256, Time};
+
+const BOB: u8 = 7;
+const CAROL: u8 = 8;
+
+/// Which records there are: over which commits, by whom, and whether as they landed by id or before a rebase.
+#[derive(Clone, Debug)]
+struct Record {
+    from: usize,
+    to: usize,
+    by: u8,
+    rebased: bool,
+    spent: bool,
+    age: i64,
+}
+
+fn people() -> String {
+    let line = |seed| key(seed).public().to_line();
+    format!("[people.bob]\nkeys = [\"{}\"]\n[people.carol]\nkeys = [\"{}\"]\n", line(BOB), line(CAROL))
+}
+
+fn main_rule(count: usize) -> String {
+    format!(
+        "{}{}[rule.approvals]\ncount = {count}\nfrom = [\"bob\", \"carol\"]\nmax-age = \"2d\"\n",
+        people(),
+        rule("main", "identity = \"everyone\"\nforce-push = \"deny\"\ndelete = \"deny\"")
+    )
+}
+
+fn change(number: usize) -> Digest {
+    Digest::of(format!("change {number}").as_bytes())
+}
+
+/// A push of these agent's commits, in this order, each with a content of its own.
+fn landing(commits: &[usize]) -> Landing {
+    let content = |number: &usize| Content {
+        change: Some(change(*number)),
+        is_empty: false,
+        message: Digest::of(format!("message {number}").as_bytes()),
+        agents: ["claude-code".to_owned()].into(),
+    };
+    Landing {
+        steps: commits
+            .iter()
+            .map(|number| Step { commit: oid(*number), change: Some(change(*number)), merge: None })
+            .collect(),
+        new: commits.iter().map(|number| (oid(*number), content(number))).collect(),
+        already: std::collections::BTreeSet::new(),
+    }
+}
+
+fn approval(record: &Record) -> ApprovalFact {
+    let approved = |number: usize| ApprovedCommit {
+        // Before a rebase the same work had other ids.
+        id: RecordId(oid(if record.rebased { number + 1000 } else { number })),
+        change: Sha256(change(number)),
+        message: Sha256(Digest::of(format!("message {number}").as_bytes())),
+    };
+    let commits: Vec<ApprovedCommit> = (record.from..=record.to).map(approved).collect();
+    let approver = if record.by == BOB { "bob" } else { "carol" };
+    let combined = Digest::of(format!("combined {} {}", record.from, record.to).as_bytes());
+    let approval = Approval {
+        decision: Decision::Approve,
+        repository: "acme/payments".into(),
+        name: "refs/heads/main".into(),
+        base: None,
+        head: commits[commits.len() - 1].id,
+        change: Sha256(combined),
+        commits,
+        agents: vec!["claude-code".into()],
+        approver: approver.into(),
+        issued: Time(Timestamp(NOW.0 - record.age)),
+        expires: Time(Timestamp(NOW.0 + 86_400)),
+        policy: Sha256(Digest::of(b"policy")),
+        comment: None,
+    };
+    let statement = approval.to_statement().unwrap();
+    let signature = key(record.by).sign(NAMESPACE, &pre_authentication(statement.as_bytes()));
+    let envelope = seal_envelope(&statement, &signature).unwrap();
+    let place = Place { target: "refs/heads/main".into(), change: combined, approver: id(approver) };
+    let record_fact = ClaimedApproval::parse(envelope.as_bytes()).and_then(ClaimedApproval::verify);
+    assert!(record_fact.is_ok(), "{record_fact:?}");
+    ApprovalFact { place, record: record_fact, spent: record.spent, is_borne_out: true }
+}
+
+/// The verdict on a push of commits to main with these records stored.
+fn judge(count: usize, commits: &[usize], records: &[Record]) -> Outcome {
+    let policy = policy(&main_rule(count));
+    let judged: Vec<JudgedCommit> =
+        commits.iter().map(|number| JudgedCommit { id: oid(*number), touched: None }).collect();
+    let mut facts = facts(&policy, &[]);
+    facts.commits = commits.iter().map(|number| (oid(*number), commit(*number, Proof::Seal(CLAUDE), true))).collect();
+    facts.repository = RepositoryName::parse(b"acme/payments");
+    facts.approvals.insert(b"refs/heads/main".to_vec(), records.iter().map(approval).collect());
+    let update = &mut facts.updates[0];
+    update.landings = vec![landing(commits)];
+    update.judged[0].commits.clone_from(&judged);
+    update.judged[0].sought = Some(Sought { commits: judged, landing: 0 });
+    decide(&policy, &facts, NOW).outcome()
+}
+
+fn records() -> impl Strategy<Value = Vec<Record>> {
+    let one = (0_usize..5, 0_usize..5, prop::sample::select(vec![BOB, CAROL]), any::<bool>(), 0_u8..6, 0_i64..3);
+    let one = one.prop_map(|(a, b, by, rebased, spent, days)| Record {
+        from: a.min(b),
+        to: a.max(b),
+        by,
+        rebased,
+        spent: spent == 0,
+        age: 60 + days * 80_000,
+    });
+    prop::collection::vec(one, 0..5)
+}
+
+#[test]
+fn what_is_made_here_can_be_accepted() {
+    let whole = |by, rebased| Record { from: 0, to: 3, by, rebased, spent: false, age: 60 };
+    for rebased in [false, true] {
+        assert_eq!(judge(1, &[0, 1, 2, 3], &[whole(BOB, rebased)]), Outcome::Accepted);
+        assert_eq!(judge(2, &[0, 1, 2, 3], &[whole(BOB, rebased)]), Outcome::Rejected);
+        assert_eq!(judge(2, &[0, 1, 2, 3], &[whole(BOB, rebased), whole(CAROL, !rebased)]), Outcome::Accepted);
+        assert_eq!(judge(1, &[0, 1, 2], &[whole(BOB, rebased)]), Outcome::Rejected, "a part");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_approval_taken_away_never_opens(
+        count in 1_usize..3, last in 0_usize..5, records in records(), gone in any::<prop::sample::Index>()
+    ) {
+        let commits: Vec<usize> = (0..=last).collect();
+        if !records.is_empty() {
+            let mut fewer = records.clone();
+            fewer.remove(gone.index(records.len()));
+            let (with, without) = (judge(count, &commits, &records), judge(count, &commits, &fewer));
+            prop_assert!(with <= without, "{with:?} with all, {without:?} without one");
+        }
+        prop_assert_eq!(judge(count, &commits, &[]), Outcome::Rejected);
+    }
+
+    /// The records that cover everything come first, so that there is something to spoil.
+    #[test]
+    fn what_no_approval_covers_never_rides_along(
+        last in 0_usize..5, rebased in any::<bool>(), more in records(), place in any::<prop::sample::Index>()
+    ) {
+        let mut commits: Vec<usize> = (0..=last).collect();
+        let mut records = vec![Record { from: 0, to: last, by: BOB, rebased, spent: false, age: 60 }];
+        records.extend(more);
+        prop_assert_eq!(judge(1, &commits, &records), Outcome::Accepted);
+        commits.insert(place.index(commits.len() + 1), 77);
+        prop_assert_eq!(judge(1, &commits, &records), Outcome::Rejected);
+    }
+}

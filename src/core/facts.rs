@@ -1,0 +1,282 @@
+//! Plain owned data about one push: all that [`crate::core::decide`] looks at.
+//!
+//! Facts carry no judgement. What was verified is of a type that only verification makes; what could not be found out is a
+//! [`Doubt`], never an absence.
+
+use std::collections::BTreeMap;
+
+use crate::core::approval::{ApprovalError, Landing, Place, VerifiedApproval};
+use crate::core::commit::{Approves, Malformed, MalformedTrailers};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::id::{Id, RepositoryName};
+use crate::core::marks::Mark;
+use crate::core::oid::Oid;
+use crate::core::policy::Problem;
+use crate::core::seal;
+use crate::core::ssh::{SignatureError, VerifiedSignature};
+use crate::core::submitter::Submitter;
+
+/// Everything about one push.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The name that seals and approvals are bound to.
+    pub repository: Option<RepositoryName>,
+    /// Who pushes.
+    pub submitter: Submitter,
+    /// The ref updates. Their order has no meaning.
+    pub updates: Vec<Update>,
+    /// Every commit that some rule looks at.
+    pub commits: BTreeMap<Oid, CommitFacts>,
+    /// Every annotated tag that an update brings.
+    pub tags: BTreeMap<Oid, TagFacts>,
+    /// When seals and signatures were first received, by their digest, where that matters and where it was before this push.
+    pub receipts: BTreeMap<Digest, Timestamp>,
+    /// The records of approvals for each ref that the push updates and some rule asks approvals for, with those that the push
+    /// brings, by the full name of the ref.
+    pub approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
+}
+
+/// One record of an approval.
+#[derive(Debug)]
+pub struct ApprovalFact {
+    /// Where it is stored.
+    pub place: Place,
+    /// The record, or why it is none.
+    pub record: Result<VerifiedApproval, ApprovalError>,
+    /// Whether the ledger knows it to have landed.
+    pub spent: bool,
+    /// Whether its commits are in the repository and are what it says of them, together and each: what a service makes of them is
+    /// judged by who made them. Looked at where a service made a commit; `false` elsewhere.
+    pub is_borne_out: bool,
+}
+
+/// What a push does at the place of a record.
+#[derive(Debug)]
+pub struct RecordUpdate {
+    /// The place; `None` where the name is not that of one.
+    pub place: Option<Place>,
+    /// The record, or why it is none; `None` where it is deleted.
+    pub record: Option<Result<VerifiedApproval, ApprovalError>>,
+    /// When the record that it replaces was issued.
+    pub replaces: Option<Timestamp>,
+}
+
+/// One ref and where the push would move it.
+#[derive(Debug)]
+pub struct Update {
+    /// The full name of the ref.
+    pub name: Vec<u8>,
+    /// Its value before; `None` if it does not exist.
+    pub old: Option<Oid>,
+    /// Its value after; `None` if it is deleted.
+    pub new: Option<Oid>,
+    /// How the new value relates to the old one.
+    pub movement: Movement,
+    /// Annotated tags between the ref and its target, the outermost first.
+    pub tags: Vec<Oid>,
+    /// What the ref leads to in the end.
+    pub target: Target,
+    /// A commit that the pusher has and that lies below all new ones, for the range in a hint.
+    pub base: Option<Oid>,
+    /// What each matching rule looks at.
+    pub judged: Vec<Judged>,
+    /// What could not be found out about the update itself.
+    pub doubt: Option<Doubt>,
+    /// Whether the ref has moved with no decision.
+    pub continuity: Continuity,
+    /// Where this ref holds a policy in force: what is wrong with the policy the push would leave there.
+    pub policy: Option<PolicyOnRef>,
+    /// Where this ref is of the namespace of approvals: what the push does there.
+    pub record: Option<RecordUpdate>,
+    /// What would land on the ref, for rules that ask for approvals. Rules refer to it by position.
+    pub landings: Vec<Landing>,
+}
+
+/// How a new value relates to the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Movement {
+    /// The ref is new.
+    Created,
+    /// The ref goes away.
+    Deleted,
+    /// The new value contains the old one.
+    Forward,
+    /// The new value drops commits, or is not a commit.
+    Forced,
+    /// No rule asks.
+    Unexamined,
+}
+
+/// Whether decisions account for the value that a ref has before the push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Continuity {
+    /// They do, or no record is kept.
+    Unbroken,
+    /// It moved with none, and no admin has said since that it is right.
+    Broken,
+}
+
+/// What a ref leads to after its tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A commit.
+    Commit(Oid),
+    /// A tree or blob, which has no author.
+    Unattributed(&'static str),
+    /// Nothing: the ref is deleted, or no rule asks.
+    Nothing,
+}
+
+/// What one rule looks at in one update.
+#[derive(Debug)]
+pub struct Judged {
+    /// The position of the rule in [`crate::core::policy::Policy::rules`].
+    pub rule: usize,
+    /// The commits that are new for this rule's requirements.
+    pub commits: Vec<JudgedCommit>,
+    /// What is new for its approvals, and for its submitters where it is about paths; `None` where it asks for neither.
+    pub sought: Option<Sought>,
+    /// What could not be found out for this rule.
+    pub doubt: Option<Doubt>,
+}
+
+impl Judged {
+    /// What a rule looks at where there is nothing to look at.
+    pub const fn nothing(rule: usize) -> Self {
+        Self { rule, commits: Vec::new(), sought: None, doubt: None }
+    }
+}
+
+/// What one rule wants approved, or pushed by somebody it lists, in one update.
+#[derive(Debug)]
+pub struct Sought {
+    /// The commits that are new for it.
+    pub commits: Vec<JudgedCommit>,
+    /// The position in [`Update::landings`] of what lands.
+    pub landing: usize,
+}
+
+/// A commit as one rule meets it.
+#[derive(Clone, Debug)]
+pub struct JudgedCommit {
+    /// The commit.
+    pub id: Oid,
+    /// For a rule with paths: the first path of its classes that the commit touches.
+    pub touched: Option<Vec<u8>>,
+}
+
+/// Something that could not be found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// An object or ref cannot be read.
+    Unreadable(String),
+    /// A ceiling of [`crate::core::limits`] was met.
+    Limit(String),
+}
+
+/// The policy that a push would leave on a ref that holds the policy in force.
+#[derive(Debug)]
+pub struct PolicyOnRef {
+    /// What is wrong with it; empty where it is valid.
+    pub problems: Vec<Problem>,
+}
+
+/// One commit, whatever rules look at it.
+#[derive(Debug)]
+pub struct CommitFacts {
+    /// Its id.
+    pub id: Oid,
+    /// The first line of its message, raw and capped.
+    pub summary: Vec<u8>,
+    /// The email address of its author field, raw: a claim. Empty where the commit has no single reading.
+    pub author: Vec<u8>,
+    /// The email address of its committer field, raw: a claim.
+    pub committer: Vec<u8>,
+    /// Its change against its first parent; `None` where a tree is malformed.
+    pub change: Option<Digest>,
+    /// Whether it changes nothing.
+    pub is_empty: bool,
+    /// The digest of its message above our trailers.
+    pub message: Digest,
+    /// Where its signer approves what it brings in.
+    pub approves: Vec<Approves>,
+    /// Its place among the commits of the push: each comes after its parents.
+    pub position: usize,
+    /// Whether it has one reading.
+    pub form: Form,
+    /// What is wrong with the trees it changes.
+    pub tree_fault: Option<String>,
+    /// The seals in order, or why its trailers have no reading.
+    pub seals: Result<Vec<SealFact>, MalformedTrailers>,
+    /// The agents that a person says to have taken it over from.
+    pub drafted: Vec<Id>,
+    /// Its signature header; not examined on a sealed commit, where it adds nothing.
+    pub signature: SignatureFact,
+    /// The traces of AI agents in author and message.
+    pub marks: Vec<Mark>,
+    /// The service whose commit it is without a signature: a forge made it for somebody who clicked in its pages, or the service
+    /// itself pushed it.
+    pub unsigned_service: Option<Id>,
+    /// For a merge of a service: whether it is nothing but the merge of its parents.
+    pub merge: MergeFact,
+}
+
+/// Whether an object has one reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// It has.
+    Canonical,
+    /// It has none, or several.
+    Malformed(Malformed),
+}
+
+/// What a merge is besides what its parents hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeFact {
+    /// Not a merge, or not examined because no rule could depend on it.
+    Unexamined,
+    /// It is what merging its parents gives.
+    AddsNothing,
+    /// It is something else, or its parents do not merge without a conflict.
+    AddsContent,
+}
+
+/// One seal of a commit.
+#[derive(Debug)]
+pub struct SealFact {
+    /// The agent that it names.
+    pub agent: Id,
+    /// The step of a pipeline; `None` for the author.
+    pub role: Option<Id>,
+    /// What verification found.
+    pub outcome: seal::Outcome,
+}
+
+/// The signature over a whole object.
+#[derive(Debug)]
+pub enum SignatureFact {
+    /// There is none.
+    None,
+    /// There is one that is not SSH: its kind, such as `OpenPGP`.
+    Unsupported(&'static str),
+    /// It is SSH and does not verify.
+    Bad(SignatureError),
+    /// It verifies with the key that it names.
+    Good(VerifiedSignature),
+}
+
+/// One annotated tag.
+#[derive(Debug)]
+pub struct TagFacts {
+    /// Its id.
+    pub id: Oid,
+    /// The name inside it.
+    pub name: Vec<u8>,
+    /// Whether it has one reading.
+    pub form: Form,
+    /// The signature at the end of its body.
+    pub signature: SignatureFact,
+    /// The traces of AI agents in tagger and message.
+    pub marks: Vec<Mark>,
+}

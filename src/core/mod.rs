@@ -1,0 +1,23 @@
+//! Everything that decides, and nothing that acts: no file system, clock, environment, process or thread.
+//!
+//! Bytes become parsed structures, parsed structures become verified facts, [`decide`] turns facts into a
+//! [`decide::Verdict`], and [`report`] prints it.
+
+pub mod approval;
+pub mod canonical;
+pub mod commit;
+pub mod decide;
+pub mod digest;
+pub mod facts;
+pub mod id;
+pub mod limits;
+pub mod marks;
+pub mod oid;
+pub mod policy;
+pub mod report;
+pub mod seal;
+pub mod ssh;
+pub mod submitter;
+
+#[cfg(test)]
+pub(crate) mod worked_example;

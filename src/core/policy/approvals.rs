@@ -1,0 +1,228 @@
+//! What a rule asks of approvals.
+
+use std::collections::BTreeSet;
+
+use super::principals::{Kind, Principal, Registry, id};
+use super::problem::Location;
+use super::reader::{Located, Problems, Table};
+use super::rules::Resolver;
+use crate::core::id::Id;
+use crate::core::ssh::PublicKey;
+
+/// Whose work a rule wants approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// That of agents: sealed, marked, adopted, or made by a service.
+    Agents,
+    /// Every commit.
+    Everyone,
+}
+
+/// A length of time, as a policy writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Seconds.
+    pub seconds: i64,
+}
+
+impl Span {
+    /// Parses a number with a unit: `30m`, `8h`, `14d` or `2w`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let unit = match text.bytes().last()? {
+            b'm' => 60,
+            b'h' => 3600,
+            b'd' => 86_400,
+            b'w' => 604_800,
+            _ => return None,
+        };
+        let digits = text.get(..text.len() - 1)?;
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.len() <= 6;
+        let number: i64 = plain.then(|| digits.parse().ok()).flatten()?;
+        (number > 0).then_some(Self { seconds: number * unit })
+    }
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (number, unit) = match self.seconds {
+            seconds if seconds % 86_400 == 0 => (seconds / 86_400, "day"),
+            seconds if seconds % 3600 == 0 => (seconds / 3600, "hour"),
+            seconds => (seconds / 60, "minute"),
+        };
+        write!(out, "{number} {unit}{}", if number == 1 { "" } else { "s" })
+    }
+}
+
+/// What a rule asks of approvals (design.md 4.5, `[rule.approvals]`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approvals {
+    /// How many persons.
+    pub count: usize,
+    /// Whose work needs them.
+    pub whose: Whose,
+    /// The persons whose approval counts.
+    pub from: BTreeSet<Id>,
+    /// The people and groups as the policy names them.
+    pub from_names: Vec<String>,
+    /// How old an approval may be.
+    pub max_age: Option<Span>,
+    /// Whether a person must have touched the token that signed.
+    pub presence: bool,
+    /// Whether the token must have verified who touched it.
+    pub verification: bool,
+    /// Whether somebody besides those who stand behind the work must approve it.
+    pub independent: bool,
+    /// Whether a merge that an eligible person signed is that person's approval of what it brings in.
+    pub signed_merge: bool,
+}
+
+impl Approvals {
+    /// Whether what satisfies this always satisfies `other`.
+    pub(super) fn is_at_least(&self, other: &Self) -> bool {
+        let within_age = match (self.max_age, other.max_age) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(own), Some(other)) => own <= other,
+        };
+        self.count >= other.count
+            && self.whose >= other.whose
+            && self.from.is_subset(&other.from)
+            && within_age
+            && self.presence >= other.presence
+            && self.verification >= other.verification
+            && self.independent >= other.independent
+            && self.signed_merge <= other.signed_merge
+    }
+
+    /// Whether a key is one whose signatures can satisfy this.
+    pub fn can_sign(&self, key: &PublicKey) -> bool {
+        key.algorithm().is_security_key() || !(self.presence || self.verification)
+    }
+}
+
+const WHOSE: &[(&str, Whose)] = &[("agents", Whose::Agents), ("everyone", Whose::Everyone)];
+
+impl Resolver<'_> {
+    /// Reads `[rule.approvals]`.
+    pub(super) fn approvals(&self, mut table: Table<'_>, problems: &mut Problems) -> Approvals {
+        let at = table.at.clone();
+        let count = table.integer("count", problems);
+        let count = match count {
+            Some(count) if count.value < 1 => {
+                problems.error(&count.at, "a rule cannot ask for less than one approval", "leave [rule.approvals] out");
+                1
+            }
+            Some(count) => usize::try_from(count.value).unwrap_or(usize::MAX),
+            None => 1,
+        };
+        let names = table.strings("from", problems);
+        if names.is_empty() {
+            let fix = "add from = [\"...\"]: people, or groups of people";
+            problems.error(&at, "the rule does not say whose approval counts", fix);
+        }
+        let mut from = BTreeSet::new();
+        for name in &names {
+            from.extend(self.people_named(name, problems));
+        }
+        let max_age = table.string("max-age", problems).and_then(|text| span(&text, problems));
+        let approvals = Approvals {
+            count,
+            whose: table.word("for", WHOSE, problems).unwrap_or(Whose::Agents),
+            from,
+            from_names: names.iter().map(|name| name.value.to_owned()).collect(),
+            max_age,
+            presence: table.flag("presence", problems),
+            verification: table.flag("verification", problems),
+            independent: table.flag("independent", problems),
+            signed_merge: table.flag("signed-merge", problems),
+        };
+        table.finish(problems);
+        if !names.is_empty() {
+            self.check_enough(&approvals, &at, problems);
+        }
+        approvals
+    }
+
+    fn people_named(&self, name: &Located<&str>, problems: &mut Problems) -> BTreeSet<Id> {
+        let Some(wanted) = id(name, problems) else { return BTreeSet::new() };
+        let registry: &Registry = self.registry;
+        let person = |id: &Id| {
+            let found = registry.principals.get(id).filter(|one| one.layer <= self.layer);
+            found.is_some_and(|one| one.kind == Kind::Person)
+        };
+        if let Some(group) = registry.groups.get(&wanted).filter(|group| group.layer <= self.layer) {
+            let people: BTreeSet<Id> =
+                group.members.iter().map(|member| &member.value).filter(|id| person(id)).cloned().collect();
+            if people.is_empty() {
+                problems.error(&name.at, format!("the group `{wanted}` has no person in it"), "only people approve");
+            }
+            return people;
+        }
+        match registry.principals.get(&wanted).filter(|one| one.layer <= self.layer) {
+            Some(one) if one.kind == Kind::Person => return BTreeSet::from([wanted]),
+            Some(one) => {
+                let message = format!("`{wanted}` is no person but {} {}", article(one.kind), one.kind.noun());
+                problems.error(&name.at, message, "only people approve: list people, or groups of people");
+            }
+            None => {
+                problems.error(
+                    &name.at,
+                    format!("`{wanted}` is no person or group"),
+                    "list people, or groups of people",
+                );
+            }
+        }
+        BTreeSet::new()
+    }
+
+    /// A rule that asks for more people than there are refuses everything.
+    fn check_enough(&self, approvals: &Approvals, at: &Location, problems: &mut Problems) {
+        let can = |person: &&Principal| person.keys.iter().any(|key| approvals.can_sign(key));
+        let able = approvals.from.iter().filter_map(|id| self.registry.principals.get(id)).filter(can).count();
+        if able < approvals.count {
+            let key = if approvals.presence || approvals.verification { "hardware key (sk-)" } else { "key" };
+            let message = format!(
+                "the rule asks for {} {}, and {able} of those in `from` {} a registered {key}",
+                approvals.count,
+                if approvals.count == 1 { "approval" } else { "approvals" },
+                if able == 1 { "has" } else { "have" },
+            );
+            problems.error(at, message, "register their keys, or ask for fewer");
+        }
+    }
+}
+
+const fn article(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Agent => "an",
+        Kind::Person | Kind::Service => "a",
+    }
+}
+
+/// A span of a policy.
+pub(super) fn span(text: &Located<&str>, problems: &mut Problems) -> Option<Span> {
+    let span = Span::parse(text.value);
+    if span.is_none() {
+        let message = format!("\"{}\" is not a length of time", text.value);
+        problems.error(&text.at, message, "write a number of m, h, d or w, such as \"14d\"");
+    }
+    span
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_a_number_and_a_unit() {
+        for (text, seconds) in [("30m", 1800), ("8h", 28_800), ("14d", 1_209_600), ("2w", 1_209_600)] {
+            assert_eq!(Span::parse(text), Some(Span { seconds }), "{text}");
+        }
+        for bad in ["", "d", "14", "-1d", "+1d", "0d", "1.5d", "1y", "14 d", "9999999d", "1\u{660}d"] {
+            assert_eq!(Span::parse(bad), None, "{bad}");
+        }
+        assert_eq!(Span::parse("14d").unwrap().to_string(), "14 days");
+        assert_eq!(Span::parse("1h").unwrap().to_string(), "1 hour");
+        assert_eq!(Span::parse("90m").unwrap().to_string(), "90 minutes");
+    }
+}

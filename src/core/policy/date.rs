@@ -1,0 +1,56 @@
+//! Days, as policies write them.
+
+use std::fmt;
+
+use crate::core::decide::Timestamp;
+
+/// A day of the Gregorian calendar, taken in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(jiff::civil::Date);
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+impl Date {
+    /// The day, if there is one.
+    pub fn new(year: i16, month: i8, day: i8) -> Option<Self> {
+        jiff::civil::Date::new(year, month, day).ok().map(Self)
+    }
+
+    /// Whether the day is over.
+    pub fn is_past(self, now: Timestamp) -> bool {
+        self.start().is_none_or(|start| now.0 >= start.saturating_add(DAY))
+    }
+
+    /// Whether the day is over in less than this many days, or already is.
+    pub fn is_within(self, days: i64, now: Timestamp) -> bool {
+        self.is_past(Timestamp(now.0.saturating_add(days.saturating_mul(DAY))))
+    }
+
+    fn start(self) -> Option<i64> {
+        jiff::tz::TimeZone::UTC.to_timestamp(self.0.at(0, 0, 0, 0)).ok().map(jiff::Timestamp::as_second)
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_past_when_it_is_over() {
+        let date = Date::new(2026, 6, 30).unwrap();
+        let midnight_after = 1_782_864_000;
+        assert!(!date.is_past(Timestamp(midnight_after - 1)));
+        assert!(date.is_past(Timestamp(midnight_after)));
+        assert!(date.is_within(14, Timestamp(midnight_after - 14 * DAY)));
+        assert!(!date.is_within(14, Timestamp(midnight_after - 14 * DAY - 1)));
+        assert_eq!(Date::new(2026, 2, 30), None);
+        assert_eq!(date.to_string(), "2026-06-30");
+    }
+}

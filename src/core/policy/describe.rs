@@ -1,0 +1,118 @@
+//! A rule in words, for `countersign explain`.
+
+use super::{AgentsAllowed, Approvals, Identity, Marks, Mode, Permission, Policy, Rule, Since, Whose};
+
+impl Policy {
+    /// What a rule asks, a sentence each.
+    pub fn describe(&self, rule: &Rule) -> Vec<String> {
+        let mut words = vec![format!("It is about {}.", rule.ref_patterns().join(", "))];
+        if rule.is_path_rule() {
+            words.push(format!("Only commits that touch these paths count: {}.", rule.class_names().join(", ")));
+        }
+        words.push(
+            match rule.mode {
+                Mode::Enforce => "A push that breaks it is refused.",
+                Mode::Warn => "A push that breaks it is accepted with a warning.",
+                Mode::Observe => "A push that breaks it is accepted in silence.",
+                Mode::Off => "It is switched off.",
+            }
+            .to_owned(),
+        );
+        words.push(
+            match rule.identity {
+                Identity::None => "It does not ask who made a commit.",
+                Identity::Agents => {
+                    "A commit that shows an AI agent's hand is sealed by a registered agent, or adopted by a person."
+                }
+                Identity::Everyone => {
+                    "Every commit is sealed by a registered agent, or signed with SSH by a registered person."
+                }
+            }
+            .to_owned(),
+        );
+        match rule.marks {
+            Marks::Authored if rule.identity == Identity::None => {}
+            Marks::Authored => {}
+            Marks::Any => words.push("Disclosed help of an AI (Assisted-by) counts as an agent's hand.".to_owned()),
+            Marks::Ignore => words.push("Traces of agents in messages and author fields do not count.".to_owned()),
+        }
+        match &rule.agents {
+            AgentsAllowed::All => {}
+            AgentsAllowed::Only(ids) if ids.is_empty() => words.push("No agent's work is accepted.".to_owned()),
+            AgentsAllowed::Only(ids) => {
+                let ids: Vec<&str> = ids.iter().map(crate::core::id::Id::as_str).collect();
+                words.push(format!("Only the work of these agents is accepted: {}.", ids.join(", ")));
+            }
+        }
+        if rule.adopted == Permission::Deny {
+            words.push("Agents' work that a person adopted is not accepted.".to_owned());
+        }
+        if !rule.services.is_empty() {
+            let ids: Vec<&str> = rule.services.iter().map(crate::core::id::Id::as_str).collect();
+            words.push(format!("Commits of these services are accepted: {}.", ids.join(", ")));
+        }
+        if let Some(submitters) = &rule.submitters {
+            let what = if rule.is_path_rule() { "such commits" } else { "to it" };
+            words.push(format!("Only these push {what}: {}.", submitters.text()));
+        }
+        if let Some(approvals) = &rule.approvals {
+            words.extend(approvals.describe());
+        }
+        if rule.force_push == Permission::Deny {
+            words.push("The ref cannot be forced: its new value contains the old one.".to_owned());
+        }
+        if rule.delete == Permission::Deny {
+            words.push("The ref cannot be deleted.".to_owned());
+        }
+        if !rule.since.is_empty() {
+            let points = rule.since.iter().map(|since| match since {
+                Since::Ref(name) => name.clone(),
+                Since::Commit(id) => id.to_string(),
+            });
+            words.push(format!("History up to {} is exempt.", points.collect::<Vec<_>>().join(", ")));
+        }
+        words
+    }
+}
+
+impl Approvals {
+    /// Who may approve, as the policy names them.
+    pub fn from_text(&self) -> String {
+        self.from_names.join(", ")
+    }
+
+    /// What is asked, a sentence each.
+    pub fn describe(&self) -> Vec<String> {
+        let whose = match self.whose {
+            Whose::Agents => "Agents' work",
+            Whose::Everyone => "Every commit",
+        };
+        let people = if self.count == 1 { "1 person".to_owned() } else { format!("{} people", self.count) };
+        let mut words = vec![format!(
+            "{whose} needs the approval of {people} in {}, not of who made it (countersign approve).",
+            self.from_text()
+        )];
+        if let Some(age) = self.max_age {
+            words.push(format!("An approval counts for {age}."));
+        }
+        if self.verification {
+            words.push("It is signed with a hardware key that verified who touched it.".to_owned());
+        } else if self.presence {
+            words.push("It is signed with a hardware key that somebody touched.".to_owned());
+        }
+        if self.independent {
+            words.push(
+                "It comes from somebody who does not stand behind the work already: not an agent's owner, not in the author or \
+                 committer field, not the signer, not who pushes."
+                    .to_owned(),
+            );
+        }
+        if self.signed_merge {
+            words.push(
+                "A merge that one of them signed, with the trailer Countersign-Approves, approves what it brings in."
+                    .to_owned(),
+            );
+        }
+        words
+    }
+}

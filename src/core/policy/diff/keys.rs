@@ -1,0 +1,119 @@
+//! Two rules of one name, key by key.
+
+use std::collections::BTreeSet;
+
+use super::{Difference, Direction, about};
+use crate::core::id::Id;
+use crate::core::policy::rules::{IDENTITIES, MARKS, MODES, PERMISSIONS};
+use crate::core::policy::{AgentsAllowed, Approvals, Rule, Since, Span, Submitters, Whose};
+
+/// Adds how the keys of two rules differ.
+pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) {
+    let mut keys = Keys { about: about(old), found };
+    keys.word("mode", MODES, old.mode, new.mode);
+    keys.word("identity", IDENTITIES, old.identity, new.identity);
+    keys.word("marks", MARKS, old.marks, new.marks);
+    keys.word("adopted", PERMISSIONS, old.adopted, new.adopted);
+    keys.word("force-push", PERMISSIONS, old.force_push, new.force_push);
+    keys.word("delete", PERMISSIONS, old.delete, new.delete);
+    let agents = Direction::of(new.agents.is_within(&old.agents), old.agents.is_within(&new.agents));
+    let agents = (old.agents != new.agents).then_some(agents);
+    keys.texts("agents", agents, agents_text(&old.agents), agents_text(&new.agents));
+    keys.fewer("services", &old.services, &new.services, Id::to_string);
+    keys.fewer("since", &old.since, &new.since, |point| match point {
+        Since::Ref(name) => name.clone(),
+        Since::Commit(id) => id.to_string(),
+    });
+    let (before, after) = (old.submitters.as_ref(), new.submitters.as_ref());
+    if let (Some(before), Some(after)) = (before, after) {
+        keys.fewer("submitters", &before.ids, &after.ids, Id::to_string);
+    } else {
+        let direction = Direction::of(Submitters::is_within(after, before), Submitters::is_within(before, after));
+        let text = |submitters: Option<&Submitters>| submitters.map_or("anybody".to_owned(), Submitters::text);
+        keys.texts("submitters", (before != after).then_some(direction), text(before), text(after));
+    }
+    match (&old.approvals, &new.approvals) {
+        (None, None) => {}
+        (Some(old), None) => keys.add(Direction::Weaker, format!("it no longer asks for approvals ({})", asked(old))),
+        (None, Some(new)) => keys.add(Direction::Stricter, format!("it now asks for approvals ({})", asked(new))),
+        (Some(old), Some(new)) => keys.approvals(old, new),
+    }
+}
+
+struct Keys<'f> {
+    about: String,
+    found: &'f mut BTreeSet<Difference>,
+}
+
+impl Keys<'_> {
+    fn add(&mut self, direction: Direction, message: String) {
+        self.found.insert(Difference { direction, about: self.about.clone(), message });
+    }
+
+    fn texts(&mut self, key: &str, direction: Option<Direction>, old: String, new: String) {
+        if let Some(direction) = direction {
+            self.add(direction, format!("{key} {old} -> {new}"));
+        }
+    }
+
+    /// A key whose later values ask more.
+    fn word<T: Copy + Ord>(&mut self, key: &str, words: &[(&'static str, T)], old: T, new: T) {
+        let text = |value: T| {
+            let word = words.iter().find(|(_, own)| *own == value).map_or("", |(word, _)| *word);
+            format!("\"{word}\"")
+        };
+        self.more(key, old, new, text);
+    }
+
+    fn more<T: Copy + Ord>(&mut self, key: &str, old: T, new: T, text: impl Fn(T) -> String) {
+        let direction = (old != new).then(|| Direction::of(new >= old, new <= old));
+        self.texts(key, direction, text(old), text(new));
+    }
+
+    /// A key that asks more the fewer it lists: a line for each that came or went.
+    fn fewer<T: Ord>(&mut self, key: &str, old: &BTreeSet<T>, new: &BTreeSet<T>, text: impl Fn(&T) -> String) {
+        for one in new.difference(old) {
+            self.add(Direction::Weaker, format!("{key} now lists {}", text(one)));
+        }
+        for one in old.difference(new) {
+            self.add(Direction::Stricter, format!("{key} no longer lists {}", text(one)));
+        }
+    }
+
+    fn approvals(&mut self, old: &Approvals, new: &Approvals) {
+        let whose = [("agents", Whose::Agents), ("everyone", Whose::Everyone)];
+        self.more("approvals count", old.count, new.count, |count| count.to_string());
+        self.word("approvals for", &whose, old.whose, new.whose);
+        self.fewer("approvals from", &old.from, &new.from, Id::to_string);
+        let age = |age: Option<Span>| age.map_or("none".to_owned(), |age| age.to_string());
+        let (before, after) = (old.max_age, new.max_age);
+        let limit = |age: Option<Span>| std::cmp::Reverse(age.map_or(i64::MAX, |age| age.seconds));
+        let direction = (before != after).then(|| Direction::of(limit(after) >= limit(before), false));
+        self.texts("approvals max-age", direction, age(before), age(after));
+        let word = |value: bool| value.to_string();
+        self.more("approvals presence", old.presence, new.presence, word);
+        self.more("approvals verification", old.verification, new.verification, word);
+        self.more("approvals independent", old.independent, new.independent, word);
+        // The one flag that lets something count.
+        let direction = (old.signed_merge != new.signed_merge).then(|| Direction::of(old.signed_merge, false));
+        self.texts("approvals signed-merge", direction, word(old.signed_merge), word(new.signed_merge));
+    }
+}
+
+fn agents_text(agents: &AgentsAllowed) -> String {
+    match agents {
+        AgentsAllowed::All => "all registered".to_owned(),
+        AgentsAllowed::Only(ids) => {
+            let ids: Vec<&str> = ids.iter().map(Id::as_str).collect();
+            format!("[{}]", ids.join(", "))
+        }
+    }
+}
+
+fn asked(approvals: &Approvals) -> String {
+    let whose = match approvals.whose {
+        Whose::Agents => "agents",
+        Whose::Everyone => "everyone",
+    };
+    format!("{} for {whose} from {}", approvals.count, approvals.from_text())
+}

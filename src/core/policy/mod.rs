@@ -1,0 +1,190 @@
+//! The policy: raw TOML with places, then a valid policy with every reference resolved. POLICY.md is its reference.
+
+mod approvals;
+mod date;
+mod describe;
+mod diff;
+mod glob;
+mod load;
+mod principals;
+mod problem;
+mod reach;
+mod reader;
+mod rules;
+mod starter;
+mod submitters;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use approvals::{Approvals, Span, Whose};
+pub use date::Date;
+pub use diff::{Difference, Direction, diff};
+pub use glob::{Below, Case, Glob, GlobError};
+pub use load::{Include, Loaded, Source, check_self_protection, load};
+pub use principals::{Kind, Principal, Standing};
+pub use problem::{Location, Problem, Weight};
+pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
+pub use starter::starter;
+pub use submitters::Submitters;
+
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::id::{Id, RepositoryName};
+use crate::core::ssh::{Fingerprint, PublicKey};
+
+/// What happens where a ref moved with no decision: an admin moved it, or a hook was off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OutOfBand {
+    /// It is written down.
+    #[default]
+    Record,
+    /// It is refused where a hook sees it, and nothing may be pushed to the ref until an admin has said that it is right.
+    Refuse,
+}
+
+/// One or several policies that hold together. Only [`load()`] makes one.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    digest: Digest,
+    repository: Option<RepositoryName>,
+    /// The first of the policies that refuses refs which neither its own rules nor those of earlier ones match.
+    refuses_unmatched: Option<usize>,
+    out_of_band: OutOfBand,
+    /// Every file that was read, with the policy it belongs to.
+    files: Vec<(String, usize)>,
+    rules: Vec<Rule>,
+    principals: BTreeMap<Id, Principal>,
+    keys: BTreeMap<PublicKey, Id>,
+    /// Accounts in lower case, as written, and whose they are.
+    accounts: BTreeMap<String, (String, Id)>,
+    revoked: BTreeSet<Fingerprint>,
+    retired: BTreeMap<Fingerprint, Date>,
+}
+
+impl Policy {
+    /// The digest of everything the policy was read from: what pins it.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The name that seals are bound to, where the policy says it.
+    pub fn repository(&self) -> Option<&RepositoryName> {
+        self.repository.as_ref()
+    }
+
+    /// Whether a ref is refused because no rule matches it. Rules of a later policy open nothing that an earlier one closed.
+    pub fn refuses_unmatched(&self, name: &[u8]) -> bool {
+        let governs = |rule: &&Rule| rule.mode != Mode::Off && !rule.is_path_rule() && rule.matches_ref(name);
+        self.refuses_unmatched.is_some_and(|layer| !self.rules.iter().filter(governs).any(|rule| rule.layer <= layer))
+    }
+
+    /// The files of one of the policies given together, as reports name them, the including ones first.
+    pub fn files(&self, layer: usize) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(move |(_, own)| *own == layer).map(|(name, _)| name.as_str())
+    }
+
+    /// All rules, in the order of the files.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The principal of this id.
+    pub fn principal(&self, id: &Id) -> Option<&Principal> {
+        self.principals.get(id)
+    }
+
+    /// All principals.
+    pub fn principals(&self) -> impl Iterator<Item = &Principal> {
+        self.principals.values()
+    }
+
+    /// The one principal that has this key.
+    pub fn by_key(&self, key: &PublicKey) -> Option<&Principal> {
+        self.principals.get(self.keys.get(key)?)
+    }
+
+    /// The one principal that the git server calls so.
+    pub fn by_account(&self, account: &str) -> Option<&Principal> {
+        let (_, id) = self.accounts.get(&account.to_lowercase()).filter(|(own, _)| own == account)?;
+        self.principals.get(id)
+    }
+
+    /// The service whose commits a forge makes unsigned.
+    pub fn unsigned_service(&self) -> Option<&Principal> {
+        self.principals.values().find(|principal| principal.unsigned)
+    }
+
+    /// Whether an enforcing rule asks who pushes.
+    pub fn asks_for_submitter(&self) -> bool {
+        self.rules.iter().any(|rule| rule.mode == Mode::Enforce && rule.submitters.is_some())
+    }
+
+    /// Whether an enforcing rule wants somebody independent of who pushes.
+    pub fn asks_for_independence(&self) -> bool {
+        let asks = |rule: &Rule| rule.approvals.as_ref().is_some_and(|approvals| approvals.independent);
+        self.rules.iter().any(|rule| rule.mode == Mode::Enforce && asks(rule))
+    }
+
+    /// Whether what the key signed counts, if it was first received at `received`.
+    pub fn key_standing(&self, key: &PublicKey, received: Timestamp) -> Standing {
+        let fingerprint = key.fingerprint();
+        match self.retired.get(&fingerprint) {
+            _ if self.revoked.contains(&fingerprint) => Standing::Revoked,
+            Some(date) if date.is_past(received) => Standing::Retired,
+            _ => Standing::Good,
+        }
+    }
+
+    /// Whether it matters when something that the key signed was first received.
+    pub fn asks_for_receipt(&self, key: &PublicKey) -> bool {
+        self.retired.contains_key(&key.fingerprint())
+            || self.by_key(key).is_some_and(|holder| holder.review_by.is_some())
+    }
+
+    /// Whether any rule does more than observe.
+    pub fn enforces(&self) -> bool {
+        self.rules.iter().any(|rule| rule.mode > Mode::Observe) || self.refuses_unmatched.is_some()
+    }
+
+    /// Whether an enforcing rule asks for approvals, which land once.
+    pub fn spends_approvals(&self) -> bool {
+        self.rules.iter().any(|rule| rule.mode == Mode::Enforce && rule.approvals.is_some())
+    }
+
+    /// What happens where a ref moved with no decision.
+    pub fn out_of_band(&self) -> OutOfBand {
+        self.out_of_band
+    }
+
+    /// Whether a rule knows a principal. A policy given later adds principals for its own rules, never for those of one
+    /// given before it.
+    pub fn registers(&self, rule: &Rule, principal: &Principal) -> bool {
+        principal.layer <= rule.layer
+    }
+
+    /// The registered agent that a mark of `tool` most likely is: the one of that id, or the first of that tool.
+    pub fn agent_for_tool(&self, tool: &str) -> Option<&Principal> {
+        let agents = || self.principals.values().filter(|principal| principal.kind == Kind::Agent);
+        let named = agents().find(|agent| agent.id.as_str() == tool);
+        named.or_else(|| agents().find(|agent| agent.tool.as_ref().is_some_and(|own| own.as_str() == tool)))
+    }
+
+    /// Whether one agent only is an instance of a tool or called like it.
+    pub fn is_one_agent(&self, tool: &str) -> bool {
+        let meant = |one: &&Principal| {
+            let of_tool = one.id.as_str() == tool || one.tool.as_ref().is_some_and(|own| own.as_str() == tool);
+            one.kind == Kind::Agent && of_tool
+        };
+        self.principals.values().filter(meant).count() == 1
+    }
+
+    /// A rule that governs a ref whose name equals this one but for case, where it does not govern this one.
+    pub fn case_alias(&self, name: &[u8]) -> Option<&Rule> {
+        let governs =
+            |rule: &&Rule| rule.mode == Mode::Enforce && !rule.matches_ref(name) && rule.matches_ref_folded(name);
+        self.rules.iter().find(governs)
+    }
+}

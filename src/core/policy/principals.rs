@@ -1,0 +1,319 @@
+//! People, agents and services, their keys, groups, and what became of keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Date;
+use super::problem::Location;
+use super::reader::{Located, Problems, Table};
+use crate::core::id::Id;
+use crate::core::ssh::{Fingerprint, PublicKey};
+
+/// The three kinds of principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A human being.
+    Person,
+    /// An AI agent.
+    Agent,
+    /// Automation with fixed code, such as a forge's merge button.
+    Service,
+}
+
+impl Kind {
+    /// The word for one of them.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Agent => "agent",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// Somebody or something with its own keys.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// Its id.
+    pub id: Id,
+    /// What it is.
+    pub kind: Kind,
+    /// The person who answers for an agent or service.
+    pub owner: Option<Id>,
+    /// The tool that an agent is an instance of.
+    pub tool: Option<Id>,
+    /// A person's name, for people.
+    pub name: Option<String>,
+    /// A person's email addresses.
+    pub emails: Vec<String>,
+    /// Its keys.
+    pub keys: Vec<PublicKey>,
+    /// What the git server calls it.
+    pub accounts: Vec<String>,
+    /// Whether commits that a forge makes unsigned, for somebody who clicks in its pages, are this service's.
+    pub unsigned: bool,
+    /// The day after which an agent is suspended.
+    pub review_by: Option<Date>,
+    /// Where it is registered.
+    pub at: Location,
+    /// Which of the policies given together registers it; see [`super::Policy::registers`].
+    pub layer: usize,
+}
+
+/// Whether a key may still be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Good,
+    /// It was compromised.
+    Revoked,
+    /// It was rotated, and what it signed was first received after that day.
+    Retired,
+}
+
+/// What the tables of all sources say together.
+#[derive(Default)]
+pub(super) struct Registry {
+    pub(super) principals: BTreeMap<Id, Principal>,
+    pub(super) keys: BTreeMap<PublicKey, Id>,
+    /// Accounts in lower case, as written, and whose they are.
+    pub(super) accounts: BTreeMap<String, (String, Id)>,
+    pub(super) groups: BTreeMap<Id, Group>,
+    pub(super) revoked: BTreeSet<Fingerprint>,
+    pub(super) retired: BTreeMap<Fingerprint, Date>,
+}
+
+/// A named set of people and agents.
+pub(super) struct Group {
+    pub(super) members: Vec<Located<Id>>,
+    pub(super) at: Location,
+    pub(super) layer: usize,
+}
+
+impl Registry {
+    /// Reads the tables of one source.
+    pub(super) fn read(&mut self, top: &mut Table<'_>, layer: usize, problems: &mut Problems) {
+        for (kind, key) in [(Kind::Person, "people"), (Kind::Agent, "agents"), (Kind::Service, "services")] {
+            for (name, table) in top.tables(key, problems) {
+                self.principal(kind, &name, table, layer, problems);
+            }
+        }
+        for (name, members) in top.lists("groups", problems) {
+            self.group(&name, members, layer, problems);
+        }
+        if let Some(mut table) = top.table("revoked", problems) {
+            for key in table.strings("keys", problems) {
+                self.revoked.extend(fingerprint(&key, problems));
+            }
+            table.finish(problems);
+        }
+        if let Some(mut table) = top.table("retired", problems) {
+            for (key, date) in table.dates("keys", problems) {
+                self.retired.extend(fingerprint(&key, problems).map(|fingerprint| (fingerprint, date)));
+            }
+            table.finish(problems);
+        }
+    }
+
+    fn principal(
+        &mut self,
+        kind: Kind,
+        name: &Located<&str>,
+        mut table: Table<'_>,
+        layer: usize,
+        problems: &mut Problems,
+    ) {
+        let owner = (kind != Kind::Person).then(|| self.owner(kind, name, &mut table, problems)).flatten();
+        let tool = (kind == Kind::Agent).then(|| table.string("tool", problems)).flatten();
+        let display_name = (kind == Kind::Person).then(|| table.string("name", problems)).flatten();
+        let emails = if kind == Kind::Person { table.strings("emails", problems) } else { Vec::new() };
+        let review_by = (kind == Kind::Agent).then(|| table.date("review-by", problems)).flatten();
+        let lines = table.strings("keys", problems);
+        let accounts = table.strings("accounts", problems);
+        let unsigned = kind == Kind::Service && table.flag("unsigned", problems);
+        let Some(id) = id(name, problems) else { return table.finish(problems) };
+        if let Some(other) = self.principals.get(&id) {
+            let message = format!("`{id}` is registered already, at {}:{}", other.at.file, other.at.line);
+            problems.error(&name.at, message, "give every principal its own id");
+            return table.finish(problems);
+        }
+        let mut keys = Vec::with_capacity(lines.len());
+        for line in &lines {
+            keys.extend(self.key(kind, &id, line, problems));
+        }
+        for account in &accounts {
+            self.account(kind, &id, account, problems);
+        }
+        if kind == Kind::Agent && lines.is_empty() {
+            problems.warn(
+                &name.at,
+                format!("agent `{id}` has no key and can seal nothing"),
+                "countersign agent add makes one",
+            );
+        }
+        for email in &emails {
+            if email.value.split('@').filter(|part| !part.is_empty()).count() != 2
+                || email.value.contains(char::is_whitespace)
+            {
+                problems.error(&email.at, format!("\"{}\" is not an email address", email.value), "write name@host");
+            }
+        }
+        let principal = Principal {
+            id: id.clone(),
+            kind,
+            owner,
+            tool: tool.and_then(|tool| self::id(&tool, problems)),
+            name: display_name.map(|name| name.value.to_owned()),
+            emails: emails.iter().map(|email| email.value.to_owned()).collect(),
+            keys,
+            accounts: accounts.iter().map(|account| account.value.to_owned()).collect(),
+            unsigned,
+            review_by: review_by.map(|date| date.value),
+            at: name.at.clone(),
+            layer,
+        };
+        self.principals.insert(id, principal);
+        table.finish(problems);
+    }
+
+    fn owner(
+        &mut self,
+        kind: Kind,
+        name: &Located<&str>,
+        table: &mut Table<'_>,
+        problems: &mut Problems,
+    ) -> Option<Id> {
+        let owner = table.string("owner", problems);
+        if owner.is_none() && !table.has("owner") {
+            let message = format!("{} `{}` has no owner", kind.noun(), name.value);
+            problems.error(&name.at, message, "add owner = \"...\", the id of the person who answers for it");
+        }
+        let owner = owner?;
+        id(&owner, problems)
+    }
+
+    fn key(&mut self, kind: Kind, id: &Id, line: &Located<&str>, problems: &mut Problems) -> Option<PublicKey> {
+        let key = match PublicKey::parse_line(line.value) {
+            Ok((key, _)) => key,
+            Err(error) => {
+                problems.error(
+                    &line.at,
+                    format!("a key of `{id}` cannot be used: {error}"),
+                    "paste the one line of its .pub file",
+                );
+                return None;
+            }
+        };
+        if let Some(other) = self.keys.get(&key) {
+            let whose = self.principals.get(other).map_or("", |other| other.kind.noun());
+            let message = if other == id {
+                format!("`{id}` has this key twice")
+            } else if kind == Kind::Person || whose == "person" {
+                format!(
+                    "one key is both that of {} `{id}` and that of {whose} `{other}`: an agent's key is never a person's",
+                    kind.noun()
+                )
+            } else {
+                format!("one key belongs to `{id}` and to `{other}`")
+            };
+            problems.error(&line.at, message, "give every principal a key of its own: countersign agent add makes one");
+            return None;
+        }
+        self.keys.insert(key.clone(), id.clone());
+        Some(key)
+    }
+
+    /// Servers differ in whether they tell accounts apart by case, so here nobody has one that differs in case only.
+    fn account(&mut self, kind: Kind, id: &Id, account: &Located<&str>, problems: &mut Problems) {
+        if crate::core::submitter::account(account.value.as_bytes()).is_none() {
+            let message = format!("{:?} is not the name of an account", account.value);
+            let fix = format!(
+                "write it as the server does: printable, at most {} bytes",
+                crate::core::submitter::ACCOUNT_BYTES
+            );
+            return problems.error(&account.at, message, fix);
+        }
+        let owned = (account.value.to_owned(), id.clone());
+        let Some((_, other)) = self.accounts.insert(account.value.to_lowercase(), owned) else { return };
+        let message = if other == *id {
+            format!("`{id}` has the account \"{}\" twice", account.value)
+        } else {
+            let whose = self.principals.get(&other).map_or("", |other| other.kind.noun());
+            let noun = kind.noun();
+            format!("the account \"{}\" is both that of {noun} `{id}` and that of {whose} `{other}`", account.value)
+        };
+        problems.error(
+            &account.at,
+            message,
+            "give every principal an account of its own: a shared one hides who acted",
+        );
+    }
+
+    fn group(&mut self, name: &Located<&str>, members: Vec<Located<&str>>, layer: usize, problems: &mut Problems) {
+        let Some(id) = id(name, problems) else { return };
+        if let Some(other) = self.groups.get(&id) {
+            let message = format!("the group `{id}` is defined already, at {}:{}", other.at.file, other.at.line);
+            return problems.error(&name.at, message, "give every group its own name");
+        }
+        let located = |member: Located<&str>, problems: &mut Problems| {
+            let at = member.at.clone();
+            self::id(&member, problems).map(|value| Located { value, at })
+        };
+        let members = members.into_iter().filter_map(|member| located(member, problems)).collect();
+        self.groups.insert(id, Group { members, at: name.at.clone(), layer });
+    }
+
+    /// Checks what only holds once everything is read: owners and members exist.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        for principal in self.principals.values() {
+            let Some(owner) = &principal.owner else { continue };
+            match self.principals.get(owner) {
+                Some(person) if person.kind == Kind::Person => {}
+                Some(_) => {
+                    let message = format!("the owner of `{}` is `{owner}`, which is no person", principal.id);
+                    problems.error(&principal.at, message, "an owner is a person");
+                }
+                None => {
+                    let message = format!("the owner of `{}` is `{owner}`, whom nobody has registered", principal.id);
+                    problems.error(&principal.at, message, format!("add [people.{owner}]"));
+                }
+            }
+        }
+        let mut unsigned = self.principals.values().filter(|principal| principal.unsigned);
+        if let (Some(one), Some(other)) = (unsigned.next(), unsigned.next()) {
+            let message =
+                format!("services `{}` and `{}` are both unsigned, and nothing tells them apart", one.id, other.id);
+            problems.error(&other.at, message, "give one of them a key, and let it sign");
+        }
+        for (id, group) in &self.groups {
+            if self.principals.contains_key(id) {
+                problems.error(&group.at, format!("`{id}` is both a group and a principal"), "rename the group");
+            }
+            for member in &group.members {
+                let kind = self.principals.get(&member.value).map(|principal| principal.kind);
+                if !matches!(kind, Some(Kind::Person | Kind::Agent)) {
+                    let message = format!("group `{id}` lists `{}`, which is no person or agent", member.value);
+                    problems.error(&member.at, message, "groups list ids of people and agents");
+                }
+            }
+        }
+    }
+}
+
+/// Parses an id.
+pub(super) fn id(text: &Located<&str>, problems: &mut Problems) -> Option<Id> {
+    let id = Id::parse(text.value.as_bytes());
+    if id.is_none() {
+        let message = format!("\"{}\" is not an id", text.value);
+        problems.error(&text.at, message, "an id is [a-z0-9][a-z0-9._-]{0,63}");
+    }
+    id
+}
+
+fn fingerprint(text: &Located<&str>, problems: &mut Problems) -> Option<Fingerprint> {
+    let fingerprint = Fingerprint::parse(text.value);
+    if fingerprint.is_none() {
+        let message = format!("\"{}\" is not a key's fingerprint", text.value);
+        problems.error(&text.at, message, "ssh-keygen -l -f KEY.pub prints it, SHA256: and 43 characters");
+    }
+    fingerprint
+}

@@ -1,0 +1,412 @@
+//! Every problem has its line and its fix, and all of them come at once.
+
+use super::*;
+
+fn load_text(text: &str) -> Result<Loaded, Vec<Problem>> {
+    load(vec![Source { name: "policy.toml".into(), text: text.into() }], &mut |_, path| Err(format!("no {path}")))
+}
+
+fn key(seed: u8) -> String {
+    crate::core::ssh::PrivateKey::from_seed(&[seed; 32]).unwrap().public().to_line()
+}
+
+/// Lines that every policy of these tests begins with: 12 of them.
+fn registry() -> String {
+    format!(
+        "version = 1\n[people.alice]\nkeys = [\"{}\"]\n[agents.claude]\ntool = \"claude-code\"\nowner = \"alice\"\nkeys = [\"{}\"]\n\
+         [services.forge]\nowner = \"alice\"\nkeys = [\"{}\"]\n[groups]\nstaff = [\"alice\", \"claude\"]\n",
+        key(1),
+        key(2),
+        key(3)
+    )
+}
+
+/// What is said of `registry` and `more`, as `line: message -> fix`.
+fn problems(more: &str) -> Vec<String> {
+    let all = match load_text(&(registry() + more)) {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems,
+    };
+    all.iter().map(|problem| format!("{}: {} -> {}", problem.at.line, problem.message, problem.fix)).collect()
+}
+
+const RULE: &str = "[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/**\"]\n";
+
+#[test]
+fn the_design_example_loads_without_what_is_not_built() {
+    let example = format!(
+        r#"version = 1
+[people.alice]
+name = "Alice Ng"
+emails = ["alice@acme.dev"]
+keys = ["{}"]
+accounts = ["alice"]
+[people.bob]
+[agents.claude-code]
+tool = "claude-code"
+owner = "alice"
+keys = ["{}"]
+accounts = ["claude-bot"]
+review-by = 2027-06-30
+[services.forge]
+owner = "bob"
+keys = ["{}"]
+[groups]
+maintainers = ["alice", "bob"]
+[paths]
+pipeline = [".github/**", ".gitlab-ci.yml", "Jenkinsfile"]
+[revoked]
+keys = ["{}"]
+[[rule]]
+name = "branches"
+refs = ["refs/heads/**", "!refs/heads/vendor/**"]
+identity = "agents"
+[[rule]]
+name = "main"
+refs = ["refs/heads/main"]
+identity = "everyone"
+force-push = "deny"
+delete = "deny"
+since = ["{}"]
+[[rule]]
+name = "pipelines"
+refs = ["refs/heads/main"]
+paths = ["pipeline"]
+identity = "everyone"
+"#,
+        key(1),
+        key(2),
+        key(3),
+        crate::core::ssh::PrivateKey::from_seed(&[4; 32]).unwrap().public().fingerprint(),
+        "a".repeat(40)
+    );
+    let loaded = load_text(&example).unwrap();
+    assert_eq!(loaded.warnings, []);
+    let policy = loaded.policy;
+    assert!(
+        policy.rules()[0].matches_ref(b"refs/heads/main") && !policy.rules()[0].matches_ref(b"refs/heads/vendor/x")
+    );
+    assert_eq!(policy.rules()[2].touches(b".GITHUB/workflows/ci.yml", Below::Named), Some("pipeline"));
+    assert_eq!(policy.rules()[2].touches(b".github", Below::Named), Some("pipeline"));
+    assert_eq!(policy.rules()[2].touches(b"src/lib.rs", Below::Named), None);
+    assert_eq!(policy.agent_for_tool("claude-code").unwrap().id.as_str(), "claude-code");
+}
+
+#[test]
+fn each_problem_names_its_line_and_its_fix() {
+    for (more, expected) in [
+        ("nonsense = 1\n", "13: `groups.nonsense` is not a list"),
+        ("[rules]\n", "13: unknown key `rules` -> did you mean `rule`?"),
+        ("[paths]\nci = [\"ci/[ab]\"]\n", "14: \"ci/[ab]\": the pattern holds '[', which has no meaning here"),
+        ("[people.bob]\nkeys = [\"ssh-ed25519 AAAA\"]\n", "14: a key of `bob` cannot be used"),
+        ("[people.Bob]\n", "13: \"Bob\" is not an id"),
+        ("[people.bob]\nemails = [\"bob\"]\n", "14: \"bob\" is not an email address"),
+        ("[agents.codex]\n", "13: agent `codex` has no owner -> add owner"),
+        ("[agents.codex]\nowner = \"eve\"\n", "13: the owner of `codex` is `eve`, whom nobody has registered"),
+        (
+            "[agents.codex]\nowner = \"claude\"\n",
+            "13: the owner of `codex` is `claude`, which is no person -> an owner is a person",
+        ),
+        ("[agents.codex]\nowner = \"alice\"\nreview-by = \"soon\"\n", "15: `review-by` is not a day"),
+        ("[agents.alice]\nowner = \"alice\"\n", "13: `alice` is registered already, at policy.toml:2"),
+        ("[revoked]\nkeys = [\"alice\"]\n", "14: \"alice\" is not a key's fingerprint"),
+        ("[[rule]]\nrefs = [\"refs/heads/x\"]\n", "13: the rule has no name"),
+        ("[[rule]]\nname = \"r\"\n", "13: the rule names no refs"),
+        (
+            "[[rule]]\nname = \"r\"\nrefs = [\"main\"]\n",
+            "15: \"main\" is not a full ref name -> write \"refs/heads/main\"",
+        ),
+        ("[[rule]]\nname = \"r\"\nrefs = [\"!refs/heads/x\"]\n", "13: the patterns only exclude"),
+    ] {
+        let said = problems(more);
+        assert!(said.iter().any(|line| line.starts_with(expected)), "{more}: {said:#?}");
+    }
+    for (line, expected) in [
+        ("identiy = \"agents\"", "16: unknown key `identiy` -> did you mean `identity`?"),
+        (
+            "identity = \"agent\"",
+            "16: `identity` cannot be \"agent\" -> write one of \"none\", \"agents\", \"everyone\"",
+        ),
+        ("mode = 1", "16: `mode` is not a string"),
+        ("agents = [\"nobody\"]", "16: `nobody` is no agent, tool or group with agents"),
+        ("services = [\"claude\"]", "16: `claude` is no service"),
+        ("paths = [\"pipeline\"]", "16: `pipeline` is no class of [paths]"),
+        ("paths = []", "13: the rule's paths are empty"),
+        ("paths = [\"ci/**\"]", "13: the rule asks nothing of the commits that touch its paths"),
+        ("paths = [\"ci/**\"]\nforce-push = \"deny\"", "13: `force-push` is about the ref"),
+        ("force-push = \"deny\"", "13: force-push is denied but delete is allowed"),
+        ("since = [\"adopted\"]", "16: \"adopted\" is neither a full object id nor a full ref name"),
+        ("since = [\"refs/tags/adopted\"]", "13: whoever can move refs/tags/adopted decides what this rule exempts"),
+    ] {
+        let said = problems(&format!("{RULE}{line}\n"));
+        assert!(said.iter().any(|problem| problem.starts_with(expected)), "{line}: {said:#?}");
+    }
+}
+
+#[test]
+fn approvals_that_cannot_work_are_errors() {
+    let keep = "force-push = \"deny\"\ndelete = \"deny\"\n";
+    let agents = format!("{keep}identity = \"agents\"\n");
+    for (rule, approvals, expected) in [
+        (&*agents, "", "19: the rule does not say whose approval counts -> add from"),
+        (&agents, "from = [\"eve\"]", "20: `eve` is no person or group -> list people"),
+        (&agents, "from = [\"claude\"]", "20: `claude` is no person but an agent -> only people approve"),
+        (&agents, "from = [\"forge\"]", "20: `forge` is no person but a service -> only people approve"),
+        (&agents, "from = [\"staff\"]\ncount = 0", "21: a rule cannot ask for less than one approval"),
+        (
+            &agents,
+            "from = [\"staff\"]\ncount = 2",
+            "19: the rule asks for 2 approvals, and 1 of those in `from` has a registered key",
+        ),
+        (
+            &agents,
+            "from = [\"staff\"]\npresence = true",
+            "19: the rule asks for 1 approval, and 0 of those in `from` have a registered hardware key (sk-)",
+        ),
+        (&agents, "from = [\"staff\"]\npresence = \"yes\"", "21: `presence` is not true or false"),
+        (&agents, "from = [\"staff\"]\nmax-age = \"14\"", "21: \"14\" is not a length of time -> write a number of"),
+        (&agents, "from = [\"staff\"]\nfor = \"all\"", "21: `for` cannot be \"all\""),
+        (&agents, "from = [\"staff\"]\nsince = []", "21: unknown key `since`"),
+        (keep, "from = [\"staff\"]", "13: approvals are asked for agents' work, and no rule asks who made a commit"),
+        ("identity = \"agents\"\n", "from = [\"staff\"]", "13: approvals are asked for, but a force-push may drop"),
+        (
+            "paths = [\"ci/*\"]\n",
+            "from = [\"staff\"]\nfor = \"everyone\"",
+            "13: approvals are asked for, but a force-push",
+        ),
+    ] {
+        let said = problems(&format!("{RULE}{rule}[rule.approvals]\n{approvals}\n"));
+        let expected = expected.split_once(": ").map(|(_, words)| words).unwrap();
+        assert!(said.iter().any(|problem| problem.contains(expected)), "{rule}{approvals}: {said:#?}");
+    }
+    for (rule, approvals) in [
+        (agents.clone(), "from = [\"staff\"]"),
+        (agents.clone(), "from = [\"alice\", \"staff\"]\nmax-age = \"2w\"\nindependent = true\nsigned-merge = true"),
+        (
+            format!("{keep}[[rule]]\nname = \"s\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\n"),
+            "from = [\"staff\"]",
+        ),
+        (
+            format!("{agents}[[rule]]\nname = \"s\"\nrefs = [\"refs/heads/x/*\"]\npaths = [\"ci/*\"]\n"),
+            "from = [\"staff\"]",
+        ),
+    ] {
+        assert_eq!(problems(&format!("{RULE}{rule}[rule.approvals]\n{approvals}\n")), [""; 0], "{rule}");
+    }
+}
+
+#[test]
+fn one_key_has_one_principal() {
+    let person_too = problems(&format!("[people.bob]\nkeys = [\"{}\"]\n", key(2)));
+    assert!(person_too[0].contains("an agent's key is never a person's"), "{person_too:?}");
+    let service_too = problems(&format!("[agents.codex]\nowner = \"alice\"\nkeys = [\"{}\"]\n", key(3)));
+    assert!(service_too[0].contains("one key belongs to `forge` and to `codex`"), "{service_too:?}");
+}
+
+#[test]
+fn what_is_not_enforced_is_refused_in_words() {
+    for more in [
+        "[agents.codex]\nowner = \"alice\"\nissuers = [\"alice\"]\n",
+        "[agents.codex]\nowner = \"alice\"\nmax-grant = \"8h\"\n",
+        "[revoked]\ngrants = [\"claude:42\"]\n",
+    ] {
+        let said = problems(more);
+        assert!(said.iter().any(|line| line.contains("is not enforced by this version")), "{more}: {said:?}");
+    }
+}
+
+#[test]
+fn one_account_has_one_principal() {
+    for (more, expected) in [
+        ("[people.bob]\naccounts = [\"al\"]\n[people.carol]\naccounts = [\"al\"]\n", "is both that of person `carol`"),
+        ("[people.bob]\naccounts = [\"al\"]\n[people.carol]\naccounts = [\"Al\"]\n", "is both that of person `carol`"),
+        (
+            "[people.bob]\naccounts = [\"al\"]\n[agents.x]\nowner = \"alice\"\nkeys = []\naccounts = [\"al\"]\n",
+            "both that of agent `x` and that of person `bob`",
+        ),
+        ("[people.bob]\naccounts = [\"al\", \"al\"]\n", "`bob` has the account \"al\" twice"),
+        ("[people.bob]\naccounts = [\"a\\tl\"]\n", "is not the name of an account"),
+        ("[people.bob]\naccounts = [\"\"]\n", "is not the name of an account"),
+        (
+            "[services.a]\nowner = \"alice\"\nunsigned = true\n[services.b]\nowner = \"alice\"\nunsigned = true\n",
+            "services `a` and `b` are both unsigned",
+        ),
+    ] {
+        let said = problems(more);
+        assert!(said.iter().any(|line| line.contains(expected)), "{more}: {said:?}");
+    }
+}
+
+#[test]
+fn a_rule_for_submitters_can_be_satisfied() {
+    let rule =
+        |submitters: &str| format!("[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/x\"]\nsubmitters = {submitters}\n");
+    let bob = "[people.bob]\naccounts = [\"bob\"]\n[people.idle]\n";
+    assert!(problems(&format!("{bob}{}", rule("[\"bob\", \"people\", \"claude\"]"))).is_empty());
+    for (more, expected) in [
+        (rule("[\"idle\"]"), "nobody in `submitters` has an account or a key"),
+        (rule("[]"), "nobody in `submitters` has an account or a key"),
+        (rule("[\"nobody\"]"), "`nobody` is no principal, tool or group"),
+        (format!("[groups]\npeople = [\"bob\"]\n{}", rule("[\"people\"]")), "something is named so too"),
+        (
+            rule("[\"bob\"]") + "paths = [\"ci/**\"]\n",
+            "a force-push may take its paths back to an older state, and nobody asks who pushes then",
+        ),
+    ] {
+        let said = problems(&format!("{bob}{more}"));
+        assert!(said.iter().any(|line| line.contains(expected)), "{more}: {said:?}");
+    }
+}
+
+#[test]
+fn a_retired_key_counts_for_what_was_received_in_time() {
+    use crate::core::decide::Timestamp;
+    let (mine, _) = crate::core::ssh::PublicKey::parse_line(&key(2)).unwrap();
+    let text = format!("{}{RULE}[retired]\nkeys = {{ \"{}\" = 2026-11-01 }}\n", registry(), mine.fingerprint());
+    let policy = layered(&text, "version = 1\n").unwrap().policy;
+    let end_of_day = 1_793_577_600;
+    assert_eq!(policy.key_standing(&mine, Timestamp(end_of_day - 1)), Standing::Good);
+    assert_eq!(policy.key_standing(&mine, Timestamp(end_of_day)), Standing::Retired);
+    assert!(policy.asks_for_receipt(&mine));
+    let revoked = format!("{text}[revoked]\nkeys = [\"{}\"]\n", mine.fingerprint());
+    let policy = layered(&revoked, "version = 1\n").unwrap().policy;
+    assert_eq!(policy.key_standing(&mine, Timestamp(0)), Standing::Revoked);
+}
+
+#[test]
+fn the_strictest_policy_says_what_happens_out_of_band() {
+    let strict = registry().replace("version = 1\n", "version = 1\nout-of-band = \"refuse\"\n") + RULE;
+    assert_eq!(
+        layered(&strict, "version = 1\nout-of-band = \"record\"\n").unwrap().policy.out_of_band(),
+        OutOfBand::Refuse
+    );
+    assert_eq!(layered(&(registry() + RULE), "version = 1\n").unwrap().policy.out_of_band(), OutOfBand::Record);
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_order_of_the_file() {
+    let said = problems(&format!("[agents.codex]\n[people.Bob]\n{RULE}mode = \"x\"\nidentity = \"y\"\nfoo = 1\n"));
+    let lines: Vec<&str> = said.iter().filter_map(|problem| problem.split(':').next()).collect();
+    assert_eq!(lines, ["13", "13", "14", "18", "19", "20"], "{said:#?}");
+}
+
+fn layered(organisation: &str, repository: &str) -> Result<Loaded, Vec<Problem>> {
+    let source = |name: &str, text: String| Source { name: name.into(), text };
+    let sources = vec![source("org.toml", organisation.into()), source("repo.toml", repository.into())];
+    load(sources, &mut |_, path| match path {
+        "people.toml" => Ok(source("people.toml", format!("[people.carol]\nkeys = [\"{}\"]\n", key(9)))),
+        other => Err(format!("no {other}")),
+    })
+}
+
+#[test]
+fn a_later_policy_adds_and_never_weakens() {
+    let organisation = format!("{}{RULE}identity = \"agents\"\n", registry());
+    let repository = format!(
+        "version = 1\ninclude = [\"people.toml\"]\n[agents.codex]\nowner = \"carol\"\nkeys = [\"{}\"]\n\
+         [[rule]]\nname = \"own\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nagents = [\"codex\"]\n",
+        key(5)
+    );
+    let policy = layered(&organisation, &repository).unwrap().policy;
+    let (codex, claude) = (policy.agent_for_tool("codex").unwrap(), policy.agent_for_tool("claude").unwrap());
+    let (first, second) = (&policy.rules()[0], &policy.rules()[1]);
+    assert!(!policy.registers(first, codex) && policy.registers(second, codex) && policy.registers(second, claude));
+    assert!(first.covers(second) && !second.covers(first) || first.agents.is_all());
+    let again = layered(&organisation, &format!("version = 1\n{RULE}")).unwrap_err();
+    assert!(again[0].message.contains("another rule is named"), "{again:?}");
+    let missing = layered(&organisation, "version = 1\ninclude = [\"gone.toml\", \"../x\"]\n").unwrap_err();
+    assert_eq!(missing.len(), 2, "{missing:?}");
+}
+
+#[test]
+fn a_later_policy_opens_nothing_that_an_earlier_one_closed() {
+    let organisation = registry().replace("version = 1\n", "version = 1\nunmatched = \"refuse\"\n") + RULE;
+    let policy =
+        layered(&organisation, "version = 1\n[[rule]]\nname = \"t\"\nrefs = [\"refs/tags/**\"]\n").unwrap().policy;
+    assert!(!policy.refuses_unmatched(b"refs/heads/x"));
+    assert!(policy.refuses_unmatched(b"refs/tags/x"));
+    assert!(policy.refuses_unmatched(b"refs/notes/x"));
+}
+
+#[test]
+fn a_rule_that_nobody_can_satisfy_is_an_error() {
+    let problems =
+        load_text("version = 1\n[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/**\"]\nidentity = \"everyone\"\n")
+            .unwrap_err();
+    assert!(problems[0].message.contains("nobody has a key"), "{problems:?}");
+}
+
+#[test]
+fn covering_is_asking_at_least_as_much() {
+    let rule = |more: &str| {
+        let text = format!("{}[paths]\nci = [\"ci/**\"]\nops = [\"ops/**\"]\n{RULE}{more}\n", registry());
+        load_text(&text).unwrap_or_else(|problems| panic!("{problems:?}")).policy.rules()[0].clone()
+    };
+    let base = "identity = \"agents\"";
+    for (stricter, laxer) in [
+        ("identity = \"everyone\"", base),
+        ("identity = \"agents\"\nmarks = \"any\"", base),
+        ("identity = \"agents\"\nagents = []", base),
+        ("identity = \"agents\"\nadopted = \"deny\"", base),
+        (base, "identity = \"agents\"\nservices = [\"forge\"]"),
+        (base, "identity = \"agents\"\nmode = \"warn\""),
+        (base, "identity = \"agents\"\npaths = [\"ci\"]"),
+        ("identity = \"agents\"\npaths = [\"ci\", \"ops\"]", "identity = \"agents\"\npaths = [\"ci\"]"),
+        (base, &format!("identity = \"agents\"\nsince = [\"{}\"]", "a".repeat(40))),
+    ] {
+        let (stricter, laxer) = (rule(stricter), rule(laxer));
+        assert!(stricter.covers(&laxer) && !laxer.covers(&stricter), "{stricter:?} against {laxer:?}");
+        assert!(stricter.covers(&stricter) && laxer.covers(&laxer));
+    }
+}
+
+#[test]
+fn names_that_differ_in_case_only_are_aliases() {
+    let policy = load_text(&format!(
+        "{}[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/main\", \"refs/heads/rel/*\"]\n",
+        registry()
+    ))
+    .unwrap()
+    .policy;
+    for (name, alias) in [
+        ("refs/heads/MAIN", true),
+        ("refs/Heads/main", true),
+        ("refs/heads/Rel/1", true),
+        ("refs/heads/main", false),
+        ("refs/heads/other", false),
+    ] {
+        assert_eq!(policy.case_alias(name.as_bytes()).is_some(), alias, "{name}");
+    }
+}
+
+#[test]
+fn a_policy_in_the_repository_protects_itself() {
+    let check = |more: &str| {
+        let policy = load_text(&format!("{}{more}", registry())).unwrap().policy;
+        check_self_protection(&policy, b"refs/heads/main", b".countersign/policy.toml").len()
+    };
+    let approved =
+        "force-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfor = \"everyone\"\nfrom = [\"alice\"]\n";
+    assert_eq!(check(""), 1);
+    assert_eq!(check(&format!("{RULE}identity = \"everyone\"\n")), 1);
+    assert_eq!(check(&format!("{RULE}mode = \"warn\"\n{approved}")), 1);
+    assert_eq!(check(&format!("{RULE}identity = \"agents\"\n{}", approved.replace("everyone", "agents"))), 1);
+    assert_eq!(check(&format!("{RULE}{approved}")), 0);
+    let path = "paths = [\".countersign/**\"]\n[rule.approvals]\nfor = \"everyone\"\nfrom = [\"alice\"]\n";
+    assert_eq!(check(&format!("{RULE}{path}")), 0);
+}
+
+#[test]
+fn the_starter_policy_is_valid_as_it_stands() {
+    let text = starter(crate::core::id::RepositoryName::parse(b"acme/payments").as_ref());
+    let loaded = load_text(&text).unwrap();
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.policy.rules().len(), 2);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_loading_panic(text in "(version = 1\n)?(\\[{1,2}(rule|people\\.a|agents\\.b|paths|groups)\\]{1,2}\n)?([a-z-]{1,9} = (1|\"x\"|\\[\"y\"\\]|\\{\\})\n){0,4}.{0,20}") {
+        let _ = load_text(&text);
+    }
+}

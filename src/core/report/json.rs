@@ -1,0 +1,114 @@
+//! The same verdict for programs.
+
+use serde::Serialize;
+
+use super::escape;
+use crate::core::decide::{Finding, Outcome, RefVerdict, Subject, Undecided, Verdict};
+
+/// The version of the layout, in its `schema` key. Keys may be added under one version; none changes or goes away.
+pub const SCHEMA: u32 = 1;
+
+/// Prints a verdict as one line of JSON. Names that git allows and JSON does not are escaped as in the text.
+///
+/// # Errors
+/// Never for a verdict of this program: the layout has nothing that JSON cannot hold.
+pub fn json(verdict: &Verdict) -> Result<String, serde_json::Error> {
+    let outcome = outcome_name(verdict.outcome());
+    serde_json::to_string(&Report {
+        schema: SCHEMA,
+        verdict: outcome,
+        refs: verdict.refs.iter().map(ref_report).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Report {
+    schema: u32,
+    verdict: &'static str,
+    refs: Vec<RefReport>,
+}
+
+#[derive(Serialize)]
+struct RefReport {
+    #[serde(rename = "ref")]
+    name: String,
+    old: Option<String>,
+    new: Option<String>,
+    verdict: &'static str,
+    commits: usize,
+    findings: Vec<FindingReport>,
+    undecided: Vec<UndecidedReport>,
+}
+
+#[derive(Serialize)]
+struct FindingReport {
+    code: &'static str,
+    severity: &'static str,
+    commit: Option<String>,
+    tag: Option<String>,
+    subject: Option<String>,
+    rule: Option<String>,
+    file: Option<String>,
+    line: Option<usize>,
+    message: String,
+    hint: String,
+}
+
+#[derive(Serialize)]
+struct UndecidedReport {
+    severity: &'static str,
+    rule: Option<String>,
+    message: String,
+}
+
+fn ref_report(verdict: &RefVerdict) -> RefReport {
+    RefReport {
+        name: plain(&verdict.name),
+        old: verdict.old.map(|id| id.to_string()),
+        new: verdict.new.map(|id| id.to_string()),
+        verdict: outcome_name(verdict.outcome()),
+        commits: verdict.commits,
+        findings: verdict.findings.iter().map(finding_report).collect(),
+        undecided: verdict.undecided.iter().map(undecided_report).collect(),
+    }
+}
+
+fn finding_report(finding: &Finding) -> FindingReport {
+    let (commit, tag, subject) = match &finding.subject {
+        Subject::Ref(_) => (None, None, None),
+        Subject::Commit { id, summary, .. } => (Some(id.to_string()), None, Some(plain(summary))),
+        Subject::Tag { id, name } => (None, Some(id.to_string()), Some(plain(name))),
+    };
+    FindingReport {
+        code: finding.code.name(),
+        severity: finding.severity.name(),
+        commit,
+        tag,
+        subject,
+        rule: finding.rule.as_ref().map(|rule| rule.name.clone()),
+        file: finding.rule.as_ref().map(|rule| rule.file.clone()),
+        line: finding.rule.as_ref().map(|rule| rule.line),
+        message: plain(finding.detail.as_bytes()),
+        hint: plain(finding.hint.as_bytes()),
+    }
+}
+
+fn undecided_report(doubt: &Undecided) -> UndecidedReport {
+    UndecidedReport {
+        severity: doubt.severity.name(),
+        rule: doubt.rule.as_ref().map(|rule| rule.name.clone()),
+        message: plain(doubt.reason.as_bytes()),
+    }
+}
+
+fn plain(bytes: &[u8]) -> String {
+    escape(bytes, 4096)
+}
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => "accept",
+        Outcome::Rejected => "reject",
+        Outcome::Undecided => "undecided",
+    }
+}

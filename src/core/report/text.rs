@@ -1,0 +1,121 @@
+//! The report that a pusher reads: every line plain ASCII and beginning with a word that git's client knows.
+
+use std::fmt::Write as _;
+
+use super::escape;
+use crate::core::decide::{Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
+
+/// Findings shown per ref and severity; the rest are counted.
+const SHOWN: usize = 10;
+
+/// Characters of a commit's subject line that are shown.
+const SUMMARY: usize = 60;
+
+/// For whom the report is worded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Somebody whose push the server has just judged.
+    Pusher,
+    /// Somebody who asks beforehand.
+    Checker,
+    /// Somebody who is about to push what the server may know more about: approvals, and who pushes.
+    Client,
+}
+
+/// Prints a verdict. Empty where there is nothing to say to a pusher.
+pub fn text(verdict: &Verdict, reader: Reader) -> String {
+    let mut out = String::new();
+    for verdict in &verdict.refs {
+        one_ref(verdict, reader, &mut out);
+    }
+    out
+}
+
+fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
+    let of = |severity| verdict.findings.iter().filter(move |finding| finding.severity == severity);
+    let (errors, warnings) =
+        (of(Severity::Error).count(), of(Severity::Warning).count() + of(Severity::Notice).count());
+    let doubts: Vec<&Undecided> =
+        verdict.undecided.iter().filter(|doubt| doubt.severity > Severity::Observed).collect();
+    if errors + warnings + doubts.len() == 0 && reader == Reader::Pusher {
+        return;
+    }
+    let word = match (verdict.outcome(), reader) {
+        (Outcome::Accepted, Reader::Pusher) => "accepted",
+        (Outcome::Accepted, Reader::Checker | Reader::Client) => "would accept",
+        (Outcome::Rejected, Reader::Pusher) => "refused",
+        (Outcome::Rejected, Reader::Checker) => "would refuse",
+        (Outcome::Rejected, Reader::Client) => "the server will ask for more, unless it has it, on",
+        (Outcome::Undecided, _) => "could not decide",
+    };
+    let name = escape(&verdict.name, 200);
+    let counted = match (errors, warnings) {
+        (0, 0) => "no findings".to_owned(),
+        (0, _) => plural(warnings, "warning"),
+        (_, 0) => plural(errors, "finding"),
+        _ => format!("{}, {}", plural(errors, "finding"), plural(warnings, "warning")),
+    };
+    line(out, format_args!("countersign: {word} {name}: {counted} in {}", plural(verdict.commits, "commit")));
+    for doubt in &doubts {
+        let word = label(doubt.severity);
+        line(
+            out,
+            format_args!("{word}: {name}: {}{}", escape(doubt.reason.as_bytes(), 400), place(doubt.rule.as_ref())),
+        );
+    }
+    if doubts.iter().any(|doubt| doubt.severity == Severity::Error) {
+        line(
+            out,
+            format_args!(
+                "hint: an admin can see what is wrong with: countersign doctor --server REPO.git, and git fsck --full; nothing is accepted until it can be decided"
+            ),
+        );
+    }
+    for severity in [Severity::Error, Severity::Warning, Severity::Notice] {
+        let mut last_hint = "";
+        for finding in of(severity).take(SHOWN) {
+            one_finding(finding, reader, &name, out);
+            if finding.hint != last_hint {
+                line(out, format_args!("hint: {}", escape(finding.hint.as_bytes(), 600)));
+            }
+            last_hint = &finding.hint;
+        }
+        let hidden = of(severity).count().saturating_sub(SHOWN);
+        if hidden > 0 {
+            line(out, format_args!("{}: and {hidden} more like these", label(severity)));
+        }
+    }
+}
+
+fn one_finding(finding: &Finding, reader: Reader, ref_name: &str, out: &mut String) {
+    let subject = match &finding.subject {
+        Subject::Ref(_) => ref_name.to_owned(),
+        Subject::Commit { id, summary, .. } => format!("{} \"{}\"", id.short(), escape(summary, SUMMARY)),
+        Subject::Tag { id, name } => format!("tag {} \"{}\"", id.short(), escape(name, SUMMARY)),
+    };
+    let severity = if reader == Reader::Client { Severity::Warning } else { finding.severity };
+    let (label, code) = (label(severity), finding.code);
+    let detail = escape(finding.detail.as_bytes(), 600);
+    line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(finding.rule.as_ref())));
+}
+
+fn place(rule: Option<&RuleName>) -> String {
+    rule.map(|rule| {
+        let (name, file) = (escape(rule.name.as_bytes(), 80), escape(rule.file.as_bytes(), 200));
+        format!(" (rule \"{name}\", {file}:{})", rule.line)
+    })
+    .unwrap_or_default()
+}
+
+fn label(severity: Severity) -> &'static str {
+    if severity == Severity::Error { "error" } else { "warning" }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{text}");
+}

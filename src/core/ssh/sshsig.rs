@@ -1,0 +1,154 @@
+//! The SSHSIG container (OpenSSH's PROTOCOL.sshsig), decoded strictly and verified by nobody yet.
+
+use sha2::{Digest as _, Sha256, Sha512};
+use thiserror::Error;
+
+use super::armor::dearmor;
+use super::key::{Algorithm, KeyError, PublicKey};
+use super::verify::VerifiedSignature;
+use super::wire::{Reader, put_string};
+use crate::core::digest::Digest;
+use crate::core::limits;
+
+/// Why a signature does not count.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SignatureError {
+    /// Longer than [`limits::SIGNATURE_BYTES`].
+    #[error("the signature is larger than {} bytes", limits::SIGNATURE_BYTES)]
+    TooLarge,
+    /// The armor is not as ssh-keygen writes it.
+    #[error("its armor is not as ssh-keygen writes it")]
+    Armor,
+    /// The fields are not exactly those of the format.
+    #[error("its encoding is not canonical")]
+    Encoding,
+    /// Another version than 1.
+    #[error("it has version {0}, not 1")]
+    Version(u32),
+    /// Bytes in the reserved field.
+    #[error("its reserved field is not empty")]
+    Reserved,
+    /// A hash other than sha256 and sha512.
+    #[error("its hash is neither sha256 nor sha512")]
+    Hash,
+    /// The key is not accepted.
+    #[error("its key is not accepted: {0}")]
+    Key(#[from] KeyError),
+    /// The label of the inner signature is not that of the key.
+    #[error("its algorithm is not the one of its key")]
+    Label,
+    /// It was made for another purpose.
+    #[error("it was made for another purpose than {0}")]
+    Namespace(String),
+    /// The mathematics says no.
+    #[error("the signature does not match")]
+    Mismatch,
+}
+
+/// A decoded signature: what it says, none of it verified.
+#[derive(Clone, Debug)]
+pub struct ClaimedSignature {
+    key: PublicKey,
+    /// Of the whole binary form.
+    digest: Digest,
+    namespace: Vec<u8>,
+    hash: Hash,
+    label: Vec<u8>,
+    /// What follows the label in the inner signature.
+    rest: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Hash {
+    Sha256,
+    Sha512,
+}
+
+impl ClaimedSignature {
+    /// Decodes the text form.
+    ///
+    /// # Errors
+    /// [`SignatureError`] for anything but the one encoding.
+    pub fn from_armor(text: &[u8]) -> Result<Self, SignatureError> {
+        Self::from_blob(&dearmor(text).ok_or(SignatureError::Armor)?)
+    }
+
+    /// Decodes the binary form.
+    ///
+    /// # Errors
+    /// [`SignatureError`] for anything but the one encoding.
+    pub fn from_blob(blob: &[u8]) -> Result<Self, SignatureError> {
+        if blob.len() > limits::SIGNATURE_BYTES {
+            return Err(SignatureError::TooLarge);
+        }
+        let encoding = SignatureError::Encoding;
+        let mut reader = Reader(blob);
+        reader.tag(b"SSHSIG").ok_or(encoding.clone())?;
+        match reader.uint32().ok_or(encoding.clone())? {
+            1 => {}
+            version => return Err(SignatureError::Version(version)),
+        }
+        let mut field = || reader.string().ok_or(SignatureError::Encoding);
+        let (key, namespace, reserved, hash, inner) = (field()?, field()?, field()?, field()?, field()?);
+        reader.end().ok_or(encoding.clone())?;
+        if namespace.is_empty() {
+            return Err(encoding);
+        }
+        if !reserved.is_empty() {
+            return Err(SignatureError::Reserved);
+        }
+        let hash = match hash {
+            b"sha256" => Hash::Sha256,
+            b"sha512" => Hash::Sha512,
+            _ => return Err(SignatureError::Hash),
+        };
+        let key = PublicKey::from_blob(key)?;
+        let mut inner = Reader(inner);
+        let label = inner.string().ok_or(encoding)?;
+        let fits = match key.algorithm() {
+            Algorithm::Rsa => label == b"rsa-sha2-256" || label == b"rsa-sha2-512",
+            other => label == other.name().as_bytes(),
+        };
+        if !fits {
+            return Err(SignatureError::Label);
+        }
+        let digest = Digest::of(blob);
+        Ok(Self { key, digest, namespace: namespace.to_vec(), hash, label: label.to_vec(), rest: inner.0.to_vec() })
+    }
+
+    /// The key that it claims to be made with.
+    pub fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// The purpose that it claims to be made for.
+    pub fn namespace(&self) -> &[u8] {
+        &self.namespace
+    }
+
+    /// Verifies it over `message` for one purpose. It proves that the key's holder signed, not who that is.
+    ///
+    /// # Errors
+    /// [`SignatureError::Namespace`] or [`SignatureError::Mismatch`], or [`SignatureError::Encoding`] where the inner
+    /// signature is not exact.
+    pub fn verify(&self, namespace: &str, message: &[u8]) -> Result<VerifiedSignature, SignatureError> {
+        if self.namespace != namespace.as_bytes() {
+            return Err(SignatureError::Namespace(namespace.to_owned()));
+        }
+        let (hash, digest) = match self.hash {
+            Hash::Sha256 => ("sha256", Sha256::digest(message).to_vec()),
+            Hash::Sha512 => ("sha512", Sha512::digest(message).to_vec()),
+        };
+        let signed = signed_data(namespace, hash, &digest);
+        VerifiedSignature::verify(&self.key, self.digest, &self.label, &self.rest, &signed)
+    }
+}
+
+/// What the key signs: the preamble again, and the message by its digest.
+pub(super) fn signed_data(namespace: &str, hash: &str, digest: &[u8]) -> Vec<u8> {
+    let mut signed = b"SSHSIG".to_vec();
+    for field in [namespace.as_bytes(), b"", hash.as_bytes(), digest] {
+        put_string(&mut signed, field);
+    }
+    signed
+}

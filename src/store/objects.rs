@@ -1,0 +1,389 @@
+//! The object store of one push: the quarantine first, then the repository with its packs and alternates.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gix::objs::{Exists as _, Find as _, FindHeader as _};
+use thiserror::Error;
+
+use super::environment::{GitDir, Quarantine};
+use crate::core::limits;
+use crate::core::oid::{ObjectFormat, Oid};
+
+/// The type of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// File content.
+    Blob,
+    /// A directory.
+    Tree,
+    /// A commit.
+    Commit,
+    /// An annotated tag.
+    Tag,
+}
+
+impl Kind {
+    /// Git's name for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blob => "blob",
+            Self::Tree => "tree",
+            Self::Commit => "commit",
+            Self::Tag => "tag",
+        }
+    }
+}
+
+/// Why something could not be read. It always means that no decision is possible.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The object database itself cannot be opened.
+    #[error("cannot open the object directory {0}")]
+    Open(PathBuf, #[source] std::io::Error),
+    /// No store has the object.
+    #[error("object {0} is missing")]
+    Missing(Oid),
+    /// A store has the object but reading it failed.
+    #[error("object {0} cannot be read: {1}")]
+    Unreadable(Oid, String),
+    /// The object is of another type than its use requires.
+    #[error("object {id} is a {found}, not a {wanted}")]
+    WrongKind {
+        /// The object.
+        id: Oid,
+        /// What it is.
+        found: &'static str,
+        /// What it had to be.
+        wanted: &'static str,
+    },
+    /// The object is over its ceiling.
+    #[error("object {id} has {size} bytes, more than the {limit} that are read")]
+    TooLarge {
+        /// The object.
+        id: Oid,
+        /// Its size.
+        size: u64,
+        /// The ceiling, from [`limits`].
+        limit: u64,
+    },
+    /// An object cannot be stored.
+    #[error("the object cannot be stored: {0}")]
+    Write(String),
+    /// Refs cannot be read.
+    #[error("refs cannot be read: {0}")]
+    Refs(String),
+}
+
+/// Where the objects of one repository and one push lie, for threads to open them again.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    format: ObjectFormat,
+    incoming: Option<PathBuf>,
+    stored: Vec<PathBuf>,
+    /// Tree entries read so far, by all who opened these stores.
+    entries_read: Arc<AtomicU64>,
+    /// Bytes of text read to be merged.
+    bytes_merged: Arc<AtomicU64>,
+}
+
+impl Stores {
+    /// Opens the stores. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`ReadError::Open`] if an object directory is not readable.
+    pub fn open(&self) -> Result<Objects, ReadError> {
+        let open = |path: &PathBuf| open(path.clone(), self.format);
+        let mut incoming = self.incoming.as_ref().map(open).transpose()?;
+        if let Some(incoming) = &mut incoming {
+            // Nothing is added to the quarantine while a hook runs, so what is not there will not come.
+            incoming.refresh_never();
+        }
+        Ok(Objects {
+            places: self.clone(),
+            incoming,
+            stored: self.stored.iter().map(open).collect::<Result<_, _>>()?,
+            kept: RefCell::default(),
+            too_large: RefCell::default(),
+        })
+    }
+}
+
+/// Reads objects of one repository and one push.
+pub struct Objects {
+    places: Stores,
+    incoming: Option<gix::odb::Handle>,
+    stored: Vec<gix::odb::Handle>,
+    kept: RefCell<Kept>,
+    /// What was over its ceiling, and the size: many refs can name it, and each reading would cost again.
+    too_large: RefCell<HashMap<Oid, (Kind, u64)>>,
+}
+
+impl Objects {
+    /// Opens the quarantine, if there is one, and the stores behind it. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`ReadError::Open`] if an object directory is not readable.
+    pub fn open(dir: &GitDir, quarantine: &Quarantine, format: ObjectFormat) -> Result<Self, ReadError> {
+        let canonical = |path: &PathBuf| path.canonicalize().map_err(|error| ReadError::Open(path.clone(), error));
+        let mut stored = vec![canonical(&dir.common_dir.join("objects"))?];
+        for alternate in &quarantine.alternates {
+            let path = canonical(alternate)?;
+            if !stored.contains(&path) {
+                stored.push(path);
+            }
+        }
+        let incoming = quarantine.incoming.as_ref().map(canonical).transpose()?.filter(|path| !stored.contains(path));
+        Stores { format, incoming, stored, entries_read: Arc::default(), bytes_merged: Arc::default() }.open()
+    }
+
+    /// Where these objects lie.
+    pub fn stores(&self) -> &Stores {
+        &self.places
+    }
+
+    /// The repository's hash function.
+    pub fn format(&self) -> ObjectFormat {
+        self.places.format
+    }
+
+    /// Whether this push brought the object and the repository did not have it before: then no ref reached it.
+    /// An object that both have is not incoming: clients may send again what the server has.
+    pub fn is_incoming(&self, id: Oid) -> bool {
+        let id = gix_id(id);
+        let Some(incoming) = &self.incoming else { return false };
+        // The usual answer is no, for each new commit, and a refreshed no would list the pack directory each time. If packs
+        // are replaced meanwhile, the indices mapped at the first question still answer; at worst an object that both have
+        // counts as incoming, and more commits are looked at, never fewer.
+        incoming.exists(&id) && !self.stored.iter().any(|store| store.exists_without_refresh(&id))
+    }
+
+    /// The type of an object.
+    ///
+    /// # Errors
+    /// [`ReadError`] if it is missing or unreadable.
+    pub fn kind(&self, id: Oid) -> Result<Kind, ReadError> {
+        self.header(id)
+    }
+
+    /// Whether any store has the object.
+    ///
+    /// # Errors
+    /// [`ReadError`] if it is there but unreadable.
+    pub fn contains(&self, id: Oid) -> Result<bool, ReadError> {
+        match self.header(id) {
+            Ok(_) => Ok(true),
+            Err(ReadError::Missing(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The raw bytes of a commit. Those last read are kept: the walk and the look at each commit and its children need them.
+    ///
+    /// # Errors
+    /// [`ReadError`], also where the object is no commit or larger than [`limits::COMMIT_BYTES`].
+    pub fn commit(&self, id: Oid) -> Result<Rc<Vec<u8>>, ReadError> {
+        self.read_kept(id, Kind::Commit, limits::COMMIT_BYTES)
+    }
+
+    /// The raw bytes of an annotated tag.
+    ///
+    /// # Errors
+    /// As [`Objects::commit`].
+    pub fn tag(&self, id: Oid) -> Result<Vec<u8>, ReadError> {
+        self.read(id, Kind::Tag, limits::COMMIT_BYTES)
+    }
+
+    /// The raw bytes of a blob of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Objects::commit`].
+    pub fn blob(&self, id: Oid, limit: u64) -> Result<Vec<u8>, ReadError> {
+        self.read(id, Kind::Blob, limit)
+    }
+
+    /// The raw bytes of a tree. Those last read are kept: a commit's tree is the next one's parent.
+    ///
+    /// # Errors
+    /// [`ReadError`], also where the object is no tree or larger than [`limits::TREE_BYTES`].
+    pub fn tree(&self, id: Oid) -> Result<Rc<Vec<u8>>, ReadError> {
+        if id == empty_tree(self.places.format) {
+            Ok(Rc::default())
+        } else {
+            self.read_kept(id, Kind::Tree, limits::TREE_BYTES)
+        }
+    }
+
+    /// Counts tree entries that were read. False once there are more than [`limits::TREE_ENTRIES`].
+    pub(super) fn within_budget(&self, entries: usize) -> bool {
+        // Far from wrapping: a tree within its ceiling has under a million entries, and counting ends soon above the limit.
+        let entries = u64::try_from(entries).unwrap_or(limits::TREE_ENTRIES);
+        let before = self.places.entries_read.fetch_add(entries, Ordering::Relaxed);
+        before.saturating_add(entries) <= limits::TREE_ENTRIES
+    }
+
+    /// Counts bytes of text that were read to be merged. False once there are more than [`limits::MERGED_BYTES_IN_ALL`].
+    pub(super) fn within_merge_budget(&self, bytes: usize) -> bool {
+        let bytes = u64::try_from(bytes).unwrap_or(limits::MERGED_BYTES_IN_ALL);
+        let before = self.places.bytes_merged.fetch_add(bytes, Ordering::Relaxed);
+        before.saturating_add(bytes) <= limits::MERGED_BYTES_IN_ALL
+    }
+
+    /// The id that a blob of this content has.
+    ///
+    /// # Errors
+    /// [`ReadError::Write`] if SHA-1 finds the content to be part of a collision attack.
+    pub(super) fn blob_id(&self, content: &[u8]) -> Result<Oid, ReadError> {
+        let id = gix::objs::compute_hash(gix_format(self.places.format), gix::objs::Kind::Blob, content);
+        id.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
+    }
+
+    /// Stores a commit as a loose object. Only a desk does so, never the enforcing path.
+    ///
+    /// # Errors
+    /// [`ReadError::Write`] if the object directory cannot be written.
+    pub fn write_commit(&self, raw: &[u8]) -> Result<Oid, ReadError> {
+        use gix::objs::Write as _;
+        let store = self.stored.first().ok_or_else(|| ReadError::Write("no object directory is open".into()))?;
+        let written = store.write_buf(gix::objs::Kind::Commit, raw);
+        written.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
+    }
+
+    fn read_kept(&self, id: Oid, wanted: Kind, limit: u64) -> Result<Rc<Vec<u8>>, ReadError> {
+        if let Some((kind, raw)) = self.kept.borrow().objects.get(&id) {
+            check_kind(id, *kind, wanted)?;
+            return Ok(Rc::clone(raw));
+        }
+        let raw = Rc::new(self.read(id, wanted, limit)?);
+        self.kept.borrow_mut().keep(id, wanted, &raw);
+        Ok(raw)
+    }
+
+    fn read(&self, id: Oid, wanted: Kind, limit: u64) -> Result<Vec<u8>, ReadError> {
+        if let Some((kind, size)) = self.too_large.borrow().get(&id) {
+            check_kind(id, *kind, wanted)?;
+            return Err(ReadError::TooLarge { id, size: *size, limit });
+        }
+        let checked = |kind: gix::objs::Kind, size: u64| {
+            check_kind(id, own_kind(kind), wanted)?;
+            if size <= limit {
+                return Ok(());
+            }
+            self.too_large.borrow_mut().insert(id, (wanted, size));
+            Err(ReadError::TooLarge { id, size, limit })
+        };
+        let mut buffer = Vec::new();
+        for store in self.handles() {
+            match store.try_find(&gix_id(id), &mut buffer) {
+                Ok(None) => {}
+                Ok(Some(object)) => {
+                    checked(object.kind, u64::try_from(object.data.len()).unwrap_or(u64::MAX))?;
+                    return Ok(buffer);
+                }
+                Err(error) => {
+                    // Over the limit of an allocation there are no bytes, but the header still tells the size.
+                    if let Ok(Some(header)) = store.try_header(&gix_id(id)) {
+                        checked(header.kind, header.size)?;
+                    }
+                    return Err(ReadError::Unreadable(id, error.to_string()));
+                }
+            }
+        }
+        Err(ReadError::Missing(id))
+    }
+
+    fn header(&self, id: Oid) -> Result<Kind, ReadError> {
+        for store in self.handles() {
+            let header = store.try_header(&gix_id(id));
+            if let Some(header) = header.map_err(|error| ReadError::Unreadable(id, error.to_string()))? {
+                return Ok(own_kind(header.kind));
+            }
+        }
+        Err(ReadError::Missing(id))
+    }
+
+    fn handles(&self) -> impl Iterator<Item = &gix::odb::Handle> {
+        self.incoming.iter().chain(&self.stored)
+    }
+}
+
+fn check_kind(id: Oid, found: Kind, wanted: Kind) -> Result<(), ReadError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(ReadError::WrongKind { id, found: found.name(), wanted: wanted.name() })
+}
+
+fn own_kind(kind: gix::objs::Kind) -> Kind {
+    match kind {
+        gix::objs::Kind::Blob => Kind::Blob,
+        gix::objs::Kind::Tree => Kind::Tree,
+        gix::objs::Kind::Commit => Kind::Commit,
+        gix::objs::Kind::Tag => Kind::Tag,
+    }
+}
+
+/// A bounded memory of commits and trees.
+#[derive(Default)]
+struct Kept {
+    objects: HashMap<Oid, (Kind, Rc<Vec<u8>>)>,
+    bytes: usize,
+}
+
+impl Kept {
+    /// Enough for the directories of a large project at two commits. Each thread that examines commits has as much, all of
+    /// them a quarter of the memory budget of design.md 6.
+    const BYTES: usize = 4 << 20;
+    /// What a small object costs besides its bytes.
+    const OVERHEAD: usize = 128;
+
+    fn keep(&mut self, id: Oid, kind: Kind, raw: &Rc<Vec<u8>>) {
+        let cost = raw.capacity().saturating_add(Self::OVERHEAD);
+        if self.bytes.saturating_add(cost) > Self::BYTES {
+            *self = Self::default();
+        }
+        self.bytes = self.bytes.saturating_add(cost);
+        self.objects.insert(id, (kind, Rc::clone(raw)));
+    }
+}
+
+/// Bytes of delta bases that each store keeps: a chain of 50 trees of 40 KiB.
+const DELTA_BASE_BYTES: usize = 2 << 20;
+
+/// The id of the tree without entries, which git knows without storing it.
+pub(super) fn empty_tree(format: ObjectFormat) -> Oid {
+    own_id(&gix::ObjectId::empty_tree(gix_format(format)))
+}
+
+fn open(path: PathBuf, format: ObjectFormat) -> Result<gix::odb::Handle, ReadError> {
+    let options = gix::odb::store::init::Options {
+        // What we read is capped far below; this stops a delta whose base is huge.
+        alloc_limit_bytes: Some(64 << 20),
+        ..Default::default()
+    };
+    let opened = gix::odb::at_opts(path.clone(), gix_format(format), None, options);
+    let mut store = opened.map_err(|error| ReadError::Open(path, error))?;
+    // Packs store trees as differences from each other, up to 50 in a row.
+    store.set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(DELTA_BASE_BYTES)));
+    Ok(store)
+}
+
+pub(super) fn gix_format(format: ObjectFormat) -> gix::hash::Kind {
+    match format {
+        ObjectFormat::Sha1 => gix::hash::Kind::Sha1,
+        ObjectFormat::Sha256 => gix::hash::Kind::Sha256,
+    }
+}
+
+pub(super) fn gix_id(id: Oid) -> gix::ObjectId {
+    gix::ObjectId::try_from(id.as_bytes()).unwrap_or_else(|_| gix::ObjectId::null(gix_format(id.format())))
+}
+
+pub(super) fn own_id(id: &gix::hash::oid) -> Oid {
+    // gix ids are 20 or 32 bytes, the only lengths that `from_bytes` takes.
+    Oid::from_bytes(id.as_bytes()).unwrap_or_else(|| unreachable!("gix id of {} bytes", id.as_bytes().len()))
+}

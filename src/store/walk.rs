@@ -1,0 +1,243 @@
+//! Which commits are new: reachable from a tip, and not from what a requirement has already judged (design.md 4.7).
+
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::rc::Rc;
+
+use thiserror::Error;
+
+use super::graph::{History, Node};
+use super::objects::ReadError;
+use crate::core::oid::Oid;
+
+/// The new commits below one tip.
+#[derive(Clone, Debug, Default)]
+pub struct NewCommits {
+    /// Each before its children; the order depends on the commits alone.
+    pub commits: Vec<Oid>,
+    /// The parents of each of them, in order.
+    pub parents: HashMap<Oid, Rc<[Oid]>>,
+    /// Parents of new commits that are not new themselves, and the tip itself if it is not new.
+    pub boundary: Vec<Oid>,
+}
+
+impl NewCommits {
+    /// Whether the commit is one of the new ones.
+    pub fn contains(&self, id: Oid) -> bool {
+        self.parents.contains_key(&id)
+    }
+}
+
+/// How much one walk may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct WalkLimits {
+    /// Commits found to be new.
+    pub new: usize,
+    /// Commits of stored history read as objects because no commit-graph has them, whatever they turn out to be.
+    pub reads: usize,
+}
+
+/// Why the new commits cannot be told.
+#[derive(Debug, Error)]
+pub enum WalkError {
+    /// A commit cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// More commits than [`WalkLimits::new`].
+    #[error("more than {0} commits are new")]
+    TooMany(usize),
+    /// More commits than [`WalkLimits::reads`].
+    #[error(
+        "more than {0} commits of history would have to be read to tell which are new; \
+         on the server, git commit-graph write --reachable makes this cheap"
+    )]
+    TooFar(usize),
+}
+
+/// Lists the commits that `tip` reaches and no commit of `hidden` does.
+///
+/// What this push brought and the repository lacked is new without any walk: no ref could reach it. Only where the pushed
+/// commits meet stored history is that history walked, newest first from both sides, until nothing new is left. So the
+/// usual push costs its own commits alone, whatever dates they claim.
+///
+/// Where commit dates are skewed and there is no commit-graph, more commits than necessary may be listed, never fewer.
+///
+/// # Errors
+/// [`WalkError`] if a commit is missing or unreadable, or over one of the `limits`.
+pub fn new_commits(
+    history: &History<'_>,
+    tip: Oid,
+    hidden: &[Oid],
+    limits: WalkLimits,
+) -> Result<NewCommits, WalkError> {
+    let hidden: HashSet<Oid> = hidden.iter().copied().collect();
+    let mut found: HashMap<Oid, Rc<[Oid]>> = HashMap::new();
+    let mut stored: Vec<Oid> = Vec::new();
+    let mut pending = vec![tip];
+    while let Some(id) = pending.pop() {
+        if hidden.contains(&id) || found.contains_key(&id) {
+            continue;
+        }
+        if history.objects.is_incoming(id) {
+            let parents = history.object_node(id)?.parents;
+            pending.extend(parents.iter().copied());
+            found.insert(id, parents);
+            if found.len() > limits.new {
+                return Err(WalkError::TooMany(limits.new));
+            }
+        } else {
+            stored.push(id);
+        }
+    }
+    if !stored.is_empty() {
+        let left = WalkLimits { new: limits.new.saturating_sub(found.len()), ..limits };
+        Paint::new(history, left).run(&stored, &hidden, &mut found)?;
+        if found.len() > limits.new {
+            return Err(WalkError::TooMany(limits.new));
+        }
+    }
+    Ok(in_order(tip, found))
+}
+
+/// Orders the commits so that parents come first, by a depth-first walk from the tip that takes parents in their order.
+fn in_order(tip: Oid, parents: HashMap<Oid, Rc<[Oid]>>) -> NewCommits {
+    let mut new = NewCommits { commits: Vec::with_capacity(parents.len()), parents, boundary: Vec::new() };
+    let mut seen: HashSet<Oid> = HashSet::new();
+    let mut stack = vec![(tip, 0)];
+    while let Some((id, next)) = stack.pop() {
+        let Some(above) = new.parents.get(&id) else {
+            if seen.insert(id) {
+                new.boundary.push(id);
+            }
+            continue;
+        };
+        if next == 0 && !seen.insert(id) {
+            continue;
+        }
+        match above.get(next) {
+            Some(parent) => {
+                stack.push((id, next + 1));
+                stack.push((*parent, 0));
+            }
+            None => new.commits.push(id),
+        }
+    }
+    new
+}
+
+/// Colours stored history from both sides, highest generation and newest date first.
+struct Paint<'h, 'o> {
+    history: &'h History<'o>,
+    limits: WalkLimits,
+    /// The parents of each commit met, except those in `passed`.
+    met: HashMap<Oid, (Rc<[Oid]>, Colour)>,
+    /// Commits that are hidden and so are their parents: of these, the many, only the id is kept.
+    passed: HashSet<Oid>,
+    queue: BinaryHeap<(u32, u64, Oid)>,
+    /// Queue entries that are still new.
+    new_queued: usize,
+    queued: HashSet<Oid>,
+    new_found: usize,
+    reads: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Colour {
+    New,
+    Hidden,
+}
+
+impl<'h, 'o> Paint<'h, 'o> {
+    fn new(history: &'h History<'o>, limits: WalkLimits) -> Self {
+        Self {
+            history,
+            limits,
+            met: HashMap::new(),
+            passed: HashSet::new(),
+            queue: BinaryHeap::new(),
+            new_queued: 0,
+            queued: HashSet::new(),
+            new_found: 0,
+            reads: 0,
+        }
+    }
+
+    fn run(
+        mut self,
+        tips: &[Oid],
+        hidden: &HashSet<Oid>,
+        found: &mut HashMap<Oid, Rc<[Oid]>>,
+    ) -> Result<(), WalkError> {
+        for id in hidden {
+            self.reach(*id, Colour::Hidden)?;
+        }
+        for id in tips {
+            self.reach(*id, Colour::New)?;
+        }
+        // Commits of one second (a rebase, an import) come in any order: what is not older than the oldest commit found new may
+        // still turn out to lie above it and to be hidden.
+        let mut oldest = (u32::MAX, u64::MAX);
+        while let Some((generation, seconds, id)) = self.queue.pop() {
+            if self.new_queued == 0 && (generation, seconds) < oldest {
+                break;
+            }
+            self.queued.remove(&id);
+            let Some((parents, colour)) = self.met.get(&id).cloned() else { continue };
+            match colour {
+                Colour::New => {
+                    self.new_queued = self.new_queued.saturating_sub(1);
+                    self.new_found += 1;
+                    oldest = oldest.min((generation, seconds));
+                    if self.new_found > self.limits.new {
+                        return Err(WalkError::TooMany(self.limits.new));
+                    }
+                }
+                Colour::Hidden => {
+                    self.met.remove(&id);
+                    self.passed.insert(id);
+                }
+            }
+            for parent in parents.iter() {
+                self.reach(*parent, colour)?;
+            }
+        }
+        let new = self.met.into_iter().filter(|(_, (_, colour))| *colour == Colour::New);
+        found.extend(new.map(|(id, (parents, _))| (id, parents)));
+        Ok(())
+    }
+
+    /// Gives a commit a colour. A commit that was thought new and turns out hidden hides everything below it.
+    fn reach(&mut self, id: Oid, colour: Colour) -> Result<(), WalkError> {
+        let mut pending = vec![id];
+        while let Some(id) = pending.pop() {
+            if self.passed.contains(&id) {
+                continue;
+            }
+            match self.met.get_mut(&id) {
+                None => {
+                    let node = self.history.node(id)?;
+                    self.count_read(&node)?;
+                    self.queue.push((node.generation, node.seconds, id));
+                    self.queued.insert(id);
+                    self.new_queued += usize::from(colour == Colour::New);
+                    self.met.insert(id, (node.parents, colour));
+                }
+                Some((parents, known)) if *known == Colour::New && colour == Colour::Hidden => {
+                    *known = Colour::Hidden;
+                    if self.queued.contains(&id) {
+                        self.new_queued = self.new_queued.saturating_sub(1);
+                    } else {
+                        self.new_found = self.new_found.saturating_sub(1);
+                        pending.extend(parents.iter().copied());
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn count_read(&mut self, node: &Node) -> Result<(), WalkError> {
+        self.reads += usize::from(!node.is_indexed());
+        if self.reads > self.limits.reads { Err(WalkError::TooFar(self.limits.reads)) } else { Ok(()) }
+    }
+}
