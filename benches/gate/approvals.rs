@@ -7,12 +7,13 @@ use countersign::core::approval::{
     Approval, ApprovedCommit, Decision, NAMESPACE, Place, pre_authentication, seal_envelope,
 };
 use countersign::core::canonical::{Id, Sha256, Time};
-use countersign::core::commit::{Commit, above_our_lines};
+use countersign::core::commit::{Commit, message_digest};
 use countersign::core::decide::Timestamp;
 use countersign::core::digest::Digest;
 use countersign::core::oid::{ObjectFormat, Oid};
 use countersign::core::ssh::PrivateKey;
-use countersign::store::{GitDir, Objects, Quarantine, changes, digest};
+use countersign::core::tree::{changes, digest};
+use countersign::store::{GitDir, Objects, Quarantine};
 
 use crate::lab::{Lab, Project};
 
@@ -28,14 +29,14 @@ pub fn store(lab: &Lab, project: &Project, unrelated: usize) -> [PathBuf; 2] {
         lab.git(&project.clone_dir(), &["rev-list", "--reverse", &format!("{}..{}", project.old, project.new)]);
     let commits: Vec<Oid> = listed.lines().map(oid).collect();
     let tree = |id| Commit::parse(&objects.commit(id).unwrap(), ObjectFormat::Sha1).unwrap().tree;
-    let between = |old, new| digest(&changes(&objects, Some(tree(old)), tree(new)).unwrap(), tree(new));
+    let between = |old, new| digest(&changes(&objects, Some(tree(old)), tree(new)).unwrap(), tree(new).format());
     let approved = |pair: &[Oid]| {
         let raw = objects.commit(pair[1]).unwrap();
         let message = Commit::parse(&raw, ObjectFormat::Sha1).unwrap().message.to_vec();
         ApprovedCommit {
             id: Id(pair[1]),
             change: Sha256(between(pair[0], pair[1])),
-            message: Sha256(Digest::of(above_our_lines(&message))),
+            message: Sha256(message_digest(&message)),
         }
     };
     let line: Vec<Oid> = std::iter::once(oid(&project.old)).chain(commits.iter().copied()).collect();

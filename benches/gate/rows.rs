@@ -6,9 +6,11 @@ use std::time::Duration;
 use countersign::core::commit::{Commit, parse_trailers};
 use countersign::core::digest::Digest;
 use countersign::core::id::RepositoryName;
+use countersign::core::objects::Trees as _;
 use countersign::core::oid::{ObjectFormat, Oid};
 use countersign::core::seal::{self, Outcome, Root, Subject};
-use countersign::store::{GitDir, Objects, Quarantine, changes, digest};
+use countersign::core::tree::{changes, digest};
+use countersign::store::{GitDir, Objects, Quarantine};
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::Row;
@@ -191,7 +193,7 @@ fn verify_commit(store: &Objects, id: Oid) {
     let commit = Commit::parse(&raw, ObjectFormat::Sha1).unwrap();
     let parent = store.commit(commit.parents[0]).unwrap();
     let parent_tree = Commit::parse(&parent, ObjectFormat::Sha1).unwrap().tree;
-    let change = digest(&changes(store, Some(parent_tree), commit.tree).unwrap(), commit.tree);
+    let change = digest(&changes(store, Some(parent_tree), commit.tree).unwrap(), commit.tree.format());
     let trailers = parse_trailers(commit.message).unwrap();
     let subject = Subject {
         repository: &RepositoryName::parse(b"acme/payments").unwrap(),

@@ -23,7 +23,7 @@ use crate::core::decide::{Severity, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::oid::Oid;
 use crate::core::report::{self, Reader};
-use crate::store::{changes, digest};
+use crate::core::tree::{changes, digest};
 
 #[derive(Args)]
 pub(super) struct CommitMsg {
@@ -292,7 +292,7 @@ fn same_patch(local: &Local, (old, before): (Oid, &Commit<'_>), (new, after): (O
     let change = |commit: &Commit<'_>| -> Result<_> {
         let parent = commit.parents.first().map(|parent| tree_of(&local.objects, *parent)).transpose()?;
         let changes = changes(&local.objects, parent, commit.tree).map_err(Failure::new)?;
-        Ok(digest(&changes, commit.tree))
+        Ok(digest(&changes, commit.tree.format()))
     };
     if change(before)? == change(after)? {
         return Ok(true);

@@ -14,10 +14,11 @@ use crate::core::digest::Digest;
 use crate::core::facts::{Continuity, Facts};
 use crate::core::id::RepositoryName;
 use crate::core::marks::Catalogue;
+use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{Loaded, Policy, Problem, check_self_protection};
 use crate::core::submitter::Submitter;
-use crate::store::{GitDir, History, Objects, ReadError};
+use crate::store::{GitDir, History, Objects};
 
 /// What an admin decided at install, or a client has configured.
 pub(crate) struct Settings {
@@ -59,6 +60,8 @@ pub(crate) struct Scene<'a> {
 pub(crate) trait Memory {
     /// When a seal or signature was first received, by its digest.
     fn receipt(&self, digest: Digest) -> Result<Option<Timestamp>, String>;
+    /// Whether an approval has landed, by the digest of its statement, and the value to which the ref moved then.
+    fn landing(&self, digest: Digest) -> Result<Option<Option<Oid>>, String>;
     /// What is known of records of approvals that were read before.
     fn approvals(&self) -> approval::Index;
     /// Keeps what is known of them now. It saves time and decides nothing, so that a failure changes nothing.
@@ -72,6 +75,9 @@ pub(crate) struct NoMemory;
 
 impl Memory for NoMemory {
     fn receipt(&self, _: Digest) -> Result<Option<Timestamp>, String> {
+        Ok(None)
+    }
+    fn landing(&self, _: Digest) -> Result<Option<Option<Oid>>, String> {
         Ok(None)
     }
     fn approvals(&self) -> approval::Index {

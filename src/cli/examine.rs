@@ -4,16 +4,22 @@ use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
 use super::deadline;
-use crate::core::commit::{Block, Commit, RawSignature, above_our_lines, parse_trailers};
+use crate::core::commit::{Block, Commit, RawSignature, message_digest, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
 use crate::core::id::RepositoryName;
+use crate::core::limits;
 use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
-use crate::core::policy::{Below, Policy, Rule};
+use crate::core::policy::{Below, Kind, Policy, Rule};
 use crate::core::seal::{self, Root};
 use crate::core::ssh::ClaimedSignature;
-use crate::store::{Change, ChangeError, EntryMode, MalformedTree, Objects, ReadError, Stores, changes, digest};
+use crate::core::tree::{
+    ChangeDigest, ChangeError, Difference, EntryMode, MergeTrees, Value, WalkError, WalkLimits, each_change,
+    each_own_entry, merge_bases,
+};
+use crate::store::{GitDir, History, Objects, Stores};
 
 /// Commits for which another thread is worth starting. Below it, opening the stores again costs more than it saves.
 const COMMITS_PER_THREAD: usize = 64;
@@ -28,6 +34,7 @@ const STACK_BYTES: usize = 8 << 20;
 #[derive(Clone, Copy)]
 pub(super) struct Standard<'a> {
     pub(super) policy: &'a Policy,
+    pub(super) dir: &'a GitDir,
     pub(super) repository: &'a RepositoryName,
     pub(super) marks: &'a LazyLock<Catalogue>,
 }
@@ -36,23 +43,17 @@ pub(super) struct Standard<'a> {
 pub(super) struct Examiner<'a> {
     standard: Standard<'a>,
     objects: &'a Objects,
-}
-
-/// What was found in one commit.
-pub(super) struct Examined {
-    pub(super) facts: CommitFacts,
-    /// Its change against its first parent, as far as some rule's paths cover it.
-    pub(super) sensitive: Vec<Change>,
+    history: History<'a>,
 }
 
 impl<'a> Examiner<'a> {
     pub(super) fn new(standard: Standard<'a>, objects: &'a Objects) -> Self {
-        Self { standard, objects }
+        Self { standard, objects, history: History::new(objects, standard.dir) }
     }
 
     /// Examines all commits, many of them on several threads. The answer is that of one after the other: it ends at the first
     /// commit, in their order, that leaves a doubt.
-    pub(super) fn examine_all(&self, commits: &[Oid]) -> Vec<Result<Examined, Doubt>> {
+    pub(super) fn examine_all(&self, commits: &[Oid]) -> Vec<Result<CommitFacts, Doubt>> {
         let threads = commits.len() / COMMITS_PER_THREAD;
         if threads < 2 {
             return self.examine_in_turn(commits);
@@ -78,7 +79,7 @@ impl<'a> Examiner<'a> {
         })
     }
 
-    fn examine_in_turn(&self, commits: &[Oid]) -> Vec<Result<Examined, Doubt>> {
+    fn examine_in_turn(&self, commits: &[Oid]) -> Vec<Result<CommitFacts, Doubt>> {
         let mut examined = Vec::with_capacity(commits.len());
         for commit in commits {
             examined.push(self.examine(*commit));
@@ -90,7 +91,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// Reads and verifies one commit. Its position is the caller's to say.
-    fn examine(&self, id: Oid) -> Result<Examined, Doubt> {
+    fn examine(&self, id: Oid) -> Result<CommitFacts, Doubt> {
         deadline::examined();
         let raw = self.objects.commit(id).map_err(unreadable)?;
         let mut facts = CommitFacts {
@@ -105,6 +106,7 @@ impl<'a> Examiner<'a> {
             position: 0,
             form: Form::Canonical,
             tree_fault: None,
+            touched: Vec::new(),
             seals: Ok(Vec::new()),
             drafted: Vec::new(),
             signature: SignatureFact::None,
@@ -112,32 +114,22 @@ impl<'a> Examiner<'a> {
             unsigned_service: None,
             merge: MergeFact::Unexamined,
         };
-        let mut sensitive = Vec::new();
         match Commit::parse(&raw, self.objects.format()) {
-            Ok(commit) => sensitive = self.read_commit(&commit, &mut facts)?,
+            Ok(commit) => self.read_commit(&commit, &mut facts)?,
             Err(reason) => facts.form = Form::Malformed(reason),
         }
-        Ok(Examined { facts, sensitive })
+        Ok(facts)
     }
 
-    /// Fills in the facts. Returns the commit's change as far as some rule's paths cover it.
-    fn read_commit(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<Vec<Change>, Doubt> {
+    /// Fills in the facts.
+    fn read_commit(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), Doubt> {
         facts.author = commit.author.email.to_vec();
         facts.committer = commit.committer.email.to_vec();
-        facts.message = Digest::of(above_our_lines(commit.message));
-        let mut sensitive = Vec::new();
-        let parent_tree = commit.parents.first().map(|parent| self.tree_of(*parent)).transpose()?;
-        match changes(self.objects, parent_tree, commit.tree) {
-            Ok(changes) => {
-                facts.is_empty = changes.is_empty();
-                facts.change = Some(digest(&changes, commit.tree));
-                sensitive = self.sensitive(changes);
-            }
-            Err(error @ ChangeError::Malformed { reason: MalformedTree::TooDeep, .. }) => {
-                return Err(Doubt::Limit(error.to_string()));
-            }
-            Err(error @ ChangeError::Malformed { .. }) => {
-                facts.tree_fault = Some(error.to_string());
+        facts.message = message_digest(commit.message);
+        match self.read_change(commit, facts) {
+            Ok(()) => {}
+            Err(ChangeError::Malformed { tree, reason }) if !reason.is_limit() => {
+                facts.tree_fault = Some(ChangeError::Malformed { tree, reason }.to_string());
             }
             Err(error) => return Err(change_doubt(error)),
         }
@@ -160,17 +152,42 @@ impl<'a> Examiner<'a> {
                 facts.seals = Ok(seals);
             }
         }
-        if !facts.seals.as_ref().is_ok_and(|seals| !seals.is_empty()) {
+        let sealed = facts.seals.as_ref().is_ok_and(|seals| !seals.is_empty());
+        if !sealed || self.is_a_service_s(commit.signature.as_ref()) {
             facts.signature = signature_fact(commit.signature.as_ref());
         }
-        Ok(sensitive)
+        Ok(())
     }
 
-    fn sensitive(&self, mut changes: Vec<Change>) -> Vec<Change> {
-        let path_rules = || self.standard.policy.rules().iter().filter(|rule| rule.is_path_rule());
-        changes.retain(|change| path_rules().any(|rule| touches(rule, change)));
-        changes.shrink_to_fit();
-        changes
+    /// Compares a commit with its parents: its change, and which rules with paths it touches.
+    fn read_change(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), ChangeError> {
+        let parents = commit.parents.iter().map(|parent| self.tree(*parent)).collect::<Result<Vec<_>, _>>()?;
+        let mut digest = ChangeDigest::new(self.objects.format());
+        let mut touched = Touched::new(self.standard.policy);
+        let (mut is_empty, is_merge) = (true, parents.len() > 1);
+        each_change(self.objects, parents.first().copied(), commit.tree, &mut |change| {
+            is_empty = false;
+            digest.add(change);
+            if !is_merge {
+                touched.meet(change);
+            }
+        })?;
+        if is_merge && touched.is_asked_for() {
+            let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+            let bases = merge_bases(&self.history, &commit.parents, limits)?;
+            let bases = bases.into_iter().map(|base| self.tree(base)).collect::<Result<Vec<_>, _>>()?;
+            let trees = MergeTrees { merge: commit.tree, parents, bases };
+            each_own_entry(self.objects, &trees, &mut |entry| touched.meet(entry))?;
+        }
+        (facts.change, facts.is_empty, facts.touched) = (Some(digest.finish()), is_empty, touched.paths);
+        Ok(())
+    }
+
+    /// Whether a signature names the key of a service.
+    fn is_a_service_s(&self, signature: Option<&RawSignature>) -> bool {
+        let claimed = signature.and_then(|signature| ClaimedSignature::from_armor(&signature.armor).ok());
+        let holder = claimed.and_then(|claimed| self.standard.policy.by_key(claimed.key()));
+        holder.is_some_and(|holder| holder.kind == Kind::Service)
     }
 
     fn verify_seal(&self, commit: &Commit<'_>, block: &Block, change: Digest) -> SealFact {
@@ -197,14 +214,49 @@ impl<'a> Examiner<'a> {
 
     /// The tree of a commit, well formed or not.
     pub(super) fn tree_of(&self, commit: Oid) -> Result<Oid, Doubt> {
-        let raw = self.objects.commit(commit).map_err(unreadable)?;
+        self.tree(commit).map_err(unreadable)
+    }
+
+    fn tree(&self, commit: Oid) -> Result<Oid, ReadError> {
+        let raw = self.objects.commit(commit)?;
         let tree = raw.strip_prefix(b"tree ").and_then(|rest| rest.split(|byte| *byte == b'\n').next());
-        tree.and_then(Oid::parse).ok_or_else(|| Doubt::Unreadable(format!("commit {commit} has no tree")))
+        tree.and_then(Oid::parse).ok_or_else(|| ReadError::Unreadable(commit, "it names no tree".to_owned()))
     }
 }
 
+/// Which rules with paths a commit touches, each by the first path that is met.
+struct Touched<'p> {
+    open: Vec<(usize, &'p Rule)>,
+    paths: Vec<(usize, Vec<u8>)>,
+}
+
+impl<'p> Touched<'p> {
+    fn new(policy: &'p Policy) -> Self {
+        let rules = policy.rules().iter().enumerate();
+        Self { open: rules.filter(|(_, rule)| rule.is_path_rule()).collect(), paths: Vec::new() }
+    }
+
+    fn is_asked_for(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    fn meet(&mut self, change: Difference<'_>) {
+        let paths = &mut self.paths;
+        self.open.retain(|(position, rule)| {
+            let touched = touches(rule, change);
+            if touched {
+                paths.push((*position, change.path.iter().take(SHOWN_PATH).copied().collect()));
+            }
+            !touched
+        });
+    }
+}
+
+/// Bytes of a path that are kept to be shown.
+const SHOWN_PATH: usize = 256;
+
 /// The work of another thread, which needs objects of its own.
-fn examine_share(standard: Standard<'_>, stores: &Stores, commits: &[Oid]) -> Vec<Result<Examined, Doubt>> {
+fn examine_share(standard: Standard<'_>, stores: &Stores, commits: &[Oid]) -> Vec<Result<CommitFacts, Doubt>> {
     match stores.open() {
         Ok(objects) => Examiner::new(standard, &objects).examine_in_turn(commits),
         Err(error) => vec![Err(unreadable(error))],
@@ -226,10 +278,10 @@ pub(super) fn signature_fact(signature: Option<&RawSignature>) -> SignatureFact 
 }
 
 /// Whether a change is of the rule's paths. What is behind a link or a submodule is not in this tree.
-pub(super) fn touches(rule: &Rule, change: &Change) -> bool {
-    let opaque = |side: Option<(EntryMode, Oid)>| matches!(side, Some((EntryMode::Symlink | EntryMode::Submodule, _)));
+pub(super) fn touches(rule: &Rule, change: Difference<'_>) -> bool {
+    let opaque = |side: Option<Value>| matches!(side, Some((EntryMode::Symlink | EntryMode::Submodule, _)));
     let below = if opaque(change.old) || opaque(change.new) { Below::Anything } else { Below::Named };
-    rule.touches(&change.path, below).is_some()
+    rule.touches(change.path, below).is_some()
 }
 
 /// The first line of a commit's message, capped.
@@ -254,9 +306,20 @@ pub(super) fn unreadable(error: ReadError) -> Doubt {
     }
 }
 
+pub(super) fn walk_doubt(error: WalkError) -> Doubt {
+    match error {
+        WalkError::Read(error) => unreadable(error),
+        error @ (WalkError::TooMany(_) | WalkError::TooFar(_)) => Doubt::Limit(error.to_string()),
+    }
+}
+
 pub(super) fn change_doubt(error: ChangeError) -> Doubt {
     match error {
         ChangeError::Read(error) => unreadable(error),
+        ChangeError::Walk(error) => walk_doubt(error),
+        ChangeError::Malformed { tree, reason } if reason.is_limit() => {
+            Doubt::Limit(ChangeError::Malformed { tree, reason }.to_string())
+        }
         error @ ChangeError::Malformed { .. } => Doubt::Unreadable(error.to_string()),
         error @ (ChangeError::TooMany | ChangeError::OverBudget) => Doubt::Limit(error.to_string()),
     }

@@ -9,8 +9,9 @@ use super::gather::RefValues;
 use super::policy_source::PolicyArg;
 use super::{Failure, Result};
 use crate::core::id::RepositoryName;
+use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
-use crate::store::{GitDir, Objects, Quarantine, ReadError, Refs, peel};
+use crate::store::{GitDir, Objects, Quarantine, Refs, peel};
 
 /// A clone, opened for reading.
 pub(super) struct Local {

@@ -9,9 +9,11 @@ use super::gather::RefValues;
 use crate::core::commit::Commit;
 use crate::core::digest::Digest;
 use crate::core::limits;
+use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Loaded, Problem, Source};
-use crate::store::{EntryMode, Objects, ReadError, entry_at, peel};
+use crate::core::tree::{EntryMode, entry_at};
+use crate::store::{Objects, peel};
 
 /// A policy argument: `FILE`, or `ref:REF:PATH[@sha256:DIGEST]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

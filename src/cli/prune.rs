@@ -8,9 +8,10 @@ use crate::core::canonical::{Id, RefName};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::limits;
+use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::ledger::{Attempt, Ledger, LedgerError, Outcome, UpdateRecord, Witness};
-use crate::store::{GitDir, Objects, Quarantine, ReadError, Refs};
+use crate::store::{GitDir, Objects, Quarantine, Refs};
 
 /// Records that one push looks at: reading one takes some 0.1 ms.
 const LOOKED_AT: usize = 64;

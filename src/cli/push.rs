@@ -6,8 +6,9 @@ use std::io::Read;
 use thiserror::Error;
 
 use crate::core::limits;
+use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
-use crate::store::{ReadError, Refs};
+use crate::store::Refs;
 
 /// What a push would do to one ref.
 #[derive(Clone, Debug, PartialEq, Eq)]

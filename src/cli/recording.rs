@@ -16,6 +16,7 @@ use crate::core::digest::Digest;
 use crate::core::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
 use crate::core::id::RepositoryName;
 use crate::core::limits;
+use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{Identity, Mode, Policy};
 use crate::core::report::escape;
@@ -26,7 +27,7 @@ use crate::ledger::{
     Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Receipts, State,
     UpdateRecord, Work,
 };
-use crate::store::{ReadError, Refs};
+use crate::store::Refs;
 
 /// The ledger of the repository that a hook runs in.
 pub(super) struct Recorder<'a> {
@@ -202,6 +203,16 @@ impl<'a> Recorder<'a> {
         self.write(attempt)
     }
 
+    fn receipts(&self) -> std::result::Result<&Receipts, LedgerError> {
+        match self.receipts.get() {
+            Some(receipts) => Ok(receipts),
+            None => {
+                let receipts = self.ledger.receipts()?;
+                Ok(self.receipts.get_or_init(|| receipts))
+            }
+        }
+    }
+
     fn write(self, attempt: Attempt) -> Result<Vec<String>> {
         let recorded = self.ledger.decide(attempt, &self.refs).map_err(|error| ledger_failure(&error))?;
         let value = |id: Option<Id>| id.map_or_else(|| "nothing".to_owned(), |id| id.0.short());
@@ -223,16 +234,12 @@ impl<'a> Recorder<'a> {
 
 impl Memory for Recorder<'_> {
     fn receipt(&self, digest: Digest) -> std::result::Result<Option<Timestamp>, String> {
-        let find = || {
-            let receipts = match self.receipts.get() {
-                Some(receipts) => receipts,
-                None => self.receipts.get_or_init({
-                    let receipts = self.ledger.receipts()?;
-                    || receipts
-                }),
-            };
-            receipts.find(&self.ledger, digest)
-        };
+        let find = || self.receipts()?.find(&self.ledger, digest);
+        find().map_err(|error: LedgerError| error.to_string())
+    }
+
+    fn landing(&self, digest: Digest) -> std::result::Result<Option<Option<Oid>>, String> {
+        let find = || self.receipts()?.landing(&self.ledger, digest);
         find().map_err(|error: LedgerError| error.to_string())
     }
 

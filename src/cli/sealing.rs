@@ -6,7 +6,8 @@ use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
 use crate::core::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
 use crate::core::ssh::{PrivateKey, PublicKey};
-use crate::store::{Objects, changes, digest};
+use crate::core::tree::{changes, digest};
+use crate::store::Objects;
 
 use super::desk::Agent;
 use super::{Failure, Result};
@@ -95,7 +96,7 @@ pub(super) fn without_ours(message: &[u8]) -> Vec<u8> {
 pub(super) fn change_of(objects: &Objects, parents: &[Oid], tree: Oid) -> Result<Digest> {
     let old = parents.first().map(|parent| tree_of(objects, *parent)).transpose()?;
     let changes = changes(objects, old, tree).map_err(Failure::new)?;
-    Ok(digest(&changes, tree))
+    Ok(digest(&changes, tree.format()))
 }
 
 /// The tree of a commit.

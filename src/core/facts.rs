@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::approval::{ApprovalError, Landing, Place, VerifiedApproval};
+use crate::core::approval::{ApprovalError, Place, VerifiedApproval};
 use crate::core::commit::{Approves, Malformed, MalformedTrailers};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
+use crate::core::landing::{Landing, Use};
 use crate::core::marks::Mark;
 use crate::core::oid::Oid;
 use crate::core::policy::Problem;
@@ -44,10 +45,10 @@ pub struct ApprovalFact {
     pub place: Place,
     /// The record, or why it is none.
     pub record: Result<VerifiedApproval, ApprovalError>,
-    /// Whether the ledger knows it to have landed.
-    pub spent: bool,
-    /// Whether its commits are in the repository and are what it says of them, together and each: what a service makes of them is
-    /// judged by who made them. Looked at where a service made a commit; `false` elsewhere.
+    /// Whether and how the ledger knows it to have landed.
+    pub used: Use,
+    /// Whether its commits are in the repository and are what it says of them, together and each: what stands in their place is
+    /// judged by who made them. Looked at where a commit may stand in their place; `false` elsewhere.
     pub is_borne_out: bool,
 }
 
@@ -162,7 +163,8 @@ pub struct Sought {
 pub struct JudgedCommit {
     /// The commit.
     pub id: Oid,
-    /// For a rule with paths: the first path of its classes that the commit touches.
+    /// For a rule with paths: the first path of its classes that the commit touches. `None` where the commit cannot be read for its
+    /// paths, which touches all of them.
     pub touched: Option<Vec<u8>>,
 }
 
@@ -197,7 +199,7 @@ pub struct CommitFacts {
     pub change: Option<Digest>,
     /// Whether it changes nothing.
     pub is_empty: bool,
-    /// The digest of its message above our trailers.
+    /// The digest of its message without its seal blocks.
     pub message: Digest,
     /// Where its signer approves what it brings in.
     pub approves: Vec<Approves>,
@@ -207,11 +209,14 @@ pub struct CommitFacts {
     pub form: Form,
     /// What is wrong with the trees it changes.
     pub tree_fault: Option<String>,
+    /// For each rule with paths that it touches, by position, the first such path: of what it changes, or at a merge of what is the
+    /// merge's own.
+    pub touched: Vec<(usize, Vec<u8>)>,
     /// The seals in order, or why its trailers have no reading.
     pub seals: Result<Vec<SealFact>, MalformedTrailers>,
     /// The agents that a person says to have taken it over from.
     pub drafted: Vec<Id>,
-    /// Its signature header; not examined on a sealed commit, where it adds nothing.
+    /// Its signature header; on a sealed commit examined only where it is a service's: another's adds nothing.
     pub signature: SignatureFact,
     /// The traces of AI agents in author and message.
     pub marks: Vec<Mark>,
@@ -279,4 +284,17 @@ pub struct TagFacts {
     pub signature: SignatureFact,
     /// The traces of AI agents in tagger and message.
     pub marks: Vec<Mark>,
+}
+
+impl CommitFacts {
+    /// Whether it has seals and each of them holds.
+    pub fn is_sealed(&self) -> bool {
+        let holds = |seal: &SealFact| matches!(seal.outcome, seal::Outcome::Holds(_));
+        self.seals.as_ref().is_ok_and(|seals| !seals.is_empty() && seals.iter().all(holds))
+    }
+
+    /// Whether it can be read for the paths that it changes.
+    pub fn has_paths(&self) -> bool {
+        self.form == Form::Canonical && self.tree_fault.is_none()
+    }
 }

@@ -42,6 +42,9 @@ pub const TREE_ENTRIES: u64 = 200_000_000;
 /// Directories below each other. Git's `core.maxTreeDepth` is 2048 by default; checkouts fail long before.
 pub const TREE_DEPTH: usize = 512;
 
+/// Bytes of one path. Linux opens paths of at most 4,096 (PATH_MAX), Windows of 32,767 UTF-16 units.
+pub const PATH_BYTES: usize = 16 << 10;
+
 /// Changed paths of one commit. An import of linux.git is about 90,000.
 pub const CHANGED_PATHS: usize = 200_000;
 

@@ -10,14 +10,18 @@ pub mod decide;
 pub mod digest;
 pub mod facts;
 pub mod id;
+pub mod landing;
 pub mod limits;
 pub mod marks;
+pub mod objects;
 pub mod oid;
 pub mod policy;
 pub mod report;
+pub mod scope;
 pub mod seal;
 pub mod ssh;
 pub mod submitter;
+pub mod tree;
 
 #[cfg(test)]
 pub(crate) mod worked_example;

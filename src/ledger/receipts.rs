@@ -19,6 +19,7 @@ use super::store::Ledger;
 use crate::core::canonical::RefName;
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
+use crate::core::oid::Oid;
 
 /// Entries that are not indexed before a new file is written. Looking through so many takes less than a millisecond.
 const BACKLOG: u64 = 64;
@@ -80,6 +81,14 @@ pub struct Receipts {
     entries: RefCell<VecDeque<(u64, Rc<Entry>)>>,
 }
 
+/// Where something was first accepted.
+struct First {
+    /// The number of the decision.
+    decision: u64,
+    /// The value to which its ref moved.
+    value: Option<Oid>,
+}
+
 /// Entries that are kept while they are asked for. One may hold what is known of thousands of commits.
 const ENTRIES: usize = 4;
 
@@ -90,6 +99,20 @@ impl Receipts {
     /// # Errors
     /// [`LedgerError`] if the ledger cannot be read.
     pub fn find(&self, ledger: &Ledger, digest: Digest) -> Result<Option<Timestamp>, LedgerError> {
+        let Some(first) = self.first(ledger, digest)? else { return Ok(None) };
+        Ok(self.entry(ledger, first.decision)?.and_then(|entry| entry.time()))
+    }
+
+    /// The value to which the ref moved that an approval, by the digest of its statement, landed on. `None` if it never landed;
+    /// `Some(None)` where the ref went away.
+    ///
+    /// # Errors
+    /// As [`Receipts::find`].
+    pub fn landing(&self, ledger: &Ledger, digest: Digest) -> Result<Option<Option<Oid>>, LedgerError> {
+        Ok(self.first(ledger, digest)?.map(|first| first.value))
+    }
+
+    fn first(&self, ledger: &Ledger, digest: Digest) -> Result<Option<First>, LedgerError> {
         for posted in self.numbers(&digest)? {
             let number = posted & !CONTINUED;
             if posted == number && self.numbers(&committed_key(number))?.is_empty() {
@@ -107,7 +130,8 @@ impl Receipts {
             };
             let refs: Vec<&RefName> = updates.iter().filter(holds).map(|update| &update.name).collect();
             if self.is_committed(ledger, decision, &refs)? {
-                return Ok(self.entry(ledger, decision)?.and_then(|entry| entry.time()));
+                let value = updates.iter().find(holds).and_then(|update| update.new).map(|id| id.0);
+                return Ok(Some(First { decision, value }));
             }
         }
         Ok(None)

@@ -4,33 +4,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::environment::GitDir;
-use super::objects::{Objects, ReadError, gix_format, gix_id, own_id};
+use super::objects::{Objects, gix_format, gix_id, own_id};
+use crate::core::objects::{Graph, Node, ReadError};
 use crate::core::oid::Oid;
-
-/// What a walk needs of one commit.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    /// The parents in order.
-    pub(super) parents: Rc<[Oid]>,
-    /// The topological level: above that of every parent. Commits outside the commit-graph count as the highest.
-    pub(super) generation: u32,
-    /// The committer's date in seconds. Whoever wrote the commit chose it: it orders a walk, it decides nothing.
-    pub(super) seconds: u64,
-}
-
-impl Node {
-    /// Whether the commit-graph had it, which is cheaper than its object.
-    pub(super) fn is_indexed(&self) -> bool {
-        self.generation != OUTSIDE
-    }
-}
-
-/// The generation of a commit that the commit-graph does not have.
-const OUTSIDE: u32 = u32::MAX;
 
 /// The commit history of one repository.
 pub struct History<'o> {
-    pub(super) objects: &'o Objects,
+    objects: &'o Objects,
     dir: &'o GitDir,
     graph: OnceCell<Option<gix::commitgraph::Graph>>,
     shallow: OnceCell<Vec<Oid>>,
@@ -40,32 +20,6 @@ impl<'o> History<'o> {
     /// History as `objects` sees it. Nothing is read yet.
     pub fn new(objects: &'o Objects, dir: &'o GitDir) -> Self {
         Self { objects, dir, graph: OnceCell::new(), shallow: OnceCell::new() }
-    }
-
-    /// A commit that the repository has had before, so that the commit-graph may know it.
-    pub(super) fn node(&self, id: Oid) -> Result<Node, ReadError> {
-        match self.graph_node(id) {
-            Some(node) => Ok(node),
-            None => self.object_node(id),
-        }
-    }
-
-    /// The parents of a commit that the repository has had before, in order.
-    ///
-    /// # Errors
-    /// [`ReadError`] if it is missing or unreadable.
-    pub fn parents(&self, id: Oid) -> Result<Rc<[Oid]>, ReadError> {
-        self.node(id).map(|node| node.parents)
-    }
-
-    /// A commit as its object has it.
-    pub(super) fn object_node(&self, id: Oid) -> Result<Node, ReadError> {
-        let raw = self.objects.commit(id)?;
-        let (parents, seconds) = loose_parse(&raw);
-        // A shallow repository ends at commits whose parents it does not have. Only what it stored before may end so.
-        let cut = !self.objects.is_incoming(id) && self.shallow().contains(&id);
-        let parents = if cut { Rc::default() } else { parents.into() };
-        Ok(Node { parents, generation: OUTSIDE, seconds })
     }
 
     fn graph_node(&self, id: Oid) -> Option<Node> {
@@ -92,6 +46,28 @@ impl<'o> History<'o> {
             let list = std::fs::read(self.dir.common_dir.join("shallow")).unwrap_or_default();
             list.split(|byte| *byte == b'\n').filter_map(Oid::parse).collect()
         })
+    }
+}
+
+impl Graph for History<'_> {
+    fn is_incoming(&self, id: Oid) -> bool {
+        self.objects.is_incoming(id)
+    }
+
+    fn node(&self, id: Oid) -> Result<Node, ReadError> {
+        match self.graph_node(id) {
+            Some(node) => Ok(node),
+            None => self.object_node(id),
+        }
+    }
+
+    fn object_node(&self, id: Oid) -> Result<Node, ReadError> {
+        let raw = self.objects.commit(id)?;
+        let (parents, seconds) = loose_parse(&raw);
+        // A shallow repository ends at commits whose parents it does not have. Only what it stored before may end so.
+        let cut = !self.objects.is_incoming(id) && self.shallow().contains(&id);
+        let parents = if cut { Rc::default() } else { parents.into() };
+        Ok(Node { parents, generation: Node::OUTSIDE, seconds })
     }
 }
 

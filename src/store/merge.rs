@@ -7,47 +7,11 @@ use std::collections::BTreeMap;
 
 use git2::{MergeFileInput, MergeFileOptions};
 
-use super::change::{Change, ChangeError, changes};
-use super::graph::History;
-use super::objects::{Objects, ReadError};
-use super::tree::EntryMode;
-use super::walk::{WalkError, WalkLimits, new_commits};
+use super::objects::Objects;
 use crate::core::limits;
+use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
-
-/// Where two histories part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MergeBase {
-    /// They have nothing in common.
-    None,
-    /// The one best common ancestor.
-    One(Oid),
-    /// There are several, none of which is better than the others.
-    Several,
-}
-
-/// The best common ancestor of two commits (git-merge-base(1)).
-///
-/// # Errors
-/// As [`new_commits`].
-pub fn merge_base(history: &History<'_>, a: Oid, b: Oid, limits: WalkLimits) -> Result<MergeBase, WalkError> {
-    let mut best = new_commits(history, a, &[b], limits)?.boundary;
-    let mut position = 0;
-    while best.len() > 1 && position < best.len() {
-        let Some(one) = best.get(position).copied() else { break };
-        let others: Vec<Oid> = best.iter().copied().filter(|other| *other != one).collect();
-        if new_commits(history, one, &others, limits)?.commits.is_empty() {
-            best.remove(position);
-        } else {
-            position += 1;
-        }
-    }
-    Ok(match best.as_slice() {
-        [] => MergeBase::None,
-        [one] => MergeBase::One(*one),
-        _ => MergeBase::Several,
-    })
-}
+use crate::core::tree::{Change, ChangeError, EntryMode, changes};
 
 /// The trees of a merge of two parents.
 #[derive(Clone, Copy, Debug)]

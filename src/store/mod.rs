@@ -5,22 +5,14 @@
 
 #![allow(clippy::disallowed_methods)]
 
-mod change;
 mod environment;
 mod graph;
-mod mainline;
 mod merge;
 mod objects;
 mod refs;
-mod tree;
-mod walk;
 
-pub use change::{Change, ChangeError, Changes, changes, digest, entry_at, own_entries};
 pub use environment::{GitDir, Quarantine};
 pub use graph::History;
-pub use mainline::{Step, mainline};
-pub use merge::{Merge, MergeBase, is_clean_merge, merge_base};
-pub use objects::{Kind, Objects, ReadError, Stores};
+pub use merge::{Merge, is_clean_merge};
+pub use objects::{Objects, Stores};
 pub use refs::{PeeledRef, Refs, peel};
-pub use tree::{Entry, EntryMode, MalformedTree};
-pub use walk::{NewCommits, WalkError, WalkLimits, new_commits};

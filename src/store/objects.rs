@@ -7,77 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gix::objs::{Exists as _, Find as _, FindHeader as _};
-use thiserror::Error;
-
 use super::environment::{GitDir, Quarantine};
 use crate::core::limits;
+use crate::core::objects::{Kind, ReadError, Trees};
 use crate::core::oid::{ObjectFormat, Oid};
-
-/// The type of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// File content.
-    Blob,
-    /// A directory.
-    Tree,
-    /// A commit.
-    Commit,
-    /// An annotated tag.
-    Tag,
-}
-
-impl Kind {
-    /// Git's name for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Blob => "blob",
-            Self::Tree => "tree",
-            Self::Commit => "commit",
-            Self::Tag => "tag",
-        }
-    }
-}
-
-/// Why something could not be read. It always means that no decision is possible.
-#[derive(Debug, Error)]
-pub enum ReadError {
-    /// The object database itself cannot be opened.
-    #[error("cannot open the object directory {0}")]
-    Open(PathBuf, #[source] std::io::Error),
-    /// No store has the object.
-    #[error("object {0} is missing")]
-    Missing(Oid),
-    /// A store has the object but reading it failed.
-    #[error("object {0} cannot be read: {1}")]
-    Unreadable(Oid, String),
-    /// The object is of another type than its use requires.
-    #[error("object {id} is a {found}, not a {wanted}")]
-    WrongKind {
-        /// The object.
-        id: Oid,
-        /// What it is.
-        found: &'static str,
-        /// What it had to be.
-        wanted: &'static str,
-    },
-    /// The object is over its ceiling.
-    #[error("object {id} has {size} bytes, more than the {limit} that are read")]
-    TooLarge {
-        /// The object.
-        id: Oid,
-        /// Its size.
-        size: u64,
-        /// The ceiling, from [`limits`].
-        limit: u64,
-    },
-    /// An object cannot be stored.
-    #[error("the object cannot be stored: {0}")]
-    Write(String),
-    /// Refs cannot be read.
-    #[error("refs cannot be read: {0}")]
-    Refs(String),
-}
+use crate::core::tree::empty_tree;
+use gix::objs::{Exists as _, Find as _, FindHeader as _};
 
 /// Where the objects of one repository and one push lie, for threads to open them again.
 #[derive(Clone, Debug)]
@@ -206,26 +141,6 @@ impl Objects {
         self.read(id, Kind::Blob, limit)
     }
 
-    /// The raw bytes of a tree. Those last read are kept: a commit's tree is the next one's parent.
-    ///
-    /// # Errors
-    /// [`ReadError`], also where the object is no tree or larger than [`limits::TREE_BYTES`].
-    pub fn tree(&self, id: Oid) -> Result<Rc<Vec<u8>>, ReadError> {
-        if id == empty_tree(self.places.format) {
-            Ok(Rc::default())
-        } else {
-            self.read_kept(id, Kind::Tree, limits::TREE_BYTES)
-        }
-    }
-
-    /// Counts tree entries that were read. False once there are more than [`limits::TREE_ENTRIES`].
-    pub(super) fn within_budget(&self, entries: usize) -> bool {
-        // Far from wrapping: a tree within its ceiling has under a million entries, and counting ends soon above the limit.
-        let entries = u64::try_from(entries).unwrap_or(limits::TREE_ENTRIES);
-        let before = self.places.entries_read.fetch_add(entries, Ordering::Relaxed);
-        before.saturating_add(entries) <= limits::TREE_ENTRIES
-    }
-
     /// Counts bytes of text that were read to be merged. False once there are more than [`limits::MERGED_BYTES_IN_ALL`].
     pub(super) fn within_merge_budget(&self, bytes: usize) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(limits::MERGED_BYTES_IN_ALL);
@@ -311,6 +226,28 @@ impl Objects {
     }
 }
 
+impl Trees for Objects {
+    fn format(&self) -> ObjectFormat {
+        self.places.format
+    }
+
+    /// Those last read are kept: a commit's tree is the next one's parent.
+    fn tree(&self, id: Oid) -> Result<Rc<Vec<u8>>, ReadError> {
+        if id == empty_tree(self.places.format) {
+            Ok(Rc::default())
+        } else {
+            self.read_kept(id, Kind::Tree, limits::TREE_BYTES)
+        }
+    }
+
+    fn within_budget(&self, entries: usize) -> bool {
+        // Far from wrapping: a tree within its ceiling has under a million entries, and counting ends soon above the limit.
+        let entries = u64::try_from(entries).unwrap_or(limits::TREE_ENTRIES);
+        let before = self.places.entries_read.fetch_add(entries, Ordering::Relaxed);
+        before.saturating_add(entries) <= limits::TREE_ENTRIES
+    }
+}
+
 fn check_kind(id: Oid, found: Kind, wanted: Kind) -> Result<(), ReadError> {
     if found == wanted {
         return Ok(());
@@ -353,11 +290,6 @@ impl Kept {
 
 /// Bytes of delta bases that each store keeps: a chain of 50 trees of 40 KiB.
 const DELTA_BASE_BYTES: usize = 2 << 20;
-
-/// The id of the tree without entries, which git knows without storing it.
-pub(super) fn empty_tree(format: ObjectFormat) -> Oid {
-    own_id(&gix::ObjectId::empty_tree(gix_format(format)))
-}
 
 fn open(path: PathBuf, format: ObjectFormat) -> Result<gix::odb::Handle, ReadError> {
     let options = gix::odb::store::init::Options {

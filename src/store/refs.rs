@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use gix::refs::file::Store;
 
 use super::environment::GitDir;
-use super::objects::{Kind, Objects, ReadError, gix_format, own_id};
+use super::objects::{Objects, gix_format, own_id};
 use crate::core::commit::Tag;
 use crate::core::limits;
+use crate::core::objects::{Kind, ReadError};
 use crate::core::oid::{ObjectFormat, Oid};
 
 /// A ref and the commit it leads to.

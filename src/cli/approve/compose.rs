@@ -15,7 +15,7 @@ use crate::core::oid::Oid;
 use crate::core::policy::{Kind, Policy, Principal, Span, Standing};
 use crate::core::report::escape;
 use crate::core::seal;
-use crate::store::{Change, changes, digest};
+use crate::core::tree::{Change, changes, digest};
 
 use super::{Office, Remote};
 
@@ -71,14 +71,18 @@ impl Work {
                 .hint("approve and land them in parts"));
         }
         let marks = Catalogue::builtin();
-        let standard = Standard { policy: &office.policy, repository: &office.repository, marks };
+        let standard =
+            Standard { policy: &office.policy, dir: &office.local.dir, repository: &office.repository, marks };
         let examiner = Examiner::new(standard, &office.local.objects);
-        let examined = examiner.examine_all(&ids).into_iter().map(|one| one.map(|one| one.facts));
-        let commits = examined.collect::<std::result::Result<Vec<_>, _>>().map_err(|doubt| told(&doubt))?;
+        let commits = examiner
+            .examine_all(&ids)
+            .into_iter()
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|doubt| told(&doubt))?;
         let tree = |commit| examiner.tree_of(commit).map_err(|doubt| told(&doubt));
         let (old, new) = (base.map(tree).transpose()?, tree(head)?);
         let changes = changes(&office.local.objects, old, new).map_err(|error| told(&change_doubt(error)))?;
-        let change = digest(&changes, new);
+        let change = digest(&changes, office.local.objects.format());
         Ok(Self { base, head, commits, changes, change })
     }
 

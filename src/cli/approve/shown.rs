@@ -56,7 +56,11 @@ fn sensitive(office: &Office, work: &Work, target: &str) -> String {
     let rules =
         office.policy.rules().iter().filter(|rule| rule.matches_ref(target.as_bytes()) && rule.mode != Mode::Off);
     for rule in rules.filter(|rule| rule.is_path_rule()) {
-        let paths = work.changes.iter().filter(|change| touches(rule, change)).map(|change| escape(&change.path, 200));
+        let paths = work
+            .changes
+            .iter()
+            .filter(|change| touches(rule, change.as_difference()))
+            .map(|change| escape(&change.path, 200));
         classes.entry(&rule.name).or_default().extend(paths);
     }
     let mut text = String::new();

@@ -1,24 +1,32 @@
 //! What a decision on approvals needs: what would land on a ref, and the records that are about it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Gatherer, Look, peel, unreadable};
+use super::{Gatherer, Look, peel, unreadable, walk_doubt};
 use crate::cli::examine::change_doubt;
 use crate::cli::push::RefUpdate;
 use crate::core::approval::{
-    Approval, ApprovalError, ApprovedCommit, Brought, ClaimedApproval, Content, Gist, Landing, PREFIX, Place, Step,
-    VerifiedApproval, can_cover, concerns,
+    Approval, ApprovalError, ApprovedCommit, ClaimedApproval, Gist, PREFIX, Place, VerifiedApproval, can_cover,
+    withdraws,
 };
+use crate::core::commit::{Commit, Wording, is_message_of};
 use crate::core::digest::Digest;
-use crate::core::facts::{
-    ApprovalFact, CommitFacts, Doubt, JudgedCommit, MergeFact, RecordUpdate, SignatureFact, Sought, Update,
-};
+use crate::core::facts::{ApprovalFact, CommitFacts, Doubt, MergeFact, RecordUpdate, SignatureFact, Sought, Update};
+use crate::core::landing::{Brought, Content, Landing, MadeBy, Step, Use, concerns, coverage};
 use crate::core::limits;
+use crate::core::objects::Graph as _;
+use crate::core::objects::Kind;
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Rule};
-use crate::store::{
-    ChangeError, Kind, Merge, MergeBase, NewCommits, WalkLimits, changes, digest, is_clean_merge, mainline, merge_base,
+use crate::core::scope::{Requirement, is_judged_at, judged_commits, subtracts_other_refs};
+use crate::core::tree::{
+    ChangeDigest, ChangeError, MainlineCommit, NewCommits, Value, WalkLimits, contains, each_change, merge_bases,
 };
+use crate::store::{Merge, is_clean_merge};
+
+/// Commits that are compared, to say what moved since an approval; and paths of each.
+const COMPARED: usize = 64;
+const COMPARED_PATHS: usize = 1000;
 
 /// A record and where it is stored.
 type Found = (Place, Result<ClaimedApproval, ApprovalError>);
@@ -65,7 +73,7 @@ impl Gatherer<'_> {
         }
         match self.objects.blob(id, u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX)) {
             Ok(json) => Ok(ClaimedApproval::parse(&json)),
-            Err(crate::store::ReadError::TooLarge { .. }) => Ok(Err(ApprovalError::TooLarge)),
+            Err(crate::core::objects::ReadError::TooLarge { .. }) => Ok(Err(ApprovalError::TooLarge)),
             Err(error) => Err(unreadable(error)),
         }
     }
@@ -143,26 +151,12 @@ impl Gatherer<'_> {
         if new.commits.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
-        self.examine_commits(ends, new)?;
-        let commits = if rule.is_path_rule() {
-            let mut touching = self.touching(rule, new, since_old.unwrap_or(new), ends.tip, ends.old)?;
-            if look == Look::Everywhere && !touching.is_empty() {
-                self.drop_what_is_governed_elsewhere(rule, &mut touching, Rule::covers_approvals)?;
-            }
-            touching
-                .into_iter()
-                .filter_map(|(id, changes)| {
-                    changes.into_iter().next().map(|change| JudgedCommit { id, touched: Some(change.path) })
-                })
-                .collect()
-        } else {
-            new.commits.iter().map(|id| JudgedCommit { id: *id, touched: None }).collect()
-        };
+        self.examine_each(&new.commits)?;
+        let commits = judged_commits(rule, index, &new.commits, &self.commits);
         Ok(Sought { commits, landing })
     }
 
-    /// What a rule's approvals have already judged (design.md 4.7): the old value and `since`; where the ref is new, also refs
-    /// under rules that ask for at least the same.
+    /// What a rule's approvals have already judged, by values before the push.
     fn hidden_from_approval(
         &mut self,
         rule: &Rule,
@@ -175,8 +169,8 @@ impl Gatherer<'_> {
         if look == Look::Everywhere {
             hidden.extend(self.baseline()?);
         }
-        if old.is_none() {
-            hidden.extend(self.governed_tips(rule, look, Rule::covers_approvals)?);
+        if subtracts_other_refs(rule, Requirement::Approvals, old) {
+            hidden.extend(self.judged_tips(rule, Requirement::Approvals, look)?);
         }
         Ok(hidden.into_iter().collect())
     }
@@ -192,14 +186,38 @@ impl Gatherer<'_> {
         if new.commits.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
-        self.examine_commits(ends, new)?;
-        let mut landing = Landing { steps: self.steps(ends, new)?, ..Landing::default() };
+        let line = self.mainline(facts, ends, new)?;
+        self.examine_commits(&line, new)?;
+        let mut landing = Landing { steps: self.steps(&line, new)?, ..Landing::default() };
         landing.new = new.commits.iter().filter_map(|id| Some((*id, self.content(self.commits.get(id)?)))).collect();
-        self.find_records(facts, ends.old, &mut landing)?;
-        self.find_clean_merges(facts, new, &mut landing)?;
-        self.examine_carried(&facts.name, &landing)?;
+        // What the ref has already, or what is subtracted of what it gets.
+        let below = ends.old.map_or_else(|| new.boundary.clone(), |old| vec![old]);
+        let concerned = self.find_records(facts, &below, &mut landing)?;
+        if concerned {
+            self.read_wordings(&mut landing)?;
+            self.find_clean_merges(facts, new, &mut landing)?;
+            self.examine_approved(&facts.name, &mut landing)?;
+            if self.look == Look::Everywhere {
+                self.find_moved(&facts.name, &mut landing)?;
+            }
+        }
         facts.landings.push(landing);
         Ok(facts.landings.len() - 1)
+    }
+
+    /// Reads what the messages of the mainline say, where a record may be about them.
+    fn read_wordings(&self, landing: &mut Landing) -> Result<(), Doubt> {
+        for step in landing.steps.iter_mut().filter(|step| step.merge.is_none()) {
+            step.wording = self.wording(step.commit)?.unwrap_or_default();
+            let service = self.commits.get(&step.commit).is_some_and(|commit| self.service(commit).is_some());
+            step.made_by = if service { MadeBy::Service } else { MadeBy::Somebody };
+        }
+        Ok(())
+    }
+
+    fn wording(&self, id: Oid) -> Result<Option<Wording>, Doubt> {
+        let raw = self.objects.commit(id).map_err(unreadable)?;
+        Ok(Commit::parse(&raw, self.objects.format()).ok().map(|commit| Wording::of(commit.message)))
     }
 
     fn content(&self, commit: &CommitFacts) -> Content {
@@ -226,10 +244,10 @@ impl Gatherer<'_> {
         self.signer(commit).or_else(unsigned).filter(|one| one.kind == policy::Kind::Service)
     }
 
-    fn steps(&self, ends: Ends, new: &NewCommits) -> Result<Vec<Step>, Doubt> {
+    fn steps(&self, line: &[MainlineCommit], new: &NewCommits) -> Result<Vec<Step>, Doubt> {
         let mut reached: HashSet<Oid> = HashSet::new();
         let mut steps = Vec::new();
-        for step in mainline(self.history, new, ends.tip, ends.old).map_err(unreadable)? {
+        for step in line {
             let parents = new.parents.get(&step.commit).map(AsRef::as_ref).unwrap_or_default();
             let change = if step.parent == parents.first().copied() {
                 self.commits.get(&step.commit).and_then(|commit| commit.change)
@@ -248,7 +266,8 @@ impl Gatherer<'_> {
             }
             reached.insert(step.commit);
             let merge = (parents.len() > 1).then_some(Brought { commits: brought, is_clean: false });
-            steps.push(Step { commit: step.commit, change, merge });
+            let (wording, made_by) = (Wording::default(), MadeBy::default());
+            steps.push(Step { commit: step.commit, change, merge, wording, made_by });
         }
         Ok(steps)
     }
@@ -256,46 +275,68 @@ impl Gatherer<'_> {
     fn change_from(&self, parent: Option<Oid>, commit: Oid) -> Result<Option<Digest>, Doubt> {
         let tree = self.examiner.tree_of(commit)?;
         let old = parent.map(|parent| self.examiner.tree_of(parent)).transpose()?;
-        match changes(self.objects, old, tree) {
-            Ok(changes) => Ok(Some(digest(&changes, tree))),
-            Err(ChangeError::Malformed { .. }) => Ok(None),
+        let mut digest = ChangeDigest::new(self.objects.format());
+        match each_change(self.objects, old, tree, &mut |change| digest.add(change)) {
+            Ok(()) => Ok(Some(digest.finish())),
+            Err(ChangeError::Malformed { reason, .. }) if !reason.is_limit() => Ok(None),
             Err(error) => Err(change_doubt(error)),
         }
     }
 
-    /// Verifies the records that are about what lands, and looks which of their commits the ref has.
-    fn find_records(&mut self, facts: &Update, old: Option<Oid>, landing: &mut Landing) -> Result<(), Doubt> {
+    /// Verifies the records that are about what lands, and those by which the same persons took some of them back; and looks which of
+    /// their commits the ref has. Returns whether there is any.
+    fn find_records(&mut self, facts: &Update, below: &[Oid], landing: &mut Landing) -> Result<bool, Doubt> {
         let records = self.records_for(&facts.name, landing)?;
         let known: BTreeSet<Place> =
             self.approvals.get(&facts.name).into_iter().flatten().map(|fact| fact.place.clone()).collect();
         let about = concerns(landing);
-        for (place, record) in records {
-            let claimed = match record {
-                Ok(claimed) if about(claimed.approval()) => Ok(claimed),
-                Ok(_) => continue,
-                Err(error) => Err(error),
-            };
-            if let Ok(claimed) = &claimed {
-                self.find_landed(claimed, old, landing)?;
+        let (near, others): (Vec<Found>, Vec<Found>) =
+            records.into_iter().partition(|(_, record)| record.as_ref().map_or(true, |claim| about(claim.approval())));
+        let takes_back = |record: &ClaimedApproval| {
+            let claims = near.iter().filter_map(|(_, record)| record.as_ref().ok());
+            claims.into_iter().any(|claim| withdraws(record.approval(), claim.approval()))
+        };
+        let others: Vec<Found> =
+            others.into_iter().filter(|(_, record)| record.as_ref().is_ok_and(takes_back)).collect();
+        let mut concerned = !known.is_empty();
+        for (place, record) in near.into_iter().chain(others) {
+            concerned = true;
+            if let Ok(claimed) = &record {
+                self.find_landed(claimed, below, landing)?;
             }
             if known.contains(&place) {
                 continue;
             }
-            let record = claimed.and_then(ClaimedApproval::verify);
-            let mut spent = false;
+            let record = record.and_then(ClaimedApproval::verify);
+            let mut used = Use::Fresh;
             if let Ok(approval) = &record {
                 self.look_up_receipt(approval.signature().key(), approval.signature().digest())?;
-                spent = self.memory.receipt(approval.digest()).map_err(Doubt::Unreadable)?.is_some();
+                used = self.used(approval)?;
             }
-            let fact = ApprovalFact { place, record, spent, is_borne_out: false };
+            let fact = ApprovalFact { place, record, used, is_borne_out: false };
             self.approvals.entry(facts.name.clone()).or_default().push(fact);
         }
-        Ok(())
+        Ok(concerned)
     }
 
-    /// Which commits of a record are on the ref. What lies below one of them is there too.
-    fn find_landed(&self, claimed: &ClaimedApproval, old: Option<Oid>, landing: &mut Landing) -> Result<(), Doubt> {
-        let Some(old) = old else { return Ok(()) };
+    /// Whether and how an approval has landed. What it landed on tells: where that contains the approved commits, they landed as they
+    /// are.
+    fn used(&self, approval: &VerifiedApproval) -> Result<Use, Doubt> {
+        let Some(landed) = self.memory.landing(approval.digest()).map_err(Doubt::Unreadable)? else {
+            return Ok(Use::Fresh);
+        };
+        let head = approval.approval().head.0;
+        let is_commit = |id: Oid| matches!(self.objects.kind(id), Ok(Kind::Commit));
+        let Some(value) = landed.filter(|value| is_commit(*value) && is_commit(head)) else {
+            return Ok(Use::LandedByContent);
+        };
+        let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+        let by_id = contains(self.history, value, head, limits).map_err(walk_doubt)?;
+        Ok(if by_id { Use::LandedById } else { Use::LandedByContent })
+    }
+
+    /// Which commits of a record lie below the new ones. What lies below one of them is there too.
+    fn find_landed(&self, claimed: &ClaimedApproval, below: &[Oid], landing: &mut Landing) -> Result<(), Doubt> {
         let named: BTreeSet<Oid> = claimed.approval().commits.iter().map(|commit| commit.id.0).collect();
         for id in claimed.approval().commits.iter().rev().map(|commit| commit.id.0) {
             let asked = landing.new.contains_key(&id) || landing.already.contains(&id);
@@ -303,13 +344,13 @@ impl Gatherer<'_> {
             if asked || self.objects.is_incoming(id) || !matches!(self.objects.kind(id), Ok(Kind::Commit)) {
                 continue;
             }
-            if !self.new_commits(id, &[old], limits::WALK)?.commits.is_empty() {
+            if !self.new_commits(id, below, limits::WALK)?.commits.is_empty() {
                 continue;
             }
             let mut pending = vec![id];
             while let Some(id) = pending.pop() {
                 if landing.already.insert(id) {
-                    let parents = self.history.parents(id).map_err(unreadable)?;
+                    let parents = self.history.node(id).map_err(unreadable)?.parents;
                     pending.extend(parents.iter().copied().filter(|parent| named.contains(parent)));
                 }
             }
@@ -337,8 +378,9 @@ impl Gatherer<'_> {
     pub(super) fn is_clean(&self, parents: &[Oid], commit: Oid) -> Result<bool, Doubt> {
         let [ours, theirs] = parents else { return Ok(false) };
         let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
-        let base = merge_base(self.history, *ours, *theirs, limits).map_err(super::walk_doubt)?;
-        let MergeBase::One(base) = base else { return Ok(false) };
+        let bases = merge_bases(self.history, parents, limits).map_err(walk_doubt)?;
+        let [base] = bases.as_slice() else { return Ok(false) };
+        let base = *base;
         let tree = |commit| self.examiner.tree_of(commit);
         let merge = Merge { base: tree(base)?, ours: tree(*ours)?, theirs: tree(*theirs)?, tree: tree(commit)? };
         match is_clean_merge(self.objects, merge) {
@@ -347,41 +389,97 @@ impl Gatherer<'_> {
         }
     }
 
-    /// Examines the approved commits themselves where a service made others of them: it carries what they are.
-    fn examine_carried(&mut self, name: &[u8], landing: &Landing) -> Result<(), Doubt> {
-        let by_service = |id: &Oid| self.commits.get(id).is_some_and(|commit| self.service(commit).is_some());
-        if !landing.steps.iter().any(|step| by_service(&step.commit)) {
-            return Ok(());
-        }
-        let mut carried = Vec::new();
-        for fact in self.approvals.get(name).into_iter().flatten() {
-            let approval = fact.record.as_ref().ok().map(VerifiedApproval::approval);
-            for id in approval.iter().flat_map(|approval| &approval.commits).map(|commit| commit.id.0) {
+    /// Examines the approved commits themselves where others stand in their place: those are what they are.
+    fn examine_approved(&mut self, name: &[u8], landing: &mut Landing) -> Result<(), Doubt> {
+        let mut facts = self.approvals.remove(name).unwrap_or_default();
+        let mut carried = BTreeSet::new();
+        for fact in &facts {
+            let Ok(record) = &fact.record else { continue };
+            let approval = record.approval();
+            let by_service = |step: &Step| step.made_by == MadeBy::Service;
+            let stands_in = landing.steps.iter().any(by_service)
+                || coverage(approval, landing, fact.used)
+                    .by_content
+                    .values()
+                    .any(|carried| carried.stands_for.iter().any(|id| !landing.new.contains_key(id)));
+            if !stands_in {
+                continue;
+            }
+            for id in approval.commits.iter().map(|commit| commit.id.0) {
                 if self.objects.contains(id).map_err(unreadable)? && matches!(self.objects.kind(id), Ok(Kind::Commit)) {
-                    carried.push(id);
+                    carried.insert(id);
                 }
             }
         }
         if carried.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("approvals carry more than {} commits", limits::COMMITS)));
         }
+        let carried: Vec<Oid> = carried.into_iter().collect();
         self.examine_each(&carried)?;
-        let facts = self.approvals.remove(name).unwrap_or_default();
-        let looked = |fact: ApprovalFact| ApprovalFact {
-            is_borne_out: fact.record.as_ref().is_ok_and(|record| self.is_borne_out(record.approval())),
-            ..fact
-        };
-        let looked = facts.into_iter().map(looked).collect();
-        self.approvals.insert(name.to_vec(), looked);
+        for id in carried {
+            if let Some(wording) = self.wording(id)? {
+                landing.approved.insert(id, wording);
+            }
+        }
+        for fact in &mut facts {
+            fact.is_borne_out = fact.record.as_ref().is_ok_and(|record| self.is_borne_out(record.approval()));
+        }
+        self.approvals.insert(name.to_vec(), facts);
         Ok(())
+    }
+
+    /// Looks which paths moved since an approval: those that a commit of the same message changes, and changes otherwise.
+    fn find_moved(&self, name: &[u8], landing: &mut Landing) -> Result<(), Doubt> {
+        let mut by_message: HashMap<Digest, Vec<Oid>> = HashMap::new();
+        for (id, content) in &landing.new {
+            by_message.entry(content.message).or_default().push(*id);
+        }
+        let records = self.approvals.get(name).into_iter().flatten().filter_map(|fact| fact.record.as_ref().ok());
+        let approved =
+            records.flat_map(|record| &record.approval().commits).take(COMPARED).copied().collect::<Vec<_>>();
+        for ApprovedCommit { id, change, message } in approved {
+            let alike = by_message.get(&message.0).map(Vec::as_slice).unwrap_or_default();
+            let is_known = |id: Oid| matches!(self.objects.kind(id), Ok(Kind::Commit));
+            if alike.is_empty() || landing.new.contains_key(&id.0) || !is_known(id.0) {
+                continue;
+            }
+            let paths: HashMap<Vec<u8>, Option<Value>> = self.paths_of(id.0)?.into_iter().collect();
+            for new in alike.iter().take(COMPARED) {
+                if landing.new.get(new).is_some_and(|content| content.change == Some(change.0)) {
+                    continue;
+                }
+                let moved = self
+                    .paths_of(*new)?
+                    .into_iter()
+                    .find(|(path, value)| paths.get(path).is_some_and(|old| old != value));
+                if let Some((path, _)) = moved {
+                    landing.moved.insert((id.0, *new), path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first paths that a commit changes, with what it makes of them. None where its trees cannot be compared.
+    fn paths_of(&self, commit: Oid) -> Result<Vec<(Vec<u8>, Option<Value>)>, Doubt> {
+        let tree = self.examiner.tree_of(commit)?;
+        let parent = self.history.node(commit).map_err(unreadable)?.parents.first().copied();
+        let old = parent.map(|parent| self.examiner.tree_of(parent)).transpose()?;
+        let mut paths = Vec::new();
+        let compared = each_change(self.objects, old, tree, &mut |change| {
+            if paths.len() < COMPARED_PATHS {
+                paths.push((change.path.to_vec(), change.new));
+            }
+        });
+        Ok(compared.map_or_else(|_| Vec::new(), |()| paths))
     }
 
     /// Whether the commits of a record are what it says of them. Whoever signs one can write into it what they like; here it would
     /// say who made something. What cannot be read bears nothing out.
     fn is_borne_out(&self, approval: &Approval) -> bool {
         let is_as_said = |said: &ApprovedCommit| {
-            let commit = self.commits.get(&said.id.0);
-            commit.is_some_and(|commit| commit.change == Some(said.change.0) && commit.message == said.message.0)
+            let commit = self.commits.get(&said.id.0).filter(|commit| commit.change == Some(said.change.0));
+            commit.is_some_and(|commit| commit.message == said.message.0 || self.said_before(said))
         };
         let named: BTreeSet<Oid> = approval.commits.iter().map(|commit| commit.id.0).collect();
         let base: Vec<Oid> = approval.base.iter().map(|base| base.0).collect();
@@ -393,6 +491,12 @@ impl Gatherer<'_> {
         approval.commits.iter().all(is_as_said)
             && is_range()
             && change().is_ok_and(|change| change == Some(approval.change.0))
+    }
+
+    /// Whether a record holds an older digest of a commit's message.
+    fn said_before(&self, said: &ApprovedCommit) -> bool {
+        let Ok(raw) = self.objects.commit(said.id.0) else { return false };
+        Commit::parse(&raw, self.objects.format()).is_ok_and(|commit| is_message_of(said.message.0, commit.message))
     }
 
     /// Merges again what a service merged, whose signature says no more than that it did.
@@ -421,15 +525,10 @@ impl Gatherer<'_> {
             .any(|commit| self.service(commit).is_some() && commit.merge != MergeFact::AddsNothing)
     }
 
-    /// The tips of refs under rules that ask at least as much as `rule`, as `covers` tells.
-    pub(super) fn governed_tips(
-        &self,
-        rule: &Rule,
-        look: Look,
-        covers: fn(&Rule, &Rule) -> bool,
-    ) -> Result<Vec<Oid>, Doubt> {
+    /// The tips of refs that have been judged by what a rule requires.
+    pub(super) fn judged_tips(&self, rule: &Rule, requirement: Requirement, look: Look) -> Result<Vec<Oid>, Doubt> {
         let policy = self.policy;
-        let counts = |name: &[u8]| policy.rules().iter().any(|other| other.matches_ref(name) && covers(other, rule));
+        let counts = |name: &[u8]| is_judged_at(policy, rule, requirement, name);
         if look == Look::Everywhere {
             let selected = self.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
             return Ok(selected.into_iter().map(|(_, commit)| commit).collect());

@@ -12,28 +12,28 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use crate::cli::engine::{Memory, Scene};
-use crate::cli::examine::{Examined, Examiner, Standard, change_doubt, signature_fact, touches, unreadable};
+use crate::cli::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
 use crate::cli::push::{Push, RefUpdate};
 use crate::core::approval::{ApprovalError, ClaimedApproval, Index, PREFIX, Place};
 use crate::core::commit::Tag;
 use crate::core::decide::{Timestamp, submitting_principal};
 use crate::core::digest::Digest;
 use crate::core::facts::{
-    ApprovalFact, CommitFacts, Doubt, Facts, Form, Judged, JudgedCommit, Movement, PolicyOnRef, SignatureFact, Sought,
-    TagFacts, Target, Update,
+    ApprovalFact, CommitFacts, Doubt, Facts, Form, Judged, Movement, PolicyOnRef, SignatureFact, Sought, TagFacts,
+    Target, Update,
 };
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::objects::{Kind, ReadError};
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
+use crate::core::scope::{Requirement, judged_commits};
 use crate::core::seal;
 use crate::core::ssh::PublicKey;
 use crate::core::submitter::{Submitter, Via};
-use crate::store::{
-    Change, History, Kind, NewCommits, Objects, ReadError, Refs, WalkError, WalkLimits, changes, entry_at, mainline,
-    new_commits, own_entries, peel,
-};
+use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, new_commits};
+use crate::store::{History, Objects, Refs, peel};
 
 use approvals::Ends;
 
@@ -60,8 +60,6 @@ pub(super) struct Gatherer<'a> {
     policy_on_ref: Option<PolicyCheck<'a>>,
     baseline: Option<&'a Path>,
     commits: BTreeMap<Oid, CommitFacts>,
-    /// For each examined commit, its change against its first parent, as far as some rule's paths cover it.
-    sensitive: HashMap<Oid, Vec<Change>>,
     since: HashMap<usize, Vec<Oid>>,
     look: Look,
     memory: &'a dyn Memory,
@@ -108,7 +106,7 @@ impl<'a> Gatherer<'a> {
     ) -> Self {
         Self {
             policy,
-            examiner: Examiner::new(Standard { policy, repository, marks }, scene.objects),
+            examiner: Examiner::new(Standard { policy, dir: scene.dir, repository, marks }, scene.objects),
             objects: scene.objects,
             history,
             refs: scene.refs,
@@ -116,7 +114,6 @@ impl<'a> Gatherer<'a> {
             policy_on_ref: None,
             baseline: None,
             commits: BTreeMap::new(),
-            sensitive: HashMap::new(),
             since: HashMap::new(),
             look: Look::Near,
             memory: scene.memory,
@@ -324,9 +321,6 @@ impl<'a> Gatherer<'a> {
         judged: &mut Judged,
     ) -> Result<(), Doubt> {
         let rule = self.rule(judged.rule)?;
-        // Where a mainline ends at a subtracted commit and not at the old value, another subtraction can give other steps.
-        let steps_vary = rule.is_path_rule() && facts.movement != Movement::Forward;
-        let look = if steps_vary { Look::Everywhere } else { look };
         let forward = since_old.filter(|_| facts.movement == Movement::Forward);
         if rule.identity != Identity::None || !rule.agents.is_all() || rule.adopted == Permission::Deny {
             self.judge_identity(facts, ends, since_old, look, judged)?;
@@ -361,59 +355,54 @@ impl<'a> Gatherer<'a> {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
         facts.base = facts.base.or(old).or_else(|| new.boundary.first().copied());
-        self.examine_commits(ends, new)?;
         let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
+        let line = self.mainline(facts, ends, steps_from)?;
+        self.examine_commits(&line, new)?;
         if self.carries(new) {
             let landing = self.landing(facts, ends, steps_from)?;
             judged.sought = Some(Sought { commits: Vec::new(), landing });
         }
-        if !rule.is_path_rule() {
-            judged.commits = new.commits.iter().map(|id| JudgedCommit { id: *id, touched: None }).collect();
-            return Ok(());
-        }
-        let mut touching = self.touching(rule, new, steps_from, tip, old)?;
-        if look == Look::Everywhere && !touching.is_empty() {
-            self.drop_what_is_governed_elsewhere(rule, &mut touching, Rule::covers)?;
-        }
-        let touched = touching.into_iter().filter_map(|(id, changes)| {
-            changes.into_iter().next().map(|change| JudgedCommit { id, touched: Some(change.path) })
-        });
-        judged.commits = touched.collect();
+        judged.commits = judged_commits(rule, judged.rule, &new.commits, &self.commits);
         Ok(())
     }
 
+    /// The mainline of an update: down to the old value where the new one contains it, else to where it meets what is subtracted.
+    fn mainline(&self, facts: &Update, ends: Ends, new: &NewCommits) -> Result<Vec<MainlineCommit>, Doubt> {
+        let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+        let end = match (facts.movement, ends.old) {
+            (Movement::Forward, Some(old)) => Some(old),
+            _ => mainline_end(self.history, new, limits).map_err(walk_doubt)?,
+        };
+        Ok(mainline(new, ends.tip, end))
+    }
+
     /// Examines each new commit once.
-    fn examine_commits(&mut self, ends: Ends, new: &NewCommits) -> Result<(), Doubt> {
+    fn examine_commits(&mut self, line: &[MainlineCommit], new: &NewCommits) -> Result<(), Doubt> {
         self.examine_each(&new.commits)?;
-        self.attribute_unsigned(ends, new)?;
+        self.attribute_unsigned(line);
         self.examine_service_merges(new)
     }
 
     /// Where a service that need not sign pushes, or a forge for somebody, what it brings and the ref gains step by step is the
     /// service's. What it merges, others made; and what was here before, somebody else pushed, whatever moves a ref to it now.
-    fn attribute_unsigned(&mut self, ends: Ends, new: &NewCommits) -> Result<(), Doubt> {
-        let Some(service) = self.pushing_service else { return Ok(()) };
-        for step in mainline(self.history, new, ends.tip, ends.old).map_err(unreadable)? {
+    fn attribute_unsigned(&mut self, line: &[MainlineCommit]) {
+        let Some(service) = self.pushing_service else { return };
+        for step in line {
             let Some(commit) = self.commits.get_mut(&step.commit) else { continue };
-            let sealed = commit.seals.as_ref().is_ok_and(|seals| !seals.is_empty());
             let brought = self.objects.is_incoming(step.commit);
-            if brought && !sealed && matches!(commit.signature, SignatureFact::None) {
+            if brought && !commit.is_sealed() && matches!(commit.signature, SignatureFact::None) {
                 commit.unsigned_service = Some(service.id.clone());
             }
         }
-        Ok(())
     }
 
     fn examine_each(&mut self, commits: &[Oid]) -> Result<(), Doubt> {
         let unknown: Vec<Oid> = commits.iter().filter(|id| !self.commits.contains_key(id)).copied().collect();
         for some in unknown.chunks(COMMITS_AT_ONCE) {
             for examined in self.examiner.examine_all(some) {
-                let Examined { mut facts, sensitive } = examined?;
+                let mut facts = examined?;
                 facts.position = self.commits.len();
                 self.look_up_receipts(&facts)?;
-                if !sensitive.is_empty() {
-                    self.sensitive.insert(facts.id, sensitive);
-                }
                 self.commits.insert(facts.id, facts);
             }
         }
@@ -450,7 +439,7 @@ impl<'a> Gatherer<'a> {
     fn hidden(&mut self, rule: &Rule, index: usize, old: Option<Oid>, look: Look) -> Result<Vec<Oid>, Doubt> {
         let mut hidden: BTreeSet<Oid> = old.into_iter().collect();
         hidden.extend(self.since(rule, index)?);
-        hidden.extend(self.governed_tips(rule, look, Rule::covers)?);
+        hidden.extend(self.judged_tips(rule, Requirement::Identity, look)?);
         if look == Look::Everywhere {
             hidden.extend(self.baseline()?);
         }
@@ -501,67 +490,6 @@ impl<'a> Gatherer<'a> {
         self.since.insert(index, commits.clone());
         Ok(commits)
     }
-
-    /// The new commits that touch the rule's paths, each with what it changes there: a commit of the mainline by its step,
-    /// another by its change, a merge by what differs from every parent.
-    fn touching(
-        &self,
-        rule: &Rule,
-        new: &NewCommits,
-        steps_from: &NewCommits,
-        tip: Oid,
-        old: Option<Oid>,
-    ) -> Result<Vec<(Oid, Vec<Change>)>, Doubt> {
-        let steps = mainline(self.history, steps_from, tip, old).map_err(unreadable)?;
-        let step_parent: HashMap<Oid, Option<Oid>> = steps.iter().map(|step| (step.commit, step.parent)).collect();
-        let mut touching = Vec::new();
-        for commit in &new.commits {
-            let parents = new.parents.get(commit).map(AsRef::as_ref).unwrap_or_default();
-            let mut changes = match step_parent.get(commit) {
-                Some(parent) if *parent != parents.first().copied() => {
-                    let old = parent.map(|parent| self.examiner.tree_of(parent)).transpose()?;
-                    changes(self.objects, old, self.examiner.tree_of(*commit)?).map_err(change_doubt)?
-                }
-                None if parents.len() > 1 => {
-                    let trees =
-                        parents.iter().map(|parent| self.examiner.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
-                    own_entries(self.objects, &trees, self.examiner.tree_of(*commit)?).map_err(change_doubt)?
-                }
-                _ => self.sensitive.get(commit).cloned().unwrap_or_default(),
-            };
-            changes.retain(|change| touches(rule, change));
-            if !changes.is_empty() {
-                touching.push((*commit, changes));
-            }
-        }
-        Ok(touching)
-    }
-
-    /// Drops changes that bring a path to where a ref under at least the same rule already has it.
-    fn drop_what_is_governed_elsewhere(
-        &self,
-        rule: &Rule,
-        touching: &mut Vec<(Oid, Vec<Change>)>,
-        covers: fn(&Rule, &Rule) -> bool,
-    ) -> Result<(), Doubt> {
-        for commit in self.governed_tips(rule, Look::Everywhere, covers)? {
-            let tree = self.examiner.tree_of(commit)?;
-            for (_, changes) in touching.iter_mut() {
-                let mut kept = Vec::with_capacity(changes.len());
-                for change in changes.drain(..) {
-                    if entry_at(self.objects, tree, &change.path).map_err(change_doubt)? != change.new {
-                        kept.push(change);
-                    }
-                }
-                *changes = kept;
-            }
-            touching.retain(|(_, changes)| !changes.is_empty());
-            if touching.is_empty() {
-                break;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The service whose commits need no signature in this push: a forge's own, where it pushes for somebody, or where it pushes.
@@ -592,12 +520,5 @@ impl RefValues for StoredRefs<'_> {
 
     fn head_branch(&self) -> Result<Option<String>, ReadError> {
         self.refs.symbolic("HEAD")
-    }
-}
-
-fn walk_doubt(error: WalkError) -> Doubt {
-    match error {
-        WalkError::Read(error) => unreadable(error),
-        error @ (WalkError::TooMany(_) | WalkError::TooFar(_)) => Doubt::Limit(error.to_string()),
     }
 }

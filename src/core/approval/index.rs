@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::coverage::Landing;
-use super::statement::Approval;
+use super::statement::{Approval, Decision};
 use crate::core::digest::Digest;
+use crate::core::landing::Landing;
 use crate::core::oid::Oid;
 
 /// What is known of a record: the beginnings of ids and digests, which are enough to tell that a record is about something else.
@@ -18,6 +18,8 @@ pub struct Gist {
     last: u64,
     content: u64,
     combined: u64,
+    /// Whether it takes approvals back: which ones, only reading it tells.
+    withdraws: bool,
 }
 
 impl Gist {
@@ -28,6 +30,7 @@ impl Gist {
             last: beginning(last.id.0.as_bytes()),
             content: content(&last.change.0, &last.message.0),
             combined: beginning(approval.change.0.as_bytes()),
+            withdraws: approval.decision == Decision::Withdraw,
         })
     }
 }
@@ -45,8 +48,8 @@ fn content(change: &Digest, message: &Digest) -> u64 {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index(BTreeMap<Oid, Gist>);
 
-/// The first bytes of an index's encoding.
-const MAGIC: &[u8] = b"countersign-approvals-v1\n";
+/// The first bytes of an index's encoding. An index of another version is made anew.
+const MAGIC: &[u8] = b"countersign-approvals-v2\n";
 
 impl Index {
     /// What is known of the record in a blob.
@@ -74,7 +77,8 @@ impl Index {
         self.0.retain(|blob, _| keep(blob));
     }
 
-    /// Its bytes: for each record the blob's id after its length in a byte, and the three numbers.
+    /// Its bytes: for each record the blob's id after its length in a byte, the three numbers, and a byte that says
+    /// whether it withdraws.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         for (blob, gist) in &self.0 {
@@ -83,6 +87,7 @@ impl Index {
             for number in [gist.last, gist.content, gist.combined] {
                 bytes.extend_from_slice(&number.to_be_bytes());
             }
+            bytes.push(u8::from(gist.withdraws));
         }
         bytes
     }
@@ -90,11 +95,12 @@ impl Index {
     /// Reads what [`Index::to_bytes`] wrote. `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes.strip_prefix(MAGIC)?;
-        let mut known = Vec::with_capacity(rest.len() / 45);
+        let mut known = Vec::with_capacity(rest.len() / 46);
         while !rest.is_empty() {
             let blob = id(&mut rest)?;
             let (last, content, combined) = (number(&mut rest)?, number(&mut rest)?, number(&mut rest)?);
-            known.push((blob, Gist { last, content, combined }));
+            let withdraws = flag(&mut rest)?;
+            known.push((blob, Gist { last, content, combined, withdraws }));
         }
         // They are sorted, so that the map is built at once.
         Some(Self(known.into_iter().collect()))
@@ -114,14 +120,27 @@ fn number(rest: &mut &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(*number))
 }
 
-/// Tells which records can cover something that lands, by what is known of them without reading.
+fn flag(rest: &mut &[u8]) -> Option<bool> {
+    let (byte, after) = rest.split_first()?;
+    *rest = after;
+    match byte {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// Tells which records can cover something that lands, or take back what does, by what is known of them without reading.
 pub fn can_cover(landing: &Landing) -> impl Fn(&Gist) -> bool + use<> {
     let ids: HashSet<u64> = landing.new.keys().map(|id| beginning(id.as_bytes())).collect();
     let contents = landing.new.values().filter_map(|new| Some(content(&new.change?, &new.message)));
     let contents: HashSet<u64> = contents.collect();
     let steps: HashSet<u64> =
         landing.steps.iter().filter_map(|step| Some(beginning(step.change?.as_bytes()))).collect();
-    move |gist| steps.contains(&gist.combined) || ids.contains(&gist.last) || contents.contains(&gist.content)
+    move |gist| {
+        let about = || ids.contains(&gist.last) || contents.contains(&gist.content);
+        gist.withdraws || steps.contains(&gist.combined) || about()
+    }
 }
 
 #[cfg(test)]
@@ -134,10 +153,10 @@ mod tests {
 
     #[test]
     fn an_index_reads_back_and_nothing_else_does() {
-        let gist = Gist { last: 1, content: u64::MAX, combined: 3 };
+        let gist = Gist { last: 1, content: u64::MAX, combined: 3, withdraws: false };
         let mut index = Index::default();
         index.insert(oid("1", 40), gist);
-        index.insert(oid("2", 64), Gist { last: 4, ..gist });
+        index.insert(oid("2", 64), Gist { last: 4, withdraws: true, ..gist });
         let bytes = index.to_bytes();
         assert_eq!(Index::from_bytes(&bytes), Some(index.clone()));
         assert_eq!(Index::from_bytes(&Index::default().to_bytes()), Some(Index::default()));

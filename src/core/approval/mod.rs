@@ -4,21 +4,21 @@
 //! Bytes become a [`ClaimedApproval`] by strict parsing, and that a [`VerifiedApproval`] by its signature. Whether the key is that
 //! of a person who may approve, and what the record covers, is decided elsewhere.
 
-mod coverage;
 mod envelope;
 mod index;
 mod place;
 mod statement;
+mod withdrawal;
 
 #[cfg(test)]
 mod example;
 #[cfg(test)]
 mod tests;
 
-pub use coverage::{Brought, Content, Coverage, Landing, Near, Step, Use, concerns, coverage, near};
 pub use envelope::{
     ApprovalError, ClaimedApproval, NAMESPACE, PAYLOAD_TYPE, VerifiedApproval, pre_authentication, seal_envelope,
 };
 pub use index::{Gist, Index, can_cover};
 pub use place::{PREFIX, Place};
 pub use statement::{Approval, ApprovedCommit, Decision, PREDICATE_TYPE, STATEMENT_TYPE};
+pub use withdrawal::withdraws;

@@ -24,14 +24,15 @@ pub enum Decision {
 }
 
 /// One commit of an approval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovedCommit {
     /// The commit.
     pub id: Id,
     /// Its change against its first parent (design.md 4.2).
     pub change: Sha256,
-    /// The digest of its message above the first `Countersign-` line; of all of it where there is none.
+    /// The digest of its message without its seal blocks. Records made before 0.2 hold that of what stands above the first
+    /// `Countersign-` line.
     pub message: Sha256,
 }
 
@@ -46,7 +47,8 @@ pub struct Approval {
     /// The full name of the ref that the commits may land on.
     #[serde(rename = "ref")]
     pub name: String,
-    /// The one merge base of `head` and the ref's value; `None` where the ref does not exist or shares no history.
+    /// The one merge base of `head` and the ref's value, or for a ref that does not exist the commit where its mainline would end;
+    /// `None` where there is none.
     pub base: Option<Id>,
     /// The last commit.
     pub head: Id,

@@ -166,8 +166,8 @@ fn split_lines(message: &[u8]) -> Vec<Line<'_>> {
     lines
 }
 
-/// What an approval binds of a message: all that stands above its first line of ours, so that a seal may be renewed.
-pub fn above_our_lines(message: &[u8]) -> &[u8] {
+/// What stands above the first line of ours.
+pub(super) fn above_our_lines(message: &[u8]) -> &[u8] {
     let lines = split_lines(message);
     let end = lines.iter().find(|line| is_ours(line.text)).map_or(message.len(), |line| line.span.start);
     message.get(..end).unwrap_or(message)

@@ -9,13 +9,14 @@ mod ident;
 mod message;
 mod raw;
 mod tag;
+mod wording;
 
 pub use headers::Malformed;
 pub use ident::Ident;
 pub(crate) use message::DRAFTED;
 pub use message::{
-    Approves, Block, MalformedTrailers, TrailerFault, Trailers, above_our_lines, ends_in_trailers, is_our_line,
-    parse_trailers,
+    Approves, Block, MalformedTrailers, TrailerFault, Trailers, ends_in_trailers, is_our_line, parse_trailers,
 };
 pub use raw::{Commit, RawSignature};
 pub use tag::{Tag, TagTarget};
+pub use wording::{Subject, Wording, is_message_of, message_digest, without_seals};

@@ -53,6 +53,7 @@ impl<'b> Poll<'b> {
             }
             return;
         }
+        self.say_whose_work_it_is(docket);
         if !self.is_asked_for() {
             return;
         }
@@ -77,15 +78,49 @@ impl<'b> Poll<'b> {
         self.refuse(docket, for_it.len(), objections);
     }
 
-    /// The commits whose makers made this one: itself, or what a service carries with it.
+    /// The commits whose makers made this one: itself, or what it stands for; one with a message of its own is its signer's too.
     fn makers(&self) -> Result<Vec<&'b CommitFacts>, Objection> {
-        let carried = self.ballot.carried(self.commit.id);
-        let (Some(service), Some(carried)) = (self.service(), carried) else { return Ok(vec![self.commit]) };
+        let Some(carried) = self.ballot.carried(self.commit.id) else { return Ok(vec![self.commit]) };
         let commit = |id: &Oid| {
-            let words = || format!("service {} carries {}, which is not in this repository", service.id, id.short());
+            let words = || format!("it stands for {}, which is not in this repository", id.short());
             self.bench.facts.commits.get(id).ok_or_else(|| Objection::new(Code::ApprovalVoid, words()))
         };
-        carried.iter().map(commit).collect()
+        let own = (carried.has_own_message && self.service().is_none()).then_some(Ok(self.commit));
+        carried.stands_for.iter().map(commit).chain(own).collect()
+    }
+
+    /// What a person lands in the place of agents' commits stays theirs, and must say so.
+    fn say_whose_work_it_is(&self, docket: &mut Docket<'_>) {
+        if self.service().is_some() || self.commit.is_sealed() || self.signer_of(self.commit, Kind::Agent).is_some() {
+            return;
+        }
+        let mut agents: BTreeSet<String> = BTreeSet::new();
+        for (approval, carried) in self.ballot.stand_ins(self.commit.id) {
+            let approved: Option<Vec<&CommitFacts>> =
+                carried.stands_for.iter().map(|id| self.bench.facts.commits.get(id)).collect();
+            match approved {
+                Some(commits) => agents.extend(commits.into_iter().flat_map(|commit| self.agents_of(commit))),
+                // What cannot be looked at may all be theirs.
+                None => agents.extend(approval.agents.iter().cloned()),
+            }
+        }
+        agents.retain(|agent| !self.commit.drafted.iter().any(|drafted| drafted.as_str() == agent));
+        let Some(first) = agents.first() else { return };
+        let named = agents.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+        let detail = format!("it lands the approved work of {named} and does not say so");
+        let hint = format!(
+            "if it is the last commit: git commit --amend --no-edit -S --trailer \"Countersign-Drafted: {first}\"; or push \
+             the approved commits as they are"
+        );
+        self.find(docket, Code::UnsealedAgentCommit, detail, hint);
+    }
+
+    /// The agents whose work a commit is, by its seals, its signature or what a person said who adopted it.
+    fn agents_of(&self, commit: &CommitFacts) -> Vec<String> {
+        let sealed = commit.seals.iter().flatten().map(|seal| seal.agent.to_string());
+        let drafted = commit.drafted.iter().map(ToString::to_string);
+        let signer = self.signer_of(commit, Kind::Agent).map(|agent| agent.id.to_string());
+        sealed.chain(drafted).chain(signer).collect()
     }
 
     fn unreadable(&self) -> Option<(Code, String)> {
@@ -148,7 +183,7 @@ impl<'b> Poll<'b> {
                 let words = format!("{person} approved it and made it");
                 return Err(Objection::new(Code::ApproverNotDistinct, words));
             }
-            let behind = self.stands_behind(commit, person);
+            let behind = self.stands_behind(commit, person).or_else(|| self.stands_behind(self.commit, person));
             if let Some(how) = behind.filter(|_| self.asks.independent) {
                 let words = format!("{person} approved it and {how}, and the rule asks for somebody independent");
                 return Err(Objection::new(Code::NotDistinct, words));

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Bench, Code, Landed, Timestamp};
-use crate::core::approval::{self, Approval, Coverage, Decision, Landing, Near, Use, VerifiedApproval, coverage};
+use crate::core::approval::{Approval, Decision, VerifiedApproval, withdraws};
 use crate::core::facts::{ApprovalFact, SignatureFact};
+use crate::core::landing::{Carried, Coverage, Landing, Near, Use, coverage, near};
 use crate::core::limits;
 use crate::core::oid::Oid;
 use crate::core::policy::{Approvals, Kind, Principal, Standing};
@@ -30,9 +31,12 @@ struct Vote<'a> {
 }
 
 impl Vote<'_> {
-    /// Whether it lets a service make this commit of those that it names.
-    fn carries(&self, commit: Oid) -> bool {
-        self.is_borne_out && self.coverage.by_content.contains_key(&commit)
+    /// What a commit carries of the commits that it names, where it is known to be true of them: they are new themselves, or in the
+    /// repository.
+    fn carried(&self, commit: Oid, landing: &Landing) -> Option<&Carried> {
+        let carried = self.coverage.by_content.get(&commit)?;
+        let known = self.is_borne_out || carried.stands_for.iter().all(|id| landing.new.contains_key(id));
+        known.then_some(carried)
     }
 }
 
@@ -83,19 +87,20 @@ impl<'a> Ballot<'a> {
     /// Counts what there is for a landing on a ref.
     pub(super) fn new(bench: &Bench<'a>, name: &[u8], landing: &'a Landing) -> Self {
         let mut ballot = Self { votes: Vec::new(), merges: Vec::new(), void: Vec::new(), landing, now: bench.now };
-        for fact in bench.facts.approvals.get(name).into_iter().flatten() {
-            ballot.add(bench, name, fact);
+        let records = bench.facts.approvals.get(name).map(Vec::as_slice).unwrap_or_default();
+        for fact in records {
+            ballot.add(bench, name, fact, records);
         }
         ballot.merges = signed_merges(bench, name, landing);
         ballot
     }
 
-    fn add(&mut self, bench: &Bench<'a>, name: &[u8], fact: &'a ApprovalFact) {
+    fn add(&mut self, bench: &Bench<'a>, name: &[u8], fact: &'a ApprovalFact, records: &'a [ApprovalFact]) {
         // What is no record says nothing: storing it is refused, and nobody can tell what it would be about.
         let Ok(approval) = &fact.record else { return };
-        let used = if fact.spent { Use::Spent } else { Use::Fresh };
+        let used = fact.used;
         let covers = coverage(approval.approval(), self.landing, used);
-        match standing(bench, name, fact, approval) {
+        match standing(bench, name, fact, approval, records) {
             Ok(person) => {
                 let is_borne_out = fact.is_borne_out;
                 self.votes.push(Vote { person, approval, used, coverage: covers, is_borne_out });
@@ -106,14 +111,26 @@ impl<'a> Ballot<'a> {
         }
     }
 
-    /// The approved commits that a commit carries, where it is made of them by rebase, squash or merge.
-    pub(super) fn carried(&self, commit: Oid) -> Option<&BTreeSet<Oid>> {
-        self.votes.iter().find(|vote| vote.carries(commit))?.coverage.by_content.get(&commit)
+    /// What a commit carries of approved ones, where it is made of them by rebase, squash or merge.
+    pub(super) fn carried(&self, commit: Oid) -> Option<&Carried> {
+        self.votes.iter().find_map(|vote| vote.carried(commit, self.landing))
+    }
+
+    /// The approvals by which a commit that is not itself approved by its id stands for others, with what it stands for.
+    pub(super) fn stand_ins(&self, commit: Oid) -> impl Iterator<Item = (&'a Approval, &Carried)> {
+        self.votes.iter().filter_map(move |vote| {
+            let carried = vote.coverage.by_content.get(&commit)?;
+            let stands_in = !carried.stands_for.iter().all(|id| self.landing.new.contains_key(id));
+            stands_in.then(|| (vote.approval.approval(), carried))
+        })
     }
 
     /// The persons whose approval covers a commit. What a service made is covered only by its content.
     pub(super) fn voters(&self, commit: Oid, asks: &Approvals, by_service: bool) -> Vec<Voter<'a>> {
-        let covers = |vote: &&Vote<'_>| if by_service { vote.carries(commit) } else { vote.coverage.contains(commit) };
+        let covers = |vote: &&Vote<'_>| match (by_service, vote.coverage.contains(commit)) {
+            (true, _) => vote.carried(commit, self.landing).is_some(),
+            (false, covers) => covers && self.made_up_review(vote, commit).is_none(),
+        };
         let votes = self.votes.iter().filter(covers).filter(|vote| self.barred(vote, asks).is_none());
         let merges = self.merges.iter().filter(|merge| {
             let counts = asks.signed_merge && merge.brings.contains(&commit) && asks.from.contains(&merge.person.id);
@@ -121,6 +138,19 @@ impl<'a> Ballot<'a> {
         });
         let people = votes.map(|vote| vote.person).chain(merges.map(|merge| merge.person));
         people.map(|person| Voter { person }).collect()
+    }
+
+    /// Who is said below the message of a commit to have reviewed it, and has no approval that covers it.
+    fn made_up_review<'v>(&self, vote: &'v Vote<'_>, commit: Oid) -> Option<&'v Vec<u8>> {
+        if vote.coverage.by_id.contains(&commit) {
+            return None;
+        }
+        let approves = |address: &Vec<u8>| {
+            let own = |email: &String| email.as_bytes().eq_ignore_ascii_case(address);
+            let covering = self.votes.iter().filter(|vote| vote.coverage.contains(commit));
+            covering.into_iter().any(|vote| vote.person.emails.iter().any(own))
+        };
+        vote.coverage.by_content.get(&commit)?.reviewers.iter().find(|address| !approves(address))
     }
 
     /// Why approvals that are about a commit do not count.
@@ -133,20 +163,27 @@ impl<'a> Ballot<'a> {
                 if by_service && !vote.coverage.by_content.contains_key(&commit) {
                     let words = format!("{} approved it, but a service carries and does not author", vote.person.id);
                     objections.push(Objection::new(Code::ApprovalVoid, words));
-                } else if by_service && !vote.is_borne_out {
+                } else if let Some(address) = self.made_up_review(vote, commit).filter(|_| !by_service) {
+                    let words = format!(
+                        "{} approved it, but below its message it says that {:?} reviewed it, whose approval does not cover it",
+                        vote.person.id,
+                        String::from_utf8_lossy(address)
+                    );
+                    objections.push(Objection::new(Code::ApprovalVoid, words));
+                } else if by_service && vote.carried(commit, self.landing).is_none() {
                     let words = format!(
                         "{}'s record names commits that are not here or not as it says, and a service made this of them",
                         vote.person.id
                     );
                     objections.push(Objection::new(Code::ApprovalVoid, words));
                 }
-            } else if let Some(near) = approval::near(approval, self.landing, vote.used, commit) {
+            } else if let Some(near) = near(approval, self.landing, vote.used, commit) {
                 objections.push(Objection::new(Code::ApprovalVoid, near_words(approval, &near)));
             }
         }
         for void in &self.void {
-            let about = void.coverage.contains(commit)
-                || approval::near(void.approval, self.landing, Use::Fresh, commit).is_some();
+            let about =
+                void.coverage.contains(commit) || near(void.approval, self.landing, Use::Fresh, commit).is_some();
             objections.extend(about.then(|| void.objection.clone()));
         }
         objections
@@ -181,6 +218,7 @@ fn standing<'a>(
     name: &[u8],
     fact: &ApprovalFact,
     approval: &VerifiedApproval,
+    records: &[ApprovalFact],
 ) -> Result<&'a Principal, Objection> {
     let (policy, key) = (bench.policy, approval.signature().key());
     let said = approval.approval();
@@ -196,6 +234,13 @@ fn standing<'a>(
     }
     if said.decision == Decision::Withdraw {
         return void(format!("{who} withdrew the approval on {}", said.issued));
+    }
+    let taken_back = records
+        .iter()
+        .filter_map(|other| other.record.as_ref().ok())
+        .find(|other| withdraws(other.approval(), said) && approver(holder(bench, other.signature()), other).is_ok());
+    if let Some(withdrawal) = taken_back {
+        return void(format!("{who} withdrew the approval on {}", withdrawal.approval().issued));
     }
     if said.issued.0.0 > bench.now.0.saturating_add(limits::CLOCK_SKEW) {
         return void(format!("{who}'s approval is issued in the future, on {}", said.issued));
@@ -269,8 +314,9 @@ fn near_words(approval: &Approval, near: &Near) -> String {
         Near::Part { missing } => {
             format!("{who} approved it together with {}, which is not there", missing.short())
         }
-        Near::Content { approved } => {
-            format!("{who} approved it as {}, and its content has changed since", approved.short())
+        Near::Content { approved, path } => {
+            let path = String::from_utf8_lossy(path);
+            format!("{who} approved it as {}, and what it does to {path:?} has changed since", approved.short())
         }
         Near::Message { approved } => {
             format!("{who} approved it as {}, and its message has changed since", approved.short())

@@ -88,8 +88,9 @@ impl<'b> Case<'b, '_, '_> {
     fn maker(&mut self) -> Maker<'b> {
         let signer = self.signer();
         match &self.commit.seals {
-            // A squash by a forge joins messages, so trailers may stand anywhere in it.
+            // A squash by a forge joins messages, so trailers may stand anywhere in it, and seals of what it joined.
             Err(_) if matches!(signer, Maker::Service(_)) => signer,
+            Ok(_) if matches!(signer, Maker::Service(_)) && !self.commit.is_sealed() => signer,
             Err(fault) if fault.reason == TrailerFault::TooMany => {
                 self.find(Code::LimitExceeded, fault.to_string(), "remove trailers that nobody needs".to_owned());
                 Maker::Faulty
@@ -308,7 +309,7 @@ impl<'b> Case<'b, '_, '_> {
             return;
         }
         if let Some(carried) = self.ballot.and_then(|ballot| ballot.carried(self.commit.id)) {
-            return carried.iter().for_each(|id| self.carried(service, *id));
+            return carried.stands_for.iter().for_each(|id| self.carried(service, *id));
         }
         let detail = format!("service {} made it, but carries work that it did not author", service.id);
         let merge = || "merge instead of squashing, so that the sealed commits arrive as they are".to_owned();

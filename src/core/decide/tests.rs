@@ -118,6 +118,7 @@ fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
         position: number,
         form: Form::Canonical,
         tree_fault: None,
+        touched: Vec::new(),
         seals: Ok(Vec::new()),
         drafted: Vec::new(),
         signature: SignatureFact::None,

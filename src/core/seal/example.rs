@@ -5,8 +5,9 @@ use crate::core::commit::{Commit, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::tree::{changes, digest};
 use crate::core::worked_example::{fenced, run};
-use crate::store::{GitDir, Objects, Quarantine, changes, digest};
+use crate::store::{GitDir, Objects, Quarantine};
 
 const FORMAT: &str = include_str!("FORMAT.md");
 
@@ -23,7 +24,7 @@ fn stock_tools_and_our_reader_agree_on_the_worked_example() {
     let commit = Commit::parse(&raw, ObjectFormat::Sha1).unwrap();
     let parent = objects.commit(commit.parents[0]).unwrap();
     let old = Commit::parse(&parent, ObjectFormat::Sha1).unwrap().tree;
-    let change = digest(&changes(&objects, Some(old), commit.tree).unwrap(), commit.tree);
+    let change = digest(&changes(&objects, Some(old), commit.tree).unwrap(), commit.tree.format());
     let trailers = parse_trailers(commit.message).unwrap();
     let block = &trailers.blocks[0];
     let subject = Subject {

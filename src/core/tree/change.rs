@@ -1,16 +1,36 @@
 //! What a commit does to its parent's tree, and the digest of it that seals bind (design.md 4.2).
+//!
+//! The comparison is git's own merge walk over the entries of both trees as they are stored (tree-diff.c, `ll_diff_tree_paths`),
+//! so that it says what `git diff-tree` says also of trees that git would not write today.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::objects::{Objects, ReadError};
-use super::tree::{Entry, EntryMode, MalformedTree, parse_tree};
+use super::entry::{Entries, Entry, EntryMode, MalformedTree};
+use super::validity::{NewSide, Origin};
+use super::walk::WalkError;
 use crate::core::digest::Digest;
 use crate::core::limits;
-use crate::core::oid::Oid;
+use crate::core::objects::{ReadError, Trees};
+use crate::core::oid::{ObjectFormat, Oid};
+
+/// What stands at a path: the mode and the object.
+pub type Value = (EntryMode, Oid);
+
+/// One path whose entry differs between two trees, where the comparison meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference<'p> {
+    /// The full path.
+    pub path: &'p [u8],
+    /// The old mode and object; `None` where the path is new.
+    pub old: Option<Value>,
+    /// The new mode and object; `None` where the path is gone.
+    pub new: Option<Value>,
+}
 
 /// One path whose entry differs between two trees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +38,19 @@ pub struct Change {
     /// The full path.
     pub path: Vec<u8>,
     /// The old mode and object; `None` where the path is new.
-    pub old: Option<(EntryMode, Oid)>,
+    pub old: Option<Value>,
     /// The new mode and object; `None` where the path is gone.
-    pub new: Option<(EntryMode, Oid)>,
+    pub new: Option<Value>,
 }
 
-/// All changes between two trees, by bytewise full path.
+impl Change {
+    /// The same, borrowed.
+    pub fn as_difference(&self) -> Difference<'_> {
+        Difference { path: &self.path, old: self.old, new: self.new }
+    }
+}
+
+/// All changes between two trees, in the order of the walk: by bytewise full path where both are as git writes them.
 pub type Changes = Vec<Change>;
 
 /// Why no change can be told.
@@ -40,6 +67,9 @@ pub enum ChangeError {
         /// What is wrong with it.
         reason: MalformedTree,
     },
+    /// Where the histories of a merge part cannot be told.
+    #[error(transparent)]
+    Walk(#[from] WalkError),
     /// More tree entries in all than [`limits::TREE_ENTRIES`].
     #[error("more than {} tree entries would have to be read", limits::TREE_ENTRIES)]
     OverBudget,
@@ -48,176 +78,273 @@ pub enum ChangeError {
     TooMany,
 }
 
-/// Lists what changes from one tree to another; `None` is the tree without entries, the parent of a root commit.
+/// Meets each change from one tree to another; `None` is the tree without entries, the parent of a root commit.
+///
+/// The old side is read as git reads it. The new side must be one that git would write, but for entries that stood on the old side
+/// at that path with that mode and id.
 ///
 /// # Errors
-/// [`ChangeError`] if a tree that differs is missing, unreadable or not canonical, or if there is too much to list.
-pub fn changes(objects: &Objects, old: Option<Oid>, new: Oid) -> Result<Changes, ChangeError> {
-    let mut differ = Differ { objects, path: Vec::new(), depth: 0, found: Vec::new() };
-    if old != Some(new) {
-        differ.trees(old, Some(new))?;
+/// [`ChangeError`] if a tree that differs is missing, unreadable or malformed, or if there is too much to look at. What was met
+/// before is then no answer.
+pub fn each_change(
+    trees: &dyn Trees,
+    old: Option<Oid>,
+    new: Oid,
+    meet: &mut dyn FnMut(Difference<'_>),
+) -> Result<(), ChangeError> {
+    if old == Some(new) {
+        return Ok(());
     }
-    Ok(differ.found)
+    Differ { trees, path: Path::default(), met: 0, meet }.trees(old, Some(new))
 }
 
-/// The change digest: SHA-256 over a domain tag and the exact bytes of
+/// Lists what changes from one tree to another.
+///
+/// # Errors
+/// As [`each_change`].
+pub fn changes(trees: &dyn Trees, old: Option<Oid>, new: Oid) -> Result<Changes, ChangeError> {
+    let mut found = Vec::new();
+    each_change(trees, old, new, &mut |one| {
+        found.push(Change { path: one.path.to_vec(), old: one.old, new: one.new });
+    })?;
+    Ok(found)
+}
+
+/// The change digest of a list: see [`ChangeDigest`].
+pub fn digest(changes: &[Change], format: ObjectFormat) -> Digest {
+    let mut digest = ChangeDigest::new(format);
+    changes.iter().for_each(|change| digest.add(change.as_difference()));
+    digest.finish()
+}
+
+/// Computes the change digest: SHA-256 over a domain tag and the exact bytes of
 /// `git diff-tree -r -z --no-renames --no-abbrev --ignore-submodules=none OLD NEW`.
-pub fn digest(changes: &[Change], null: Oid) -> Digest {
-    let mut hash = Sha256::new();
-    hash.update(b"countersign-change-v1\0");
-    let zeroes = "0".repeat(null.as_bytes().len() * 2);
-    let mut line = Vec::with_capacity(256);
-    for change in changes {
-        line.clear();
-        let side = |side: Option<(EntryMode, Oid)>| match side {
-            Some((mode, id)) => (mode.octal(), id.to_string()),
-            None => ("000000", zeroes.clone()),
-        };
-        let ((old_mode, old_id), (new_mode, new_id)) = (side(change.old), side(change.new));
+pub struct ChangeDigest {
+    hash: Sha256,
+    null: String,
+    head: String,
+}
+
+impl ChangeDigest {
+    /// The digest of no change, in a repository of this hash function.
+    pub fn new(format: ObjectFormat) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"countersign-change-v1\0");
+        Self { hash, null: "0".repeat(format.id_len() * 2), head: String::with_capacity(192) }
+    }
+
+    /// Adds the next change of the walk.
+    pub fn add(&mut self, change: Difference<'_>) {
+        let mode = |side: Option<Value>| side.map_or("000000", |(mode, _)| mode.octal());
         let status = match (change.old, change.new) {
             (None, _) => "A",
             (_, None) => "D",
             (Some((old, _)), Some((new, _))) if old.differs_in_type(new) => "T",
             _ => "M",
         };
-        for part in [":", old_mode, " ", new_mode, " ", &old_id, " ", &new_id, " ", status, "\0"] {
-            line.extend_from_slice(part.as_bytes());
+        self.head.clear();
+        // Writing to a string cannot fail.
+        let _ = write!(self.head, ":{} {} ", mode(change.old), mode(change.new));
+        for side in [change.old, change.new] {
+            let _ = match side {
+                Some((_, id)) => write!(self.head, "{id} "),
+                None => write!(self.head, "{} ", self.null),
+            };
         }
-        line.extend_from_slice(&change.path);
-        line.push(0);
-        hash.update(&line);
+        self.hash.update(self.head.as_bytes());
+        self.hash.update(status.as_bytes());
+        self.hash.update(b"\0");
+        self.hash.update(change.path);
+        self.hash.update(b"\0");
     }
-    Digest::from_bytes(hash.finalize().into())
+
+    /// The digest of all that was added.
+    pub fn finish(self) -> Digest {
+        Digest::from_bytes(self.hash.finalize().into())
+    }
 }
 
-/// The paths at which a merge differs from every parent: what it added of its own.
+/// The entry that a tree has at a path, as git reads it; `None` where it has none.
 ///
 /// # Errors
-/// As [`changes`].
-pub fn own_entries(objects: &Objects, parents: &[Oid], tree: Oid) -> Result<Changes, ChangeError> {
-    let Some((first, others)) = parents.split_first() else { return changes(objects, None, tree) };
-    let mut own = changes(objects, Some(*first), tree)?;
-    for parent in others {
-        if own.is_empty() {
-            break;
-        }
-        let differing: HashSet<Vec<u8>> =
-            changes(objects, Some(*parent), tree)?.into_iter().map(|change| change.path).collect();
-        own.retain(|change| differing.contains(&change.path));
-    }
-    Ok(own)
-}
-
-/// The entry that a tree has at a path; `None` where it has none.
-///
-/// # Errors
-/// As [`changes`].
-pub fn entry_at(objects: &Objects, tree: Oid, path: &[u8]) -> Result<Option<(EntryMode, Oid)>, ChangeError> {
+/// As [`each_change`].
+pub fn entry_at(trees: &dyn Trees, tree: Oid, path: &[u8]) -> Result<Option<Value>, ChangeError> {
     let mut found = Some((EntryMode::Directory, tree));
     for name in path.split(|byte| *byte == b'/') {
         let Some((EntryMode::Directory, tree)) = found else { return Ok(None) };
-        let raw = objects.tree(tree)?;
-        let entries = parse_tree(&raw, objects.format()).map_err(|reason| ChangeError::Malformed { tree, reason })?;
-        found = entries.iter().find(|entry| entry.name == name).map(|entry| (entry.mode, entry.id));
+        let raw = trees.tree(tree)?;
+        let malformed = |reason| ChangeError::Malformed { tree, reason };
+        let mut entries = Entries::new(&raw, trees.format());
+        found = None;
+        while let Some(entry) = entries.advance().map_err(malformed)? {
+            if entry.name == name {
+                found = Some((entry.mode, entry.id));
+                break;
+            }
+        }
     }
     Ok(found)
 }
 
-struct Differ<'o> {
-    objects: &'o Objects,
-    path: Vec<u8>,
+/// The path that a walk stands at.
+#[derive(Default)]
+pub(super) struct Path {
+    bytes: Vec<u8>,
     depth: usize,
-    found: Changes,
 }
 
-/// Which side of the comparison a path stands on alone.
-#[derive(Clone, Copy)]
-enum Side {
-    Old,
-    New,
-}
-
-impl Differ<'_> {
-    fn trees(&mut self, old: Option<Oid>, new: Option<Oid>) -> Result<(), ChangeError> {
-        let raw = |id: Option<Oid>| id.map(|id| self.objects.tree(id)).transpose();
-        let (old_raw, new_raw) = (raw(old)?, raw(new)?);
-        let old_entries = self.entries(old, old_raw.as_ref().map(|raw| raw.as_slice()))?;
-        let new_entries = self.entries(new, new_raw.as_ref().map(|raw| raw.as_slice()))?;
+impl Path {
+    /// Adds a component and returns how long the path was before.
+    pub(super) fn enter(&mut self, name: &[u8]) -> Result<usize, MalformedTree> {
+        let before = self.bytes.len();
+        if before > 0 {
+            self.bytes.push(b'/');
+        }
+        self.bytes.extend_from_slice(name);
         self.depth += 1;
         if self.depth > limits::TREE_DEPTH {
-            let tree = new.or(old).ok_or(ChangeError::TooMany)?;
-            return Err(ChangeError::Malformed { tree, reason: MalformedTree::TooDeep });
+            Err(MalformedTree::TooDeep)
+        } else if self.bytes.len() > limits::PATH_BYTES {
+            Err(MalformedTree::PathTooLong)
+        } else {
+            Ok(before)
         }
-        // Both lists are in git's order, so one pass over both meets equal names together.
-        let (mut left, mut right) = (old_entries.iter().peekable(), new_entries.iter().peekable());
-        loop {
-            let order = match (left.peek(), right.peek()) {
-                (None, None) => break,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(old), Some(new)) => old.order(new),
-            };
-            match order {
-                Ordering::Less => self.alone(left.next(), Side::Old)?,
-                Ordering::Greater => self.alone(right.next(), Side::New)?,
-                Ordering::Equal => self.both(left.next(), right.next())?,
+    }
+
+    /// Goes back to a path of this length.
+    pub(super) fn leave(&mut self, before: usize) {
+        self.bytes.truncate(before);
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+struct Differ<'o, 'm> {
+    trees: &'o dyn Trees,
+    path: Path,
+    met: usize,
+    meet: &'m mut dyn FnMut(Difference<'_>),
+}
+
+/// The raw bytes of a tree; none where there is no tree.
+pub(super) fn raw_tree(trees: &dyn Trees, id: Option<Oid>) -> Result<Rc<Vec<u8>>, ReadError> {
+    id.map_or_else(|| Ok(Rc::default()), |id| trees.tree(id))
+}
+
+impl Differ<'_, '_> {
+    /// Compares two trees, of which there is at least one.
+    fn trees(&mut self, old: Option<Oid>, new: Option<Oid>) -> Result<(), ChangeError> {
+        let (old_raw, new_raw) = (raw_tree(self.trees, old)?, raw_tree(self.trees, new)?);
+        let format = self.trees.format();
+        let (mut left, mut right) = (Entries::new(&old_raw, format), Entries::new(&new_raw, format));
+        let in_old = |reason| malformed(old, reason);
+        let in_new = |reason| malformed(new, reason);
+        let mut side = NewSide::new(left, right, empty_tree(format));
+        let (mut before, mut after) = (left.advance().map_err(in_old)?, right.advance().map_err(in_new)?);
+        let mut entries = 0_usize;
+        while let Some(met) = meeting(before.as_ref(), after.as_ref()) {
+            entries = entries.saturating_add(1);
+            if let (Ordering::Equal | Ordering::Greater, Some(entry)) = (met.order, &after) {
+                let origin = if met.is_same { Origin::Kept } else { Origin::Fresh };
+                side.look(*entry, origin).map_err(in_new)?;
+            }
+            let one = before.as_ref().filter(|_| met.order != Ordering::Greater);
+            let other = after.as_ref().filter(|_| met.order != Ordering::Less);
+            if !met.is_same {
+                self.entries(one, other).map_err(|error| error.in_tree(new.or(old)))?;
+            }
+            let (forth_old, forth_new) = (one.is_some(), other.is_some());
+            if forth_old {
+                before = left.advance().map_err(in_old)?;
+            }
+            if forth_new {
+                after = right.advance().map_err(in_new)?;
             }
         }
-        self.depth -= 1;
-        Ok(())
+        side.finish().map_err(in_new)?;
+        if self.trees.within_budget(entries) { Ok(()) } else { Err(ChangeError::OverBudget) }
     }
 
-    fn entries<'r>(&self, id: Option<Oid>, raw: Option<&'r [u8]>) -> Result<Vec<Entry<'r>>, ChangeError> {
-        let (Some(tree), Some(raw)) = (id, raw) else { return Ok(Vec::new()) };
-        let entries =
-            parse_tree(raw, self.objects.format()).map_err(|reason| ChangeError::Malformed { tree, reason })?;
-        if self.objects.within_budget(entries.len()) { Ok(entries) } else { Err(ChangeError::OverBudget) }
-    }
-
-    fn alone(&mut self, entry: Option<&Entry<'_>>, side: Side) -> Result<(), ChangeError> {
-        let Some(entry) = entry else { return Ok(()) };
-        self.at(entry.name, |differ| {
-            let value = Some((entry.mode, entry.id));
-            match (side, entry.mode) {
-                (Side::Old, EntryMode::Directory) => differ.trees(Some(entry.id), None),
-                (Side::New, EntryMode::Directory) => differ.trees(None, Some(entry.id)),
-                (Side::Old, _) => differ.push(value, None),
-                (Side::New, _) => differ.push(None, value),
+    /// Compares two entries at one place in git's order, so that both are directories or neither is; or meets one alone.
+    fn entries(&mut self, old: Option<&Entry<'_>>, new: Option<&Entry<'_>>) -> Result<(), WalkFault> {
+        let value = |entry: Option<&Entry<'_>>| entry.map(|entry| (entry.mode, entry.id));
+        let (before, after) = (value(old), value(new));
+        let Some(entry) = new.or(old).filter(|_| before != after) else { return Ok(()) };
+        let length = self.path.enter(entry.name)?;
+        if entry.is_directory() {
+            self.trees(before.map(|(_, id)| id), after.map(|(_, id)| id))?;
+        } else {
+            self.met = self.met.saturating_add(1);
+            if self.met > limits::CHANGED_PATHS {
+                return Err(ChangeError::TooMany.into());
             }
-        })
-    }
-
-    fn both(&mut self, old: Option<&Entry<'_>>, new: Option<&Entry<'_>>) -> Result<(), ChangeError> {
-        let (Some(old), Some(new)) = (old, new) else { return Ok(()) };
-        if (old.mode, old.id) == (new.mode, new.id) {
-            return Ok(());
+            (self.meet)(Difference { path: self.path.as_bytes(), old: before, new: after });
         }
-        self.at(new.name, |differ| {
-            // Equal in git's order means both are directories or neither is.
-            if new.mode == EntryMode::Directory {
-                differ.trees(Some(old.id), Some(new.id))
-            } else {
-                differ.push(Some((old.mode, old.id)), Some((new.mode, new.id)))
-            }
-        })
-    }
-
-    fn at(&mut self, name: &[u8], look: impl FnOnce(&mut Self) -> Result<(), ChangeError>) -> Result<(), ChangeError> {
-        let length = self.path.len();
-        if length > 0 {
-            self.path.push(b'/');
-        }
-        self.path.extend_from_slice(name);
-        look(self)?;
-        self.path.truncate(length);
+        self.path.leave(length);
         Ok(())
     }
+}
 
-    fn push(&mut self, old: Option<(EntryMode, Oid)>, new: Option<(EntryMode, Oid)>) -> Result<(), ChangeError> {
-        if self.found.len() >= limits::CHANGED_PATHS {
-            return Err(ChangeError::TooMany);
-        }
-        self.found.push(Change { path: self.path.clone(), old, new });
-        Ok(())
+/// How the next entries of two trees meet.
+struct Meeting {
+    /// Which of them comes first; `Equal` where they stand at one place.
+    order: Ordering,
+    /// Whether they are the same to the byte.
+    is_same: bool,
+}
+
+fn meeting(old: Option<&Entry<'_>>, new: Option<&Entry<'_>>) -> Option<Meeting> {
+    let alone = |order| Some(Meeting { order, is_same: false });
+    match (old, new) {
+        (None, None) => None,
+        (Some(_), None) => alone(Ordering::Less),
+        (None, Some(_)) => alone(Ordering::Greater),
+        (Some(old), Some(new)) if old.raw == new.raw => Some(Meeting { order: Ordering::Equal, is_same: true }),
+        (Some(old), Some(new)) => alone(old.order(new)),
     }
+}
+
+/// What stops a walk below an entry: an answer that names its tree, or one that has yet to.
+pub(super) enum WalkFault {
+    Change(ChangeError),
+    Path(MalformedTree),
+}
+
+impl WalkFault {
+    pub(super) fn in_tree(self, tree: Option<Oid>) -> ChangeError {
+        match self {
+            Self::Change(error) => error,
+            Self::Path(reason) => malformed(tree, reason),
+        }
+    }
+}
+
+impl From<ChangeError> for WalkFault {
+    fn from(error: ChangeError) -> Self {
+        Self::Change(error)
+    }
+}
+
+impl From<MalformedTree> for WalkFault {
+    fn from(reason: MalformedTree) -> Self {
+        Self::Path(reason)
+    }
+}
+
+/// A fault in a tree. Without a tree there is none, but the walk must end.
+pub(super) fn malformed(tree: Option<Oid>, reason: MalformedTree) -> ChangeError {
+    tree.map_or(ChangeError::TooMany, |tree| ChangeError::Malformed { tree, reason })
+}
+
+/// The id of the tree without entries, which git knows without storing it (hash.c).
+pub fn empty_tree(format: ObjectFormat) -> Oid {
+    let hex: &[u8] = match format {
+        ObjectFormat::Sha1 => b"4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+        ObjectFormat::Sha256 => b"6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+    };
+    // Both are full ids; a test compares them with git's.
+    Oid::parse(hex).unwrap_or_else(|| unreachable!("a constant that is no object id"))
 }

@@ -1,13 +1,12 @@
-//! Strict reading of tree objects (design.md 4.2).
+//! Tree objects: git's own reading of their entries, and what a new entry must be (design.md 4.2).
 
 use std::cmp::Ordering;
 
 use thiserror::Error;
 
-use super::objects::empty_tree;
 use crate::core::oid::{ObjectFormat, Oid};
 
-/// The mode of an entry, in the only spelling that git writes.
+/// The mode of an entry, as git reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntryMode {
     /// `100644`
@@ -23,15 +22,29 @@ pub enum EntryMode {
 }
 
 impl EntryMode {
+    /// Git's reading of the octal digits: any file is one that can be executed or one that cannot, and what is no file, link or
+    /// directory is a submodule (object.h `parse_mode`, tree-walk.c `canon_mode`). `None` where git cannot read them.
     fn parse(octal: &[u8]) -> Option<Self> {
-        Some(match octal {
-            b"100644" => Self::Blob,
-            b"100755" => Self::Executable,
-            b"120000" => Self::Symlink,
-            b"160000" => Self::Submodule,
-            b"40000" => Self::Directory,
-            _ => return None,
+        if octal.is_empty() || !octal.iter().all(|digit| matches!(digit, b'0'..=b'7')) {
+            return None;
+        }
+        // Git keeps 16 bits, whatever stands before them.
+        let bits = octal.iter().fold(0_u16, |bits, digit| bits << 3 | u16::from(digit - b'0'));
+        Some(match bits & 0o170_000 {
+            0o100_000 if bits & 0o100 != 0 => Self::Executable,
+            0o100_000 => Self::Blob,
+            0o120_000 => Self::Symlink,
+            0o040_000 => Self::Directory,
+            _ => Self::Submodule,
         })
+    }
+
+    /// The only spelling in which git writes it.
+    const fn written(self) -> &'static [u8] {
+        match self {
+            Self::Directory => b"40000",
+            other => other.octal().as_bytes(),
+        }
     }
 
     /// Six octal digits, as in git's raw diff format.
@@ -52,27 +65,48 @@ impl EntryMode {
     }
 }
 
-/// One entry of a tree.
+/// One entry of a tree, where it stands in the tree's bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    /// Its mode.
-    pub mode: EntryMode,
+pub(super) struct Entry<'a> {
+    /// All its bytes.
+    pub(super) raw: &'a [u8],
+    /// Its mode as written.
+    digits: &'a [u8],
+    /// Its mode as git reads it.
+    pub(super) mode: EntryMode,
     /// Its name: one path component.
-    pub name: &'a [u8],
+    pub(super) name: &'a [u8],
     /// What it names.
-    pub id: Oid,
+    pub(super) id: Oid,
 }
 
 impl Entry<'_> {
     /// Git orders entries as if the name of a directory ended in a slash.
     pub(super) fn order(&self, other: &Entry<'_>) -> Ordering {
         let common = self.name.len().min(other.name.len());
-        let tail = |entry: &Self| {
-            entry.name.get(common).copied().or((entry.mode == EntryMode::Directory).then_some(b'/')).unwrap_or(0)
+        let tail = |entry: &Entry<'_>| {
+            let end = if entry.mode == EntryMode::Directory { b'/' } else { 0 };
+            entry.name.get(common).copied().unwrap_or(end)
         };
-        let other_tail =
-            other.name.get(common).copied().or((other.mode == EntryMode::Directory).then_some(b'/')).unwrap_or(0);
-        self.name.get(..common).cmp(&other.name.get(..common)).then(tail(self).cmp(&other_tail))
+        self.name.get(..common).cmp(&other.name.get(..common)).then(tail(self).cmp(&tail(other)))
+    }
+
+    pub(super) fn is_directory(&self) -> bool {
+        self.mode == EntryMode::Directory
+    }
+
+    /// What is wrong with it by itself, as an entry that git would write.
+    pub(super) fn fault(&self, empty_tree: Oid) -> Option<MalformedTree> {
+        let name = || String::from_utf8_lossy(self.name).into_owned();
+        if self.digits != self.mode.written() {
+            Some(MalformedTree::Mode)
+        } else if !is_valid_name(self) {
+            Some(MalformedTree::Name(name()))
+        } else if self.is_directory() && self.id == empty_tree {
+            Some(MalformedTree::EmptyDirectory(name()))
+        } else {
+            None
+        }
     }
 }
 
@@ -97,53 +131,55 @@ pub enum MalformedTree {
     /// Deeper than [`crate::core::limits::TREE_DEPTH`].
     #[error("it is more than {} directories deep", crate::core::limits::TREE_DEPTH)]
     TooDeep,
+    /// A path longer than [`crate::core::limits::PATH_BYTES`].
+    #[error("it has a path of more than {} bytes", crate::core::limits::PATH_BYTES)]
+    PathTooLong,
 }
 
-/// Parses a whole tree.
-///
-/// # Errors
-/// [`MalformedTree`] for anything but canonical modes, valid unique names and git's order.
-pub(super) fn parse_tree(raw: &[u8], format: ObjectFormat) -> Result<Vec<Entry<'_>>, MalformedTree> {
-    let empty = empty_tree(format);
-    let mut entries: Vec<Entry<'_>> = Vec::with_capacity(raw.len() / 32);
-    // File names that a later directory may repeat: each is a prefix of the entry read last.
-    let mut open_files: Vec<&[u8]> = Vec::new();
-    let mut rest = raw;
-    while !rest.is_empty() {
-        let entry = parse_entry(&mut rest, format)?;
-        let name = || String::from_utf8_lossy(entry.name).into_owned();
-        if !is_valid_name(&entry) {
-            return Err(MalformedTree::Name(name()));
+impl MalformedTree {
+    /// Whether it is only larger than what is looked at.
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Self::TooDeep | Self::PathTooLong => true,
+            Self::Truncated | Self::Mode | Self::Name(_) | Self::Order(_) | Self::EmptyDirectory(_) => false,
         }
-        if entries.last().is_some_and(|last| last.order(&entry) != Ordering::Less) {
-            return Err(MalformedTree::Order(name()));
-        }
-        while open_files.last().is_some_and(|file| !entry.name.starts_with(file)) {
-            open_files.pop();
-        }
-        if entry.mode != EntryMode::Directory {
-            open_files.push(entry.name);
-        } else if open_files.contains(&entry.name) {
-            return Err(MalformedTree::Order(name()));
-        } else if entry.id == empty {
-            return Err(MalformedTree::EmptyDirectory(name()));
-        }
-        entries.push(entry);
     }
-    Ok(entries)
 }
 
-fn parse_entry<'a>(rest: &mut &'a [u8], format: ObjectFormat) -> Result<Entry<'a>, MalformedTree> {
-    let space = rest.iter().take(8).position(|byte| *byte == b' ').ok_or(MalformedTree::Mode)?;
-    let (mode, tail) = rest.split_at(space);
-    let mode = EntryMode::parse(mode).ok_or(MalformedTree::Mode)?;
-    let tail = tail.strip_prefix(b" ").ok_or(MalformedTree::Truncated)?;
-    let nul = tail.iter().position(|byte| *byte == 0).ok_or(MalformedTree::Truncated)?;
-    let (name, tail) = tail.split_at(nul);
-    let tail = tail.strip_prefix(b"\0").ok_or(MalformedTree::Truncated)?;
-    let (id, tail) = tail.split_at_checked(format.id_len()).ok_or(MalformedTree::Truncated)?;
-    *rest = tail;
-    Ok(Entry { mode, name, id: Oid::from_bytes(id).ok_or(MalformedTree::Truncated)? })
+/// The entries of a tree in the order in which they stand, read as git reads them (tree-walk.c).
+#[derive(Clone, Copy)]
+pub(super) struct Entries<'a> {
+    rest: &'a [u8],
+    format: ObjectFormat,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn new(raw: &'a [u8], format: ObjectFormat) -> Self {
+        Self { rest: raw, format }
+    }
+
+    /// The next entry; `None` at the end.
+    pub(super) fn advance(&mut self) -> Result<Option<Entry<'a>>, MalformedTree> {
+        let whole = self.rest;
+        if whole.is_empty() {
+            return Ok(None);
+        }
+        // Git writes five or six digits; a few more are read as it reads them.
+        let space = whole.iter().take(16).position(|byte| *byte == b' ').ok_or(MalformedTree::Mode)?;
+        let (digits, tail) = whole.split_at(space);
+        let mode = EntryMode::parse(digits).ok_or(MalformedTree::Mode)?;
+        let tail = tail.strip_prefix(b" ").ok_or(MalformedTree::Truncated)?;
+        let nul = tail.iter().position(|byte| *byte == 0).ok_or(MalformedTree::Truncated)?;
+        let (name, tail) = tail.split_at(nul);
+        if name.is_empty() {
+            return Err(MalformedTree::Name(String::new()));
+        }
+        let tail = tail.strip_prefix(b"\0").ok_or(MalformedTree::Truncated)?;
+        let (id, tail) = tail.split_at_checked(self.format.id_len()).ok_or(MalformedTree::Truncated)?;
+        let raw = whole.get(..whole.len().saturating_sub(tail.len())).unwrap_or_default();
+        self.rest = tail;
+        Ok(Some(Entry { raw, digits, mode, name, id: Oid::from_bytes(id).ok_or(MalformedTree::Truncated)? }))
+    }
 }
 
 /// Every reading of a name must be harmless: also that of a file system that folds case, ignores code points (HFS+), knows
@@ -172,25 +208,30 @@ fn is_harmless_name(entry: &Entry<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entry(mode: &str, name: &str) -> Vec<u8> {
-        [mode.as_bytes(), b" ", name.as_bytes(), b"\0", &[7; 20]].concat()
-    }
-
-    fn parse(entries: &[(&str, &str)]) -> Result<usize, MalformedTree> {
-        let raw: Vec<u8> = entries.iter().flat_map(|(mode, name)| entry(mode, name)).collect();
-        parse_tree(&raw, ObjectFormat::Sha1).map(|entries| entries.len())
-    }
+    use crate::core::tree::empty_tree;
 
     #[test]
-    fn reads_what_git_writes() {
-        assert_eq!(parse(&[]), Ok(0));
-        assert_eq!(
-            parse(&[("100644", "a"), ("100755", "a.b"), ("40000", "a0"), ("120000", "b"), ("160000", "c")]),
-            Ok(5)
-        );
-        assert_eq!(parse(&[("100644", "a.b"), ("40000", "a"), ("100644", "a0")]), Ok(3));
-        assert_eq!(parse(&[("40000", ".github"), ("100644", ".gitignore"), ("100644", "git~2")]), Ok(3));
+    fn modes_are_read_as_git_reads_them() {
+        for (digits, mode) in [
+            ("100644", EntryMode::Blob),
+            ("100664", EntryMode::Blob),
+            ("100600", EntryMode::Blob),
+            ("0100644", EntryMode::Blob),
+            ("100755", EntryMode::Executable),
+            ("100744", EntryMode::Executable),
+            ("120000", EntryMode::Symlink),
+            ("120777", EntryMode::Symlink),
+            ("40000", EntryMode::Directory),
+            ("040000", EntryMode::Directory),
+            ("40755", EntryMode::Directory),
+            ("160000", EntryMode::Submodule),
+            ("0", EntryMode::Submodule),
+        ] {
+            assert_eq!(EntryMode::parse(digits.as_bytes()), Some(mode), "{digits}");
+        }
+        for digits in ["", "10064x", "100648", " 100644", "-1"] {
+            assert_eq!(EntryMode::parse(digits.as_bytes()), None, "{digits}");
+        }
     }
 
     #[test]
@@ -202,51 +243,14 @@ mod tests {
             names = names.iter().flat_map(longer).collect();
             for name in names.iter().filter(|name| is_plain_name(name)) {
                 for mode in [EntryMode::Blob, EntryMode::Symlink, EntryMode::Directory] {
-                    let entry = Entry { mode, name, id: empty_tree(ObjectFormat::Sha1) };
+                    let id = empty_tree(ObjectFormat::Sha1);
+                    let entry = Entry { raw: &[], digits: mode.written(), mode, name, id };
                     assert!(is_harmless_name(&entry), "{}", name.escape_ascii());
                 }
             }
         }
         for name in ["", ".", "..", ".git", ".gitmodules", "git~1", "a b", "a:b", "a\\b", "a/b", "\u{200c}"] {
             assert!(!is_plain_name(name.as_bytes()), "{name}");
-        }
-    }
-
-    #[test]
-    fn refuses_what_git_would_not_have_written() {
-        let name = |text: &str| Err(MalformedTree::Name(text.into()));
-        let order = |text: &str| Err(MalformedTree::Order(text.into()));
-        assert_eq!(parse(&[("100664", "a")]), Err(MalformedTree::Mode));
-        assert_eq!(parse(&[("040000", "a")]), Err(MalformedTree::Mode));
-        assert_eq!(parse(&[("100644", "")]), name(""));
-        for bad in [
-            ".",
-            "..",
-            ".git",
-            ".GIT",
-            ".Git",
-            "git~1",
-            ".git ",
-            ".git.",
-            ".git::$INDEX_ALLOCATION",
-            ".g\u{200c}it",
-            "a/b",
-        ] {
-            assert_eq!(parse(&[("40000", bad)]), name(bad));
-        }
-        assert_eq!(parse(&[("100644", "x\\.git")]), name("x\\.git"));
-        assert_eq!(parse(&[("120000", ".gitmodules")]), name(".gitmodules"));
-        assert_eq!(parse(&[("100644", "b"), ("100644", "a")]), order("a"));
-        assert_eq!(parse(&[("100644", "a"), ("100644", "a")]), order("a"));
-        assert_eq!(parse(&[("100644", "a"), ("40000", "a")]), order("a"));
-        assert_eq!(parse(&[("100644", "a"), ("100644", "a.b"), ("40000", "a")]), order("a"));
-        assert_eq!(parse(&[("40000", "a"), ("100644", "a.b")]), order("a.b"));
-        let mut empty = b"40000 a\0".to_vec();
-        empty.extend_from_slice(empty_tree(ObjectFormat::Sha1).as_bytes());
-        assert_eq!(parse_tree(&empty, ObjectFormat::Sha1).map(|_| ()), Err(MalformedTree::EmptyDirectory("a".into())));
-        let whole = entry("100644", "abc");
-        for end in 1..whole.len() {
-            assert!(parse_tree(&whole[..end], ObjectFormat::Sha1).is_err(), "{end}");
         }
     }
 }

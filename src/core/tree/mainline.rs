@@ -1,47 +1,55 @@
-//! The mainline of a ref update: what its steps add up to is all that the ref's content gains or loses.
+//! The mainline of a ref update: what its steps add up to is all that the ref's content gains or loses (design.md 2).
 
 use std::collections::HashMap;
 
-use super::graph::History;
-use super::objects::ReadError;
-use super::walk::NewCommits;
+use super::bases::best_of;
+use super::walk::{NewCommits, WalkError, WalkLimits};
+use crate::core::objects::Graph;
 use crate::core::oid::Oid;
 
 /// One commit of the mainline with the parent that its step is measured against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct MainlineCommit {
     /// The commit.
     pub commit: Oid,
     /// Its parent on the mainline; `None` where the mainline ends at a root commit.
     pub parent: Option<Oid>,
 }
 
-/// The chain from `tip` down to `end`, following at each merge the parent that contains `end`, the first of several.
-///
-/// `end` is the old value of the ref. Where there is none, or the new commits do not lead to it, the chain ends at the
-/// newest commit that they do lead to. Oldest step first.
+/// Where the mainline of a new ref, or of one that drops its old value, ends: at the best of the commits that the new ones meet, of
+/// several at the first by first-parent order; dates play no part. `None` where they meet none, and the mainline goes down to a root.
 ///
 /// # Errors
-/// [`ReadError`] if a boundary commit cannot be read.
-pub fn mainline(history: &History<'_>, new: &NewCommits, tip: Oid, old: Option<Oid>) -> Result<Vec<Step>, ReadError> {
-    let end = match old.filter(|old| new.boundary.contains(old)) {
-        Some(old) => Some(old),
-        None => newest(history, &new.boundary)?,
-    };
+/// [`WalkError`] if a commit cannot be read, or if too much would have to be.
+pub fn mainline_end(graph: &dyn Graph, new: &NewCommits, limits: WalkLimits) -> Result<Option<Oid>, WalkError> {
+    // The boundary is in first-parent order, and all best common ancestors with what is subtracted are on it.
+    match new.boundary.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(*one)),
+        several => {
+            let best = best_of(graph, several, limits)?;
+            Ok(several.iter().find(|id| best.contains(id)).copied())
+        }
+    }
+}
+
+/// The chain from `tip` down to `end`, following at each merge the parent that contains `end`, the first of several. Where there is
+/// no end, it follows first parents. Oldest first.
+pub fn mainline(new: &NewCommits, tip: Oid, end: Option<Oid>) -> Vec<MainlineCommit> {
     let leads = leads_to(new, end);
-    let mut steps = Vec::new();
+    let mut chain = Vec::new();
     let mut commit = tip;
     while let Some(parents) = new.parents.get(&commit) {
         let toward = |parent: &&Oid| Some(**parent) == end || leads.get(*parent).copied().unwrap_or(false);
         let parent = parents.iter().find(toward).or_else(|| parents.first()).copied();
-        steps.push(Step { commit, parent });
+        chain.push(MainlineCommit { commit, parent });
         match parent {
             Some(parent) if Some(parent) != end => commit = parent,
             _ => break,
         }
     }
-    steps.reverse();
-    Ok(steps)
+    chain.reverse();
+    chain
 }
 
 /// For each new commit, whether `end` lies below it. New commits come parents first, so one pass tells.
@@ -53,12 +61,4 @@ fn leads_to(new: &NewCommits, end: Option<Oid>) -> HashMap<Oid, bool> {
         leads.insert(*commit, reaches);
     }
     leads
-}
-
-fn newest(history: &History<'_>, boundary: &[Oid]) -> Result<Option<Oid>, ReadError> {
-    let mut newest = None;
-    for id in boundary {
-        newest = newest.max(Some((history.node(*id)?.seconds, *id)));
-    }
-    Ok(newest.map(|(_, id)| id))
 }

@@ -5,8 +5,7 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use super::graph::{History, Node};
-use super::objects::ReadError;
+use crate::core::objects::{Graph, Node, ReadError};
 use crate::core::oid::Oid;
 
 /// The new commits below one tip.
@@ -63,12 +62,7 @@ pub enum WalkError {
 ///
 /// # Errors
 /// [`WalkError`] if a commit is missing or unreadable, or over one of the `limits`.
-pub fn new_commits(
-    history: &History<'_>,
-    tip: Oid,
-    hidden: &[Oid],
-    limits: WalkLimits,
-) -> Result<NewCommits, WalkError> {
+pub fn new_commits(graph: &dyn Graph, tip: Oid, hidden: &[Oid], limits: WalkLimits) -> Result<NewCommits, WalkError> {
     let hidden: HashSet<Oid> = hidden.iter().copied().collect();
     let mut found: HashMap<Oid, Rc<[Oid]>> = HashMap::new();
     let mut stored: Vec<Oid> = Vec::new();
@@ -77,8 +71,8 @@ pub fn new_commits(
         if hidden.contains(&id) || found.contains_key(&id) {
             continue;
         }
-        if history.objects.is_incoming(id) {
-            let parents = history.object_node(id)?.parents;
+        if graph.is_incoming(id) {
+            let parents = graph.object_node(id)?.parents;
             pending.extend(parents.iter().copied());
             found.insert(id, parents);
             if found.len() > limits.new {
@@ -90,7 +84,7 @@ pub fn new_commits(
     }
     if !stored.is_empty() {
         let left = WalkLimits { new: limits.new.saturating_sub(found.len()), ..limits };
-        Paint::new(history, left).run(&stored, &hidden, &mut found)?;
+        Paint::new(graph, left).run(&stored, &hidden, &mut found)?;
         if found.len() > limits.new {
             return Err(WalkError::TooMany(limits.new));
         }
@@ -125,8 +119,8 @@ fn in_order(tip: Oid, parents: HashMap<Oid, Rc<[Oid]>>) -> NewCommits {
 }
 
 /// Colours stored history from both sides, highest generation and newest date first.
-struct Paint<'h, 'o> {
-    history: &'h History<'o>,
+struct Paint<'g> {
+    graph: &'g dyn Graph,
     limits: WalkLimits,
     /// The parents of each commit met, except those in `passed`.
     met: HashMap<Oid, (Rc<[Oid]>, Colour)>,
@@ -146,10 +140,10 @@ enum Colour {
     Hidden,
 }
 
-impl<'h, 'o> Paint<'h, 'o> {
-    fn new(history: &'h History<'o>, limits: WalkLimits) -> Self {
+impl<'g> Paint<'g> {
+    fn new(graph: &'g dyn Graph, limits: WalkLimits) -> Self {
         Self {
-            history,
+            graph,
             limits,
             met: HashMap::new(),
             passed: HashSet::new(),
@@ -214,7 +208,7 @@ impl<'h, 'o> Paint<'h, 'o> {
             }
             match self.met.get_mut(&id) {
                 None => {
-                    let node = self.history.node(id)?;
+                    let node = self.graph.node(id)?;
                     self.count_read(&node)?;
                     self.queue.push((node.generation, node.seconds, id));
                     self.queued.insert(id);

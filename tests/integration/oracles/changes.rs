@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign::core::oid::Oid;
-use countersign::store::{Change, changes, digest};
+use countersign::core::tree::{Change, changes, digest};
 
 use super::{Dice, objects, resolve};
 use crate::world::World;
@@ -113,7 +113,7 @@ fn the_change_digest_is_what_the_pipe_says() {
                 let found = changes(&objects, old, *new).unwrap();
                 let old_name = old.map_or(empty.clone(), |old| old.to_string());
                 let expected = world.change_digest(&old_name, &new.to_string());
-                assert_eq!(digest(&found, *new), expected, "{format}: {old_name} {new}: {found:?}");
+                assert_eq!(digest(&found, new.format()), expected, "{format}: {old_name} {new}: {found:?}");
                 assert!(found.is_sorted_by(|one, next| one.path < next.path), "{found:?}");
                 if format == "sha1" {
                     assert_eq!(found.iter().map(row).collect::<Vec<_>>(), by_libgit2(&world, old, *new));
@@ -138,7 +138,7 @@ fn the_change_digest_is_what_the_pipe_says() {
 type Row = (Vec<u8>, [String; 4]);
 
 fn row(change: &Change) -> Row {
-    let side = |side: Option<(countersign::store::EntryMode, Oid)>| {
+    let side = |side: Option<(countersign::core::tree::EntryMode, Oid)>| {
         side.map_or(("000000".into(), "0".repeat(40)), |(mode, id)| (mode.octal().to_owned(), id.to_string()))
     };
     let ((old_mode, old), (new_mode, new)) = (side(change.old), side(change.new));

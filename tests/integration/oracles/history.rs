@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use countersign::core::oid::{ObjectFormat, Oid};
-use countersign::store::{
-    GitDir, History, NewCommits, Objects, Quarantine, WalkError, WalkLimits, changes, mainline, new_commits,
-};
+use countersign::core::tree::{NewCommits, WalkError, WalkLimits, changes, mainline, new_commits};
+use countersign::store::{GitDir, History, Objects, Quarantine};
 
 use super::{Dice, oid, resolve};
 use crate::world::World;
@@ -317,7 +316,7 @@ fn the_steps_of_the_mainline_add_up() {
             let old = (!below.is_empty() && !dice.one_in(8)).then(|| *dice.pick(&below));
             let hidden: Vec<Oid> = old.map(|old| dag.ids[old]).into_iter().collect();
             let new = new_commits(&history, dag.ids[tip], &hidden, limited(COMMITS)).unwrap();
-            let steps = mainline(&history, &new, dag.ids[tip], hidden.first().copied()).unwrap();
+            let steps = mainline(&new, dag.ids[tip], hidden.first().copied());
             let name = format!("seed {seed}: c{old:?}..c{tip}: {steps:?}");
 
             // A chain from the old value to the tip, which follows the first parent that contains the old value.

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::core::approval::{
-    Approval, ApprovedCommit, ClaimedApproval, Content, Decision, Landing, NAMESPACE, Place, Step, pre_authentication,
-    seal_envelope,
+    Approval, ApprovedCommit, ClaimedApproval, Decision, NAMESPACE, Place, pre_authentication, seal_envelope,
 };
 use crate::core::canonical::{Id as RecordId, Sha256, Time};
+use crate::core::commit::{Wording, message_digest};
+use crate::core::landing::{Content, Landing, MadeBy, Step, Use};
 
 const BOB: u8 = 7;
 const CAROL: u8 = 8;
@@ -43,16 +44,22 @@ fn landing(commits: &[usize]) -> Landing {
     let content = |number: &usize| Content {
         change: Some(change(*number)),
         is_empty: false,
-        message: Digest::of(format!("message {number}").as_bytes()),
+        message: message_digest(format!("message {number}").as_bytes()),
         agents: ["claude-code".to_owned()].into(),
     };
     Landing {
         steps: commits
             .iter()
-            .map(|number| Step { commit: oid(*number), change: Some(change(*number)), merge: None })
+            .map(|number| Step {
+                commit: oid(*number),
+                change: Some(change(*number)),
+                merge: None,
+                wording: Wording::of(format!("message {number}").as_bytes()),
+                made_by: MadeBy::Somebody,
+            })
             .collect(),
         new: commits.iter().map(|number| (oid(*number), content(number))).collect(),
-        already: std::collections::BTreeSet::new(),
+        ..Landing::default()
     }
 }
 
@@ -61,7 +68,7 @@ fn approval(record: &Record) -> ApprovalFact {
         // Before a rebase the same work had other ids.
         id: RecordId(oid(if record.rebased { number + 1000 } else { number })),
         change: Sha256(change(number)),
-        message: Sha256(Digest::of(format!("message {number}").as_bytes())),
+        message: Sha256(message_digest(format!("message {number}").as_bytes())),
     };
     let commits: Vec<ApprovedCommit> = (record.from..=record.to).map(approved).collect();
     let approver = if record.by == BOB { "bob" } else { "carol" };
@@ -84,10 +91,11 @@ fn approval(record: &Record) -> ApprovalFact {
     let statement = approval.to_statement().unwrap();
     let signature = key(record.by).sign(NAMESPACE, &pre_authentication(statement.as_bytes()));
     let envelope = seal_envelope(&statement, &signature).unwrap();
+    let used = if record.spent { Use::LandedById } else { Use::Fresh };
     let place = Place { target: "refs/heads/main".into(), change: combined, approver: id(approver) };
     let record_fact = ClaimedApproval::parse(envelope.as_bytes()).and_then(ClaimedApproval::verify);
     assert!(record_fact.is_ok(), "{record_fact:?}");
-    ApprovalFact { place, record: record_fact, spent: record.spent, is_borne_out: true }
+    ApprovalFact { place, record: record_fact, used, is_borne_out: true }
 }
 
 /// The verdict on a push of commits to main with these records stored.
@@ -97,6 +105,10 @@ fn judge(count: usize, commits: &[usize], records: &[Record]) -> Outcome {
         commits.iter().map(|number| JudgedCommit { id: oid(*number), touched: None }).collect();
     let mut facts = facts(&policy, &[]);
     facts.commits = commits.iter().map(|number| (oid(*number), commit(*number, Proof::Seal(CLAUDE), true))).collect();
+    // What was approved before a rebase is in the repository, too.
+    let before: Vec<usize> =
+        records.iter().flat_map(|record| record.from..=record.to).map(|number| number + 1000).collect();
+    facts.commits.extend(before.into_iter().map(|number| (oid(number), commit(number, Proof::Seal(CLAUDE), true))));
     facts.repository = RepositoryName::parse(b"acme/payments");
     facts.approvals.insert(b"refs/heads/main".to_vec(), records.iter().map(approval).collect());
     let update = &mut facts.updates[0];

@@ -1,0 +1,56 @@
+//! Which approvals a withdrawal takes back (design.md 4.3).
+
+use std::collections::HashSet;
+
+use super::statement::{Approval, Decision};
+
+/// Whether a record takes an approval back: it is a withdrawal by the same person for the same ref, issued later, and names one of the
+/// approval's commits, by id or by change and message. Whose key signed it is for the caller to ask. It holds as long as it is stored.
+pub fn withdraws(record: &Approval, approval: &Approval) -> bool {
+    let same = record.repository == approval.repository
+        && record.name == approval.name
+        && record.approver == approval.approver;
+    if record.decision != Decision::Withdraw || !same || record.issued <= approval.issued {
+        return false;
+    }
+    let ids: HashSet<_> = record.commits.iter().map(|commit| commit.id.0).collect();
+    let contents: HashSet<_> = record.commits.iter().map(|commit| (commit.change.0, commit.message.0)).collect();
+    let named = |commit: &super::ApprovedCommit| {
+        ids.contains(&commit.id.0) || contents.contains(&(commit.change.0, commit.message.0))
+    };
+    approval.commits.iter().any(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{approval, id};
+    use super::*;
+    use crate::core::canonical::{Sha256, Time};
+    use crate::core::decide::Timestamp;
+    use crate::core::digest::Digest;
+
+    #[test]
+    fn an_earlier_approval_of_any_of_its_commits_is_taken_back() {
+        let approved = approval();
+        let later = Time(Timestamp(approved.issued.0.0 + 1));
+        let withdrawal = Approval { decision: Decision::Withdraw, issued: later, ..approved.clone() };
+        assert!(withdraws(&withdrawal, &approved));
+        let shorter = Approval { commits: approved.commits[..1].to_vec(), head: id(1), ..approved.clone() };
+        assert!(withdraws(&withdrawal, &shorter));
+        let mut rebased = shorter.clone();
+        rebased.commits[0].id = id(7);
+        assert!(withdraws(&withdrawal, &rebased), "by change and message");
+        let mut other = rebased.clone();
+        other.commits[0].message = Sha256(Digest::of(b"other"));
+        for (record, approval) in [
+            (&withdrawal, &other),
+            (&approved, &approved),
+            (&Approval { issued: approved.issued, ..withdrawal.clone() }, &approved),
+            (&Approval { approver: "bob".into(), ..withdrawal.clone() }, &approved),
+            (&Approval { name: "refs/heads/other".into(), ..withdrawal.clone() }, &approved),
+            (&Approval { repository: "acme/other".into(), ..withdrawal.clone() }, &approved),
+        ] {
+            assert!(!withdraws(record, approval));
+        }
+    }
+}

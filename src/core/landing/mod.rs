@@ -1,0 +1,78 @@
+//! What would land on a ref, and what an approval covers of it (design.md 4.3).
+
+mod coverage;
+mod near;
+
+#[cfg(test)]
+mod tests;
+
+pub use coverage::{Carried, Coverage, Use, concerns, coverage};
+pub use near::{Near, near};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::commit::Wording;
+use crate::core::digest::Digest;
+use crate::core::oid::Oid;
+
+/// What lands on a ref with one update.
+#[derive(Clone, Debug, Default)]
+pub struct Landing {
+    /// The mainline, the oldest step first.
+    pub steps: Vec<Step>,
+    /// All new commits.
+    pub new: BTreeMap<Oid, Content>,
+    /// Commits that approvals name and that the ref has already, or gets from where they were judged.
+    pub already: BTreeSet<Oid>,
+    /// The messages of approved commits that a service may have made others of, as far as they are in the repository.
+    pub approved: BTreeMap<Oid, Wording>,
+    /// Paths that an approved commit and a new one both change, each to something else: what moved since the approval.
+    pub moved: BTreeMap<(Oid, Oid), Vec<u8>>,
+}
+
+/// One commit of the mainline.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The commit.
+    pub commit: Oid,
+    /// Its change against its mainline parent. `None` where a tree is malformed.
+    pub change: Option<Digest>,
+    /// What else it brings in; `None` for a commit with one parent.
+    pub merge: Option<Brought>,
+    /// What its message says; looked at where a record may be about it.
+    pub wording: Wording,
+    /// Who made it.
+    pub made_by: MadeBy,
+}
+
+/// Whether a commit's message is that of a person or agent, or a service's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MadeBy {
+    /// A person or an agent, as far as anybody knows.
+    #[default]
+    Somebody,
+    /// A service.
+    Service,
+}
+
+/// What a merge brings in besides its mainline parent.
+#[derive(Clone, Debug)]
+pub struct Brought {
+    /// The new commits that it reaches and its mainline parent does not.
+    pub commits: BTreeSet<Oid>,
+    /// Whether it is known to be nothing but the merge of its parents.
+    pub is_clean: bool,
+}
+
+/// What a new commit is.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Its change against its first parent. `None` where a tree is malformed.
+    pub change: Option<Digest>,
+    /// Whether it changes nothing.
+    pub is_empty: bool,
+    /// The digest of its message without its seal blocks.
+    pub message: Digest,
+    /// The agents whose seals or signatures it has.
+    pub agents: BTreeSet<String>,
+}

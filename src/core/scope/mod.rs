@@ -1,0 +1,53 @@
+//! Which commits each requirement of a rule judges (design.md 4.7).
+//!
+//! Each subtracts what it has judged already, by the values of refs before the push. Never "what no ref reaches": whoever pushes to a
+//! lax branch first would launder anything.
+
+use std::collections::BTreeMap;
+
+use crate::core::facts::{CommitFacts, JudgedCommit};
+use crate::core::oid::Oid;
+use crate::core::policy::{Policy, Rule};
+
+/// What a rule asks of commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// Who made them, and whose work is accepted.
+    Identity,
+    /// Who approved them; for a rule with paths, also who pushes them.
+    Approvals,
+}
+
+/// Whether the tip of a ref has been judged by what `rule` requires, so that its history is not new.
+pub fn is_judged_at(policy: &Policy, rule: &Rule, requirement: Requirement, name: &[u8]) -> bool {
+    let covers = match requirement {
+        Requirement::Identity => Rule::covers,
+        Requirement::Approvals => Rule::covers_approvals,
+    };
+    policy.rules().iter().any(|other| other.matches_ref(name) && covers(other, rule))
+}
+
+/// Whether a requirement of a rule subtracts the refs at which [`is_judged_at`] says so, besides the old value and `since`: identity
+/// always, and so does whatever a rule with paths asks; the approvals of a whole ref only where the ref is new.
+pub fn subtracts_other_refs(rule: &Rule, requirement: Requirement, old: Option<Oid>) -> bool {
+    requirement == Requirement::Identity || rule.is_path_rule() || old.is_none()
+}
+
+/// The new commits that a rule, by its position, is about: all of them, or those that touch its paths. What cannot be read for its
+/// paths touches all.
+pub fn judged_commits(
+    rule: &Rule,
+    position: usize,
+    new: &[Oid],
+    commits: &BTreeMap<Oid, CommitFacts>,
+) -> Vec<JudgedCommit> {
+    let judged = |id: &Oid| {
+        let whole = JudgedCommit { id: *id, touched: None };
+        let Some(commit) = commits.get(id).filter(|commit| rule.is_path_rule() && commit.has_paths()) else {
+            return Some(whole);
+        };
+        let (_, path) = commit.touched.iter().find(|(touched, _)| *touched == position)?;
+        Some(JudgedCommit { touched: Some(path.clone()), ..whole })
+    };
+    new.iter().filter_map(judged).collect()
+}

@@ -1,0 +1,145 @@
+//! Best common ancestors (git-merge-base(1)).
+
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+
+use super::walk::{WalkError, WalkLimits};
+use crate::core::objects::{Graph, Node};
+use crate::core::oid::Oid;
+
+/// The best common ancestors of all these commits: those that no other common ancestor contains. None where they share no
+/// history; several where branches have merged each other. In the order of their ids.
+///
+/// # Errors
+/// [`WalkError`] if a commit is missing or unreadable, or if more commits than `limits.reads` would have to be read as objects.
+pub fn merge_bases(graph: &dyn Graph, commits: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
+    let Some((first, others)) = commits.split_first() else { return Ok(Vec::new()) };
+    let mut bases = BTreeSet::from([*first]);
+    for other in others {
+        let mut found = BTreeSet::new();
+        for base in &bases {
+            found.extend(common(graph, *base, &[*other], limits)?);
+        }
+        bases = best(graph, found, limits)?;
+    }
+    Ok(bases.into_iter().collect())
+}
+
+/// Those of some commits that no other of them contains.
+///
+/// # Errors
+/// As [`merge_bases`].
+pub(super) fn best_of(graph: &dyn Graph, commits: &[Oid], limits: WalkLimits) -> Result<BTreeSet<Oid>, WalkError> {
+    best(graph, commits.iter().copied().collect(), limits)
+}
+
+/// Whether `ancestor` is the commit, or below it.
+///
+/// # Errors
+/// As [`merge_bases`].
+pub fn contains(graph: &dyn Graph, commit: Oid, ancestor: Oid, limits: WalkLimits) -> Result<bool, WalkError> {
+    Ok(common(graph, commit, &[ancestor], limits)?.contains(&ancestor))
+}
+
+/// Leaves out what another one contains.
+fn best(graph: &dyn Graph, found: BTreeSet<Oid>, limits: WalkLimits) -> Result<BTreeSet<Oid>, WalkError> {
+    let mut best = found.clone();
+    if found.len() > 1 {
+        for one in &found {
+            let others: Vec<Oid> = best.iter().copied().filter(|other| other != one).collect();
+            if common(graph, *one, &others, limits)?.contains(one) {
+                best.remove(one);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// Which sides reach a commit.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Reached {
+    one: bool,
+    other: bool,
+    /// It lies below a common ancestor.
+    is_below: bool,
+}
+
+impl Reached {
+    fn union(self, more: Self) -> Self {
+        Self { one: self.one || more.one, other: self.other || more.other, is_below: self.is_below || more.is_below }
+    }
+}
+
+/// Common ancestors that lie below no other as far as the dates of commits tell: all best ones are among them.
+fn common(graph: &dyn Graph, one: Oid, others: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
+    let mut walk = Walk { graph, limits, reads: 0, met: HashMap::new(), queue: BinaryHeap::new(), open: 0 };
+    walk.reach(one, Reached { one: true, ..Reached::default() })?;
+    for other in others {
+        walk.reach(*other, Reached { other: true, ..Reached::default() })?;
+    }
+    let mut found = Vec::new();
+    while walk.open > 0 {
+        let Some((_, _, id)) = walk.queue.pop() else { break };
+        let Some(met) = walk.met.get_mut(&id) else { continue };
+        met.is_queued = false;
+        let mut reached = met.reached;
+        let parents = std::rc::Rc::clone(&met.node.parents);
+        walk.open = walk.open.saturating_sub(usize::from(!reached.is_below));
+        if reached.one && reached.other {
+            if !reached.is_below {
+                found.push(id);
+            }
+            reached.is_below = true;
+        }
+        for parent in parents.iter() {
+            walk.reach(*parent, reached)?;
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found.retain(|id| walk.met.get(id).is_some_and(|met| !met.reached.is_below));
+    Ok(found)
+}
+
+struct Met {
+    node: Node,
+    reached: Reached,
+    is_queued: bool,
+}
+
+/// A walk from both sides, highest generation and newest date first.
+struct Walk<'g> {
+    graph: &'g dyn Graph,
+    limits: WalkLimits,
+    reads: usize,
+    met: HashMap<Oid, Met>,
+    queue: BinaryHeap<(u32, u64, Oid)>,
+    /// Queued commits that may still be best common ancestors, or lead to one.
+    open: usize,
+}
+
+impl Walk<'_> {
+    fn reach(&mut self, id: Oid, more: Reached) -> Result<(), WalkError> {
+        if !self.met.contains_key(&id) {
+            let node = self.graph.node(id)?;
+            self.reads = self.reads.saturating_add(usize::from(!node.is_indexed()));
+            if self.reads > self.limits.reads {
+                return Err(WalkError::TooFar(self.limits.reads));
+            }
+            self.met.insert(id, Met { node, reached: Reached::default(), is_queued: false });
+        }
+        let Some(met) = self.met.get_mut(&id) else { return Ok(()) };
+        let reached = met.reached.union(more);
+        if reached == met.reached {
+            return Ok(());
+        }
+        if met.is_queued {
+            self.open = self.open.saturating_sub(usize::from(!met.reached.is_below && reached.is_below));
+        } else {
+            met.is_queued = true;
+            self.open = self.open.saturating_add(usize::from(!reached.is_below));
+            self.queue.push((met.node.generation, met.node.seconds, id));
+        }
+        met.reached = reached;
+        Ok(())
+    }
+}

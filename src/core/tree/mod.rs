@@ -1,0 +1,24 @@
+//! Trees and history as algorithms over [`crate::core::objects`]: what changes, what is new, where histories part, and what a merge
+//! adds of its own.
+
+mod bases;
+mod change;
+mod entry;
+mod mainline;
+mod merge;
+mod validity;
+mod walk;
+
+#[cfg(test)]
+pub(crate) mod memory;
+#[cfg(test)]
+mod tests;
+
+pub use bases::{contains, merge_bases};
+pub use change::{
+    Change, ChangeDigest, ChangeError, Changes, Difference, Value, changes, digest, each_change, empty_tree, entry_at,
+};
+pub use entry::{EntryMode, MalformedTree};
+pub use mainline::{MainlineCommit, mainline, mainline_end};
+pub use merge::{MergeTrees, each_own_entry};
+pub use walk::{NewCommits, WalkError, WalkLimits, new_commits};

@@ -1,0 +1,135 @@
+//! Whether the new side of a comparison is one that may be stored: strict for every entry that is not simply kept.
+//!
+//! History holds trees that git would not write today, and whoever works on top of them cannot mend what lies below. So an entry
+//! that stood at its path with the same mode and id on the old side is kept as it is, and so is the order in which such entries
+//! stand. Everything else is held to what git writes, wherever its tree is stored.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use super::entry::{Entries, Entry, MalformedTree};
+use crate::core::oid::Oid;
+
+/// Looks at the entries of one new tree, in the order in which they stand.
+pub(super) struct NewSide<'a> {
+    old: Entries<'a>,
+    new: Entries<'a>,
+    empty_tree: Oid,
+    last: Option<(Entry<'a>, Origin)>,
+    /// Files whose name a directory further on may repeat: each is a prefix of the entry looked at last.
+    open_files: Vec<(&'a [u8], Origin)>,
+    /// The names of entries that are not kept.
+    fresh: Vec<&'a [u8]>,
+    /// Whether kept entries stand in an order of their own, so that neighbours do not tell of repeated names.
+    is_disordered: bool,
+    /// All of the old side's entries with their places, once one is looked for that the comparison did not meet.
+    stood: Option<HashMap<&'a [u8], usize>>,
+}
+
+/// Where an entry of the new side comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It stood on the old side with this mode and id.
+    Kept,
+    /// It did not.
+    Fresh,
+}
+
+impl<'a> NewSide<'a> {
+    pub(super) fn new(old: Entries<'a>, new: Entries<'a>, empty_tree: Oid) -> Self {
+        Self {
+            old,
+            new,
+            empty_tree,
+            last: None,
+            open_files: Vec::new(),
+            fresh: Vec::new(),
+            is_disordered: false,
+            stood: None,
+        }
+    }
+
+    /// Looks at the next entry. `met` says whether the comparison met the same entry on the old side.
+    pub(super) fn look(&mut self, entry: Entry<'a>, met: Origin) -> Result<(), MalformedTree> {
+        let mut origin = met;
+        if origin == Origin::Fresh
+            && let Some(fault) = self.fault(&entry)
+        {
+            if !self.stood(&entry)? {
+                return Err(fault);
+            }
+            origin = Origin::Kept;
+        }
+        if self.last.is_some_and(|(last, _)| last.order(&entry) != Ordering::Less) {
+            self.is_disordered = true;
+        }
+        if origin == Origin::Fresh {
+            self.fresh.push(entry.name);
+        }
+        self.repeated(&entry, origin)?;
+        self.last = Some((entry, origin));
+        Ok(())
+    }
+
+    /// What is wrong with an entry that is not kept: by itself, or in its place.
+    fn fault(&self, entry: &Entry<'a>) -> Option<MalformedTree> {
+        let misplaced = self.last.is_some_and(|(last, _)| last.order(entry) != Ordering::Less);
+        entry.fault(self.empty_tree).or_else(|| misplaced.then(|| order(entry)))
+    }
+
+    /// In order, a file and a directory of one name may have other entries between them, all of whose names begin with theirs.
+    fn repeated(&mut self, entry: &Entry<'a>, origin: Origin) -> Result<(), MalformedTree> {
+        if let Some((last, before)) = self.last
+            && last.order(entry) != Ordering::Less
+            && Origin::Fresh == before
+        {
+            return Err(order(entry));
+        }
+        while self.open_files.last().is_some_and(|(file, _)| !entry.name.starts_with(file)) {
+            self.open_files.pop();
+        }
+        let twin = self.open_files.iter().find(|(file, _)| *file == entry.name);
+        if let Some((_, other)) = twin
+            && [*other, origin].contains(&Origin::Fresh)
+        {
+            return Err(order(entry));
+        }
+        if !entry.is_directory() {
+            self.open_files.push((entry.name, origin));
+        }
+        Ok(())
+    }
+
+    /// Whether the entry stood on the old side, where the comparison did not meet it.
+    fn stood(&mut self, entry: &Entry<'a>) -> Result<bool, MalformedTree> {
+        if self.stood.is_none() {
+            let (mut old, mut all) = (self.old, HashMap::new());
+            while let Some(entry) = old.advance()? {
+                let place = all.len();
+                all.insert(entry.raw, place);
+            }
+            self.stood = Some(all);
+        }
+        let place = |entry: &Entry<'_>| self.stood.as_ref().and_then(|all| all.get(entry.raw)).copied();
+        // Out of order it is kept only behind what it stood behind before.
+        let behind = |last: &Entry<'a>| last.order(entry) == Ordering::Less || place(last) < place(entry);
+        Ok(place(entry).is_some() && self.last.as_ref().is_none_or(|(last, _)| behind(last)))
+    }
+
+    /// Ends with what only the whole tree tells: where kept entries are out of order, a fresh one may repeat a name from afar.
+    pub(super) fn finish(self) -> Result<(), MalformedTree> {
+        if !self.is_disordered || self.fresh.is_empty() {
+            return Ok(());
+        }
+        let (mut new, mut times): (_, HashMap<&[u8], usize>) = (self.new, HashMap::new());
+        while let Some(entry) = new.advance()? {
+            *times.entry(entry.name).or_default() += 1;
+        }
+        let repeated = self.fresh.iter().find(|name| times.get(*name).is_some_and(|times| *times > 1));
+        repeated.map_or(Ok(()), |name| Err(MalformedTree::Order(String::from_utf8_lossy(name).into_owned())))
+    }
+}
+
+fn order(entry: &Entry<'_>) -> MalformedTree {
+    MalformedTree::Order(String::from_utf8_lossy(entry.name).into_owned())
+}
