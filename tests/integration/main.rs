@@ -26,4 +26,5 @@ mod ledger;
 mod oracles;
 mod servers;
 mod submitters;
+mod upgrade;
 mod world;

@@ -124,6 +124,11 @@ impl World {
         world
     }
 
+    /// A world that was laid out before: its server, clone and home are in `root`.
+    pub fn laid_out(root: TempDir, format: &'static str) -> Self {
+        Self { root, format }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
