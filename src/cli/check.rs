@@ -56,11 +56,13 @@ pub(super) fn run(arguments: Arguments) -> Result {
             name: name.clone().into_bytes(),
             old: Some(local.commit(old)?),
             new: Some(local.commit(if new.is_empty() { "HEAD" } else { new })?),
+            claimed: None,
         },
         None => RefUpdate {
             name: name.clone().into_bytes(),
             old: tracked_commit(&refs, &name)?,
             new: Some(local.commit(&arguments.range)?),
+            claimed: None,
         },
     };
     let verdict = judge_locally(&settings, &local, &refs, vec![update])?;

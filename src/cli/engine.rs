@@ -1,5 +1,6 @@
 //! One decision from start to end: policies, objects, facts, verdict. The hook, `check` and pre-push all come through here.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -111,11 +112,12 @@ pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Resul
     let repository = repository_name(settings, &policy)?;
     let history = History::new(objects, dir);
     let place = settings.policies.iter().find_map(in_repository);
+    let policy_ref = place.map(|place| moved_by(refs, &place.name)).transpose()?;
     let problems = |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip));
     let mut gatherer = Gatherer::new(&policy, &repository, &history, scene, Catalogue::builtin());
     gatherer = gatherer.with_baseline(settings.baseline.as_deref());
-    if let Some(place) = place {
-        gatherer = gatherer.with_policy_check(PolicyCheck { name: &place.name, problems: &problems });
+    if let Some(name) = &policy_ref {
+        gatherer = gatherer.with_policy_check(PolicyCheck { name, problems: &problems });
     }
     let mut facts = gatherer.look(push, Look::Near);
     let mut verdict = decide(&policy, &facts, now);
@@ -160,7 +162,8 @@ fn in_force(
     let loaded = if exists {
         reader.load(&settings.policies)?
     } else {
-        let brought = |update: &&RefUpdate| update.name == place.name.as_bytes();
+        let moved = moved_by(refs, &place.name)?;
+        let brought = |update: &&RefUpdate| update.name == moved.as_bytes();
         let first = push.updates.iter().find(brought).and_then(|update| update.new);
         let first = first.ok_or_else(|| PolicyError::NotYet(place.name.clone(), pin_text(place.pin)))?;
         let loaded = reader.load_at(&settings.policies, &place.name, first)?;
@@ -174,6 +177,12 @@ fn in_force(
         return Err(PolicyError::Invalid(problems).into());
     }
     Ok(loaded.policy)
+}
+
+/// The name of the ref that moves when a ref of this name is pushed to.
+fn moved_by(refs: &dyn RefValues, name: &str) -> Result<String, ReadError> {
+    let symbolic = refs.symbolic_refs(&BTreeSet::from([name.to_owned()]))?;
+    Ok(symbolic.first().map_or_else(|| name.to_owned(), |(_, target)| String::from_utf8_lossy(target).into_owned()))
 }
 
 fn pin_text(pin: Option<Digest>) -> String {

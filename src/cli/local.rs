@@ -1,5 +1,6 @@
 //! The repository that a command runs in, on a desk: git itself answers what is local.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -195,6 +196,11 @@ impl RefValues for TrackedRefs<'_> {
 
     fn list(&self, prefix: &str) -> std::result::Result<Vec<(Vec<u8>, Oid)>, ReadError> {
         self.local.refs.list(prefix)
+    }
+
+    fn symbolic_refs(&self, _: &BTreeSet<String>) -> std::result::Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+        // A clone knows of its remote what was fetched, by the names that were fetched.
+        Ok(Vec::new())
     }
 
     fn head_branch(&self) -> std::result::Result<Option<String>, ReadError> {

@@ -16,6 +16,8 @@ pub(crate) struct RefUpdate {
     pub(crate) name: Vec<u8>,
     pub(crate) old: Option<Oid>,
     pub(crate) new: Option<Oid>,
+    /// What the client says it was before, where that is not so.
+    pub(crate) claimed: Option<Option<Oid>>,
 }
 
 /// All updates of one push.
@@ -56,11 +58,15 @@ impl Push {
         Self::parse(&bytes).map(|push| (push, bytes))
     }
 
-    /// The push by the names of the refs that would move: git follows symbolic refs, so a rule for the ref behind one must hold
+    /// The push by the names of the refs that would move, and by the values that they have: git follows symbolic refs, so a rule for the ref behind one must hold
     /// whatever name it is pushed under.
     pub(crate) fn resolved(mut self, refs: &Refs) -> Result<Self, ReadError> {
         for update in &mut self.updates {
             update.name = refs.resolve(&update.name)?;
+            // Git hands on what the client says, and refuses the one update whose word is not so after hooks have run.
+            let before = refs.value_of(&update.name)?;
+            update.claimed = (update.old != before).then_some(update.old);
+            update.old = before;
         }
         self.updates.sort_by(|a, b| a.name.cmp(&b.name));
         // Git takes two names of one ref in one push only where both say the same (builtin/receive-pack.c).
@@ -128,7 +134,8 @@ impl RefUpdate {
     fn new(name: &[u8], old: &[u8], new: &[u8]) -> Option<Self> {
         // Git checks names before hooks run (git-check-ref-format(1)); what could break a line or a path is refused again.
         let plain = name.starts_with(b"refs/") && !name.iter().any(|byte| byte.is_ascii_control() || *byte == b' ');
-        let update = Self { name: name.to_vec(), old: Oid::parse_nullable(old)?, new: Oid::parse_nullable(new)? };
+        let update =
+            Self { name: name.to_vec(), old: Oid::parse_nullable(old)?, new: Oid::parse_nullable(new)?, claimed: None };
         plain.then_some(update)
     }
 }

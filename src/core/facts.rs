@@ -72,6 +72,8 @@ pub struct Update {
     pub old: Option<Oid>,
     /// Its value after; `None` if it is deleted.
     pub new: Option<Oid>,
+    /// What the client says its value was before, where that is not so: then nothing else is looked at.
+    pub claimed: Option<Option<Oid>>,
     /// How the new value relates to the old one.
     pub movement: Movement,
     /// Annotated tags between the ref and its target, the outermost first.
@@ -128,6 +130,9 @@ pub enum Target {
     /// Nothing: the ref is deleted, or no rule asks.
     Nothing,
 }
+
+/// What stands where a tag has no single reading, and nobody can say what it leads to.
+pub const MALFORMED_TAG: &str = "malformed tag";
 
 /// What one rule looks at in one update.
 #[derive(Debug)]

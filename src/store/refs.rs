@@ -1,6 +1,6 @@
 //! Ref values before the push.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -56,10 +56,18 @@ impl Refs {
     /// # Errors
     /// [`ReadError::Refs`] if it exists and cannot be read.
     pub fn value(&self, name: &str) -> Result<Option<Oid>, ReadError> {
+        self.value_of(name.as_bytes())
+    }
+
+    /// As [`Refs::value`], of a ref whose name may be no UTF-8.
+    ///
+    /// # Errors
+    /// As [`Refs::value`].
+    pub fn value_of(&self, name: &[u8]) -> Result<Option<Oid>, ReadError> {
         let mut name = name.to_owned();
         // HEAD names a branch; git itself follows at most five symbolic refs (refs.c, SYMREF_MAXDEPTH).
         for _ in 0..5 {
-            let full = gix::refs::FullName::try_from(name.as_str()).map_err(failed)?;
+            let full = gix::refs::FullName::try_from(gix::bstr::BStr::new(&name)).map_err(failed)?;
             let partial: &gix::refs::PartialNameRef = full.as_ref().as_partial_name();
             let Some(found) = self.store.try_find(partial).map_err(failed)? else { return Ok(None) };
             if found.name != full {
@@ -67,9 +75,10 @@ impl Refs {
             }
             match found.target {
                 gix::refs::Target::Object(id) => return Ok(Some(own_id(&id))),
-                gix::refs::Target::Symbolic(next) => name = next.as_bstr().to_string(),
+                gix::refs::Target::Symbolic(next) => name = next.as_bstr().to_vec(),
             }
         }
+        let name = String::from_utf8_lossy(&name);
         Err(ReadError::Refs(format!("{name} leads through too many symbolic refs")))
     }
 
@@ -99,6 +108,54 @@ impl Refs {
             }
         }
         Err(ReadError::Refs(format!("{} leads through too many symbolic refs", String::from_utf8_lossy(&name))))
+    }
+
+    /// The symbolic refs at or below these places, each with what it names in the end. A place is the full name of a ref, or the
+    /// beginning of names up to a slash. Git never packs symbolic refs, so only loose ones are looked at.
+    ///
+    /// # Errors
+    /// [`ReadError::Refs`] if a ref cannot be read.
+    pub fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+        let mut names = Vec::new();
+        let mut pending: Vec<Vec<u8>> = places.iter().map(|place| place.as_bytes().to_vec()).collect();
+        while let Some(place) = pending.pop() {
+            match place.strip_suffix(b"/") {
+                None => names.push(place),
+                Some(directory) => self.list_files(directory, &mut pending)?,
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        let mut found = Vec::new();
+        for name in names {
+            if self.symbolic_file(&name).map_err(failed)?.is_some() {
+                let target = self.resolve(&name)?;
+                found.push((name, target));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The files of loose refs in a directory, and the directories with a slash at their end. None where there is no such directory.
+    fn list_files(&self, directory: &[u8], found: &mut Vec<Vec<u8>>) -> Result<(), ReadError> {
+        use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+        if directory.split(|byte| *byte == b'/').any(|part| part == b"..") {
+            return Ok(());
+        }
+        let entries = match std::fs::read_dir(self.loose.join(std::ffi::OsStr::from_bytes(directory))) {
+            Ok(entries) => entries,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let mut name = [directory, b"/", &entry.file_name().into_vec()].concat();
+            if entry.file_type().map_err(failed)?.is_dir() {
+                name.push(b'/');
+            }
+            found.push(name);
+        }
+        Ok(())
     }
 
     /// What the file of a loose ref names, if it is symbolic: git never packs those. A link in the file system is one too

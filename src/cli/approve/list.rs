@@ -93,7 +93,7 @@ fn pending(office: &Office, remote: &Remote, target: &str, me: Option<&Approver<
         if old.is_some_and(|old| is_ancestor(*tip, old).unwrap_or(false)) {
             continue;
         }
-        let update = RefUpdate { name: target.as_bytes().to_vec(), old, new: Some(*tip) };
+        let update = RefUpdate { name: target.as_bytes().to_vec(), old, new: Some(*tip), claimed: None };
         let verdict = judge_locally(&office.settings, &office.local, &refs, vec![update])?;
         let findings =
             verdict.refs.iter().flat_map(|one| &one.findings).filter(|finding| finding.code.concerns_approval());

@@ -19,15 +19,15 @@ use crate::core::commit::Tag;
 use crate::core::decide::{Timestamp, submitting_principal};
 use crate::core::digest::Digest;
 use crate::core::facts::{
-    ApprovalFact, CommitFacts, Doubt, Facts, Form, Judged, Movement, PolicyOnRef, SignatureFact, Sought, TagFacts,
-    Target, Update,
+    ApprovalFact, CommitFacts, Doubt, Facts, Form, Judged, MALFORMED_TAG, Movement, PolicyOnRef, SignatureFact, Sought,
+    TagFacts, Target, Update,
 };
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::marks::{Catalogue, MarkSource};
 use crate::core::objects::{Kind, ReadError};
 use crate::core::oid::Oid;
-use crate::core::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
+use crate::core::policy::{self, Identity, Mode, Policy, Rule, Since};
 use crate::core::scope::{Requirement, judged_commits};
 use crate::core::seal;
 use crate::core::ssh::PublicKey;
@@ -61,6 +61,9 @@ pub(super) struct Gatherer<'a> {
     baseline: Option<&'a Path>,
     commits: BTreeMap<Oid, CommitFacts>,
     since: HashMap<usize, Vec<Oid>>,
+    /// Symbolic refs with what they name, as far as they have been asked for, and where.
+    symbolic: BTreeSet<(Vec<u8>, Vec<u8>)>,
+    asked_for_symbolic: BTreeSet<String>,
     look: Look,
     memory: &'a dyn Memory,
     receipts: BTreeMap<Digest, Timestamp>,
@@ -88,6 +91,8 @@ pub(super) trait RefValues {
     fn list(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>, ReadError>;
     /// The branch that counts as the default one.
     fn head_branch(&self) -> Result<Option<String>, ReadError>;
+    /// The symbolic refs at or below places, each with what it names in the end.
+    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError>;
 }
 
 /// The ref that holds the policy in force, and how to tell what is wrong with the policy at a new value of it.
@@ -115,6 +120,8 @@ impl<'a> Gatherer<'a> {
             baseline: None,
             commits: BTreeMap::new(),
             since: HashMap::new(),
+            symbolic: BTreeSet::new(),
+            asked_for_symbolic: BTreeSet::new(),
             look: Look::Near,
             memory: scene.memory,
             receipts: BTreeMap::new(),
@@ -166,6 +173,7 @@ impl<'a> Gatherer<'a> {
             name: update.name.clone(),
             old: update.old,
             new: update.new,
+            claimed: update.claimed,
             movement: match (update.old, update.new) {
                 (_, None) => Movement::Deleted,
                 (None, Some(_)) => Movement::Created,
@@ -181,6 +189,9 @@ impl<'a> Gatherer<'a> {
             record: None,
             landings: Vec::new(),
         };
+        if update.claimed.is_some() {
+            return facts;
+        }
         if update.name.starts_with(PREFIX.as_bytes()) {
             match self.record_update(update) {
                 Ok(record) => facts.record = Some(record),
@@ -189,7 +200,13 @@ impl<'a> Gatherer<'a> {
             return facts;
         }
         let holds_policy = self.policy_on_ref.as_ref().is_some_and(|check| check.name.as_bytes() == update.name);
-        let rules: Vec<usize> = self.rules_for(&update.name);
+        let rules: Vec<usize> = match self.rules_for(&update.name) {
+            Ok(rules) => rules,
+            Err(doubt) => {
+                facts.doubt = Some(doubt);
+                return facts;
+            }
+        };
         if holds_policy {
             facts.policy = Some(PolicyOnRef { problems: Vec::new() });
         }
@@ -209,9 +226,22 @@ impl<'a> Gatherer<'a> {
         facts
     }
 
-    fn rules_for(&self, name: &[u8]) -> Vec<usize> {
-        let rules = self.policy.rules().iter().enumerate();
-        rules.filter(|(_, rule)| rule.mode != Mode::Off && rule.matches_ref(name)).map(|(index, _)| index).collect()
+    /// The rules for a ref: those that match its name, or that of a symbolic ref which leads to it.
+    fn rules_for(&mut self, name: &[u8]) -> Result<Vec<usize>, Doubt> {
+        let policy = self.policy;
+        let awake = || policy.rules().iter().enumerate().filter(|(_, rule)| rule.mode != Mode::Off);
+        let others: BTreeSet<String> =
+            awake().filter(|(_, rule)| !rule.matches_ref(name)).flat_map(|(_, rule)| rule.ref_places()).collect();
+        let unasked: BTreeSet<String> = others.difference(&self.asked_for_symbolic).cloned().collect();
+        if !unasked.is_empty() {
+            self.symbolic.extend(self.refs.symbolic_refs(&unasked).map_err(unreadable)?);
+            self.asked_for_symbolic.extend(unasked);
+        }
+        let leads_here = |(_, target): &&(Vec<u8>, Vec<u8>)| target == name;
+        let names: Vec<&[u8]> =
+            self.symbolic.iter().filter(leads_here).map(|(name, _)| name.as_slice()).chain([name]).collect();
+        let matches = |rule: &Rule| names.iter().any(|name| rule.matches_ref(name));
+        Ok(awake().filter(|(_, rule)| matches(rule)).map(|(index, _)| index).collect())
     }
 
     fn rule(&self, index: usize) -> Result<&'a Rule, Doubt> {
@@ -280,7 +310,7 @@ impl<'a> Gatherer<'a> {
                     tags.insert(id, found);
                     match tag {
                         Ok(tag) => id = tag.object,
-                        Err(_) => return Ok(Target::Unattributed("malformed tag")),
+                        Err(_) => return Ok(Target::Unattributed(MALFORMED_TAG)),
                     }
                 }
             }
@@ -322,7 +352,7 @@ impl<'a> Gatherer<'a> {
     ) -> Result<(), Doubt> {
         let rule = self.rule(judged.rule)?;
         let forward = since_old.filter(|_| facts.movement == Movement::Forward);
-        if rule.identity != Identity::None || !rule.agents.is_all() || rule.adopted == Permission::Deny {
+        if rule.identity != Identity::None || rule.restricts_agents() {
             self.judge_identity(facts, ends, since_old, look, judged)?;
         }
         if rule.approvals.is_some() || (rule.submitters.is_some() && rule.is_path_rule()) {
@@ -520,5 +550,9 @@ impl RefValues for StoredRefs<'_> {
 
     fn head_branch(&self) -> Result<Option<String>, ReadError> {
         self.refs.symbolic("HEAD")
+    }
+
+    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+        self.refs.symbolic_refs(places)
     }
 }

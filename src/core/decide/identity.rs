@@ -20,15 +20,10 @@ pub(super) fn judge(
     ballot: Option<&Ballot<'_>>,
     docket: &mut Docket<'_>,
 ) {
-    if bench.rule.identity == Identity::None && !restricts_agents(bench) {
+    if bench.rule.identity == Identity::None && !bench.rule.restricts_agents() {
         return;
     }
     Case { bench, judged, commit, ballot, docket }.judge();
-}
-
-/// A rule without an identity requirement may still say whose work it refuses.
-fn restricts_agents(bench: &Bench<'_>) -> bool {
-    !bench.rule.agents.is_all() || bench.rule.adopted == Permission::Deny
 }
 
 /// Who made the commit, as far as it is proven.

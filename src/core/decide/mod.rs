@@ -63,9 +63,7 @@ fn judge_rule(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>) {
     }
     movement::judge(bench.rule, docket);
     submitter::judge(bench, judged, docket);
-    if !bench.rule.is_path_rule() {
-        tags::judge(bench, docket);
-    }
+    tags::judge(bench, docket);
     let landing = judged.sought.as_ref().and_then(|sought| docket.update.landings.get(sought.landing));
     let ballot = landing.map(|landing| Ballot::new(bench, &docket.update.name, landing));
     docket.landed.extend(ballot.iter().flat_map(Ballot::landed));

@@ -2,9 +2,20 @@
 
 use super::{Code, Docket};
 use crate::core::facts::{Continuity, Movement, Update};
+use crate::core::oid::Oid;
 use crate::core::policy::{OutOfBand, Policy};
 
 pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
+    if let Some(claimed) = &update.claimed {
+        let value = |id: &Option<Oid>| id.map_or_else(|| "nothing".to_owned(), |id| id.short());
+        let (said, found) = (value(claimed), value(&update.old));
+        let detail = format!("the push says that it moves it from {said}, and it is at {found}");
+        docket.protect(
+            Code::RefDenied,
+            detail,
+            "git fetch, then push again: somebody has moved it meanwhile".to_owned(),
+        );
+    }
     if update.name.starts_with(b"refs/replace/") {
         let detail = "replace refs make readers see other commits than the ones that were checked".to_owned();
         docket.protect(

@@ -1,14 +1,17 @@
 //! `malformed-tag`, and who made an annotated tag.
 
 use super::{Bench, Code, Docket, Subject};
-use crate::core::facts::{Form, SignatureFact, TagFacts, Target};
+use crate::core::facts::{Form, MALFORMED_TAG, SignatureFact, TagFacts, Target};
 use crate::core::id::Id;
 use crate::core::marks::Strength;
 use crate::core::policy::{Identity, Kind, Marks, Standing};
 
 /// Judges the tags of one update, and what stands where a commit should, under one rule.
 pub(super) fn judge(bench: &Bench<'_>, docket: &mut Docket<'_>) {
-    if bench.rule.identity == Identity::None {
+    if let Target::Unattributed(MALFORMED_TAG) = docket.update.target {
+        return unreadable(bench, docket);
+    }
+    if bench.rule.identity == Identity::None || bench.rule.is_path_rule() {
         return;
     }
     for (depth, id) in docket.update.tags.iter().enumerate() {
@@ -20,6 +23,17 @@ pub(super) fn judge(bench: &Bench<'_>, docket: &mut Docket<'_>) {
         let subject = Subject::Ref(docket.update.name.clone());
         let detail = format!("it leads to a {kind}, which has no author");
         docket.find(bench.rule, Code::RefDenied, subject, detail, "commit the content and push the commit".to_owned());
+    }
+}
+
+/// Nobody can say which commits a tag without a single reading leads to, so each rule that looks at commits refuses it.
+fn unreadable(bench: &Bench<'_>, docket: &mut Docket<'_>) {
+    if !bench.rule.looks_at_commits() {
+        return;
+    }
+    let malformed = docket.update.tags.iter().filter_map(|id| bench.facts.tags.get(id));
+    for tag in malformed.filter(|tag| tag.form != Form::Canonical) {
+        judge_tag(bench, tag, Position::Nested, docket);
     }
 }
 

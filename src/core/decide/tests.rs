@@ -159,6 +159,7 @@ fn facts(policy: &Policy, commits: &[(Proof, bool)]) -> Facts {
         name: b"refs/heads/main".to_vec(),
         old: None,
         new: Some(oid(commits.len())),
+        claimed: None,
         movement: Movement::Created,
         tags: Vec::new(),
         target: Target::Commit(oid(commits.len())),

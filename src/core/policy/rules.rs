@@ -172,6 +172,16 @@ impl Rule {
         self.paths.is_some()
     }
 
+    /// Whether it asks anything of the commits that a ref gains.
+    pub fn looks_at_commits(&self) -> bool {
+        self.identity != Identity::None || self.is_path_rule() || self.restricts_agents() || self.approvals.is_some()
+    }
+
+    /// Whether it says whose work it refuses among agents'.
+    pub fn restricts_agents(&self) -> bool {
+        !self.agents.is_all() || self.adopted == Permission::Deny
+    }
+
     /// The class or pattern that covers the path, case folded. Something that stands in the place of a directory of a class is
     /// covered; `below` says what may be behind it. `None` for a rule without paths.
     pub fn touches(&self, path: &[u8], below: Below) -> Option<&str> {
@@ -186,6 +196,16 @@ impl Rule {
     /// The refs that the rule names without wildcards.
     pub fn literal_refs(&self) -> impl Iterator<Item = &str> {
         self.refs.include.iter().filter(|glob| glob.is_literal()).map(Glob::as_str)
+    }
+
+    /// Where the refs lie that it is about: a name in full, or what names begin with up to a slash.
+    pub fn ref_places(&self) -> impl Iterator<Item = String> {
+        self.refs.include.iter().map(|glob| match glob.as_str().split_once('*') {
+            None => glob.as_str().to_owned(),
+            Some((start, _)) => {
+                start.rsplit_once('/').map_or_else(String::new, |(directory, _)| format!("{directory}/"))
+            }
+        })
     }
 
     /// A ref that it matches, where one is easily made from its patterns; of those, one that a wildcard stands for first.
