@@ -303,8 +303,9 @@ fn update_record(
     let mut findings: Vec<FindingRecord> =
         doubts.chain(verdict.findings.iter().map(|finding| finding_record(finding, facts, policy))).collect();
     let left = findings.split_off(findings.len().min(limits::RECORDED_FINDINGS));
-    let left_out = (!left.is_empty()).then(|| LeftOut {
-        findings: u64::try_from(left.len()).unwrap_or(u64::MAX),
+    let more: usize = verdict.more.values().sum();
+    let left_out = (!left.is_empty() || more > 0).then(|| LeftOut {
+        findings: u64::try_from(left.len().saturating_add(more)).unwrap_or(u64::MAX),
         digest: Sha256(Digest::of(serde_json::to_string(&left).unwrap_or_default().as_bytes())),
     });
     let accepted = outcome == decide::Outcome::Accepted && verdict.outcome() == decide::Outcome::Accepted;
@@ -333,7 +334,7 @@ fn finding_record(finding: &Finding, facts: &Facts, policy: &Policy) -> FindingR
     FindingRecord {
         code: finding.code.name().to_owned(),
         severity: finding.severity.name().to_owned(),
-        rule: finding.rule.as_ref().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
+        rule: finding.rules.first().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
         object: object.map(Id),
         author: object.and_then(|id| author(id, facts, policy)),
         detail: escape(finding.detail.as_bytes(), DETAIL),

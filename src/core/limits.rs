@@ -73,6 +73,12 @@ pub const RECORD_BYTES: usize = 1 << 20;
 /// fills 50 MiB a day.
 pub const REFUSED_PER_HOUR: u64 = 1000;
 
+/// Findings of one push that are kept with their words, at about 1 KiB each; of more, the number by code.
+pub const FINDINGS: usize = 5_000;
+
+/// Of these, findings of one severity on one ref: more than anybody reads, and enough for a program to work through in turns.
+pub const FINDINGS_OF_A_REF: usize = 1_000;
+
 /// Findings that the ledger keeps of one ref update, and characters of each one's text; of more, the number and the digest.
 pub const RECORDED_FINDINGS: usize = 20;
 

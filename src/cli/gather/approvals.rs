@@ -440,20 +440,23 @@ impl Gatherer<'_> {
         for ApprovedCommit { id, change, message } in approved {
             let alike = by_message.get(&message.0).map(Vec::as_slice).unwrap_or_default();
             let is_known = |id: Oid| matches!(self.objects.kind(id), Ok(Kind::Commit));
-            if alike.is_empty() || landing.new.contains_key(&id.0) || !is_known(id.0) {
+            if alike.is_empty() || landing.new.contains_key(&id.0) {
+                continue;
+            }
+            let other = |new: &&Oid| landing.new.get(*new).is_some_and(|content| content.change != Some(change.0));
+            let alike: Vec<Oid> = alike.iter().filter(other).take(COMPARED).copied().collect();
+            if !is_known(id.0) {
+                landing.moved.extend(alike.into_iter().map(|new| ((id.0, new), None)));
                 continue;
             }
             let paths: HashMap<Vec<u8>, Option<Value>> = self.paths_of(id.0)?.into_iter().collect();
-            for new in alike.iter().take(COMPARED) {
-                if landing.new.get(new).is_some_and(|content| content.change == Some(change.0)) {
-                    continue;
-                }
+            for new in alike {
                 let moved = self
-                    .paths_of(*new)?
+                    .paths_of(new)?
                     .into_iter()
                     .find(|(path, value)| paths.get(path).is_some_and(|old| old != value));
                 if let Some((path, _)) = moved {
-                    landing.moved.insert((id.0, *new), path);
+                    landing.moved.insert((id.0, new), Some(path));
                 }
             }
         }

@@ -314,9 +314,12 @@ fn near_words(approval: &Approval, near: &Near) -> String {
         Near::Part { missing } => {
             format!("{who} approved it together with {}, which is not there", missing.short())
         }
-        Near::Content { approved, path } => {
+        Near::Content { approved, path: Some(path) } => {
             let path = String::from_utf8_lossy(path);
             format!("{who} approved it as {}, and what it does to {path:?} has changed since", approved.short())
+        }
+        Near::Content { approved, path: None } => {
+            format!("{who} approved it as {}, and its content has changed since", approved.short())
         }
         Near::Message { approved } => {
             format!("{who} approved it as {}, and its message has changed since", approved.short())

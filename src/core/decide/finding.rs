@@ -1,5 +1,8 @@
 //! What a decision consists of.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash as _, Hasher as _};
+
 use crate::core::digest::Digest;
 use crate::core::id::Id;
 use crate::core::oid::Oid;
@@ -25,8 +28,10 @@ pub struct RefVerdict {
     pub new: Option<Oid>,
     /// How many distinct commits were judged.
     pub commits: usize,
-    /// All findings, sorted.
+    /// Findings, sorted: all of them, or the first so many of each severity.
     pub findings: Vec<Finding>,
+    /// How many more there are, by severity and code.
+    pub more: BTreeMap<(Severity, Code), usize>,
     /// What could not be decided.
     pub undecided: Vec<Undecided>,
     /// The approvals that land with the update if it is accepted.
@@ -67,19 +72,29 @@ impl Verdict {
             let code = |finding: &Finding| {
                 matches!(finding.code, Code::LimitExceeded | Code::SubmitterUnknown | Code::SubmitterNotAllowed)
             };
-            verdict.findings.iter().any(|finding| commit(finding) || code(finding)) || !verdict.undecided.is_empty()
+            let found = verdict.findings.iter().any(|finding| commit(finding) || code(finding));
+            found || !verdict.more.is_empty() || !verdict.undecided.is_empty()
         })
     }
 }
 
 impl RefVerdict {
+    /// How many findings of a severity there are.
+    pub fn count(&self, severity: Severity) -> usize {
+        let kept = self.findings.iter().filter(|finding| finding.severity == severity).count();
+        let more: usize = self.more.iter().filter(|((of, _), _)| *of == severity).map(|(_, count)| count).sum();
+        kept.saturating_add(more)
+    }
+
     /// The outcome of this update alone.
     pub fn outcome(&self) -> Outcome {
-        let errors = || self.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let kept = self.findings.iter().map(|finding| (finding.severity, finding.code));
+        let errors = kept.chain(self.more.keys().copied()).filter(|(severity, _)| *severity == Severity::Error);
         let undecided = self.undecided.iter().any(|doubt| doubt.severity == Severity::Error);
-        if undecided || errors().any(|finding| finding.code == Code::LimitExceeded) {
+        let codes: BTreeSet<Code> = errors.map(|(_, code)| code).collect();
+        if undecided || codes.contains(&Code::LimitExceeded) {
             Outcome::Undecided
-        } else if errors().next().is_some() {
+        } else if !codes.is_empty() {
             Outcome::Rejected
         } else {
             Outcome::Accepted
@@ -88,7 +103,7 @@ impl RefVerdict {
 }
 
 /// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Recorded, never shown: the rule only observes.
     Observed,
@@ -121,8 +136,8 @@ pub struct Finding {
     pub severity: Severity,
     /// What it is about.
     pub subject: Subject,
-    /// The rule that asks for it; `None` for protections that hold without a rule.
-    pub rule: Option<RuleName>,
+    /// The rules that ask for it; none for protections that hold without a rule.
+    pub rules: Vec<RuleName>,
     /// What is wrong, one line. It may quote hostile bytes: printers escape it.
     pub detail: String,
     /// What to do about it, for the one who reads it: a command or an edit.
@@ -130,9 +145,17 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// A number that findings share which differ in their rules alone.
+    pub(super) fn likeness(&self) -> u64 {
+        let Self { code, severity, subject, rules: _, detail, hint } = self;
+        let mut hash = std::hash::DefaultHasher::new();
+        (code, severity, subject.sort_key(), detail, hint).hash(&mut hash);
+        hash.finish()
+    }
+
     /// Errors first, then by subject, code and rule: an order that no input order can change.
     pub(super) fn sort_key(&self) -> impl Ord + '_ {
-        let rule = self.rule.as_ref().map(|rule| (&rule.file, rule.line));
+        let rule = self.rules.first().map(|rule| (&rule.file, rule.line));
         (std::cmp::Reverse(self.severity), self.subject.sort_key(), self.code, rule, &self.detail)
     }
 }

@@ -17,7 +17,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ballot::Ballot;
 pub use code::Code;
@@ -26,6 +26,7 @@ pub use submitter::principal as submitting_principal;
 
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Facts, Judged, SignatureFact, Update};
+use crate::core::limits;
 use crate::core::policy::{Kind, Mode, Policy, Principal, Rule};
 
 /// Seconds since 1970 in UTC at which the push is judged.
@@ -34,14 +35,20 @@ pub struct Timestamp(pub i64);
 
 /// Decides one push.
 pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
-    let mut refs: Vec<RefVerdict> =
-        facts.updates.iter().map(|update| judge_update(policy, facts, update, now)).collect();
+    let mut kept = 0_usize;
+    let mut refs = Vec::with_capacity(facts.updates.len());
+    for update in &facts.updates {
+        let room = limits::FINDINGS.saturating_sub(kept).min(limits::FINDINGS_OF_A_REF);
+        let verdict = judge_update(policy, facts, update, now, room);
+        kept = kept.saturating_add(verdict.findings.len());
+        refs.push(verdict);
+    }
     refs.sort_by(|a, b| a.name.cmp(&b.name));
     Verdict { refs }
 }
 
-fn judge_update(policy: &Policy, facts: &Facts, update: &Update, now: Timestamp) -> RefVerdict {
-    let mut docket = Docket { update, now, findings: Vec::new(), undecided: Vec::new(), landed: BTreeSet::new() };
+fn judge_update(policy: &Policy, facts: &Facts, update: &Update, now: Timestamp, room: usize) -> RefVerdict {
+    let mut docket = Docket::new(update, now, room);
     protected::judge(policy, update, &mut docket);
     records::judge(policy, facts, update, &mut docket);
     if let Some(doubt) = &update.doubt {
@@ -102,35 +109,79 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Collects the findings of one update.
+/// Collects the findings of one update. What several rules find alike is one finding.
 struct Docket<'a> {
     update: &'a Update,
     now: Timestamp,
+    /// Findings of each severity that are kept; of more, the number.
+    room: usize,
     findings: Vec<Finding>,
+    /// Where each finding is kept, or that it is only counted.
+    known: HashMap<u64, Option<usize>>,
+    kept: BTreeMap<Severity, usize>,
+    more: BTreeMap<(Severity, Code), usize>,
     undecided: Vec<Undecided>,
     /// Approvals that land with the update.
     landed: BTreeSet<Landed>,
+}
+
+impl<'a> Docket<'a> {
+    fn new(update: &'a Update, now: Timestamp, room: usize) -> Self {
+        Self {
+            update,
+            now,
+            room,
+            findings: Vec::new(),
+            known: HashMap::new(),
+            kept: BTreeMap::new(),
+            more: BTreeMap::new(),
+            undecided: Vec::new(),
+            landed: BTreeSet::new(),
+        }
+    }
 }
 
 impl Docket<'_> {
     /// Adds a finding of a rule, as severe as its mode says.
     fn find(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
         let severity = Severity::of(rule.mode);
-        self.findings.push(Finding { code, severity, subject, rule: Some(RuleName::of(rule)), detail, hint });
+        self.add(Finding { code, severity, subject, rules: vec![RuleName::of(rule)], detail, hint });
     }
 
     /// Adds a finding that refuses nothing under any rule. A silent rule has none.
     fn notice(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
         if Severity::of(rule.mode) > Severity::Observed {
-            let (severity, rule) = (Severity::Notice, Some(RuleName::of(rule)));
-            self.findings.push(Finding { code, severity, subject, rule, detail, hint });
+            let (severity, rules) = (Severity::Notice, vec![RuleName::of(rule)]);
+            self.add(Finding { code, severity, subject, rules, detail, hint });
         }
     }
 
     /// Adds a finding that no rule had to ask for.
     fn protect(&mut self, code: Code, detail: String, hint: String) {
         let (severity, subject) = (Severity::Error, Subject::Ref(self.update.name.clone()));
-        self.findings.push(Finding { code, severity, subject, rule: None, detail, hint });
+        self.add(Finding { code, severity, subject, rules: Vec::new(), detail, hint });
+    }
+
+    fn add(&mut self, finding: Finding) {
+        match self.known.get(&finding.likeness()) {
+            Some(Some(known)) => {
+                let rules = self.findings.get_mut(*known).map(|known| &mut known.rules);
+                let new = rules.filter(|rules| !finding.rules.iter().all(|rule| rules.contains(rule)));
+                new.into_iter().for_each(|rules| rules.extend(finding.rules.iter().cloned()));
+            }
+            Some(None) => {}
+            None => {
+                let kept = self.kept.entry(finding.severity).or_default();
+                if *kept >= self.room {
+                    self.known.insert(finding.likeness(), None);
+                    *self.more.entry((finding.severity, finding.code)).or_default() += 1;
+                    return;
+                }
+                *kept += 1;
+                self.known.insert(finding.likeness(), Some(self.findings.len()));
+                self.findings.push(finding);
+            }
+        }
     }
 
     /// Adds something that could not be found out. Only a rule in observe mode lets it pass.
@@ -143,15 +194,18 @@ impl Docket<'_> {
             Doubt::Limit(reason) => {
                 let subject = Subject::Ref(self.update.name.clone());
                 let hint = "push in smaller parts, or ask an admin to import the history with the hook off".to_owned();
-                let (code, rule_name, detail) = (Code::LimitExceeded, rule.map(RuleName::of), reason.clone());
-                self.findings.push(Finding { code, severity, subject, rule: rule_name, detail, hint });
+                let rules = rule.map(RuleName::of).into_iter().collect();
+                let (code, detail) = (Code::LimitExceeded, reason.clone());
+                self.add(Finding { code, severity, subject, rules, detail, hint });
             }
         }
     }
 
     fn into_verdict(mut self, commits: usize) -> RefVerdict {
+        for finding in &mut self.findings {
+            finding.rules.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        }
         self.findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        self.findings.dedup();
         let Update { name, old, new, .. } = self.update;
         RefVerdict {
             name: name.clone(),
@@ -159,6 +213,7 @@ impl Docket<'_> {
             new: *new,
             commits,
             findings: self.findings,
+            more: self.more,
             undecided: self.undecided,
             landed: self.landed.into_iter().collect(),
         }

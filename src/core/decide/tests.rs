@@ -315,7 +315,7 @@ fn commits() -> impl Strategy<Value = Vec<(Proof, bool)>> {
 /// Findings without the lines of their rules.
 fn essence(verdict: &Verdict) -> Vec<(Code, Severity, Option<String>, String)> {
     let findings = verdict.refs.iter().flat_map(|one| &one.findings);
-    let name = |finding: &Finding| finding.rule.as_ref().map(|rule| rule.name.clone());
+    let name = |finding: &Finding| finding.rules.first().map(|rule| rule.name.clone());
     let mut essence: Vec<_> = findings
         .map(|finding| (finding.code, finding.severity, name(finding), format!("{:?}", finding.subject)))
         .collect();

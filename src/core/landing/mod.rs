@@ -26,8 +26,9 @@ pub struct Landing {
     pub already: BTreeSet<Oid>,
     /// The messages of approved commits that a service may have made others of, as far as they are in the repository.
     pub approved: BTreeMap<Oid, Wording>,
-    /// Paths that an approved commit and a new one both change, each to something else: what moved since the approval.
-    pub moved: BTreeMap<(Oid, Oid), Vec<u8>>,
+    /// Approved commits and new ones of the same message and another change, with a path that both change, each to something else.
+    /// `None` where the approved one is not in the repository.
+    pub moved: BTreeMap<(Oid, Oid), Option<Vec<u8>>>,
 }
 
 /// One commit of the mainline.

@@ -29,12 +29,12 @@ pub enum Near {
         /// The commit as approved.
         approved: Oid,
     },
-    /// A commit has an approved message and changes a path that the approved one changes, to something else.
+    /// A commit has an approved message, and other content: where both can be compared, they change one path to different things.
     Content {
         /// The commit as approved.
         approved: Oid,
-        /// The path.
-        path: Vec<u8>,
+        /// The path; `None` where the approved commit is not in the repository to say which.
+        path: Option<Vec<u8>>,
     },
 }
 

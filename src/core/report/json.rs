@@ -1,5 +1,7 @@
 //! The same verdict for programs.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::escape;
@@ -37,6 +39,9 @@ struct RefReport {
     verdict: &'static str,
     commits: usize,
     findings: Vec<FindingReport>,
+    /// How many more there are, by code.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    more: BTreeMap<&'static str, usize>,
     undecided: Vec<UndecidedReport>,
 }
 
@@ -50,6 +55,9 @@ struct FindingReport {
     rule: Option<String>,
     file: Option<String>,
     line: Option<usize>,
+    /// Other rules that ask the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<String>,
     message: String,
     hint: String,
 }
@@ -69,8 +77,17 @@ fn ref_report(verdict: &RefVerdict) -> RefReport {
         verdict: outcome_name(verdict.outcome()),
         commits: verdict.commits,
         findings: verdict.findings.iter().map(finding_report).collect(),
+        more: more(verdict),
         undecided: verdict.undecided.iter().map(undecided_report).collect(),
     }
+}
+
+fn more(verdict: &RefVerdict) -> BTreeMap<&'static str, usize> {
+    let mut more = BTreeMap::new();
+    for ((_, code), count) in &verdict.more {
+        *more.entry(code.name()).or_default() += count;
+    }
+    more
 }
 
 fn finding_report(finding: &Finding) -> FindingReport {
@@ -85,9 +102,10 @@ fn finding_report(finding: &Finding) -> FindingReport {
         commit,
         tag,
         subject,
-        rule: finding.rule.as_ref().map(|rule| rule.name.clone()),
-        file: finding.rule.as_ref().map(|rule| rule.file.clone()),
-        line: finding.rule.as_ref().map(|rule| rule.line),
+        rule: finding.rules.first().map(|rule| rule.name.clone()),
+        file: finding.rules.first().map(|rule| rule.file.clone()),
+        line: finding.rules.first().map(|rule| rule.line),
+        also: finding.rules.iter().skip(1).map(|rule| rule.name.clone()).collect(),
         message: plain(finding.detail.as_bytes()),
         hint: plain(finding.hint.as_bytes()),
     }

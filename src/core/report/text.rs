@@ -1,9 +1,10 @@
 //! The report that a pusher reads: every line plain ASCII and beginning with a word that git's client knows.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::escape;
-use crate::core::decide::{Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
+use crate::core::decide::{Code, Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
 
 /// Findings shown per ref and severity; the rest are counted.
 const SHOWN: usize = 10;
@@ -34,7 +35,7 @@ pub fn text(verdict: &Verdict, reader: Reader) -> String {
 fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
     let of = |severity| verdict.findings.iter().filter(move |finding| finding.severity == severity);
     let (errors, warnings) =
-        (of(Severity::Error).count(), of(Severity::Warning).count() + of(Severity::Notice).count());
+        (verdict.count(Severity::Error), verdict.count(Severity::Warning) + verdict.count(Severity::Notice));
     let doubts: Vec<&Undecided> =
         verdict.undecided.iter().filter(|doubt| doubt.severity > Severity::Observed).collect();
     if errors + warnings + doubts.len() == 0 && reader == Reader::Pusher {
@@ -60,7 +61,7 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
         let word = label(doubt.severity);
         line(
             out,
-            format_args!("{word}: {name}: {}{}", escape(doubt.reason.as_bytes(), 400), place(doubt.rule.as_ref())),
+            format_args!("{word}: {name}: {}{}", escape(doubt.reason.as_bytes(), 400), place(doubt.rule.as_slice())),
         );
     }
     if doubts.iter().any(|doubt| doubt.severity == Severity::Error) {
@@ -80,11 +81,32 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
             }
             last_hint = &finding.hint;
         }
-        let hidden = of(severity).count().saturating_sub(SHOWN);
-        if hidden > 0 {
-            line(out, format_args!("{}: and {hidden} more like these", label(severity)));
+        let hidden = hidden(verdict, severity);
+        if hidden.is_empty() {
+            continue;
         }
+        let all: usize = hidden.values().sum();
+        let each: Vec<String> = hidden.iter().map(|(code, count)| format!("{count} [{code}]")).collect();
+        line(out, format_args!("{}: and {all} more: {}", label(severity), each.join(", ")));
     }
+    if errors > SHOWN && reader == Reader::Pusher {
+        let range = verdict.old.map_or_else(|| "HEAD".to_owned(), |old| format!("{}..HEAD", old.short()));
+        line(out, format_args!("hint: all of them are listed by:"));
+        line(out, format_args!("hint: countersign check {range} --for {name} --format json"));
+    }
+}
+
+/// The findings of a severity that are not shown, by code.
+fn hidden(verdict: &RefVerdict, severity: Severity) -> BTreeMap<Code, usize> {
+    let shown_of = verdict.findings.iter().filter(|finding| finding.severity == severity);
+    let mut hidden: BTreeMap<Code, usize> = BTreeMap::new();
+    for finding in shown_of.skip(SHOWN) {
+        *hidden.entry(finding.code).or_default() += 1;
+    }
+    for ((_, code), count) in verdict.more.iter().filter(|((of, _), _)| *of == severity) {
+        *hidden.entry(*code).or_default() += count;
+    }
+    hidden
 }
 
 fn one_finding(finding: &Finding, reader: Reader, ref_name: &str, out: &mut String) {
@@ -96,15 +118,22 @@ fn one_finding(finding: &Finding, reader: Reader, ref_name: &str, out: &mut Stri
     let severity = if reader == Reader::Client { Severity::Warning } else { finding.severity };
     let (label, code) = (label(severity), finding.code);
     let detail = escape(finding.detail.as_bytes(), 600);
-    line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(finding.rule.as_ref())));
+    line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(&finding.rules)));
 }
 
-fn place(rule: Option<&RuleName>) -> String {
-    rule.map(|rule| {
-        let (name, file) = (escape(rule.name.as_bytes(), 80), escape(rule.file.as_bytes(), 200));
-        format!(" (rule \"{name}\", {file}:{})", rule.line)
-    })
-    .unwrap_or_default()
+fn place(rules: &[RuleName]) -> String {
+    let each: Vec<String> = rules
+        .iter()
+        .map(|rule| {
+            let (name, file) = (escape(rule.name.as_bytes(), 80), escape(rule.file.as_bytes(), 200));
+            format!("\"{name}\", {file}:{}", rule.line)
+        })
+        .collect();
+    match each.as_slice() {
+        [] => String::new(),
+        [one] => format!(" (rule {one})"),
+        [others @ .., last] => format!(" (rules {}, and {last})", others.join(", ")),
+    }
 }
 
 fn label(severity: Severity) -> &'static str {
