@@ -123,8 +123,8 @@ impl<'a> Examiner<'a> {
 
     /// Fills in the facts.
     fn read_commit(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), Doubt> {
-        facts.author = commit.author.email.to_vec();
-        facts.committer = commit.committer.email.to_vec();
+        facts.author = address(commit.author.email);
+        facts.committer = address(commit.committer.email);
         facts.message = message_digest(commit.message);
         match self.read_change(commit, facts) {
             Ok(()) => {}
@@ -282,6 +282,11 @@ pub(super) fn touches(rule: &Rule, change: Difference<'_>) -> bool {
     let opaque = |side: Option<Value>| matches!(side, Some((EntryMode::Symlink | EntryMode::Submodule, _)));
     let below = if opaque(change.old) || opaque(change.new) { Below::Anything } else { Below::Named };
     rule.touches(change.path, below).is_some()
+}
+
+/// An address as far as it can be anybody's: what is longer than mail allows (RFC 5321, 4.5.3.1) is nobody's.
+fn address(email: &[u8]) -> Vec<u8> {
+    if email.len() <= limits::EMAIL_BYTES { email.to_vec() } else { Vec::new() }
 }
 
 /// The first line of a commit's message, capped.

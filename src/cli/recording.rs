@@ -384,8 +384,8 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
             receive(tag.id, signature.key(), signature.digest());
         }
     }
-    if let Some(RecordUpdate { record: Some(Ok(approval)), .. }) = &update.record
-        && let Some(blob) = update.new
+    if let Some(RecordUpdate { record: Some(record), .. }) = &update.record
+        && let (Ok(approval), Some(blob)) = (record.as_ref(), update.new)
     {
         receive(blob, approval.signature().key(), approval.signature().digest());
     }

@@ -4,6 +4,7 @@
 //! [`Doubt`], never an absence.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::core::approval::{ApprovalError, Place, VerifiedApproval};
 use crate::core::commit::{Approves, Malformed, MalformedTrailers};
@@ -44,7 +45,7 @@ pub struct ApprovalFact {
     /// Where it is stored.
     pub place: Place,
     /// The record, or why it is none.
-    pub record: Result<VerifiedApproval, ApprovalError>,
+    pub record: Rc<Result<VerifiedApproval, ApprovalError>>,
     /// Whether and how the ledger knows it to have landed.
     pub used: Use,
     /// Whether its commits are in the repository and are what it says of them, together and each: what stands in their place is
@@ -52,13 +53,20 @@ pub struct ApprovalFact {
     pub is_borne_out: bool,
 }
 
+impl ApprovalFact {
+    /// The record, where it is one.
+    pub fn approval(&self) -> Option<&VerifiedApproval> {
+        self.record.as_ref().as_ref().ok()
+    }
+}
+
 /// What a push does at the place of a record.
 #[derive(Debug)]
 pub struct RecordUpdate {
     /// The place; `None` where the name is not that of one.
     pub place: Option<Place>,
-    /// The record, or why it is none; `None` where it is deleted.
-    pub record: Option<Result<VerifiedApproval, ApprovalError>>,
+    /// The record, or why it is none; `None` where it is deleted. Many places can name one record.
+    pub record: Option<Rc<Result<VerifiedApproval, ApprovalError>>>,
     /// When the record that it replaces was issued.
     pub replaces: Option<Timestamp>,
 }

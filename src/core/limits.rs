@@ -23,6 +23,12 @@ pub const HEADER_BYTES: usize = 256 << 10;
 /// Parents of one commit. Git itself writes at most 16 from `git merge`; linux.git holds one of 66.
 pub const PARENTS: usize = 128;
 
+/// Bytes of an email address: mail takes 254 (RFC 5321, 4.5.3.1).
+pub const EMAIL_BYTES: usize = 1024;
+
+/// Bytes of the name of a ref: git makes files of them (PATH_MAX).
+pub const REF_BYTES: usize = 4096;
+
 /// Lines in the last paragraph of a message that holds seals.
 pub const TRAILERS: usize = 256;
 

@@ -59,8 +59,10 @@ impl Ledger {
             let mut entries = overdue_counts(state, time);
             let touched: BTreeSet<&RefName> = attempt.updates.iter().map(|update| &update.name).collect();
             entries.extend(self.settle_open(state, time, refs, &touched)?);
-            unexplained = self.unexplained(state, &attempt.suspects, refs)?;
-            entries.extend(reports(&unexplained, time, Witness::Refs));
+            let (news, moved) = self.partition_news(state, self.unexplained(state, &attempt.suspects, refs)?)?;
+            entries.extend(found(&news, time));
+            entries.extend(reports(&moved, time, Witness::Refs));
+            unexplained = moved;
             if attempt.outcome == Outcome::Accepted {
                 for update in &attempt.updates {
                     let value = refs.value(&update.name.0)?.map(Id);
@@ -168,11 +170,31 @@ impl Ledger {
     ) -> Result<Vec<Moved>, LedgerError> {
         let mut unexplained = Vec::new();
         self.append(now, &mut |state| {
-            unexplained = self.unexplained(state, names, refs)?;
             let time = Time(now.max(state.time()));
-            Ok(reports(&unexplained, time, by).collect())
+            let (news, moved) = self.partition_news(state, self.unexplained(state, names, refs)?)?;
+            unexplained = moved;
+            Ok(found(&news, time).chain(reports(&unexplained, time, by)).collect())
         })?;
         Ok(unexplained)
+    }
+
+    /// Divides refs that moved with no decision: those that a forge keeps for itself, at a value that some decision accepted, are news
+    /// and nothing to explain. Returns the news first.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the ledger cannot be read.
+    pub fn partition_news(&self, state: &State, moved: Vec<Moved>) -> Result<(Vec<Moved>, Vec<Moved>), LedgerError> {
+        let (own, others): (Vec<Moved>, Vec<Moved>) = moved.into_iter().partition(|one| is_forge_s(&one.name.0));
+        if own.is_empty() {
+            return Ok((own, others));
+        }
+        let decided = state.open.values().flat_map(|open| open.pending.iter().chain(&open.aborted));
+        let mut accepted: BTreeSet<Id> = decided.filter_map(|one| one.new).collect();
+        accepted.extend(self.known_refs(state)?.into_values().map(Id));
+        let (news, mut strange): (Vec<Moved>, Vec<Moved>) =
+            own.into_iter().partition(|one| one.to.is_none_or(|to| accepted.contains(&to)));
+        strange.extend(others);
+        Ok((news, strange))
     }
 
     /// Whether an accepted decision is open that would move this ref to this value.
@@ -241,6 +263,25 @@ impl Ledger {
         debug_assert_eq!(verified.state.bytes, next);
         self.keep_offsets(0, &offsets)
     }
+}
+
+/// Where forges keep refs of their own: the heads of requests, and what they want to keep.
+const FORGE_S: [&[u8]; 6] = [
+    b"refs/pull/",
+    b"refs/merge-requests/",
+    b"refs/changes/",
+    b"refs/keep-around/",
+    b"refs/pipelines/",
+    b"refs/environments/",
+];
+
+fn is_forge_s(name: &[u8]) -> bool {
+    FORGE_S.iter().any(|start| name.starts_with(start))
+}
+
+fn found(news: &[Moved], time: Time) -> impl Iterator<Item = Entry> {
+    let refs = |moved: &[Moved]| moved.iter().map(|one| (one.name.clone(), one.to)).collect();
+    news.chunks(REFS_PER_ENTRY).map(move |moved| Entry::Refs(Found { time, refs: refs(moved) }))
 }
 
 fn reports(moved: &[Moved], time: Time, by: Witness) -> impl Iterator<Item = Entry> {

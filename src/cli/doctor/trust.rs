@@ -34,8 +34,10 @@ impl Checkup<'_> {
         }
         let looked = || -> std::result::Result<(usize, usize), LedgerError> {
             let ledger = Ledger::open(&directory)?;
-            let suspects = ledger.suspects(&ServerRefs(&opened.refs))?.len();
-            Ok((suspects, ledger.state()?.unexplained().count()))
+            let refs = ServerRefs(&opened.refs);
+            let (suspects, state) = (ledger.suspects(&refs)?, ledger.state()?);
+            let (_, strange) = ledger.partition_news(&state, ledger.unexplained(&state, &suspects, &refs)?)?;
+            Ok((strange.len(), state.unexplained().count()))
         };
         match looked() {
             Ok((0, 0)) => {}

@@ -1,13 +1,14 @@
 //! What a decision on approvals needs: what would land on a ref, and the records that are about it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::{Gatherer, Look, peel, unreadable, walk_doubt};
 use crate::cli::examine::change_doubt;
 use crate::cli::push::RefUpdate;
 use crate::core::approval::{
-    Approval, ApprovalError, ApprovedCommit, ClaimedApproval, Gist, PREFIX, Place, VerifiedApproval, can_cover,
-    withdraws,
+    Approval, ApprovalError, ApprovedCommit, ClaimedApproval, Decision, Gist, PREFIX, Place, VerifiedApproval,
+    can_cover, withdraws,
 };
 use crate::core::commit::{Commit, Wording, is_message_of};
 use crate::core::digest::Digest;
@@ -29,7 +30,11 @@ const COMPARED: usize = 64;
 const COMPARED_PATHS: usize = 1000;
 
 /// A record and where it is stored.
-type Found = (Place, Result<ClaimedApproval, ApprovalError>);
+struct Found {
+    place: Place,
+    blob: Oid,
+    record: Result<ClaimedApproval, ApprovalError>,
+}
 
 /// The ends of a ref update, as commits.
 #[derive(Clone, Copy)]
@@ -45,25 +50,35 @@ impl Gatherer<'_> {
         if brought.clone().count() > limits::APPROVALS {
             return Err(Doubt::Limit(format!("more than {} approvals are pushed at once", limits::APPROVALS)));
         }
-        for update in brought {
-            let Some(place) = Place::parse(&update.name) else { continue };
-            let record = update.new.map(|id| self.claimed(id)).transpose()?;
-            self.brought.insert(place, record);
-        }
+        self.brought = brought.filter_map(|update| Some((Place::parse(&update.name)?, update.new))).collect();
         Ok(())
     }
 
     /// What an update does in the namespace of approvals.
     pub(super) fn record_update(&mut self, update: &RefUpdate) -> Result<RecordUpdate, Doubt> {
         let place = Place::parse(&update.name);
-        let record = update.new.map(|id| self.claimed(id)).transpose()?;
-        let record = record.map(|record| record.and_then(ClaimedApproval::verify));
-        if let Some(Ok(approval)) = &record {
+        let record = update.new.map(|id| self.verified(id, None)).transpose()?;
+        if let Some(Ok(approval)) = record.as_deref() {
             self.look_up_receipt(approval.signature().key(), approval.signature().digest())?;
         }
         let old = update.old.map(|id| self.claimed(id)).transpose()?;
         let replaces = old.and_then(Result::ok).map(|old| old.approval().issued.0);
         Ok(RecordUpdate { place, record, replaces })
+    }
+
+    /// The record in a blob, read and verified once, however many places name it.
+    fn verified(
+        &mut self,
+        id: Oid,
+        claimed: Option<Result<ClaimedApproval, ApprovalError>>,
+    ) -> Result<Rc<Result<VerifiedApproval, ApprovalError>>, Doubt> {
+        if let Some(record) = self.records.get(&id) {
+            return Ok(Rc::clone(record));
+        }
+        let claimed = claimed.map_or_else(|| self.claimed(id), Ok)?;
+        let record = Rc::new(claimed.and_then(ClaimedApproval::verify));
+        self.records.insert(id, Rc::clone(&record));
+        Ok(record)
     }
 
     fn claimed(&self, id: Oid) -> Result<Result<ClaimedApproval, ApprovalError>, Doubt> {
@@ -78,9 +93,9 @@ impl Gatherer<'_> {
         }
     }
 
-    /// The records for a ref that can cover what lands: those stored before the push, and those that it brings in their place.
-    /// Of the stored ones, a first look reads only those that the index does not know, and those that by it can cover something;
-    /// where that leaves a finding, the second look reads all (see the module).
+    /// The records for a ref that are about what lands, and those that take some back: of those stored before the push, and those that
+    /// it brings in their place. Of the stored ones, a first look reads only those that the index does not know, and those that by it
+    /// can cover something; where that leaves a finding, the second look reads all (see the module). None is kept that says nothing.
     fn records_for(&mut self, target: &[u8], landing: &Landing) -> Result<Vec<Found>, Doubt> {
         let Ok(name) = std::str::from_utf8(target) else { return Ok(Vec::new()) };
         let stored = match self.stored.remove(target) {
@@ -90,7 +105,11 @@ impl Gatherer<'_> {
         if stored.len() > limits::APPROVALS {
             return Err(Doubt::Limit(format!("more than {} approvals are stored for the ref", limits::APPROVALS)));
         }
-        let can_cover = can_cover(landing);
+        let (can_cover, about) = (can_cover(landing), concerns(landing));
+        let says_something = |record: &Result<ClaimedApproval, ApprovalError>| {
+            let takes_back = |approval: &Approval| approval.decision == Decision::Withdraw;
+            record.as_ref().map_or(true, |claim| about(claim.approval()) || takes_back(claim.approval()))
+        };
         let mut index = self.index.take().unwrap_or_else(|| self.memory.approvals());
         let known = index.len();
         let mut found = Vec::new();
@@ -101,18 +120,16 @@ impl Gatherer<'_> {
             }
             let place = Place::parse(ref_name).filter(|place| place.target == name);
             let Some(place) = place.filter(|place| !self.brought.contains_key(place)) else { continue };
-            let record = match self.claims.get(id) {
-                Some(record) => record.clone(),
-                None => self.claimed(*id)?,
-            };
+            let record = self.claimed(*id)?;
             if let Some(gist) = record.as_ref().ok().and_then(|record| Gist::of(record.approval())) {
                 index.insert(*id, gist);
                 if !can_cover(&gist) && self.look == Look::Near {
                     continue;
                 }
             }
-            self.claims.insert(*id, record.clone());
-            found.push((place, record));
+            if says_something(&record) {
+                found.push(Found { place, blob: *id, record });
+            }
         }
         if index.len() > known {
             if index.len() > 2 * limits::APPROVALS {
@@ -124,7 +141,13 @@ impl Gatherer<'_> {
         self.index = Some(index);
         self.stored.insert(target.to_vec(), stored);
         let brought = self.brought.iter().filter(|(place, _)| place.target == name);
-        found.extend(brought.filter_map(|(place, record)| Some((place.clone(), record.clone()?))));
+        let brought: Vec<(Place, Oid)> = brought.filter_map(|(place, id)| Some((place.clone(), (*id)?))).collect();
+        for (place, blob) in brought {
+            let record = self.claimed(blob)?;
+            if says_something(&record) {
+                found.push(Found { place, blob, record });
+            }
+        }
         Ok(found)
     }
 
@@ -291,15 +314,15 @@ impl Gatherer<'_> {
             self.approvals.get(&facts.name).into_iter().flatten().map(|fact| fact.place.clone()).collect();
         let about = concerns(landing);
         let (near, others): (Vec<Found>, Vec<Found>) =
-            records.into_iter().partition(|(_, record)| record.as_ref().map_or(true, |claim| about(claim.approval())));
-        let takes_back = |record: &ClaimedApproval| {
-            let claims = near.iter().filter_map(|(_, record)| record.as_ref().ok());
-            claims.into_iter().any(|claim| withdraws(record.approval(), claim.approval()))
+            records.into_iter().partition(|found| found.record.as_ref().map_or(true, |claim| about(claim.approval())));
+        let takes_back = |found: &Found| {
+            let mut claims = near.iter().filter_map(|near| near.record.as_ref().ok());
+            let record = found.record.as_ref().ok().map(ClaimedApproval::approval);
+            record.is_some_and(|record| claims.any(|claim| withdraws(record, claim.approval())))
         };
-        let others: Vec<Found> =
-            others.into_iter().filter(|(_, record)| record.as_ref().is_ok_and(takes_back)).collect();
+        let others: Vec<Found> = others.into_iter().filter(takes_back).collect();
         let mut concerned = !known.is_empty();
-        for (place, record) in near.into_iter().chain(others) {
+        for Found { place, blob, record } in near.into_iter().chain(others) {
             concerned = true;
             if let Ok(claimed) = &record {
                 self.find_landed(claimed, below, landing)?;
@@ -307,9 +330,9 @@ impl Gatherer<'_> {
             if known.contains(&place) {
                 continue;
             }
-            let record = record.and_then(ClaimedApproval::verify);
+            let record = self.verified(blob, Some(record))?;
             let mut used = Use::Fresh;
-            if let Ok(approval) = &record {
+            if let Ok(approval) = record.as_ref() {
                 self.look_up_receipt(approval.signature().key(), approval.signature().digest())?;
                 used = self.used(approval)?;
             }
@@ -361,7 +384,7 @@ impl Gatherer<'_> {
     /// Merges again what some approval covers but for the merge itself.
     fn find_clean_merges(&mut self, facts: &Update, new: &NewCommits, landing: &mut Landing) -> Result<(), Doubt> {
         let approvals = self.approvals.get(&facts.name).map(Vec::as_slice).unwrap_or_default();
-        let approved = approvals.iter().filter_map(|fact| fact.record.as_ref().ok());
+        let approved = approvals.iter().filter_map(ApprovalFact::approval);
         let named: Vec<BTreeSet<Oid>> =
             approved.map(|approval| approval.approval().commits.iter().map(|commit| commit.id.0).collect()).collect();
         for step in &mut landing.steps {
@@ -394,7 +417,7 @@ impl Gatherer<'_> {
         let mut facts = self.approvals.remove(name).unwrap_or_default();
         let mut carried = BTreeSet::new();
         for fact in &facts {
-            let Ok(record) = &fact.record else { continue };
+            let Some(record) = fact.approval() else { continue };
             let approval = record.approval();
             let by_service = |step: &Step| step.made_by == MadeBy::Service;
             let stands_in = landing.steps.iter().any(by_service)
@@ -422,7 +445,7 @@ impl Gatherer<'_> {
             }
         }
         for fact in &mut facts {
-            fact.is_borne_out = fact.record.as_ref().is_ok_and(|record| self.is_borne_out(record.approval()));
+            fact.is_borne_out = fact.approval().is_some_and(|record| self.is_borne_out(record.approval()));
         }
         self.approvals.insert(name.to_vec(), facts);
         Ok(())
@@ -434,7 +457,7 @@ impl Gatherer<'_> {
         for (id, content) in &landing.new {
             by_message.entry(content.message).or_default().push(*id);
         }
-        let records = self.approvals.get(name).into_iter().flatten().filter_map(|fact| fact.record.as_ref().ok());
+        let records = self.approvals.get(name).into_iter().flatten().filter_map(ApprovalFact::approval);
         let approved =
             records.flat_map(|record| &record.approval().commits).take(COMPARED).copied().collect::<Vec<_>>();
         for ApprovedCommit { id, change, message } in approved {

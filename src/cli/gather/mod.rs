@@ -9,12 +9,13 @@ mod approvals;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use crate::cli::engine::{Memory, Scene};
 use crate::cli::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
 use crate::cli::push::{Push, RefUpdate};
-use crate::core::approval::{ApprovalError, ClaimedApproval, Index, PREFIX, Place};
+use crate::core::approval::{ApprovalError, Index, PREFIX, Place, VerifiedApproval};
 use crate::core::commit::Tag;
 use crate::core::decide::{Timestamp, submitting_principal};
 use crate::core::digest::Digest;
@@ -67,12 +68,12 @@ pub(super) struct Gatherer<'a> {
     look: Look,
     memory: &'a dyn Memory,
     receipts: BTreeMap<Digest, Timestamp>,
-    /// The records that the push brings; `None` where it deletes one.
-    brought: BTreeMap<Place, Option<Result<ClaimedApproval, ApprovalError>>>,
+    /// The blobs of the records that the push brings; `None` where it deletes one.
+    brought: BTreeMap<Place, Option<Oid>>,
     /// All records stored for a ref, by the names of their refs, with their blobs.
     stored: HashMap<Vec<u8>, Vec<(Vec<u8>, Oid)>>,
-    /// The records that were read.
-    claims: HashMap<Oid, Result<ClaimedApproval, ApprovalError>>,
+    /// The records that are about what lands, or that the push brings, by their blobs.
+    records: HashMap<Oid, Rc<Result<VerifiedApproval, ApprovalError>>>,
     /// What is known of records that need not be read; `None` until it is asked for.
     index: Option<Index>,
     approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
@@ -127,7 +128,7 @@ impl<'a> Gatherer<'a> {
             receipts: BTreeMap::new(),
             brought: BTreeMap::new(),
             stored: HashMap::new(),
-            claims: HashMap::new(),
+            records: HashMap::new(),
             index: None,
             approvals: BTreeMap::new(),
             submitter: scene.submitter,
@@ -329,7 +330,8 @@ impl<'a> Gatherer<'a> {
             },
             Ok(tag) => TagFacts {
                 id,
-                name: tag.name.to_vec(),
+                // A longer name is that of no ref.
+                name: tag.name.iter().take(limits::REF_BYTES + 1).copied().collect(),
                 form: Form::Canonical,
                 signature: signature_fact(tag.signature.as_ref()),
                 marks: self.marks.find(&MarkSource {

@@ -46,7 +46,9 @@ impl Approves {
         let space = value.iter().position(|byte| *byte == b' ')?;
         let repository = RepositoryName::parse(value.get(..space)?)?;
         let name = value.get(space + 1..)?;
-        let plain = name.starts_with(b"refs/") && !name.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
+        let plain = name.starts_with(b"refs/")
+            && name.len() <= limits::REF_BYTES
+            && !name.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
         plain.then(|| Self { repository, name: name.to_vec() })
     }
 }
@@ -105,7 +107,7 @@ pub enum TrailerFault {
     /// The first block has a role, or a later one has none or `author`.
     #[error("the first block has no Countersign-Role, each later one has a role other than author")]
     Role,
-    /// More seals than [`limits::SEALS`] or lines than [`limits::TRAILERS`].
+    /// More seals, or agents that drafted, or refs approved for, than [`limits::SEALS`], or lines than [`limits::TRAILERS`].
     #[error("more than {} seals or {} lines of trailers", limits::SEALS, limits::TRAILERS)]
     TooMany,
 }
@@ -280,12 +282,15 @@ impl Reader {
             }
             (Key::Agent | Key::Drafted | Key::Approves, Some(_)) => Err(TrailerFault::Unclosed),
             (Key::Drafted, None) => {
-                self.trailers.drafted.push(Id::parse(value).ok_or(TrailerFault::Value(name))?);
-                Ok(())
+                let agent = Id::parse(value).ok_or(TrailerFault::Value(name))?;
+                if !self.trailers.drafted.contains(&agent) {
+                    self.trailers.drafted.push(agent);
+                }
+                self.within(self.trailers.drafted.len())
             }
             (Key::Approves, None) => {
                 self.trailers.approves.push(Approves::parse(value).ok_or(TrailerFault::Value(name))?);
-                Ok(())
+                self.within(self.trailers.approves.len())
             }
             (Key::Seal, Some(block)) => self.close(block, value, line),
             (_, Some(mut block)) if block.last < key => {
@@ -295,6 +300,10 @@ impl Reader {
             }
             _ => Err(TrailerFault::Order(name)),
         }
+    }
+
+    fn within(&self, lines: usize) -> Result<(), TrailerFault> {
+        if lines > limits::SEALS { Err(TrailerFault::TooMany) } else { Ok(()) }
     }
 
     fn close(&mut self, block: OpenBlock, value: &[u8], line: &Line<'_>) -> Result<(), TrailerFault> {

@@ -97,7 +97,7 @@ impl<'a> Ballot<'a> {
 
     fn add(&mut self, bench: &Bench<'a>, name: &[u8], fact: &'a ApprovalFact, records: &'a [ApprovalFact]) {
         // What is no record says nothing: storing it is refused, and nobody can tell what it would be about.
-        let Ok(approval) = &fact.record else { return };
+        let Some(approval) = fact.approval() else { return };
         let used = fact.used;
         let covers = coverage(approval.approval(), self.landing, used);
         match standing(bench, name, fact, approval, records) {
@@ -237,7 +237,7 @@ fn standing<'a>(
     }
     let taken_back = records
         .iter()
-        .filter_map(|other| other.record.as_ref().ok())
+        .filter_map(ApprovalFact::approval)
         .find(|other| withdraws(other.approval(), said) && approver(holder(bench, other.signature()), other).is_ok());
     if let Some(withdrawal) = taken_back {
         return void(format!("{who} withdrew the approval on {}", withdrawal.approval().issued));

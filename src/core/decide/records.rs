@@ -22,7 +22,7 @@ pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, docket: &mu
         let hint = "countersign approve stores them; push other things under refs/heads/ or refs/tags/".to_owned();
         return docket.protect(Code::RefDenied, detail, hint);
     };
-    match &record.record {
+    match record.record.as_deref() {
         None => {
             let detail = "an approval is not deleted".to_owned();
             let hint = "take it back: countersign approve --withdraw BRANCH --for REF".to_owned();

@@ -95,7 +95,7 @@ fn approval(record: &Record) -> ApprovalFact {
     let place = Place { target: "refs/heads/main".into(), change: combined, approver: id(approver) };
     let record_fact = ClaimedApproval::parse(envelope.as_bytes()).and_then(ClaimedApproval::verify);
     assert!(record_fact.is_ok(), "{record_fact:?}");
-    ApprovalFact { place, record: record_fact, used, is_borne_out: true }
+    ApprovalFact { place, record: std::rc::Rc::new(record_fact), used, is_borne_out: true }
 }
 
 /// The verdict on a push of commits to main with these records stored.
