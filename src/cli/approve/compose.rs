@@ -1,6 +1,6 @@
 //! What is approved: the commits between the target and the branch, examined as the gate will.
 
-use crate::cli::examine::{Examiner, Standard, change_doubt};
+use crate::cli::examine::{Examiner, Standard, change_doubt, walk_doubt};
 use crate::cli::local::git;
 use crate::cli::{Failure, Result};
 use crate::core::approval::{Approval, ApprovedCommit, Decision};
@@ -12,10 +12,12 @@ use crate::core::id;
 use crate::core::limits;
 use crate::core::marks::Catalogue;
 use crate::core::oid::Oid;
-use crate::core::policy::{Kind, Policy, Principal, Span, Standing};
+use crate::core::policy::{Kind, Mode, Policy, Principal, Rule, Span, Standing};
 use crate::core::report::escape;
+use crate::core::scope::{Requirement, is_judged_at};
 use crate::core::seal;
-use crate::core::tree::{Change, changes, digest};
+use crate::core::tree::{Change, WalkLimits, changes, digest, mainline_end, new_commits};
+use crate::store::{History, peel};
 
 use super::{Office, Remote};
 
@@ -46,7 +48,7 @@ impl Work {
             Some(head) => head,
             None => office.local.commit(right)?,
         };
-        let base = merge_base(remote, head, target)?;
+        let base = base(office, remote, head, target)?;
         let left = left.map(|left| remote.branch(left).map_or_else(|| office.local.commit(left), Ok)).transpose()?;
         // What the target has already needs no approving, so a left side that is on it begins where the target ends.
         if left.is_some_and(|left| Some(left) != base && Some(left) != remote.refs.get(target).copied()) {
@@ -179,6 +181,30 @@ fn seal_fault(policy: &Policy, fact: &SealFact) -> Option<String> {
     }
     let revoked = policy.key_standing(seal.key(), Timestamp(0)) == Standing::Revoked;
     revoked.then(|| format!("{agent}'s seal was made with a revoked key"))
+}
+
+/// Where an approval begins: at the one merge base with the target; where the target does not exist, at the commit where its mainline
+/// would end, as the gate tells it.
+fn base(office: &Office, remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {
+    if remote.refs.contains_key(target) {
+        return merge_base(remote, head, target);
+    }
+    let asking: Vec<&Rule> = office
+        .policy
+        .rules()
+        .iter()
+        .filter(|rule| rule.mode != Mode::Off && rule.approvals.is_some() && rule.matches_ref(target.as_bytes()))
+        .collect();
+    let judged = |name: &str| {
+        let by = |rule: &&Rule| is_judged_at(&office.policy, rule, Requirement::Approvals, name.as_bytes());
+        !asking.is_empty() && asking.iter().all(by)
+    };
+    let tips = remote.refs.iter().filter(|(name, _)| judged(name)).map(|(_, tip)| *tip);
+    let known: Vec<Oid> = tips.filter_map(|tip| peel(&office.local.objects, tip).ok().flatten()).collect();
+    let history = History::new(&office.local.objects, &office.local.dir);
+    let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+    let new = new_commits(&history, head, &known, limits).map_err(|error| told(&walk_doubt(error)))?;
+    mainline_end(&history, &new, limits).map_err(|error| told(&walk_doubt(error)))
 }
 
 fn merge_base(remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {

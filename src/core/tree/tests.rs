@@ -245,3 +245,21 @@ fn the_mainline_leads_to_the_old_value_or_to_the_best_meeting() {
     assert_eq!(line(&memory, "z", &["a", "c"], None), named(&["z"]));
     assert_eq!(line(&memory, "z", &[], None), named(&["a", "x", "y", "z"]));
 }
+
+#[test]
+fn what_a_push_brings_is_new_whatever_its_dates_say() {
+    let mut memory = crossed();
+    memory.incoming("n", &["c"], 0);
+    memory.incoming("m", &["n", "y"], u64::MAX);
+    let new = |hidden: &[&str]| {
+        let hidden: Vec<Oid> = hidden.iter().map(|name| id(name.as_bytes())).collect();
+        let new = new_commits(&memory, id(b"m"), &hidden, LIMITS).unwrap();
+        let mut found = new.commits.clone();
+        found.sort_unstable();
+        (found, new.boundary)
+    };
+    assert_eq!(new(&["c", "y"]), (ids(&["m", "n"]), vec![id(b"c"), id(b"y")]));
+    assert_eq!(new(&["c"]).0, ids(&["m", "n", "y"]));
+    assert_eq!(new(&["m"]), (vec![], vec![id(b"m")]));
+    assert_eq!(new(&[]).0.len(), 7);
+}
