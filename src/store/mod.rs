@@ -7,6 +7,8 @@
 
 mod change;
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod graph;
 mod mainline;
 mod merge;
