@@ -5,31 +5,9 @@ use std::collections::BTreeMap;
 use countersign::core::oid::Oid;
 use countersign::store::{Change, changes, digest};
 
+use super::chance::NAMES;
 use super::{Dice, objects, resolve};
 use crate::world::World;
-
-/// Names that sort around `/`, that quoting and other alphabets trip over, and that are near to refused ones.
-const NAMES: [&[u8]; 19] = [
-    b"a",
-    b"a.b",
-    b"a-b",
-    b"a0",
-    b"aa",
-    b"b",
-    b"B",
-    b"x y",
-    b"\"quoted\"",
-    b"new\nline",
-    b"tab\t",
-    b"\x01",
-    b"back\\slash",
-    b"-dash",
-    b":colon",
-    "\u{e4}\u{1f980}".as_bytes(),
-    b"\xff\xfe",
-    b".gitattributes",
-    b"gi~t",
-];
 
 const MODES: [&str; 5] = ["100644", "100644", "100755", "120000", "160000"];
 
