@@ -26,6 +26,8 @@ mod history;
 mod message;
 mod ours;
 mod repository;
+#[path = "../../tests/integration/oracles/rows.rs"]
+mod rows;
 mod tally;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ mod chance;
 mod changes;
 mod commits;
 mod history;
+mod rows;
 
 use countersign::core::oid::{ObjectFormat, Oid};
 use countersign::store::{GitDir, Objects, Quarantine};
