@@ -9,6 +9,8 @@
 mod entry;
 mod error;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod kept;
 mod known;
 mod locks;

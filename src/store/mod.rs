@@ -6,6 +6,8 @@
 #![allow(clippy::disallowed_methods)]
 
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod graph;
 mod merge;
 mod objects;

@@ -313,11 +313,15 @@ fn commits() -> impl Strategy<Value = Vec<(Proof, bool)>> {
 }
 
 /// Findings without the lines of their rules.
-fn essence(verdict: &Verdict) -> Vec<(Code, Severity, Option<String>, String)> {
+fn essence(verdict: &Verdict) -> Vec<(Code, Severity, Vec<String>, String)> {
     let findings = verdict.refs.iter().flat_map(|one| &one.findings);
-    let name = |finding: &Finding| finding.rules.first().map(|rule| rule.name.clone());
+    let names = |finding: &Finding| {
+        let mut names: Vec<String> = finding.rules.iter().map(|rule| rule.name.clone()).collect();
+        names.sort();
+        names
+    };
     let mut essence: Vec<_> = findings
-        .map(|finding| (finding.code, finding.severity, name(finding), format!("{:?}", finding.subject)))
+        .map(|finding| (finding.code, finding.severity, names(finding), format!("{:?}", finding.subject)))
         .collect();
     essence.sort();
     essence

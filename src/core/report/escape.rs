@@ -1,26 +1,24 @@
 //! Hostile bytes made harmless for a terminal, a log or a model: plain ASCII, one line.
 
 /// Prints bytes as ASCII. Everything else is escaped: control bytes and broken UTF-8 as `\xNN`, other characters (among them
-/// those that reorder text) as `\u{NNNN}`, a backslash as two. At most `limit` characters of input are shown.
+/// those that reorder text) as `\u{NNNN}`, a backslash as two. At most `limit` characters of input are shown, a broken byte being
+/// one.
 pub fn escape(bytes: &[u8], limit: usize) -> String {
+    let characters = bytes
+        .utf8_chunks()
+        .flat_map(|chunk| chunk.valid().chars().map(Ok).chain(chunk.invalid().iter().map(|byte| Err(*byte))));
     let mut shown = String::new();
-    let mut count = 0;
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if count == limit {
-                shown.push_str("...");
-                return shown;
-            }
-            count += 1;
-            match character {
-                '\\' => shown.push_str("\\\\"),
-                ' '..='~' => shown.push(character),
-                '\0'..='\u{7f}' => shown.push_str(&format!("\\x{:02x}", u32::from(character))),
-                _ => shown.push_str(&format!("\\u{{{:x}}}", u32::from(character))),
-            }
+    for (count, character) in characters.enumerate() {
+        if count == limit {
+            shown.push_str("...");
+            break;
         }
-        for byte in chunk.invalid() {
-            shown.push_str(&format!("\\x{byte:02x}"));
+        match character {
+            Ok('\\') => shown.push_str("\\\\"),
+            Ok(plain @ ' '..='~') => shown.push(plain),
+            Ok(control @ '\0'..='\u{7f}') => shown.push_str(&format!("\\x{:02x}", u32::from(control))),
+            Ok(other) => shown.push_str(&format!("\\u{{{:x}}}", u32::from(other))),
+            Err(broken) => shown.push_str(&format!("\\x{broken:02x}")),
         }
     }
     shown
@@ -43,5 +41,7 @@ mod tests {
             assert_eq!(escape(bytes, 80), shown);
         }
         assert_eq!(escape(b"abcdef", 3), "abc...");
+        assert_eq!(escape(b"\xff\xfe\xfd\xfc", 3), "\\xff\\xfe\\xfd...");
+        assert_eq!(escape(b"\xff\xfe\xfd", 3), "\\xff\\xfe\\xfd");
     }
 }

@@ -102,6 +102,8 @@ impl Entry<'_> {
             Some(MalformedTree::Mode)
         } else if !is_valid_name(self) {
             Some(MalformedTree::Name(name()))
+        } else if self.id.as_bytes().iter().all(|byte| *byte == 0) {
+            Some(MalformedTree::NullId(name()))
         } else if self.is_directory() && self.id == empty_tree {
             Some(MalformedTree::EmptyDirectory(name()))
         } else {
@@ -128,6 +130,9 @@ pub enum MalformedTree {
     /// A directory without entries, which git does not store and `git diff-tree` does not show.
     #[error("the directory {0:?} is empty")]
     EmptyDirectory(String),
+    /// An entry that names nothing.
+    #[error("the entry {0:?} has the null id")]
+    NullId(String),
     /// Deeper than [`crate::core::limits::TREE_DEPTH`].
     #[error("it is more than {} directories deep", crate::core::limits::TREE_DEPTH)]
     TooDeep,
@@ -141,7 +146,12 @@ impl MalformedTree {
     pub fn is_limit(&self) -> bool {
         match self {
             Self::TooDeep | Self::PathTooLong => true,
-            Self::Truncated | Self::Mode | Self::Name(_) | Self::Order(_) | Self::EmptyDirectory(_) => false,
+            Self::Truncated
+            | Self::Mode
+            | Self::Name(_)
+            | Self::Order(_)
+            | Self::EmptyDirectory(_)
+            | Self::NullId(_) => false,
         }
     }
 }

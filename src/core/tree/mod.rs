@@ -4,6 +4,8 @@
 mod bases;
 mod change;
 mod entry;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzzing;
 mod mainline;
 mod merge;
 mod validity;
@@ -19,6 +21,8 @@ pub use change::{
     Change, ChangeDigest, ChangeError, Changes, Difference, Value, changes, digest, each_change, empty_tree, entry_at,
 };
 pub use entry::{EntryMode, MalformedTree};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use fuzzing::strict_entries;
 pub use mainline::{MainlineCommit, mainline, mainline_end};
 pub use merge::{MergeTrees, each_own_entry};
 pub use walk::{NewCommits, WalkError, WalkLimits, new_commits};

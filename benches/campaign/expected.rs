@@ -1,0 +1,171 @@
+//! The differences that are meant, each with its reason. What is not here ends the campaign with 1.
+
+/// Differences that are right for one reason.
+pub struct Expected {
+    /// Their kinds; a `*` stands for any text.
+    pub kinds: &'static [&'static str],
+    pub why: &'static str,
+}
+
+pub const EXPECTED: &[Expected] = &[
+    Expected {
+        kinds: &[
+            "commit with a zone of six digits: refused",
+            "commit with a zone of three digits: refused",
+            "commit with a zone without sign: refused",
+            "commit with no zone: refused",
+            "commit with a date with a leading zero: refused",
+            "commit with a date before 1970: refused",
+            "commit with a date beyond 64 bits: refused",
+            "commit with a date that is none: refused",
+            "commit with no date: refused",
+            "commit with no email: refused",
+            "commit with no space before the email: refused",
+            "commit with two emails: refused",
+            "commit with an open email: refused",
+            "commit with brackets in a name: refused",
+            "commit with brackets in an email: refused",
+            "commit with a tab in a name: refused",
+            "commit with a CR after the author: refused",
+            "commit with a space after the author: refused",
+        ],
+        why: "an ident is `name <email> seconds zone` and nothing else: git and libgit2 cut other ones at different places",
+    },
+    Expected {
+        kinds: &[
+            "commit with no author: refused",
+            "commit with no committer: refused",
+            "commit with the author twice: refused",
+            "commit with the committer twice: refused",
+            "commit with the tree twice: refused",
+            "commit with a parent after the author: refused",
+            "commit with the encoding twice: refused",
+            "commit with an encoding behind another header: refused",
+            "commit with an unknown header twice: refused",
+            "commit with a header without value: refused",
+            "commit with a header with a strange name: refused",
+            "commit with no empty line: refused",
+            "commit with a CR on the empty line: refused",
+            "commit with a NUL in the message: refused",
+        ],
+        why: "headers stand once and in git's order, and a NUL ends what git reads: no two readers may see two commits",
+    },
+    Expected {
+        kinds: &["commit with a signature twice: refused", "commit with a header like a signature: refused"],
+        why: "git leaves every header that begins with gpgsig out of what is signed, so one signature would fit two commits",
+    },
+    Expected {
+        kinds: &[
+            "commit with a date far ahead: accepted",
+            "commit with a zone beyond a day: accepted",
+            "commit with bytes that are no UTF-8: accepted",
+            "commit with no name: accepted",
+            "commit with punctuation around a name: accepted",
+            "commit with spaces around a name: accepted",
+        ],
+        why: "odd, and read by everybody in one way",
+    },
+    Expected {
+        kinds: &[
+            "git log, author name of a commit with spaces around a name",
+            "libgit2, author name of a commit with spaces around a name",
+        ],
+        why: "they trim names; we keep the bytes, of which nothing depends on the blanks",
+    },
+    Expected {
+        kinds: &["libgit2, a commit with a date far ahead: refused"],
+        why: "it holds dates in 63 bits, git in 64",
+    },
+    Expected { kinds: &["tag with a zone of six digits: refused"], why: "as for commits" },
+    Expected {
+        kinds: &[
+            "tag without tagger: refused",
+            "tag with two taggers: refused",
+            "tag with another header: refused",
+            "tag with two signatures: refused",
+        ],
+        why: "a tag is object, type, tag and tagger, a message and at most one signature",
+    },
+    Expected { kinds: &["libgit2, a tag signed"], why: "it takes the signature for a part of the message" },
+    Expected {
+        kinds: &["trees with *, brought: refused"],
+        why: "a push brings no tree that git would not have written (design.md 4.2)",
+    },
+    Expected {
+        kinds: &["trees with *, kept: refused", "trees with *, left: refused"],
+        why: "both sides of a comparison are read strictly",
+    },
+    Expected {
+        kinds: &["trees with a null id, brought: accepted"],
+        why: "git lists it like any other entry, and the digest is of that; nothing is ever stored under such an id",
+    },
+    Expected {
+        kinds: &["trees with *, kept: git dies"],
+        why: "of a tree that both sides have nothing is read; git reads the top ones all the same, and dies of what is no tree",
+    },
+    Expected {
+        kinds: &["libgit2, trees with *, kept: *", "libgit2, trees with a null id, *: other changes"],
+        why: "it has a way of its own with trees that git would not have written; the digest is defined by git",
+    },
+    Expected {
+        kinds: &[
+            "ours, new commits: more, dates skewed",
+            "git rev-list, new commits: more, dates skewed",
+            "libgit2, new commits: more, dates skewed",
+        ],
+        why: "a walk by dates may stop too late where dates are wrong and no commit-graph knows better: more is judged, never less",
+    },
+    Expected {
+        kinds: &["merge where git follows renames: clean for *", "merge with several merge bases: clean for git alone"],
+        why: "renames are not followed, and of several merge bases none is made: such merges count as work of their own",
+    },
+    Expected {
+        kinds: &["merge where dates are skewed: clean for git alone"],
+        why: "such a walk also finds merge bases that are too low, and the merge counts as work of its own",
+    },
+    Expected {
+        kinds: &["libgit2, merge: other than git"],
+        why: "it finds other renames, and merges several merge bases in its own way",
+    },
+    Expected {
+        kinds: &["git merge-tree: dies"],
+        why: "an assertion of git 2.47 (merge-ort.c, process_renames) fails in some merges with several merge bases",
+    },
+    Expected {
+        kinds: &[
+            "message cut: refused",
+            "message in capitals: refused",
+            "message twice: refused",
+            "message with another key: refused",
+            "message with two spaces: refused",
+            "message without space: refused",
+            "message with line ends of CR: refused",
+            "message with a folded seal: refused",
+            "message with a blank line for an empty one: refused",
+            "message with blanks at its end: refused",
+            "message with a comment above: refused",
+            "message with a comment below: refused",
+            "message with a control byte below: refused",
+            "message with a folded trailer above: refused",
+            "message with a folded trailer below: refused",
+            "message with a short cherry-pick note: refused",
+            "message with a space before a colon: refused",
+            "message with conflicts: refused",
+            "message with scissors: refused",
+        ],
+        why: "our grammar is the narrower one; a line of ours that does not follow it refuses the message and is never overlooked",
+    },
+    Expected {
+        kinds: &[
+            "message cut: refused, and git reads none",
+            "message without subject: refused, and git reads none",
+            "message with a divider below: refused, and git reads none",
+            "message with a paragraph below: refused, and git reads none",
+            "message with a stray line above: refused, and git reads none",
+            "message with a stray line below: refused, and git reads none",
+            "message with a subject and no empty line: refused, and git reads none",
+            "message with a trailer paragraph below: refused, and git reads none",
+        ],
+        why: "a line of ours that no reader takes for a trailer is no prose either: it refuses the message",
+    },
+];

@@ -1,0 +1,47 @@
+//! The reading of the ledger's own files for a fuzzer; see [`crate::fuzzing`].
+
+use super::merkle::Frontier;
+use super::record::Record;
+use super::state::State;
+use super::store::{check, is_torn};
+
+/// A log: each line is taken apart, written again, and, where it is the next one, taken into a state.
+pub(crate) fn record(bytes: &[u8]) -> bool {
+    let (mut state, mut frontier) = (State::empty(), Frontier::default());
+    let mut taken = false;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let _ = is_torn(line);
+        let Ok(record) = Record::parse(line) else { continue };
+        assert_eq!(written(&record), String::from_utf8_lossy(line), "it is written otherwise");
+        let Ok(entry) = record.entry() else { continue };
+        assert_eq!(entry.to_json().ok().as_deref(), Some(record.json), "its entry is written otherwise");
+        taken = true;
+        if let Ok((entry, leaf)) = check(&record, &mut frontier) {
+            state.apply(&entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
+            assert_eq!(state.frontier().as_ref(), Some(&frontier));
+        }
+    }
+    assert!(read_again(&state) == Some(state), "the state is written otherwise");
+    taken
+}
+
+fn written(record: &Record<'_>) -> String {
+    use base64ct::{Base64, Encoding as _};
+    let Record { json, size, root, signature } = record;
+    let (root, signature) = (Base64::encode_string(root.as_bytes()), Base64::encode_string(signature));
+    format!("{{\"entry\":{json},\"size\":{size},\"root\":\"{root}\",\"signature\":\"{signature}\"}}")
+}
+
+/// The state that is kept beside the log.
+pub(crate) fn state(bytes: &[u8]) -> bool {
+    let Ok(mut state) = serde_json::from_slice::<State>(bytes) else { return false };
+    assert!(read_again(&state).as_ref() == Some(&state), "it is written otherwise");
+    let _ = (state.frontier(), state.replayed(), state.lands(b"refs/heads/main", None));
+    let now = state.time;
+    let _ = state.refusals(Some("account:x"), now);
+    true
+}
+
+fn read_again(state: &State) -> Option<State> {
+    serde_json::from_slice(&serde_json::to_vec(state).ok()?).ok()
+}
