@@ -1,14 +1,14 @@
 //! One commit after another from its raw bytes to facts: read, compared with its parents, its seals and signature verified.
 
+use std::cell::OnceCell;
 use std::num::NonZeroUsize;
-use std::sync::LazyLock;
 
 use super::deadline;
 use crate::core::commit::{Block, Commit, RawSignature, above_our_lines, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
 use crate::core::id::RepositoryName;
-use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::marks::{MarkSource, Search, unreadable_encoding};
 use crate::core::oid::Oid;
 use crate::core::policy::{Below, Policy, Rule};
 use crate::core::seal::{self, Root};
@@ -29,13 +29,14 @@ const STACK_BYTES: usize = 8 << 20;
 pub(super) struct Standard<'a> {
     pub(super) policy: &'a Policy,
     pub(super) repository: &'a RepositoryName,
-    pub(super) marks: &'a LazyLock<Catalogue>,
 }
 
 /// Examines commits.
 pub(super) struct Examiner<'a> {
     standard: Standard<'a>,
     objects: &'a Objects,
+    /// Made when the first commit is searched: a push that brings none needs no list of marks.
+    search: OnceCell<Search<'a>>,
 }
 
 /// What was found in one commit.
@@ -47,7 +48,12 @@ pub(super) struct Examined {
 
 impl<'a> Examiner<'a> {
     pub(super) fn new(standard: Standard<'a>, objects: &'a Objects) -> Self {
-        Self { standard, objects }
+        Self { standard, objects, search: OnceCell::new() }
+    }
+
+    /// What finds the marks of agents.
+    pub(super) fn search(&self) -> &Search<'a> {
+        self.search.get_or_init(|| Search::new(self.standard.policy.marks()))
     }
 
     /// Examines all commits, many of them on several threads. The answer is that of one after the other: it ends at the first
@@ -109,6 +115,7 @@ impl<'a> Examiner<'a> {
             drafted: Vec::new(),
             signature: SignatureFact::None,
             marks: Vec::new(),
+            unreadable_encoding: None,
             unsigned_service: None,
             merge: MergeFact::Unexamined,
         };
@@ -141,10 +148,12 @@ impl<'a> Examiner<'a> {
             }
             Err(error) => return Err(change_doubt(error)),
         }
-        facts.marks = self.standard.marks.find(&MarkSource {
+        facts.unreadable_encoding = unreadable_encoding(commit.encoding);
+        facts.marks = self.search().find(&MarkSource {
             author_name: commit.author.name,
             author_email: commit.author.email,
             message: commit.message,
+            encoding: commit.encoding,
         });
         match parse_trailers(commit.message) {
             Err(fault) => facts.seals = Err(fault),

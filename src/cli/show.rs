@@ -133,8 +133,12 @@ fn describe(
             }
         }
     });
-    let source =
-        MarkSource { author_name: commit.author.name, author_email: commit.author.email, message: commit.message };
+    let source = MarkSource {
+        author_name: commit.author.name,
+        author_email: commit.author.email,
+        message: commit.message,
+        encoding: commit.encoding,
+    };
     for mark in Catalogue::builtin().find(&source) {
         lines.push(format!("mark      of {}: {}", mark.agent, mark.line));
     }

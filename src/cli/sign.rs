@@ -452,8 +452,12 @@ fn has_steps(commit: &Commit<'_>) -> bool {
 
 /// The agents whose marks of authorship a commit bears.
 fn authored_marks(commit: &Commit<'_>) -> Vec<String> {
-    let source =
-        MarkSource { author_name: commit.author.name, author_email: commit.author.email, message: commit.message };
+    let source = MarkSource {
+        author_name: commit.author.name,
+        author_email: commit.author.email,
+        message: commit.message,
+        encoding: commit.encoding,
+    };
     let marks = Catalogue::builtin().find(&source);
     marks.into_iter().filter(|mark| mark.strength == Strength::Authored).map(|mark| mark.agent).collect()
 }

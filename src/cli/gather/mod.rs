@@ -9,7 +9,6 @@ mod approvals;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::LazyLock;
 
 use crate::cli::engine::{Memory, Scene};
 use crate::cli::examine::{Examined, Examiner, Standard, change_doubt, signature_fact, touches, unreadable};
@@ -24,7 +23,7 @@ use crate::core::facts::{
 };
 use crate::core::id::RepositoryName;
 use crate::core::limits;
-use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::marks::MarkSource;
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Identity, Mode, Permission, Policy, Rule, Since};
 use crate::core::seal;
@@ -56,7 +55,6 @@ pub(super) struct Gatherer<'a> {
     objects: &'a Objects,
     history: &'a History<'a>,
     refs: &'a dyn RefValues,
-    marks: &'a LazyLock<Catalogue>,
     policy_on_ref: Option<PolicyCheck<'a>>,
     baseline: Option<&'a Path>,
     commits: BTreeMap<Oid, CommitFacts>,
@@ -104,15 +102,13 @@ impl<'a> Gatherer<'a> {
         repository: &'a RepositoryName,
         history: &'a History<'a>,
         scene: Scene<'a>,
-        marks: &'a LazyLock<Catalogue>,
     ) -> Self {
         Self {
             policy,
-            examiner: Examiner::new(Standard { policy, repository, marks }, scene.objects),
+            examiner: Examiner::new(Standard { policy, repository }, scene.objects),
             objects: scene.objects,
             history,
             refs: scene.refs,
-            marks,
             policy_on_ref: None,
             baseline: None,
             commits: BTreeMap::new(),
@@ -305,10 +301,11 @@ impl<'a> Gatherer<'a> {
                 name: tag.name.to_vec(),
                 form: Form::Canonical,
                 signature: signature_fact(tag.signature.as_ref()),
-                marks: self.marks.find(&MarkSource {
+                marks: self.examiner.search().find(&MarkSource {
                     author_name: tag.tagger.name,
                     author_email: tag.tagger.email,
                     message: tag.message,
+                    encoding: None,
                 }),
             },
         }

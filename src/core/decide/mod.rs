@@ -8,6 +8,7 @@ mod ballot;
 mod code;
 mod finding;
 mod identity;
+mod marks;
 mod movement;
 mod protected;
 mod records;

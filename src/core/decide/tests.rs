@@ -105,7 +105,7 @@ fn signature_by(seed: u8) -> SignatureFact {
 
 fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
     let message: &[u8] = if marked { b"Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n" } else { b"Work\n" };
-    let source = MarkSource { author_name: b"A", author_email: b"a@x", message };
+    let source = MarkSource { author_name: b"A", author_email: b"a@x", message, encoding: None };
     let mut facts = CommitFacts {
         id: oid(number),
         summary: b"Work".to_vec(),
@@ -122,6 +122,7 @@ fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
         drafted: Vec::new(),
         signature: SignatureFact::None,
         marks: Catalogue::builtin().find(&source),
+        unreadable_encoding: None,
         unsigned_service: None,
         merge: MergeFact::Unexamined,
     };
