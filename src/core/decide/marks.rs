@@ -48,3 +48,70 @@ impl<'a> Bench<'a> {
         encoding.filter(|_| self.rule.marks != Marks::Ignore)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::decide::Timestamp;
+    use crate::core::facts::Facts;
+    use crate::core::marks::MarkSource;
+    use crate::core::policy::{Policy, Source, load};
+
+    fn policy(top: &str, rule: &str) -> Policy {
+        let text = format!(
+            "version = 1\n{top}\n[[rule]]\nname = \"r\"\nrefs = [\"refs/heads/**\"]\nidentity = \"agents\"\n{rule}\n"
+        );
+        load(vec![Source { name: "policy.toml".into(), text }], &mut |_, _| Err("no file".into())).unwrap().policy
+    }
+
+    fn weight(policy: &Policy, now: i64, trailer: &str) -> Weight {
+        let message = format!("Fix\n\n{trailer}\n");
+        let source =
+            MarkSource { author_name: b"A", author_email: b"a@x", message: message.as_bytes(), encoding: None };
+        let marks = policy.marks().find(&source);
+        let facts = Facts::default();
+        let bench = Bench { policy, facts: &facts, rule: &policy.rules()[0], now: Timestamp(now) };
+        bench.weight(&marks[0])
+    }
+
+    const OLD: &str = "Co-Authored-By: Claude <noreply@anthropic.com>";
+    /// Of 2026-11-28.
+    const NEW: &str = "Co-Authored-By: Crush <crush@charm.land>";
+    const LOW: &str = "Executed-By: a/b";
+    const DISCLOSED: &str = "AI-Assisted: x";
+    /// The first second of 2026-11-28.
+    const DAY: i64 = 1_795_824_000;
+
+    #[test]
+    fn a_rule_says_which_marks_count() {
+        use Weight::*;
+        for (rule, expected) in [
+            ("", [Counts, Counts, Warns, Nothing]),
+            ("marks = \"any\"", [Counts, Counts, Warns, Counts]),
+            ("marks = \"ignore\"", [Nothing; 4]),
+        ] {
+            let policy = policy("", rule);
+            assert_eq!([OLD, NEW, LOW, DISCLOSED].map(|trailer| weight(&policy, DAY, trailer)), expected, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_row_newer_than_the_policy_warns_for_thirty_days() {
+        use Weight::*;
+        let month = 30 * 86_400;
+        for (top, now, expected) in [
+            ("marks-date = 2026-11-27", DAY, Warns),
+            ("marks-date = 2026-11-27", DAY - month, Warns),
+            ("marks-date = 2026-11-27", DAY + month + 86_399, Warns),
+            ("marks-date = 2026-11-27", DAY + month + 86_400, Counts),
+            ("marks-date = 2026-11-28", DAY, Counts),
+            ("", DAY, Counts),
+        ] {
+            let policy = policy(top, "");
+            assert_eq!(weight(&policy, now, NEW), expected, "{top} {now}");
+            assert_eq!(weight(&policy, now, OLD), Counts);
+            assert_eq!(weight(&policy, now, LOW), Warns);
+        }
+        assert_eq!(weight(&policy("marks-date = 2026-11-27", "marks = \"ignore\""), DAY, NEW), Nothing);
+    }
+}

@@ -1,8 +1,8 @@
-//! The report that a pusher reads: every line plain ASCII and beginning with a word that git's client knows.
+//! The report that a pusher reads: every line begins with a word that git's client knows.
 
 use std::fmt::Write as _;
 
-use super::escape;
+use super::Characters;
 use crate::core::decide::{Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
 
 /// Findings shown per ref and severity; the rest are counted.
@@ -22,16 +22,16 @@ pub enum Reader {
     Client,
 }
 
-/// Prints a verdict. Empty where there is nothing to say to a pusher.
-pub fn text(verdict: &Verdict, reader: Reader) -> String {
+/// Prints a verdict for a screen. Empty where there is nothing to say to a pusher.
+pub fn text(verdict: &Verdict, reader: Reader, screen: Characters) -> String {
     let mut out = String::new();
     for verdict in &verdict.refs {
-        one_ref(verdict, reader, &mut out);
+        one_ref(verdict, reader, screen, &mut out);
     }
     out
 }
 
-fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
+fn one_ref(verdict: &RefVerdict, reader: Reader, screen: Characters, out: &mut String) {
     let of = |severity| verdict.findings.iter().filter(move |finding| finding.severity == severity);
     let (errors, warnings) =
         (of(Severity::Error).count(), of(Severity::Warning).count() + of(Severity::Notice).count());
@@ -48,7 +48,7 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
         (Outcome::Rejected, Reader::Client) => "the server will ask for more, unless it has it, on",
         (Outcome::Undecided, _) => "could not decide",
     };
-    let name = escape(&verdict.name, 200);
+    let name = screen.escape(&verdict.name, 200);
     let counted = match (errors, warnings) {
         (0, 0) => "no findings".to_owned(),
         (0, _) => plural(warnings, "warning"),
@@ -60,7 +60,11 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
         let word = label(doubt.severity);
         line(
             out,
-            format_args!("{word}: {name}: {}{}", escape(doubt.reason.as_bytes(), 400), place(doubt.rule.as_ref())),
+            format_args!(
+                "{word}: {name}: {}{}",
+                screen.escape(doubt.reason.as_bytes(), 400),
+                place(doubt.rule.as_ref(), screen)
+            ),
         );
     }
     if doubts.iter().any(|doubt| doubt.severity == Severity::Error) {
@@ -74,9 +78,9 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
     for severity in [Severity::Error, Severity::Warning, Severity::Notice] {
         let mut last_hint = "";
         for finding in of(severity).take(SHOWN) {
-            one_finding(finding, reader, &name, out);
+            one_finding(finding, reader, screen, &name, out);
             if finding.hint != last_hint {
-                line(out, format_args!("hint: {}", escape(finding.hint.as_bytes(), 600)));
+                line(out, format_args!("hint: {}", screen.escape(finding.hint.as_bytes(), 600)));
             }
             last_hint = &finding.hint;
         }
@@ -87,21 +91,21 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
     }
 }
 
-fn one_finding(finding: &Finding, reader: Reader, ref_name: &str, out: &mut String) {
+fn one_finding(finding: &Finding, reader: Reader, screen: Characters, ref_name: &str, out: &mut String) {
     let subject = match &finding.subject {
         Subject::Ref(_) => ref_name.to_owned(),
-        Subject::Commit { id, summary, .. } => format!("{} \"{}\"", id.short(), escape(summary, SUMMARY)),
-        Subject::Tag { id, name } => format!("tag {} \"{}\"", id.short(), escape(name, SUMMARY)),
+        Subject::Commit { id, summary, .. } => format!("{} \"{}\"", id.short(), screen.escape(summary, SUMMARY)),
+        Subject::Tag { id, name } => format!("tag {} \"{}\"", id.short(), screen.escape(name, SUMMARY)),
     };
     let severity = if reader == Reader::Client { Severity::Warning } else { finding.severity };
     let (label, code) = (label(severity), finding.code);
-    let detail = escape(finding.detail.as_bytes(), 600);
-    line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(finding.rule.as_ref())));
+    let detail = screen.escape(finding.detail.as_bytes(), 600);
+    line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(finding.rule.as_ref(), screen)));
 }
 
-fn place(rule: Option<&RuleName>) -> String {
+fn place(rule: Option<&RuleName>, screen: Characters) -> String {
     rule.map(|rule| {
-        let (name, file) = (escape(rule.name.as_bytes(), 80), escape(rule.file.as_bytes(), 200));
+        let (name, file) = (screen.escape(rule.name.as_bytes(), 80), screen.escape(rule.file.as_bytes(), 200));
         format!(" (rule \"{name}\", {file}:{})", rule.line)
     })
     .unwrap_or_default()
