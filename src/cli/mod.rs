@@ -26,6 +26,7 @@ mod naming;
 mod owner;
 mod person_key;
 mod policy_command;
+mod policy_marks;
 mod policy_source;
 mod prune;
 mod push;

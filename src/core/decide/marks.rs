@@ -1,12 +1,12 @@
 //! Which marks of agents count under a rule: asked for identity, for approvals and for tags alike.
 
-use super::Bench;
+use super::{Bench, Timestamp};
 use crate::core::marks::{Mark, Strength};
 use crate::core::policy::{Marks, Rule};
 
 /// What a mark does under a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Weight {
+pub enum MarkWeight {
     /// It shows that an agent made the commit.
     Counts,
     /// It is too unsure, or too new to the list: it warns.
@@ -15,25 +15,26 @@ pub(super) enum Weight {
     Nothing,
 }
 
-impl<'a> Bench<'a> {
-    /// What a mark does.
-    pub(super) fn weight(&self, mark: &Mark) -> Weight {
-        let counts = match (self.rule.marks, mark.strength) {
-            (Marks::Ignore, _) | (Marks::Authored, Strength::Disclosed) => return Weight::Nothing,
-            (Marks::Authored | Marks::Any, Strength::Low) => return Weight::Warns,
-            (Marks::Authored | Marks::Any, Strength::Authored) | (Marks::Any, Strength::Disclosed) => Weight::Counts,
-        };
-        if self.rule.is_new(mark, self.now) { Weight::Warns } else { counts }
+/// What a mark does under a rule, at this time.
+pub fn mark_weight(rule: &Rule, mark: &Mark, now: Timestamp) -> MarkWeight {
+    match (rule.marks, mark.strength) {
+        (Marks::Ignore, _) | (Marks::Authored, Strength::Disclosed) => MarkWeight::Nothing,
+        (Marks::Authored | Marks::Any, Strength::Low) => MarkWeight::Warns,
+        (Marks::Authored | Marks::Any, Strength::Authored) | (Marks::Any, Strength::Disclosed) => {
+            if rule.is_new(mark, now) { MarkWeight::Warns } else { MarkWeight::Counts }
+        }
     }
+}
 
+impl Bench<'_> {
     /// The first mark that counts.
     pub(super) fn mark<'m>(&self, marks: &'m [Mark]) -> Option<&'m Mark> {
-        marks.iter().find(|mark| self.weight(mark) == Weight::Counts)
+        marks.iter().find(|mark| mark_weight(self.rule, mark, self.now) == MarkWeight::Counts)
     }
 
     /// The first mark that warns, and how it says so.
     pub(super) fn faint_mark<'m>(&self, marks: &'m [Mark]) -> Option<(&'m Mark, String)> {
-        let mark = marks.iter().find(|mark| self.weight(mark) == Weight::Warns)?;
+        let mark = marks.iter().find(|mark| mark_weight(self.rule, mark, self.now) == MarkWeight::Warns)?;
         let words = match mark.added.filter(|_| self.rule.is_new(mark, self.now)).and_then(Rule::counts_from) {
             Some(day) => {
                 format!("it bears a mark of {} (\"{}\") that is new and counts from {day} on", mark.agent, mark.line)
@@ -51,9 +52,8 @@ impl<'a> Bench<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::MarkWeight::*;
     use super::*;
-    use crate::core::decide::Timestamp;
-    use crate::core::facts::Facts;
     use crate::core::marks::MarkSource;
     use crate::core::policy::{Policy, Source, load};
 
@@ -64,14 +64,12 @@ mod tests {
         load(vec![Source { name: "policy.toml".into(), text }], &mut |_, _| Err("no file".into())).unwrap().policy
     }
 
-    fn weight(policy: &Policy, now: i64, trailer: &str) -> Weight {
+    fn weight(policy: &Policy, now: i64, trailer: &str) -> MarkWeight {
         let message = format!("Fix\n\n{trailer}\n");
         let source =
             MarkSource { author_name: b"A", author_email: b"a@x", message: message.as_bytes(), encoding: None };
         let marks = policy.marks().find(&source);
-        let facts = Facts::default();
-        let bench = Bench { policy, facts: &facts, rule: &policy.rules()[0], now: Timestamp(now) };
-        bench.weight(&marks[0])
+        mark_weight(&policy.rules()[0], &marks[0], Timestamp(now))
     }
 
     const OLD: &str = "Co-Authored-By: Claude <noreply@anthropic.com>";
@@ -84,7 +82,6 @@ mod tests {
 
     #[test]
     fn a_rule_says_which_marks_count() {
-        use Weight::*;
         for (rule, expected) in [
             ("", [Counts, Counts, Warns, Nothing]),
             ("marks = \"any\"", [Counts, Counts, Warns, Counts]),
@@ -97,7 +94,6 @@ mod tests {
 
     #[test]
     fn a_row_newer_than_the_policy_warns_for_thirty_days() {
-        use Weight::*;
         let month = 30 * 86_400;
         for (top, now, expected) in [
             ("marks-date = 2026-11-27", DAY, Warns),
