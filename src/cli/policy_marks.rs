@@ -103,10 +103,10 @@ impl Fate {
 
     const fn words(self) -> &'static str {
         match self {
-            Self::Unasked => "passes, no rule asks",
-            Self::Recorded => "passes, and is recorded",
-            Self::Warned => "passes with a warning",
-            Self::Refused => "is refused",
+            Self::Unasked => "no rule asks",
+            Self::Recorded => "recorded, and accepted in silence",
+            Self::Warned => "accepted with a warning",
+            Self::Refused => "refused",
         }
     }
 }
@@ -190,8 +190,9 @@ impl Survey<'_> {
     fn text(&self, refs: usize) -> String {
         let shown = || self.looked.iter().filter_map(|(id, shown)| shown.as_ref().map(|shown| (id, shown)));
         let mut out = format!(
-            "{} commits, the last {COMMITS} of each of {refs} refs: {} bear marks of agents, {} of these without seal or adoption\n",
-            self.looked.len(),
+            "{}, the last {COMMITS} of each of {}: {} with marks of agents, {} without seal or adoption\n",
+            plural(self.looked.len(), "commit"),
+            plural(refs, "ref"),
             shown().count(),
             self.met.len()
         );
@@ -205,10 +206,8 @@ impl Survey<'_> {
         }
         for (name, Agent { commits, rows }) in &agents {
             let unsealed = commits.iter().filter(|id| self.met.contains_key(id)).count();
-            line(
-                &mut out,
-                format_args!("agent {name}: {} commits, {unsealed} without seal or adoption", commits.len()),
-            );
+            let count = plural(commits.len(), "commit");
+            line(&mut out, format_args!("agent {name}: {count}, {unsealed} without seal or adoption"));
             for (row, count) in rows {
                 line(&mut out, format_args!("    {count:>4}  {row}"));
             }
@@ -216,7 +215,7 @@ impl Survey<'_> {
         for fate in Fate::ALL {
             let met: Vec<_> = self.met.iter().filter(|(_, met)| met.fate == fate).collect();
             if let [_, ..] = met.as_slice() {
-                line(&mut out, format_args!("work like these {} {}:", met.len(), fate.words()));
+                line(&mut out, format_args!("{}, work like {}:", fate.words(), plural(met.len(), "commit")));
             }
             for (id, met) in met {
                 self.commit_line(*id, met, &mut out);
@@ -287,6 +286,10 @@ impl Walk<'_> {
         self.known.insert(id, node.clone());
         Ok(node)
     }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -67,7 +67,7 @@ pub struct Mark {
     pub line: String,
     /// How much it says.
     pub strength: Strength,
-    /// The day on which its row came into the built-in list, where it was not in the first one.
+    /// The day on which its row came into its list, where the list says one.
     pub added: Option<Date>,
     /// The number of its row among those of its kind, for [`Catalogue::row`].
     row: usize,

@@ -58,7 +58,7 @@ pub struct Row {
     pub agent: String,
     /// How much its mark says.
     pub strength: Strength,
-    /// The day on which it came into the built-in list; `None` for what the first list had, and for rows of an admin's.
+    /// The day on which it came into its list; `None` for what the first built-in list had, and where an admin says none.
     pub added: Option<Date>,
     /// Whose list it stands in.
     pub origin: Origin,

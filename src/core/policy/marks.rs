@@ -5,8 +5,8 @@ use super::reader::{Problems, Table};
 use super::{Date, Rule};
 use crate::core::marks::{Catalogue, Mark};
 
-/// Days for which a new row of the built-in list only warns where a policy names an earlier day: a new version does not refuse
-/// tomorrow what passed today.
+/// Days for which a new row only warns where a policy names an earlier day: a new version does not refuse tomorrow what passed
+/// today.
 const GRACE_DAYS: i64 = 30;
 
 /// Adds the rows of one file. Every problem is that of a line in it.
@@ -38,8 +38,8 @@ pub(super) fn marks_file(top: &mut Table<'_>, problems: &mut Problems) -> Option
 }
 
 impl Rule {
-    /// Whether a mark only warns for now: its row came into the built-in list after the day that the policy names, and not more
-    /// than 30 days ago.
+    /// Whether a mark only warns for now: its row came into its list after the day that the policy names, and not more than 30 days
+    /// ago.
     pub fn is_new(&self, mark: &Mark, now: crate::core::decide::Timestamp) -> bool {
         let after = |added: Date| self.marks_date.is_some_and(|known| added > known);
         mark.added.is_some_and(|added| after(added) && !added.is_within(-GRACE_DAYS, now))
@@ -50,7 +50,7 @@ impl Rule {
         added.later(GRACE_DAYS.saturating_add(1))
     }
 
-    /// Whether no row of the built-in list counts later for this rule than for another.
+    /// Whether no row counts later for this rule than for another.
     pub(super) fn knows_marks_of(&self, other: &Rule) -> bool {
         self.marks_date.is_none_or(|own| other.marks_date.is_some_and(|other| own >= other))
     }
