@@ -3,7 +3,7 @@
 use super::{Ballot, Bench, Code, Docket, Subject, Timestamp};
 use crate::core::commit::TrailerFault;
 use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SealFact, SignatureFact};
-use crate::core::marks::Mark;
+use crate::core::marks::{Mark, MarkKind};
 use crate::core::oid::Oid;
 use crate::core::policy::{Identity, Kind, Permission, Principal, Standing};
 use crate::core::seal;
@@ -358,7 +358,10 @@ impl<'b> Case<'b, '_, '_> {
         }
         if let Some(mark) = self.mark() {
             let detail = format!("it bears the mark of {} (\"{}\") and no seal", mark.agent, mark.line);
-            let hint = self.sign_hint(Some(&mark.agent));
+            let mut hint = self.sign_hint(Some(&mark.agent));
+            if mark.kind == MarkKind::SquashedSeal {
+                hint = format!("a person who squashed it makes it theirs: {}; {hint}", self.adopt_hint());
+            }
             return self.find(Code::UnsealedAgentCommit, detail, hint);
         }
         if self.unreadable() {

@@ -23,6 +23,7 @@ use table::Tables;
 
 use crate::core::policy::Date;
 
+pub use squashed::squashed_authors;
 pub use syntax::PatternError;
 pub use table::{CatalogueError, EnvMark, EnvTest, MarkKind, Origin, Row, RowProblem, Strength};
 
@@ -194,7 +195,8 @@ impl Finder<'_, '_> {
         });
         let mut squashed = Squashed::default();
         for line in message.split(|byte| *byte == b'\n') {
-            if let Some(agent) = squashed.line(line) {
+            if let Some(block) = squashed.line(line) {
+                let agent = block.agent;
                 let line = format!("{}: {agent}", crate::core::seal::AGENT_KEY);
                 let (agent, kind, strength) = (agent.to_string(), MarkKind::SquashedSeal, Strength::Authored);
                 if is_news(&self.found, kind, &agent, strength, None) {

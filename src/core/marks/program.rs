@@ -61,7 +61,7 @@ impl Program {
         }
     }
 
-    /// For each byte the number of its class, and a byte of each class: no step tells bytes of one class apart.
+    /// For each byte the number of its class, and a byte of each class in lower case: no step tells bytes of one class apart.
     pub(super) fn classes(&self) -> ([u8; 256], Vec<u8>) {
         let mut singles = ByteSet::EMPTY;
         for step in &self.steps {
@@ -69,20 +69,26 @@ impl Program {
                 singles = singles.with(*byte);
             }
         }
-        let mut known: Vec<(Vec<bool>, Option<u8>)> = Vec::new();
+        // Which sets the bytes hold that no step names: few differ in that.
+        let mut known: Vec<(Vec<bool>, usize)> = Vec::new();
         let mut representatives = Vec::new();
         let mut classes = [0; 256];
-        for (byte, class) in (0..=u8::MAX).zip(&mut classes) {
-            let lower = byte.to_ascii_lowercase();
-            let sets = self.sets.iter().map(|set| set.contains(lower)).chain([is_word(lower)]).collect();
-            let signature = (sets, singles.contains(lower).then_some(lower));
-            let number = known.iter().position(|one| *one == signature).unwrap_or_else(|| {
-                known.push(signature);
-                representatives.push(lower);
-                known.len().saturating_sub(1)
-            });
-            // There are no more classes than bytes.
-            *class = u8::try_from(number).unwrap_or(u8::MAX);
+        for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_uppercase()) {
+            let sets: Vec<bool> = self.sets.iter().map(|set| set.contains(byte)).chain([is_word(byte)]).collect();
+            let like = known.iter().find(|(other, _)| *other == sets).map(|(_, number)| *number);
+            let number = like.filter(|_| !singles.contains(byte)).unwrap_or(representatives.len());
+            if number == representatives.len() {
+                representatives.push(byte);
+                if !singles.contains(byte) {
+                    known.push((sets, number));
+                }
+            }
+            for one in [byte, byte.to_ascii_uppercase()] {
+                if let Some(class) = classes.get_mut(usize::from(one)) {
+                    // There are no more classes than bytes.
+                    *class = u8::try_from(number).unwrap_or(u8::MAX);
+                }
+            }
         }
         (classes, representatives)
     }

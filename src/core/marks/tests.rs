@@ -326,6 +326,8 @@ fn a_whole_seal_that_a_squash_indented_is_the_agents_mark() {
         let marks: Vec<_> = found.iter().map(|mark| (mark.agent.as_str(), mark.kind, mark.strength)).collect();
         assert_eq!(marks, [("acme-bot", MarkKind::SquashedSeal, Strength::Authored)], "{whole}");
         assert_eq!(found[0].line, agent);
+        let authors = squashed_authors(whole.as_bytes());
+        assert_eq!(authors.is_empty(), whole.contains("Countersign-Role"), "{whole}");
     }
     for prose in [
         block("    ", &[agent]),
