@@ -60,7 +60,6 @@ impl Rule {
 mod tests {
     use super::super::tests::{problems, registry};
     use super::super::{Loaded, Policy, Problem, Source, load};
-    use super::*;
     use crate::core::marks::{MarkSource, Origin};
 
     const ROWS: &str = "# ours\ntrailer\t^acme-bot:\\s*\\S\tacme-bot\n";
