@@ -238,10 +238,16 @@ fn push_cert(bytes: &[u8]) -> bool {
 
 /// The agents' table, and a commit to look for its marks in.
 fn mark_rows(bytes: &[u8]) -> bool {
-    let catalogue = std::str::from_utf8(bytes).ok().and_then(|text| Catalogue::with_additions(text).ok());
-    let Some(catalogue) = catalogue else { return false };
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let mut catalogue = Catalogue::builtin().clone();
+    if catalogue.add(text).is_err() {
+        return false;
+    }
     let message = b"Add a retry loop\n\nAssisted-by: some tool\nCo-authored-by: aaaaaaaaaaaaaaaaaaaa <a@b>\n";
-    check_marks(&catalogue, &MarkSource { author_name: b"some tool", author_email: b"aaaa@b.c", message });
+    check_marks(
+        &catalogue,
+        &MarkSource { author_name: b"some tool", author_email: b"aaaa@b.c", encoding: None, message },
+    );
     let _ = catalogue.environment().filter(|mark| mark.test.accepts("1")).count();
     true
 }
@@ -250,7 +256,7 @@ fn mark_rows(bytes: &[u8]) -> bool {
 fn marks(bytes: &[u8]) -> bool {
     let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
     let mut part = || parts.next().unwrap_or_default();
-    let source = MarkSource { author_name: part(), author_email: part(), message: part() };
+    let source = MarkSource { author_name: part(), author_email: part(), encoding: None, message: part() };
     check_marks(Catalogue::builtin(), &source)
 }
 
@@ -258,7 +264,7 @@ fn check_marks(catalogue: &Catalogue, source: &MarkSource<'_>) -> bool {
     let found = catalogue.find(source);
     assert!(found.len() <= 16, "more marks than are reported");
     for mark in &found {
-        assert!(mark.line.len() <= 80 && mark.line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{}", mark.line);
+        assert!(mark.line.chars().count() <= 80, "{}", mark.line);
     }
     !found.is_empty()
 }

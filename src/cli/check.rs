@@ -7,7 +7,7 @@ use super::hook::{engine_failure, exit_of};
 use super::local::{Local, TrackedRefs, settings, tracked_commit};
 use super::policy_source::PolicyArg;
 use super::push::{Push, RefUpdate};
-use super::{Failure, Result, now, print};
+use super::{Failure, Result, characters, now, print};
 use crate::core::decide::{Code, Verdict};
 use crate::core::report::{self, Reader};
 use crate::core::submitter::Submitter;
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: Arguments) -> Result {
     let verdict = judge_locally(&settings, &local, &refs, vec![update])?;
     match arguments.format {
         Format::Text => {
-            print(&report::text(&verdict, Reader::Checker))?;
+            print(&report::text(&verdict, Reader::Checker, characters(&std::io::stdout())))?;
             let codes = verdict.refs.iter().flat_map(|one| &one.findings).map(|finding| finding.code);
             if codes.into_iter().any(|code| matches!(code, Code::ApprovalMissing | Code::ApprovalVoid)) {
                 print("hint: approvals count here as last fetched: countersign approve --list fetches them\n")?;

@@ -17,7 +17,7 @@ use super::local::{Local, TrackedRefs, config, git, settings, tracked_commit};
 use super::push::{Push, RefUpdate};
 use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, tree_of, without_ours};
 use super::sign::{ambiguous, desk_repository, reseal, unknown_agent};
-use super::{Exit, Failure, Result, say};
+use super::{Exit, Failure, Result, characters, say};
 use crate::core::commit::{Commit, is_our_line};
 use crate::core::decide::{Severity, Verdict};
 use crate::core::id::RepositoryName;
@@ -335,7 +335,8 @@ pub(super) fn pre_push(hook: PrePush) -> Result {
     let verdict = judge_locally(&settings, &local, &refs, updates)
         .map_err(|failure| failure.hint("git push --no-verify leaves the decision to the server"))?;
     let ends_here = concerns_identity(&verdict) || exit_of(&verdict) == Exit::Undecided;
-    let report = report::text(&verdict, if ends_here { Reader::Checker } else { Reader::Client });
+    let reader = if ends_here { Reader::Checker } else { Reader::Client };
+    let report = report::text(&verdict, reader, characters(&std::io::stderr()));
     let shown = verdict.refs.iter().any(|one| one.findings.iter().any(|finding| finding.severity > Severity::Observed));
     if shown || exit_of(&verdict) != Exit::Accepted {
         say(report.trim_end());

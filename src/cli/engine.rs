@@ -14,7 +14,6 @@ use crate::core::decide::{Timestamp, Verdict, decide};
 use crate::core::digest::Digest;
 use crate::core::facts::{Continuity, Facts};
 use crate::core::id::RepositoryName;
-use crate::core::marks::Catalogue;
 use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{Loaded, Policy, Problem, check_self_protection};
@@ -114,7 +113,7 @@ pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Resul
     let place = settings.policies.iter().find_map(in_repository);
     let policy_ref = place.map(|place| moved_by(refs, &place.name)).transpose()?;
     let problems = |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip));
-    let mut gatherer = Gatherer::new(&policy, &repository, &history, scene, Catalogue::builtin());
+    let mut gatherer = Gatherer::new(&policy, &repository, &history, scene);
     gatherer = gatherer.with_baseline(settings.baseline.as_deref());
     if let Some(name) = &policy_ref {
         gatherer = gatherer.with_policy_check(PolicyCheck { name, problems: &problems });

@@ -1,7 +1,7 @@
 //! One commit after another from its raw bytes to facts: read, compared with its parents, its seals and signature verified.
 
+use std::cell::OnceCell;
 use std::num::NonZeroUsize;
-use std::sync::LazyLock;
 
 use super::deadline;
 use crate::core::commit::{Block, Commit, RawSignature, message_digest, parse_trailers};
@@ -9,7 +9,7 @@ use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
 use crate::core::id::RepositoryName;
 use crate::core::limits;
-use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::marks::{MarkSource, Search, unreadable_encoding};
 use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{Below, Kind, Policy, Rule};
@@ -36,7 +36,6 @@ pub(super) struct Standard<'a> {
     pub(super) policy: &'a Policy,
     pub(super) dir: &'a GitDir,
     pub(super) repository: &'a RepositoryName,
-    pub(super) marks: &'a LazyLock<Catalogue>,
 }
 
 /// Examines commits.
@@ -44,11 +43,18 @@ pub(super) struct Examiner<'a> {
     standard: Standard<'a>,
     objects: &'a Objects,
     history: History<'a>,
+    /// Made when the first commit is searched: a push that brings none needs no list of marks.
+    search: OnceCell<Search<'a>>,
 }
 
 impl<'a> Examiner<'a> {
     pub(super) fn new(standard: Standard<'a>, objects: &'a Objects) -> Self {
-        Self { standard, objects, history: History::new(objects, standard.dir) }
+        Self { standard, objects, history: History::new(objects, standard.dir), search: OnceCell::new() }
+    }
+
+    /// What finds the marks of agents.
+    pub(super) fn search(&self) -> &Search<'a> {
+        self.search.get_or_init(|| Search::new(self.standard.policy.marks()))
     }
 
     /// Examines all commits, many of them on several threads. The answer is that of one after the other: it ends at the first
@@ -111,6 +117,7 @@ impl<'a> Examiner<'a> {
             drafted: Vec::new(),
             signature: SignatureFact::None,
             marks: Vec::new(),
+            unreadable_encoding: None,
             unsigned_service: None,
             merge: MergeFact::Unexamined,
         };
@@ -133,10 +140,12 @@ impl<'a> Examiner<'a> {
             }
             Err(error) => return Err(change_doubt(error)),
         }
-        facts.marks = self.standard.marks.find(&MarkSource {
+        facts.unreadable_encoding = unreadable_encoding(commit.encoding);
+        facts.marks = self.search().find(&MarkSource {
             author_name: commit.author.name,
             author_email: commit.author.email,
             message: commit.message,
+            encoding: commit.encoding,
         });
         match parse_trailers(commit.message) {
             Err(fault) => facts.seals = Err(fault),

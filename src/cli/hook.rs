@@ -17,7 +17,7 @@ use super::policy_source::{PolicyArg, PolicyError};
 use super::push::Push;
 use super::recording::Recorder;
 use super::submitting::{Pushed, submitter};
-use super::{Exit, Failure, Result, now, observing, prefix_lines, say};
+use super::{Exit, Failure, Result, characters, now, observing, prefix_lines, say};
 use crate::core::decide::{Outcome, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::report;
@@ -383,7 +383,7 @@ fn name(server: &Server, dir: &GitDir) -> Result<Option<RepositoryName>> {
 
 /// Tells the pusher.
 fn tell(verdict: &Verdict) {
-    say(&report::text(verdict, report::Reader::Pusher));
+    say(&report::text(verdict, report::Reader::Pusher, characters(&std::io::stderr())));
 }
 
 /// The exit code of a verdict.

@@ -25,13 +25,22 @@ impl Local {
     /// Opens the repository around the current directory.
     pub(super) fn open() -> Result<Self> {
         let git_dir = PathBuf::from(git(&["rev-parse", "--absolute-git-dir"]).line()?);
-        let format = match git(&["rev-parse", "--show-object-format"]).line()?.as_str() {
+        Self::at(&git_dir, &git(&["rev-parse", "--show-object-format"]).line()?)
+    }
+
+    /// Opens a server's repository, whoever owns it: an admin has named it.
+    pub(super) fn of_server(git_dir: &Path) -> Result<Self> {
+        Self::at(git_dir, &server_git(git_dir, &["rev-parse", "--show-object-format"]).line()?)
+    }
+
+    fn at(git_dir: &Path, format: &str) -> Result<Self> {
+        let format = match format {
             "sha1" => ObjectFormat::Sha1,
             "sha256" => ObjectFormat::Sha256,
             other => return Err(Failure::new(format!("this repository has the unknown object format {other}"))),
         };
         let cannot = |error: &dyn std::fmt::Display| Failure::new(format!("cannot open the repository: {error}"));
-        let dir = GitDir::at(&git_dir).map_err(|error| cannot(&error))?;
+        let dir = GitDir::at(git_dir).map_err(|error| cannot(&error))?;
         let objects = Objects::open(&dir, &Quarantine::default(), format).map_err(|error| cannot(&error))?;
         let refs = Refs::open(&dir, format).map_err(|error| cannot(&error))?;
         Ok(Self { dir, objects, refs })

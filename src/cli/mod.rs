@@ -26,6 +26,7 @@ mod naming;
 mod owner;
 mod person_key;
 mod policy_command;
+mod policy_marks;
 mod policy_source;
 mod prune;
 mod push;
@@ -205,6 +206,18 @@ fn print(text: &str) -> Result<()> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| Failure::new(format!("cannot write the output: {error}")))
+}
+
+/// What the screen behind a stream shows. A server does not know the pusher's: there the stream leads to git.
+fn characters(stream: &impl std::io::IsTerminal) -> crate::core::report::Characters {
+    use crate::core::report::Characters;
+    // The first that is set and not empty decides (POSIX, 8.2 Internationalization Variables).
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    let locale = locale.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let charset = locale.split('@').next().unwrap_or_default();
+    let shows_unicode = stream.is_terminal() && (charset.ends_with("utf-8") || charset.ends_with("utf8"));
+    if shows_unicode { Characters::Unicode } else { Characters::Ascii }
 }
 
 /// The clock.

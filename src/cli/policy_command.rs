@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::gather::{RefValues, StoredRefs};
 use super::local::Local;
 use super::policy_source::{PolicyArg, PolicyError, PolicyReader};
-use super::{Exit, Failure, Result, print, say};
+use super::{Exit, Failure, Result, now, policy_marks, print, say};
 use crate::core::policy::{self, Difference, Direction, Loaded};
 use crate::core::report::escape;
 
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Report every problem of a policy with its line and its fix; exit 1 if it would not load
-    Check(Files),
+    Check(Check),
     /// Print the digest that pins a policy
     Digest(Files),
     /// Say what a new policy asks less than the old one, and what more; exit 1 if anything is weaker
@@ -32,6 +32,19 @@ struct Files {
     /// Policy files that hold together, the organisation's first
     #[arg(value_name = "FILE", default_value = ".countersign/policy.toml")]
     files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct Check {
+    /// Policies that hold together, the organisation's first
+    #[arg(value_name = "FILE|ref:REF:PATH", default_value = ".countersign/policy.toml")]
+    policies: Vec<PolicyArg>,
+    /// Say which marks of agents the last commits of every ref bear, and what the policy would make of work like it
+    #[arg(long)]
+    marks: bool,
+    /// A server's repository instead of the one around the current directory
+    #[arg(long, value_name = "REPO.git", requires = "marks")]
+    server: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -55,7 +68,7 @@ enum Format {
 
 pub(super) fn run(arguments: Arguments) -> Result {
     match arguments.command {
-        Command::Check(files) => check(&files),
+        Command::Check(arguments) => check(&arguments),
         Command::Digest(files) => {
             let Some(loaded) = load(&files)? else { return Ok(Exit::Rejected) };
             print(&format!("sha256:{}\n", loaded.policy.digest()))?;
@@ -113,8 +126,18 @@ fn json(differences: &[Difference]) -> String {
     format!("{}\n", serde_json::json!({ "schema": 1, "weaker": weaker, "differences": differences }))
 }
 
-fn check(files: &Files) -> Result {
-    let Some(loaded) = load(files)? else { return Ok(Exit::Rejected) };
+fn check(arguments: &Check) -> Result {
+    let Check { policies, marks, server } = arguments;
+    let reads_repository = *marks || policies.iter().any(|one| matches!(one, PolicyArg::InRepository(_)));
+    let local = match server {
+        Some(server) => Some(policy_marks::server(server)?),
+        None if reads_repository => Some(Local::open()?),
+        None => None,
+    };
+    let refs = local.as_ref().map(|local| StoredRefs { refs: &local.refs, objects: &local.objects });
+    let repository =
+        local.as_ref().zip(refs.as_ref()).map(|(local, refs)| -> (_, &dyn RefValues) { (&local.objects, refs) });
+    let Some(loaded) = read(&PolicyReader { repository }, policies)? else { return Ok(Exit::Rejected) };
     for warning in &loaded.warnings {
         say(&warning.to_string());
         say(&format!("hint: {}", escape(warning.fix.as_bytes(), 600)));
@@ -124,6 +147,9 @@ fn check(files: &Files) -> Result {
         "the policy is valid: {rules} rules, {warnings} warnings, digest sha256:{}\n",
         loaded.policy.digest()
     ))?;
+    if let Some(local) = local.as_ref().filter(|_| *marks) {
+        print(&policy_marks::survey(local, &loaded.policy, now()?)?)?;
+    }
     Ok(Exit::Accepted)
 }
 

@@ -10,14 +10,13 @@ use super::local::{Local, TrackedRefs, settings};
 use super::log_command::{history, installed_ledger};
 use super::policy_source::{PolicyArg, PolicyReader};
 use super::sealing::{change_of, root};
-use super::{Exit, Failure, Result, now, print};
+use super::{Exit, Failure, Result, characters, now, print};
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
-use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::marks::{Catalogue, MarkSource, unreadable_encoding};
 use crate::core::policy::{Kind, Policy, Standing};
-use crate::core::report::escape;
 use crate::core::seal::{self, Outcome};
 use crate::core::ssh::{ClaimedSignature, PublicKey};
 
@@ -81,7 +80,8 @@ fn describe(
     repository: Option<&RepositoryName>,
     lines: &mut Vec<String>,
 ) -> Result<()> {
-    let plain = |bytes: &[u8]| escape(bytes, 120);
+    let screen = characters(&std::io::stdout());
+    let plain = |bytes: &[u8]| screen.escape(bytes, 120);
     let person = |name: &[u8], email: &[u8]| format!("{} <{}> (claimed)", plain(name), plain(email));
     lines.push(format!("subject   {}", plain(commit.message.split(|byte| *byte == b'\n').next().unwrap_or_default())));
     lines.push(format!("author    {}", person(commit.author.name, commit.author.email)));
@@ -133,10 +133,21 @@ fn describe(
             }
         }
     });
-    let source =
-        MarkSource { author_name: commit.author.name, author_email: commit.author.email, message: commit.message };
-    for mark in Catalogue::builtin().find(&source) {
-        lines.push(format!("mark      of {}: {}", mark.agent, mark.line));
+    let source = MarkSource {
+        author_name: commit.author.name,
+        author_email: commit.author.email,
+        message: commit.message,
+        encoding: commit.encoding,
+    };
+    let catalogue = match policy {
+        Some((policy, _)) => policy.marks(),
+        None => Catalogue::builtin(),
+    };
+    for mark in catalogue.find(&source) {
+        lines.push(format!("mark      of {}: {}", mark.agent, plain(mark.line.as_bytes())));
+    }
+    if let Some(encoding) = unreadable_encoding(commit.encoding) {
+        lines.push(format!("encoding  {}: nobody can say what it shows", plain(encoding.as_bytes())));
     }
     Ok(())
 }

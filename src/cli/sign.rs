@@ -13,7 +13,7 @@ use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of,
 use super::{Exit, Failure, Result, print, say};
 use crate::core::commit::{Commit, DRAFTED, ends_in_trailers, parse_trailers};
 use crate::core::id::{Id, RepositoryName};
-use crate::core::marks::{Catalogue, MarkSource, Strength};
+use crate::core::marks::{Catalogue, MarkSource, Strength, squashed_authors};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
 use crate::core::seal::AGENT_KEY;
@@ -431,7 +431,8 @@ impl Rewriter<'_> {
 fn drafters(message: &[u8]) -> BTreeSet<Id> {
     if let Ok(trailers) = parse_trailers(message) {
         let author = trailers.blocks.into_iter().next().map(|block| block.claim.agent);
-        return author.into_iter().chain(trailers.drafted).collect();
+        let own: BTreeSet<Id> = author.into_iter().chain(trailers.drafted).collect();
+        return if own.is_empty() { squashed_authors(message) } else { own };
     }
     let named = |line: &[u8]| {
         let value = [AGENT_KEY, DRAFTED].iter().find_map(|key| line.strip_prefix(key.as_bytes()))?;
@@ -452,8 +453,12 @@ fn has_steps(commit: &Commit<'_>) -> bool {
 
 /// The agents whose marks of authorship a commit bears.
 fn authored_marks(commit: &Commit<'_>) -> Vec<String> {
-    let source =
-        MarkSource { author_name: commit.author.name, author_email: commit.author.email, message: commit.message };
+    let source = MarkSource {
+        author_name: commit.author.name,
+        author_email: commit.author.email,
+        message: commit.message,
+        encoding: commit.encoding,
+    };
     let marks = Catalogue::builtin().find(&source);
     marks.into_iter().filter(|mark| mark.strength == Strength::Authored).map(|mark| mark.agent).collect()
 }

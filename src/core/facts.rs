@@ -233,6 +233,8 @@ pub struct CommitFacts {
     pub signature: SignatureFact,
     /// The traces of AI agents in author and message.
     pub marks: Vec<Mark>,
+    /// The encoding that it names, where nobody can say what marks its author and message show in it.
+    pub unreadable_encoding: Option<String>,
     /// The service whose commit it is without a signature: a forge made it for somebody who clicked in its pages, or the service
     /// itself pushed it.
     pub unsigned_service: Option<Id>,

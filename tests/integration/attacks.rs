@@ -3,6 +3,7 @@
 
 mod hooks;
 mod laundering;
+mod marks;
 mod objects;
 mod paths;
 mod policies;

@@ -10,7 +10,6 @@ use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Form, SealFact, SignatureFact};
 use crate::core::id;
 use crate::core::limits;
-use crate::core::marks::Catalogue;
 use crate::core::oid::Oid;
 use crate::core::policy::{Kind, Mode, Policy, Principal, Rule, Span, Standing};
 use crate::core::report::escape;
@@ -72,9 +71,7 @@ impl Work {
             return Err(Failure::new(format!("{} commits are more than the {most} of one approval", ids.len()))
                 .hint("approve and land them in parts"));
         }
-        let marks = Catalogue::builtin();
-        let standard =
-            Standard { policy: &office.policy, dir: &office.local.dir, repository: &office.repository, marks };
+        let standard = Standard { policy: &office.policy, dir: &office.local.dir, repository: &office.repository };
         let examiner = Examiner::new(standard, &office.local.objects);
         let commits = examiner
             .examine_all(&ids)

@@ -10,7 +10,6 @@ mod approvals;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::LazyLock;
 
 use crate::cli::engine::{Memory, Scene};
 use crate::cli::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
@@ -25,7 +24,7 @@ use crate::core::facts::{
 };
 use crate::core::id::RepositoryName;
 use crate::core::limits;
-use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::marks::MarkSource;
 use crate::core::objects::{Kind, ReadError};
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Identity, Mode, Policy, Rule, Since};
@@ -57,7 +56,6 @@ pub(super) struct Gatherer<'a> {
     objects: &'a Objects,
     history: &'a History<'a>,
     refs: &'a dyn RefValues,
-    marks: &'a LazyLock<Catalogue>,
     policy_on_ref: Option<PolicyCheck<'a>>,
     baseline: Option<&'a Path>,
     commits: BTreeMap<Oid, CommitFacts>,
@@ -108,15 +106,13 @@ impl<'a> Gatherer<'a> {
         repository: &'a RepositoryName,
         history: &'a History<'a>,
         scene: Scene<'a>,
-        marks: &'a LazyLock<Catalogue>,
     ) -> Self {
         Self {
             policy,
-            examiner: Examiner::new(Standard { policy, dir: scene.dir, repository, marks }, scene.objects),
+            examiner: Examiner::new(Standard { policy, dir: scene.dir, repository }, scene.objects),
             objects: scene.objects,
             history,
             refs: scene.refs,
-            marks,
             policy_on_ref: None,
             baseline: None,
             commits: BTreeMap::new(),
@@ -334,10 +330,11 @@ impl<'a> Gatherer<'a> {
                 name: tag.name.iter().take(limits::REF_BYTES + 1).copied().collect(),
                 form: Form::Canonical,
                 signature: signature_fact(tag.signature.as_ref()),
-                marks: self.marks.find(&MarkSource {
+                marks: self.examiner.search().find(&MarkSource {
                     author_name: tag.tagger.name,
                     author_email: tag.tagger.email,
                     message: tag.message,
+                    encoding: None,
                 }),
             },
         }

@@ -6,9 +6,8 @@ use super::ballot::{Ballot, Objection, Voter};
 use super::{Bench, Code, Docket, Doubt, Subject, submitter};
 use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SignatureFact, Sought, Target};
 use crate::core::id::Id;
-use crate::core::marks::Strength;
 use crate::core::oid::Oid;
-use crate::core::policy::{Approvals, Identity, Kind, Marks, Principal, Whose};
+use crate::core::policy::{Approvals, Identity, Kind, Principal, Whose};
 
 /// Judges what one rule wants approved in one update.
 pub(super) fn judge(bench: &Bench<'_>, sought: Option<&Sought>, ballot: Option<&Ballot<'_>>, docket: &mut Docket<'_>) {
@@ -143,13 +142,9 @@ impl<'b> Poll<'b> {
     }
 
     fn is_agents_work(&self) -> bool {
-        let counts = |strength| match self.bench.rule.marks {
-            Marks::Ignore => false,
-            Marks::Authored => strength == Strength::Authored,
-            Marks::Any => strength != Strength::Low,
-        };
         let sealed = self.commit.seals.as_ref().map_or(true, |seals| !seals.is_empty());
-        let marked = self.commit.marks.iter().any(|mark| counts(mark.strength));
+        let marked = self.bench.mark(&self.commit.marks).is_some();
+        let marked = marked || self.bench.unreadable(self.commit.unreadable_encoding.as_ref()).is_some();
         sealed || marked || !self.commit.drafted.is_empty() || self.signer_of(self.commit, Kind::Agent).is_some()
     }
 

@@ -3,9 +3,9 @@
 use super::{Ballot, Bench, Code, Docket, Subject, Timestamp};
 use crate::core::commit::TrailerFault;
 use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SealFact, SignatureFact};
-use crate::core::marks::{Mark, Strength};
+use crate::core::marks::{Mark, MarkKind};
 use crate::core::oid::Oid;
-use crate::core::policy::{Identity, Kind, Marks, Permission, Principal, Standing};
+use crate::core::policy::{Identity, Kind, Permission, Principal, Standing};
 use crate::core::seal;
 use crate::core::ssh::PublicKey;
 
@@ -288,10 +288,12 @@ impl<'b> Case<'b, '_, '_> {
     /// A person signed: fine, unless the commit shows that an agent made it.
     fn unmarked(&mut self) {
         if let Some(mark) = self.mark() {
-            let detail = format!("it bears the mark of {} ({:?}) but a person's signature", mark.agent, mark.line);
+            let detail = format!("it bears the mark of {} (\"{}\") but a person's signature", mark.agent, mark.line);
             let hint =
                 format!("{}; a person who made it theirs: {}", self.sign_hint(Some(&mark.agent)), self.adopt_hint());
             self.find(Code::UnsealedAgentCommit, detail, hint);
+        } else {
+            self.unreadable();
         }
         self.faint_marks();
     }
@@ -309,6 +311,9 @@ impl<'b> Case<'b, '_, '_> {
         let detail = format!("service {} made it, but carries work that it did not author", service.id);
         let merge = || "merge instead of squashing, so that the sealed commits arrive as they are".to_owned();
         let names_agents = self.commit.seals.is_err() || !self.commit.drafted.is_empty();
+        if self.mark().is_none() && self.unreadable() {
+            return;
+        }
         if self.mark().is_some() {
             self.find(Code::UnsealedAgentCommit, detail, merge());
         } else if self.bench.rule.identity == Identity::Everyone {
@@ -348,9 +353,15 @@ impl<'b> Case<'b, '_, '_> {
             return self.find(Code::UnsealedAgentCommit, detail, self.adopt_hint());
         }
         if let Some(mark) = self.mark() {
-            let detail = format!("it bears the mark of {} ({:?}) and no seal", mark.agent, mark.line);
-            let hint = self.sign_hint(Some(&mark.agent));
+            let detail = format!("it bears the mark of {} (\"{}\") and no seal", mark.agent, mark.line);
+            let mut hint = self.sign_hint(Some(&mark.agent));
+            if mark.kind == MarkKind::SquashedSeal {
+                hint = format!("a person who squashed it makes it theirs: {}; {hint}", self.adopt_hint());
+            }
             return self.find(Code::UnsealedAgentCommit, detail, hint);
+        }
+        if self.unreadable() {
+            return;
         }
         if self.bench.rule.identity == Identity::Everyone {
             self.find(fault.code, fault.detail, fault.hint);
@@ -359,19 +370,22 @@ impl<'b> Case<'b, '_, '_> {
 
     /// The first mark that counts under this rule.
     fn mark(&self) -> Option<&'b Mark> {
-        let counts = |mark: &&Mark| match self.bench.rule.marks {
-            Marks::Ignore => false,
-            Marks::Authored => mark.strength == Strength::Authored,
-            Marks::Any => mark.strength != Strength::Low,
-        };
-        self.commit.marks.iter().find(counts)
+        self.bench.mark(&self.commit.marks)
     }
 
-    /// Marks that are too unsure to refuse a push still warn.
+    /// Refuses a commit in an encoding that nobody can read: it shows neither that an agent made it nor that none did.
+    fn unreadable(&mut self) -> bool {
+        let Some(encoding) = self.bench.unreadable(self.commit.unreadable_encoding.as_ref()) else { return false };
+        let detail = format!("nobody can say what it shows: its encoding header names \"{encoding}\"");
+        let hint = "make it again in UTF-8: git -c i18n.commitEncoding=UTF-8 commit --amend --no-edit, or git rebase; history that nobody \
+                    can rewrite an admin fetches into the repository and exempts in the rule: since = [\"COMMIT\"]";
+        self.find(Code::MalformedCommit, detail, hint.to_owned());
+        true
+    }
+
+    /// Marks that are too unsure or too new to refuse a push still warn.
     fn faint_marks(&mut self) {
-        let low = self.commit.marks.iter().find(|mark| mark.strength == Strength::Low);
-        if let Some(mark) = low.filter(|_| self.bench.rule.marks != Marks::Ignore && self.mark().is_none()) {
-            let detail = format!("it may bear the mark of {} ({:?})", mark.agent, mark.line);
+        if let Some((mark, detail)) = self.bench.faint_mark(&self.commit.marks).filter(|_| self.mark().is_none()) {
             let (rule, subject) = (self.bench.rule, self.subject());
             self.docket.notice(rule, Code::UnsealedAgentCommit, subject, detail, self.sign_hint(Some(&mark.agent)));
         }
@@ -379,7 +393,7 @@ impl<'b> Case<'b, '_, '_> {
 
     fn find(&mut self, code: Code, detail: String, hint: String) {
         let detail = match &self.judged.touched {
-            Some(path) => format!("{detail} (it touches {:?})", String::from_utf8_lossy(path)),
+            Some(path) => format!("{detail} (it touches \"{}\")", String::from_utf8_lossy(path)),
             None => detail,
         };
         let (rule, subject) = (self.bench.rule, self.subject());

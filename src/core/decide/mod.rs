@@ -8,6 +8,7 @@ mod ballot;
 mod code;
 mod finding;
 mod identity;
+mod marks;
 mod movement;
 mod protected;
 mod records;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use ballot::Ballot;
 pub use code::Code;
 pub use finding::{Finding, Landed, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
+pub use marks::{MarkWeight, mark_weight};
 pub use submitter::principal as submitting_principal;
 
 use crate::core::digest::Digest;

@@ -3,8 +3,7 @@
 use super::{Bench, Code, Docket, Subject};
 use crate::core::facts::{Form, MALFORMED_TAG, SignatureFact, TagFacts, Target};
 use crate::core::id::Id;
-use crate::core::marks::Strength;
-use crate::core::policy::{Identity, Kind, Marks, Standing};
+use crate::core::policy::{Identity, Kind, Standing};
 
 /// Judges the tags of one update, and what stands where a commit should, under one rule.
 pub(super) fn judge(bench: &Bench<'_>, docket: &mut Docket<'_>) {
@@ -54,7 +53,7 @@ fn judge_tag(bench: &Bench<'_>, tag: &TagFacts, position: Position, docket: &mut
     }
     let ref_name = docket.update.name.strip_prefix(b"refs/tags/");
     if position == Position::Outermost && ref_name.is_some_and(|wanted| wanted != tag.name) {
-        let detail = format!("the tag object is named {name:?}, not what the ref is named");
+        let detail = format!("the tag object is named \"{name}\", not what the ref is named");
         let hint = "make the tag under the name it is pushed as: git tag -s NAME COMMIT".to_owned();
         docket.find(bench.rule, Code::MalformedTag, subject.clone(), detail, hint);
     }
@@ -65,17 +64,20 @@ fn judge_tag(bench: &Bench<'_>, tag: &TagFacts, position: Position, docket: &mut
             docket.find(bench.rule, Code::AgentNotAllowed, subject, detail, "have a person sign the tag".to_owned());
         }
         Signer::Unproven(code, detail) => {
-            let marked = tag.marks.iter().find(|mark| mark.strength == Strength::Authored);
             let hint = "sign the tag with a registered SSH key: git tag -s -f NAME COMMIT".to_owned();
-            match marked.filter(|_| bench.rule.marks != Marks::Ignore) {
+            match bench.mark(&tag.marks) {
                 Some(mark) => {
-                    let detail = format!("it bears the mark of {} ({:?}): {detail}", mark.agent, mark.line);
+                    let detail = format!("it bears the mark of {} (\"{}\"): {detail}", mark.agent, mark.line);
                     docket.find(bench.rule, Code::UnsealedAgentCommit, subject, detail, hint);
                 }
                 None if bench.rule.identity == Identity::Everyone => {
                     docket.find(bench.rule, code, subject, detail, hint);
                 }
-                None => {}
+                None => {
+                    if let Some((_, detail)) = bench.faint_mark(&tag.marks) {
+                        docket.notice(bench.rule, Code::UnsealedAgentCommit, subject, detail, hint);
+                    }
+                }
             }
         }
     }

@@ -105,7 +105,7 @@ fn signature_by(seed: u8) -> SignatureFact {
 
 fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
     let message: &[u8] = if marked { b"Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n" } else { b"Work\n" };
-    let source = MarkSource { author_name: b"A", author_email: b"a@x", message };
+    let source = MarkSource { author_name: b"A", author_email: b"a@x", message, encoding: None };
     let mut facts = CommitFacts {
         id: oid(number),
         summary: b"Work".to_vec(),
@@ -123,6 +123,7 @@ fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
         drafted: Vec::new(),
         signature: SignatureFact::None,
         marks: Catalogue::builtin().find(&source),
+        unreadable_encoding: None,
         unsigned_service: None,
         merge: MergeFact::Unexamined,
     };
@@ -233,6 +234,39 @@ fn whose_work_a_rule_accepts() {
     assert!(codes(&listed, Proof::Signature(FORGE), false).is_empty());
     let blind = rule("r", "identity = \"agents\"\nmarks = \"ignore\"");
     assert!(codes(&blind, Proof::Nothing, true).is_empty());
+}
+
+/// Nobody can say what it shows: it is refused where that matters, and its twin, in an encoding that is known, is not.
+#[test]
+fn an_encoding_that_nobody_can_read_is_refused_where_marks_count() {
+    let codes = |rules: &str, proof: Proof, marked: bool, encoding: Option<&str>| -> Vec<&'static str> {
+        let policy = policy(rules);
+        let mut facts = facts(&policy, &[(proof, marked)]);
+        facts.commits.get_mut(&oid(0)).unwrap().unreadable_encoding = encoding.map(str::to_owned);
+        let verdict = decide(&policy, &facts, NOW);
+        verdict.refs[0].findings.iter().map(|finding| finding.code.name()).collect()
+    };
+    let (agents, everyone) = (rule("r", "identity = \"agents\""), rule("r", "identity = \"everyone\""));
+    let unread = Some("UTF-7");
+    for rules in [&agents, &everyone] {
+        for (proof, marked, encoding, expected) in [
+            (Proof::Nothing, false, unread, "malformed-commit"),
+            (Proof::Signature(ALICE), false, unread, "malformed-commit"),
+            (Proof::Signature(STRANGER), false, unread, "malformed-commit"),
+            (Proof::Signature(FORGE), false, unread, "malformed-commit"),
+            (Proof::Nothing, true, unread, "unsealed-agent-commit"),
+            (Proof::Signature(FORGE), true, unread, "unsealed-agent-commit"),
+            (Proof::Signature(ALICE), false, None, ""),
+            (Proof::Signature(CLAUDE), false, unread, ""),
+            (Proof::Adopted(ALICE), false, unread, ""),
+        ] {
+            let found = codes(rules, proof, marked, encoding);
+            assert_eq!(found.first().copied().unwrap_or_default(), expected, "{rules} {proof:?} {marked} {encoding:?}");
+        }
+    }
+    for lax in ["identity = \"agents\"\nmarks = \"ignore\"", "", "identity = \"agents\"\nservices = [\"forge\"]"] {
+        assert_eq!(codes(&rule("r", lax), Proof::Signature(FORGE), false, unread), [""; 0], "{lax}");
+    }
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! The rows of `agents.tsv`, and of an admin's additions in the same form.
 
-use super::pattern::Pattern;
-use super::syntax::PatternError;
+use super::program::Program;
+use super::syntax::{self, PatternError};
 use crate::core::limits;
-
-/// Rows of one table. The built-in one has about 110.
-const ROWS: usize = 4096;
+use crate::core::policy::Date;
 
 /// What a row looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,10 +12,28 @@ pub enum MarkKind {
     AuthorEmail,
     /// The name of the author or tagger.
     AuthorName,
-    /// A `key: value` line anywhere in the message: squashing leaves trailers in the middle.
+    /// The first line of the message that is not blank.
+    Subject,
+    /// A `key: value` line anywhere in the message, as git unfolds it: squashing leaves trailers in the middle.
     Trailer,
     /// Any line of the message.
     Footer,
+    /// A whole block of our own trailers, indented as `git merge --squash` indents the messages it joins. No row looks at it.
+    SquashedSeal,
+}
+
+impl MarkKind {
+    /// Its name, which for kinds of rows is that of the table.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthorEmail => "author-email",
+            Self::AuthorName => "author-name",
+            Self::Subject => "subject",
+            Self::Trailer => "trailer",
+            Self::Footer => "footer",
+            Self::SquashedSeal => "squashed-seal",
+        }
+    }
 }
 
 /// How much a mark says.
@@ -32,39 +48,67 @@ pub enum Strength {
 }
 
 /// A row about commits and tags.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
-    pub(super) pattern: Pattern,
-    pub(super) agent: String,
-    pub(super) strength: Strength,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What it looks at.
+    pub kind: MarkKind,
+    /// The pattern as written.
+    pub pattern: String,
+    /// The agent or family of agents it stands for; not a registered id.
+    pub agent: String,
+    /// How much its mark says.
+    pub strength: Strength,
+    /// The day on which it came into its list; `None` for what the first built-in list had, and where an admin says none.
+    pub added: Option<Date>,
+    /// Whose list it stands in.
+    pub origin: Origin,
 }
 
-/// The rows about commits and tags, by what they look at: every line of a message is asked.
+/// Whose list a row stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// That in the binary.
+    Builtin,
+    /// An admin's.
+    Added,
+}
+
+/// The rows about commits and tags that look at one thing, and the program of their patterns: each pattern's number is the
+/// position of its row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
-    author_email: Vec<Row>,
-    author_name: Vec<Row>,
-    trailer: Vec<Row>,
-    footer: Vec<Row>,
+    pub(super) list: Vec<Row>,
+    pub(super) program: Program,
 }
 
-impl Rows {
-    pub(super) fn of(&self, kind: MarkKind) -> &[Row] {
+/// All rows of the tables that were read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tables {
+    author_email: Rows,
+    author_name: Rows,
+    subject: Rows,
+    trailer: Rows,
+    footer: Rows,
+    pub(super) environment: Vec<EnvMark>,
+}
+
+impl Tables {
+    /// The rows of one kind; those of a [`MarkKind::SquashedSeal`] are none.
+    pub(super) fn of(&self, kind: MarkKind) -> Option<&Rows> {
         match kind {
-            MarkKind::AuthorEmail => &self.author_email,
-            MarkKind::AuthorName => &self.author_name,
-            MarkKind::Trailer => &self.trailer,
-            MarkKind::Footer => &self.footer,
+            MarkKind::AuthorEmail => Some(&self.author_email),
+            MarkKind::AuthorName => Some(&self.author_name),
+            MarkKind::Subject => Some(&self.subject),
+            MarkKind::Trailer => Some(&self.trailer),
+            MarkKind::Footer => Some(&self.footer),
+            MarkKind::SquashedSeal => None,
         }
     }
 
-    fn push(&mut self, kind: MarkKind, row: Row) {
-        match kind {
-            MarkKind::AuthorEmail => self.author_email.push(row),
-            MarkKind::AuthorName => self.author_name.push(row),
-            MarkKind::Trailer => self.trailer.push(row),
-            MarkKind::Footer => self.footer.push(row),
-        }
+    /// The rows about commits and tags by kind: emails, names, subjects, trailers, footers.
+    pub(super) fn all(&self) -> [&Rows; 5] {
+        let Self { author_email, author_name, subject, trailer, footer, environment: _ } = self;
+        [author_email, author_name, subject, trailer, footer]
     }
 }
 
@@ -116,14 +160,14 @@ pub struct CatalogueError {
 /// What is wrong with a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowProblem {
-    /// More than 1 MiB, or more than 4096 rows.
-    #[error("the list is larger than {ROWS} rows or {} bytes", limits::POLICY_BYTES)]
+    /// Larger than [`limits::MARKS_FILE_BYTES`], or more than 1024 lines.
+    #[error("the list is larger than {ROWS} lines or {} bytes", limits::MARKS_FILE_BYTES)]
     TooLarge,
-    /// Not three or four columns, or an empty one among the first three.
+    /// Not three to five columns, or an empty one among the first three.
     #[error("a row is kind, pattern, agent and source, separated by tabs")]
     Columns,
     /// An unknown kind.
-    #[error("the kind is one of author-email, author-name, trailer, footer, env")]
+    #[error("the kind is one of author-email, author-name, subject, trailer, footer, env")]
     Kind,
     /// An agent that is not short printable ASCII.
     #[error("the agent is at most 100 printable ASCII characters")]
@@ -131,51 +175,59 @@ pub enum RowProblem {
     /// The name of a variable is not one.
     #[error("a variable is NAME, NAME=VALUE or NAME~PART, the name of letters, digits and underscores")]
     Variable,
+    /// The fifth column is not a day.
+    #[error("the fifth column is the day on which the row was added, as in 2026-11-28")]
+    Added,
     /// The pattern does not compile.
-    #[error("the pattern does not compile")]
-    Pattern(#[source] PatternError),
+    #[error("the pattern does not compile: {0}")]
+    Pattern(PatternError),
 }
 
+/// Rows of one table, which a policy that is pushed may name. The built-in one has about 200.
+const ROWS: usize = 1024;
+
 /// Reads a table; `#` begins a comment line.
-pub(super) fn read(tsv: &str, rows: &mut Rows, environment: &mut Vec<EnvMark>) -> Result<(), CatalogueError> {
-    if tsv.len() > limits::POLICY_BYTES || tsv.lines().count() > ROWS {
+pub(super) fn read(tsv: &str, origin: Origin, tables: &mut Tables) -> Result<(), CatalogueError> {
+    if tsv.len() > limits::MARKS_FILE_BYTES || tsv.lines().count() > ROWS {
         return Err(CatalogueError { line: 1, problem: RowProblem::TooLarge });
     }
     for (index, line) in tsv.lines().enumerate() {
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
-        read_row(line, rows, environment)
-            .map_err(|problem| CatalogueError { line: index.saturating_add(1), problem })?;
+        read_row(line, origin, tables).map_err(|problem| CatalogueError { line: index.saturating_add(1), problem })?;
     }
     Ok(())
 }
 
-fn read_row(line: &str, rows: &mut Rows, environment: &mut Vec<EnvMark>) -> Result<(), RowProblem> {
+fn read_row(line: &str, origin: Origin, tables: &mut Tables) -> Result<(), RowProblem> {
     let mut columns = line.split('\t');
     let (Some(kind), Some(pattern), Some(agent)) = (columns.next(), columns.next(), columns.next()) else {
         return Err(RowProblem::Columns);
     };
     let source = columns.next().unwrap_or_default();
+    let added = columns.next().map(|day| Date::parse(day).ok_or(RowProblem::Added)).transpose()?;
     if pattern.is_empty() || agent.is_empty() || columns.next().is_some() {
         return Err(RowProblem::Columns);
     }
     if agent.len() > 100 || agent.bytes().any(|byte| !matches!(byte, b' '..=b'~')) {
         return Err(RowProblem::Agent);
     }
-    let kind = match kind {
-        "author-email" => MarkKind::AuthorEmail,
-        "author-name" => MarkKind::AuthorName,
-        "trailer" => MarkKind::Trailer,
-        "footer" => MarkKind::Footer,
+    let (kind, rows) = match kind {
+        "author-email" => (MarkKind::AuthorEmail, &mut tables.author_email),
+        "author-name" => (MarkKind::AuthorName, &mut tables.author_name),
+        "subject" => (MarkKind::Subject, &mut tables.subject),
+        "trailer" => (MarkKind::Trailer, &mut tables.trailer),
+        "footer" => (MarkKind::Footer, &mut tables.footer),
         "env" => {
-            environment.push(env_mark(pattern, agent, source)?);
+            tables.environment.push(env_mark(pattern, agent, source)?);
             return Ok(());
         }
         _ => return Err(RowProblem::Kind),
     };
-    let pattern = Pattern::compile(pattern).map_err(RowProblem::Pattern)?;
-    rows.push(kind, Row { pattern, agent: agent.to_owned(), strength: strength(agent, source) });
+    rows.program.add(&syntax::parse(pattern).map_err(RowProblem::Pattern)?);
+    let (pattern, agent, strength) = (pattern.to_owned(), agent.to_owned(), strength(agent, source));
+    rows.list.push(Row { kind, pattern, agent, strength, added, origin });
     Ok(())
 }
 
@@ -222,7 +274,9 @@ mod tests {
         let table = [
             ("trailer\t^x", Columns),
             ("trailer\t\tx", Columns),
-            ("trailer\t^x\ta\ts\tmore", Columns),
+            ("trailer\t^x\ta\ts\t2026-11-28\tmore", Columns),
+            ("trailer\t^x\ta\ts\t2026-11-31", Added),
+            ("trailer\t^x\ta\ts\t", Added),
             ("tailer\t^x\ta", Kind),
             ("trailer\t(\ta", Pattern(PatternError::Unbalanced)),
             ("trailer\tx\t\u{e9}", Agent),
@@ -231,22 +285,19 @@ mod tests {
             ("env\t=x\ta", Variable),
         ];
         for (row, problem) in table {
-            let error = read(&format!("# c\n\n{row}\n"), &mut Rows::default(), &mut Vec::new()).unwrap_err();
+            let error = read(&format!("# c\n\n{row}\n"), Origin::Added, &mut Tables::default()).unwrap_err();
             assert_eq!(error, CatalogueError { line: 3, problem }, "{row}");
         }
         let many = "#\n".repeat(ROWS + 1);
-        assert_eq!(read(&many, &mut Rows::default(), &mut Vec::new()).unwrap_err().problem, TooLarge);
+        assert_eq!(read(&many, Origin::Added, &mut Tables::default()).unwrap_err().problem, TooLarge);
     }
 
     #[test]
     fn reads_variables() {
-        let mut marks = Vec::new();
-        read(
-            "env\tA\tx\tS (check before B)\nenv\tB~part\tgeneric: y\tS\nenv\tC=1\tz",
-            &mut Rows::default(),
-            &mut marks,
-        )
-        .unwrap();
+        let mut tables = Tables::default();
+        let rows = "env\tA\tx\tS (check before B)\nenv\tB~part\tgeneric: y\tS\nenv\tC=1\tz";
+        read(rows, Origin::Added, &mut tables).unwrap();
+        let marks = tables.environment;
         let (one, two, three) = (&marks[0], &marks[1], &marks[2]);
         assert_eq!((one.agent.as_deref(), one.before.as_deref()), (Some("x"), Some("B")));
         assert!(one.test.accepts("0") && !one.test.accepts(""));

@@ -17,6 +17,23 @@ impl Date {
         jiff::civil::Date::new(year, month, day).ok().map(Self)
     }
 
+    /// Parses `2026-11-28`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let mut digits = |count: usize| {
+            let part = parts.next().filter(|part| part.len() == count)?;
+            part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<i16>().ok())?
+        };
+        let (year, month, day) = (digits(4)?, digits(2)?, digits(2)?);
+        let rest = parts.next();
+        rest.is_none().then(|| Self::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?))?
+    }
+
+    /// The day this many days later.
+    pub fn later(self, days: i64) -> Option<Self> {
+        self.0.checked_add(jiff::Span::new().try_days(days).ok()?).ok().map(Self)
+    }
+
     /// Whether the day is over.
     pub fn is_past(self, now: Timestamp) -> bool {
         self.start().is_none_or(|start| now.0 >= start.saturating_add(DAY))
@@ -51,6 +68,11 @@ mod tests {
         assert!(date.is_within(14, Timestamp(midnight_after - 14 * DAY)));
         assert!(!date.is_within(14, Timestamp(midnight_after - 14 * DAY - 1)));
         assert_eq!(Date::new(2026, 2, 30), None);
+        assert_eq!(Date::parse("2026-06-30"), Some(date));
+        for bad in ["", "2026-06", "2026-6-30", "2026-06-31", "2026-06-30-1", "2026-06-30 ", "+026-06-30", "2026-06-+1"]
+        {
+            assert_eq!(Date::parse(bad), None, "{bad}");
+        }
         assert_eq!(date.to_string(), "2026-06-30");
     }
 }

@@ -36,6 +36,11 @@ impl Policy {
             Marks::Any => words.push("Disclosed help of an AI (Assisted-by) counts as an agent's hand.".to_owned()),
             Marks::Ignore => words.push("Traces of agents in messages and author fields do not count.".to_owned()),
         }
+        if let Some(date) = rule.marks_date.filter(|_| rule.marks != Marks::Ignore) {
+            words.push(format!(
+                "Traces that this program knows only since after {date} warn for 30 days before they count."
+            ));
+        }
         match &rule.agents {
             AgentsAllowed::All => {}
             AgentsAllowed::Only(ids) if ids.is_empty() => words.push("No agent's work is accepted.".to_owned()),

@@ -11,10 +11,11 @@ use super::principals::{Principal, Registry};
 use super::problem::{Problem, Weight};
 use super::reader::{File, Problems, Table};
 use super::rules::{Classes, Identity, Mode, Permission, Resolver, Rule, Since, read_classes};
-use super::{OutOfBand, Policy};
+use super::{Date, OutOfBand, Policy, marks};
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::limits;
+use crate::core::marks::Catalogue;
 
 /// The text of one policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     let mut problems = Problems::default();
     let layered = with_includes(sources, include, &mut problems);
     let parsed = parse(&layered, &mut problems);
+    let marks = read_marks(&layered, &mut problems);
     let mut building = Building::default();
     for (file, table, layer) in &parsed {
         building.declare(file, table, layer, &mut problems);
@@ -63,12 +65,14 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     if problems.0.iter().any(|problem| problem.weight == Weight::Error) {
         return Err(problems.0);
     }
-    let Building { registry, repository, refuses_unmatched, out_of_band, .. } = building;
+    let Building { registry, classes: _, repository, refuses_unmatched, out_of_band, marks_dates } = building;
     let policy = Policy {
         digest: digest(&layered),
         repository,
         refuses_unmatched,
         out_of_band,
+        marks,
+        marks_dates,
         files: layered.into_iter().map(|one| (one.source.name, one.layer)).collect(),
         rules,
         principals: registry.principals,
@@ -91,6 +95,8 @@ struct Layered {
 enum Place {
     Root,
     Included,
+    /// Rows about AI marks, and no TOML.
+    Marks,
 }
 
 fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut Problems) -> Vec<Layered> {
@@ -115,9 +121,9 @@ fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut
             problems.error(&at, format!("{} is read twice", file.source.name), "include every file once");
             continue;
         }
-        for (path, at) in include_paths(&file.source) {
+        for (path, at, place) in named_files(&file) {
             match include(&file.source, &path) {
-                Ok(source) => pending.push(Layered { source, layer: file.layer, place: Place::Included }),
+                Ok(source) => pending.push(Layered { source, layer: file.layer, place }),
                 Err(error) => {
                     problems.error(&at, format!("cannot include \"{path}\": {error}"), "give a path beside this file")
                 }
@@ -128,24 +134,43 @@ fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut
     files
 }
 
-/// The includes of a file. Its own problems are found when it is read as a whole.
-fn include_paths(source: &Source) -> Vec<(String, super::Location)> {
+/// The files that a file names. Its own problems are found when it is read as a whole.
+fn named_files(layered: &Layered) -> Vec<(String, super::Location, Place)> {
+    let source = &layered.source;
+    if layered.place == Place::Marks {
+        return Vec::new();
+    }
     let file = File::new(&source.name, &source.text);
     let (table, _) = DeTable::parse_recoverable(&source.text);
     let mut ignored = Problems::default();
     let mut top = Table::new(&file, "", file.at(0), table.get_ref());
-    let plain = |path: &&super::reader::Located<&str>| {
-        !path.value.is_empty() && !path.value.starts_with('/') && !path.value.split('/').any(|part| part == "..")
-    };
     let paths = top.strings("include", &mut ignored);
-    paths.iter().filter(plain).map(|path| (path.value.to_owned(), path.at.clone())).collect()
+    let included = paths.iter().filter(|path| is_beside(path.value));
+    let mut named: Vec<_> = included.map(|path| (path.value.to_owned(), path.at.clone(), Place::Included)).collect();
+    named.extend(marks::marks_file(&mut top, &mut ignored).map(|(path, at)| (path, at, Place::Marks)));
+    named
+}
+
+/// Whether a path is that of a file beside the one that names it, or below.
+pub(super) fn is_beside(path: &str) -> bool {
+    !path.is_empty() && !path.starts_with('/') && !path.split('/').any(|part| part == "..")
+}
+
+/// The built-in rows and those of the policy's own files, if there are any.
+fn read_marks(layered: &[Layered], problems: &mut Problems) -> Option<Catalogue> {
+    let mut catalogue = None;
+    for file in layered.iter().filter(|file| file.place == Place::Marks) {
+        let catalogue = catalogue.get_or_insert_with(|| Catalogue::builtin().clone());
+        marks::add_rows(&file.source.name, &file.source.text, catalogue, problems);
+    }
+    catalogue
 }
 
 type Parsed<'s> = Vec<(File<'s>, toml::Spanned<DeTable<'s>>, &'s Layered)>;
 
 fn parse<'s>(layered: &'s [Layered], problems: &mut Problems) -> Parsed<'s> {
     let mut parsed = Vec::with_capacity(layered.len());
-    for one in layered {
+    for one in layered.iter().filter(|one| one.place != Place::Marks) {
         let file = File::new(&one.source.name, &one.source.text);
         let (table, errors) = DeTable::parse_recoverable(&one.source.text);
         for error in errors {
@@ -164,6 +189,8 @@ struct Building {
     repository: Option<RepositoryName>,
     refuses_unmatched: Option<usize>,
     out_of_band: OutOfBand,
+    /// The day that each policy names, where it does.
+    marks_dates: BTreeMap<usize, Date>,
 }
 
 impl Building {
@@ -211,13 +238,20 @@ impl Building {
         // The strictest of all files, so that no later policy opens what an earlier one closed.
         self.out_of_band = self.out_of_band.max(top.word("out-of-band", &words, problems).unwrap_or_default());
         for path in top.strings("include", problems) {
-            if path.value.is_empty() || path.value.starts_with('/') || path.value.split('/').any(|part| part == "..") {
+            if !is_beside(path.value) {
                 problems.error(
                     &path.at,
                     format!("\"{}\" is not a path beside this file", path.value),
                     "give a relative path without ..",
                 );
             }
+        }
+        let _ = marks::marks_file(&mut top, problems);
+        if let Some(date) = top.date("marks-date", problems)
+            && let Some(other) = self.marks_dates.insert(layered.layer, date.value).filter(|other| *other != date.value)
+        {
+            let message = format!("marks-date is {other} in another file and {} here", date.value);
+            problems.error(&date.at, message, "say it once");
         }
         self.registry.read(&mut top, layered.layer, problems);
         let mut classes =
@@ -234,7 +268,8 @@ impl Building {
         let none = Classes::new();
         for (file, table, layered) in parsed {
             let classes = self.classes.get(&layered.layer).unwrap_or(&none);
-            let resolver = Resolver { registry: &self.registry, classes, layer: layered.layer };
+            let marks_date = self.marks_dates.get(&layered.layer).copied();
+            let resolver = Resolver { registry: &self.registry, classes, layer: layered.layer, marks_date };
             let mut top = Table::new(file, "", file.at(0), table.get_ref());
             for table in top.array_of_tables("rule", problems) {
                 let Some(rule) = resolver.rule(table, problems) else { continue };

@@ -6,6 +6,7 @@ mod describe;
 mod diff;
 mod glob;
 mod load;
+mod marks;
 mod principals;
 mod problem;
 mod reach;
@@ -33,6 +34,7 @@ pub use submitters::Submitters;
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
+use crate::core::marks::Catalogue;
 use crate::core::ssh::{Fingerprint, PublicKey};
 
 /// What happens where a ref moved with no decision: an admin moved it, or a hook was off.
@@ -53,6 +55,10 @@ pub struct Policy {
     /// The first of the policies that refuses refs which neither its own rules nor those of earlier ones match.
     refuses_unmatched: Option<usize>,
     out_of_band: OutOfBand,
+    /// The built-in rows about AI marks with its own, where it has any.
+    marks: Option<Catalogue>,
+    /// The day up to which each of the policies given together knows the built-in rows, where it names one.
+    marks_dates: BTreeMap<usize, Date>,
     /// Every file that was read, with the policy it belongs to.
     files: Vec<(String, usize)>,
     rules: Vec<Rule>,
@@ -73,6 +79,12 @@ impl Policy {
     /// The name that seals are bound to, where the policy says it.
     pub fn repository(&self) -> Option<&RepositoryName> {
         self.repository.as_ref()
+    }
+
+    /// The rows about AI marks: those in the binary, and those of its own files. Rows of any of the policies given together count
+    /// for the rules of all.
+    pub fn marks(&self) -> &Catalogue {
+        self.marks.as_ref().unwrap_or_else(|| Catalogue::builtin())
     }
 
     /// Whether a ref is refused because no rule matches it. Rules of a later policy open nothing that an earlier one closed.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Date;
 use super::approvals::Approvals;
 use super::glob::{Below, Case, Glob};
 use super::principals::{Kind, Principal, Registry, id};
@@ -111,6 +112,8 @@ pub struct Rule {
     pub identity: Identity,
     /// Which traces of agents count.
     pub marks: Marks,
+    /// The day up to which its policy knows the built-in list of traces; `None`: every row counts as it comes.
+    pub marks_date: Option<Date>,
     /// Whose work it accepts among agents'.
     pub agents: AgentsAllowed,
     /// Whether it accepts agents' work that a person adopted.
@@ -270,6 +273,7 @@ impl Rule {
         self.mode >= other.mode
             && self.identity >= other.identity
             && self.marks >= other.marks
+            && self.knows_marks_of(other)
             && self.agents.is_within(&other.agents)
             && self.adopted >= other.adopted
             && self.services.is_subset(&other.services)
@@ -338,6 +342,7 @@ pub(super) struct Resolver<'a> {
     pub(super) registry: &'a Registry,
     pub(super) classes: &'a Classes,
     pub(super) layer: usize,
+    pub(super) marks_date: Option<Date>,
 }
 
 impl Resolver<'_> {
@@ -367,6 +372,7 @@ impl Resolver<'_> {
             mode: table.word("mode", MODES, problems).unwrap_or(Mode::Enforce),
             identity: table.word("identity", IDENTITIES, problems).unwrap_or(Identity::None),
             marks: table.word("marks", MARKS, problems).unwrap_or(Marks::Authored),
+            marks_date: self.marks_date,
             agents: self.agents(&mut table, problems),
             adopted: table.word("adopted", PERMISSIONS, problems).unwrap_or(Permission::Allow),
             services: self.services(&mut table, problems),

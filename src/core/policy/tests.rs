@@ -11,7 +11,7 @@ fn key(seed: u8) -> String {
 }
 
 /// Lines that every policy of these tests begins with: 12 of them.
-fn registry() -> String {
+pub(super) fn registry() -> String {
     format!(
         "version = 1\n[people.alice]\nkeys = [\"{}\"]\n[agents.claude]\ntool = \"claude-code\"\nowner = \"alice\"\nkeys = [\"{}\"]\n\
          [services.forge]\nowner = \"alice\"\nkeys = [\"{}\"]\n[groups]\nstaff = [\"alice\", \"claude\"]\n",
@@ -22,7 +22,7 @@ fn registry() -> String {
 }
 
 /// What is said of `registry` and `more`, as `line: message -> fix`.
-fn problems(more: &str) -> Vec<String> {
+pub(super) fn problems(more: &str) -> Vec<String> {
     let all = match load_text(&(registry() + more)) {
         Ok(loaded) => loaded.warnings,
         Err(problems) => problems,

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::escape;
+use super::unescaped;
 use crate::core::decide::{Finding, Outcome, RefVerdict, Subject, Undecided, Verdict};
 
 /// The version of the layout, in its `schema` key. Keys may be added under one version; none changes or goes away.
 pub const SCHEMA: u32 = 1;
 
-/// Prints a verdict as one line of JSON. Names that git allows and JSON does not are escaped as in the text.
+/// Prints a verdict as one line of JSON. What is no UTF-8, which JSON cannot hold, is escaped as in the text.
 ///
 /// # Errors
 /// Never for a verdict of this program: the layout has nothing that JSON cannot hold.
@@ -120,7 +120,7 @@ fn undecided_report(doubt: &Undecided) -> UndecidedReport {
 }
 
 fn plain(bytes: &[u8]) -> String {
-    escape(bytes, 4096)
+    unescaped(bytes, 4096)
 }
 
 fn outcome_name(outcome: Outcome) -> &'static str {

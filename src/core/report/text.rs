@@ -1,9 +1,9 @@
-//! The report that a pusher reads: every line plain ASCII and beginning with a word that git's client knows.
+//! The report that a pusher reads: every line begins with a word that git's client knows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::escape;
+use super::Characters;
 use crate::core::decide::{Code, Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
 
 /// Findings shown per ref and severity; the rest are counted.
@@ -23,16 +23,16 @@ pub enum Reader {
     Client,
 }
 
-/// Prints a verdict. Empty where there is nothing to say to a pusher.
-pub fn text(verdict: &Verdict, reader: Reader) -> String {
+/// Prints a verdict for a screen. Empty where there is nothing to say to a pusher.
+pub fn text(verdict: &Verdict, reader: Reader, screen: Characters) -> String {
     let mut out = String::new();
     for verdict in &verdict.refs {
-        one_ref(verdict, reader, &mut out);
+        one_ref(verdict, reader, screen, &mut out);
     }
     out
 }
 
-fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
+fn one_ref(verdict: &RefVerdict, reader: Reader, screen: Characters, out: &mut String) {
     let of = |severity| verdict.findings.iter().filter(move |finding| finding.severity == severity);
     let (errors, warnings) =
         (verdict.count(Severity::Error), verdict.count(Severity::Warning) + verdict.count(Severity::Notice));
@@ -49,7 +49,7 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
         (Outcome::Rejected, Reader::Client) => "the server will ask for more, unless it has it, on",
         (Outcome::Undecided, _) => "could not decide",
     };
-    let name = escape(&verdict.name, 200);
+    let name = screen.escape(&verdict.name, 200);
     let counted = match (errors, warnings) {
         (0, 0) => "no findings".to_owned(),
         (0, _) => plural(warnings, "warning"),
@@ -61,7 +61,11 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
         let word = label(doubt.severity);
         line(
             out,
-            format_args!("{word}: {name}: {}{}", escape(doubt.reason.as_bytes(), 400), place(doubt.rule.as_slice())),
+            format_args!(
+                "{word}: {name}: {}{}",
+                screen.escape(doubt.reason.as_bytes(), 400),
+                place(doubt.rule.as_slice(), screen)
+            ),
         );
     }
     if doubts.iter().any(|doubt| doubt.severity == Severity::Error) {
@@ -75,9 +79,12 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, out: &mut String) {
     for severity in [Severity::Error, Severity::Warning, Severity::Notice] {
         let mut last_hint = "";
         for finding in of(severity).take(SHOWN) {
-            one_finding(finding, reader, &name, out);
+            one_finding(finding, reader, screen, &name, out);
             if finding.hint != last_hint {
-                line(out, format_args!("hint: {}", escape(finding.hint.as_bytes(), 600)));
+                // A command stands alone on its line, to be taken as it is.
+                for part in finding.hint.split('\n') {
+                    line(out, format_args!("hint: {}", screen.escape(part.as_bytes(), 600)));
+                }
             }
             last_hint = &finding.hint;
         }
@@ -109,23 +116,23 @@ fn hidden(verdict: &RefVerdict, severity: Severity) -> BTreeMap<Code, usize> {
     hidden
 }
 
-fn one_finding(finding: &Finding, reader: Reader, ref_name: &str, out: &mut String) {
+fn one_finding(finding: &Finding, reader: Reader, screen: Characters, ref_name: &str, out: &mut String) {
     let subject = match &finding.subject {
         Subject::Ref(_) => ref_name.to_owned(),
-        Subject::Commit { id, summary, .. } => format!("{} \"{}\"", id.short(), escape(summary, SUMMARY)),
-        Subject::Tag { id, name } => format!("tag {} \"{}\"", id.short(), escape(name, SUMMARY)),
+        Subject::Commit { id, summary, .. } => format!("{} \"{}\"", id.short(), screen.escape(summary, SUMMARY)),
+        Subject::Tag { id, name } => format!("tag {} \"{}\"", id.short(), screen.escape(name, SUMMARY)),
     };
     let severity = if reader == Reader::Client { Severity::Warning } else { finding.severity };
     let (label, code) = (label(severity), finding.code);
-    let detail = escape(finding.detail.as_bytes(), 600);
-    line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(&finding.rules)));
+    let detail = screen.escape(finding.detail.as_bytes(), 600);
+    line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(&finding.rules, screen)));
 }
 
-fn place(rules: &[RuleName]) -> String {
+fn place(rules: &[RuleName], screen: Characters) -> String {
     let each: Vec<String> = rules
         .iter()
         .map(|rule| {
-            let (name, file) = (escape(rule.name.as_bytes(), 80), escape(rule.file.as_bytes(), 200));
+            let (name, file) = (screen.escape(rule.name.as_bytes(), 80), screen.escape(rule.file.as_bytes(), 200));
             format!("\"{name}\", {file}:{}", rule.line)
         })
         .collect();

@@ -4,6 +4,7 @@
 //! is weaker.
 
 mod keys;
+mod marks;
 mod registry;
 
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub struct Difference {
 pub fn diff(old: &Policy, new: &Policy) -> Vec<Difference> {
     let mut comparison = Comparison { old, new, found: BTreeSet::new() };
     comparison.policy();
+    comparison.marks();
     comparison.registry();
     for rule in old.rules() {
         match new.rules().iter().find(|other| other.name == rule.name) {

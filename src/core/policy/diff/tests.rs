@@ -82,6 +82,43 @@ fn each_key_has_its_direction() {
 }
 
 #[test]
+fn fewer_rows_about_marks_and_an_older_day_are_weaker() {
+    let policy = |top: &str, rows: &str| {
+        let text = format!("version = 1\n{top}\n{}{MAIN}", registry());
+        let source = |name: &str, text: &str| Source { name: name.into(), text: text.into() };
+        load(vec![source("policy.toml", &text)], &mut |_, path| Ok(source(path, rows))).unwrap().policy
+    };
+    let lines = |old: &Policy, new: &Policy| -> Vec<String> {
+        let found = diff(old, new);
+        found.iter().map(|one| format!("{} {}: {}", one.direction.word(), one.about, one.message)).collect()
+    };
+    let file = "marks-file = \"marks.tsv\"";
+    let row = |source: &str| policy(file, &format!("trailer\t^acme:\tacme-bot\t{source}\n"));
+    let (none, one) = (policy("", ""), row("ours"));
+    assert_eq!(lines(&one, &none), ["weaker marks-file: the row trailer ^acme: of acme-bot is gone"]);
+    assert_eq!(lines(&none, &one), ["stricter marks-file: the row trailer ^acme: of acme-bot is new"]);
+    let warns = "marks-file: the row trailer ^acme: counts -> warns (acme-bot -> acme-bot)";
+    assert_eq!(lines(&one, &row("low")), [format!("weaker {warns}")]);
+    let counts = "marks-file: the row trailer ^acme: warns -> counts (acme-bot -> acme-bot)";
+    assert_eq!(lines(&row("low"), &one), [format!("stricter {counts}")]);
+    let renamed = policy(file, "trailer\t^acme:\tacme-robot\n");
+    assert_eq!(lines(&one, &renamed), ["changed marks-file: the row trailer ^acme: is of acme-robot, not acme-bot"]);
+    let twice = policy(file, "trailer\t^acme:\tacme-bot\nfooter\tx\tacme-bot\ntrailer\t^acme:\tacme-bot\tlow\n");
+    let once = policy(file, "trailer\t^acme:\tacme-bot\tlow\nfooter\tx\tacme-bot\n");
+    assert_eq!(lines(&twice, &once), [format!("weaker {warns}")]);
+    let day = |day: &str| policy(&format!("marks-date = {day}"), "");
+    for (old, new, expected) in [
+        (&none, &day("2026-11-01"), "weaker policy: marks-date none -> 2026-11-01"),
+        (&day("2026-11-01"), &none, "stricter policy: marks-date 2026-11-01 -> none"),
+        (&day("2026-11-02"), &day("2026-11-01"), "weaker policy: marks-date 2026-11-02 -> 2026-11-01"),
+        (&day("2026-11-01"), &day("2026-11-02"), "stricter policy: marks-date 2026-11-01 -> 2026-11-02"),
+    ] {
+        assert_eq!(lines(old, new), [expected]);
+        assert_eq!(lines(old, old), [""; 0]);
+    }
+}
+
+#[test]
 fn refs_are_told_one_by_one() {
     let rule = |refs: &str| format!("{}[[rule]]\nname = \"r\"\nrefs = [{refs}]\nidentity = \"agents\"\n", registry());
     for (old, new, expected) in [

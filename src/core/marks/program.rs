@@ -1,0 +1,190 @@
+//! Patterns compiled: the steps of many patterns in one program, for one automaton to run.
+
+use super::byteset::{ByteSet, is_word};
+use super::syntax::{Assert, Node, Times};
+
+/// The steps of patterns, each ending in the match of its own number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Program {
+    steps: Vec<Step>,
+    sets: Vec<ByteSet>,
+    /// Where each pattern begins.
+    starts: Vec<usize>,
+}
+
+/// One step. The text is lower case where it is compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// Takes this byte.
+    Byte(u8),
+    /// Takes a byte of the set of this number.
+    Set(usize),
+    Assert(Assert),
+    Split(usize, usize),
+    Jump(usize),
+    /// The pattern of this number matches.
+    Match(usize),
+}
+
+impl Program {
+    /// Adds a pattern. Its number is how many were added before.
+    pub(super) fn add(&mut self, node: &Node) {
+        self.starts.push(self.steps.len());
+        if !is_anchored(node) {
+            // A match may start anywhere: any bytes stand before it.
+            let any = Node::Set(ByteSet::EMPTY.negated());
+            self.emit(&Node::Repeat(Box::new(any), Times::Any));
+        }
+        self.emit(node);
+        let number = self.starts.len().saturating_sub(1);
+        self.steps.push(Step::Match(number));
+    }
+
+    pub(super) fn step(&self, index: usize) -> Option<Step> {
+        self.steps.get(index).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    pub(super) fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// Whether a step takes a byte of lower case.
+    pub(super) fn takes(&self, index: usize, byte: u8) -> bool {
+        match self.steps.get(index) {
+            Some(Step::Byte(wanted)) => *wanted == byte,
+            Some(Step::Set(set)) => self.sets.get(*set).is_some_and(|set| set.contains(byte)),
+            Some(Step::Assert(_) | Step::Split(..) | Step::Jump(_) | Step::Match(_)) | None => false,
+        }
+    }
+
+    /// For each byte the number of its class, and a byte of each class in lower case: no step tells bytes of one class apart.
+    pub(super) fn classes(&self) -> ([u8; 256], Vec<u8>) {
+        let mut singles = ByteSet::EMPTY;
+        for step in &self.steps {
+            if let Step::Byte(byte) = step {
+                singles = singles.with(*byte);
+            }
+        }
+        // Which sets the bytes hold that no step names: few differ in that.
+        let mut known: Vec<(Vec<bool>, usize)> = Vec::new();
+        let mut representatives = Vec::new();
+        let mut classes = [0; 256];
+        for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_uppercase()) {
+            let sets: Vec<bool> = self.sets.iter().map(|set| set.contains(byte)).chain([is_word(byte)]).collect();
+            let like = known.iter().find(|(other, _)| *other == sets).map(|(_, number)| *number);
+            let number = like.filter(|_| !singles.contains(byte)).unwrap_or(representatives.len());
+            if number == representatives.len() {
+                representatives.push(byte);
+                if !singles.contains(byte) {
+                    known.push((sets, number));
+                }
+            }
+            for one in [byte, byte.to_ascii_uppercase()] {
+                if let Some(class) = classes.get_mut(usize::from(one)) {
+                    // There are no more classes than bytes.
+                    *class = u8::try_from(number).unwrap_or(u8::MAX);
+                }
+            }
+        }
+        (classes, representatives)
+    }
+
+    fn emit(&mut self, node: &Node) {
+        match node {
+            Node::Byte(byte) => self.steps.push(Step::Byte(*byte)),
+            Node::Set(set) => {
+                let known = self.sets.iter().position(|known| known == set).unwrap_or_else(|| {
+                    self.sets.push(*set);
+                    self.sets.len().saturating_sub(1)
+                });
+                self.steps.push(Step::Set(known));
+            }
+            Node::Assert(assert) => self.steps.push(Step::Assert(*assert)),
+            Node::Concat(nodes) => nodes.iter().for_each(|node| self.emit(node)),
+            Node::Either(branches) => {
+                let mut ends = Vec::with_capacity(branches.len());
+                if let Some((last, others)) = branches.split_last() {
+                    for branch in others {
+                        let split = self.reserve();
+                        self.emit(branch);
+                        ends.push(self.reserve());
+                        let here = self.steps.len();
+                        self.patch(split, Step::Split(split.saturating_add(1), here));
+                    }
+                    self.emit(last);
+                }
+                let here = self.steps.len();
+                ends.into_iter().for_each(|end| self.patch(end, Step::Jump(here)));
+            }
+            Node::Repeat(node, times) => {
+                let start = self.steps.len();
+                let split = (*times != Times::AtLeastOnce).then(|| self.reserve());
+                self.emit(node);
+                match times {
+                    Times::Optional => {}
+                    Times::Any => self.steps.push(Step::Jump(start)),
+                    Times::AtLeastOnce => {
+                        let next = self.steps.len().saturating_add(1);
+                        self.steps.push(Step::Split(start, next));
+                    }
+                }
+                let here = self.steps.len();
+                if let Some(split) = split {
+                    self.patch(split, Step::Split(split.saturating_add(1), here));
+                }
+            }
+        }
+    }
+
+    /// A step that is filled in when its target is known.
+    fn reserve(&mut self) -> usize {
+        let here = self.steps.len();
+        self.steps.push(Step::Jump(here));
+        here
+    }
+
+    fn patch(&mut self, index: usize, step: Step) {
+        if let Some(slot) = self.steps.get_mut(index) {
+            *slot = step;
+        }
+    }
+}
+
+/// Whether every match starts at the start of the text.
+fn is_anchored(node: &Node) -> bool {
+    match node {
+        Node::Assert(Assert::Start) => true,
+        Node::Concat(nodes) => nodes.first().is_some_and(is_anchored),
+        Node::Either(branches) => branches.iter().all(is_anchored),
+        Node::Byte(_) | Node::Set(_) | Node::Assert(Assert::End | Assert::WordBoundary) | Node::Repeat(..) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::syntax;
+    use super::*;
+
+    #[test]
+    fn bytes_of_one_class_are_taken_alike() {
+        let mut program = Program::default();
+        for pattern in [r"^a\d", "x[^q]", r"\W"] {
+            program.add(&syntax::parse(pattern).unwrap());
+        }
+        let (classes, representatives) = program.classes();
+        for byte in 0..=u8::MAX {
+            let lower = byte.to_ascii_lowercase();
+            let other = representatives[usize::from(classes[usize::from(byte)])];
+            for step in 0..program.len() {
+                assert_eq!(program.takes(step, lower), program.takes(step, other), "{byte} {other} {step}");
+            }
+            assert_eq!(is_word(lower), is_word(other));
+        }
+        // a, q, x, digits, other letters and _, the rest.
+        assert_eq!(representatives.len(), 6);
+    }
+}
