@@ -4,15 +4,15 @@ use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
 use super::deadline;
-use crate::core::commit::{Block, Commit, RawSignature, above_our_lines, parse_trailers};
+use crate::core::commit::{Address, Block, Commit, RawSignature, above_our_lines, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
 use crate::core::id::RepositoryName;
-use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::marks::Catalogue;
 use crate::core::oid::Oid;
 use crate::core::policy::{Below, Policy, Rule};
 use crate::core::seal::{self, Root};
-use crate::core::ssh::ClaimedSignature;
+use crate::core::ssh::{ClaimedSignature, claimed_key};
 use crate::store::{Change, ChangeError, EntryMode, MalformedTree, Objects, ReadError, Stores, changes, digest};
 
 /// Commits for which another thread is worth starting. Below it, opening the stores again costs more than it saves.
@@ -96,8 +96,8 @@ impl<'a> Examiner<'a> {
         let mut facts = CommitFacts {
             id,
             summary: summary(&raw),
-            author: Vec::new(),
-            committer: Vec::new(),
+            author: Address::default(),
+            committer: Address::default(),
             change: None,
             is_empty: false,
             message: Digest::of(b""),
@@ -122,8 +122,8 @@ impl<'a> Examiner<'a> {
 
     /// Fills in the facts. Returns the commit's change as far as some rule's paths cover it.
     fn read_commit(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<Vec<Change>, Doubt> {
-        facts.author = commit.author.email.to_vec();
-        facts.committer = commit.committer.email.to_vec();
+        facts.author = commit.author.address();
+        facts.committer = commit.committer.address();
         facts.message = Digest::of(above_our_lines(commit.message));
         let mut sensitive = Vec::new();
         let parent_tree = commit.parents.first().map(|parent| self.tree_of(*parent)).transpose()?;
@@ -141,11 +141,7 @@ impl<'a> Examiner<'a> {
             }
             Err(error) => return Err(change_doubt(error)),
         }
-        facts.marks = self.standard.marks.find(&MarkSource {
-            author_name: commit.author.name,
-            author_email: commit.author.email,
-            message: commit.message,
-        });
+        facts.marks = commit.author.marks(self.standard.marks, commit.message);
         match parse_trailers(commit.message) {
             Err(fault) => facts.seals = Err(fault),
             Ok(trailers) => {
@@ -221,7 +217,7 @@ pub(super) fn signature_fact(signature: Option<&RawSignature>) -> SignatureFact 
     let verify = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload);
     match ClaimedSignature::from_armor(&signature.armor).and_then(verify) {
         Ok(verified) => SignatureFact::Good(verified),
-        Err(error) => SignatureFact::Bad(error),
+        Err(reason) => SignatureFact::Bad { reason, claimed: claimed_key(&signature.armor) },
     }
 }
 

@@ -15,7 +15,7 @@ use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
-use crate::core::marks::{Catalogue, MarkSource};
+use crate::core::marks::Catalogue;
 use crate::core::policy::{Kind, Policy, Standing};
 use crate::core::report::escape;
 use crate::core::seal::{self, Outcome};
@@ -133,9 +133,7 @@ fn describe(
             }
         }
     });
-    let source =
-        MarkSource { author_name: commit.author.name, author_email: commit.author.email, message: commit.message };
-    for mark in Catalogue::builtin().find(&source) {
+    for mark in commit.author.marks(Catalogue::builtin(), commit.message) {
         lines.push(format!("mark      of {}: {}", mark.agent, mark.line));
     }
     Ok(())

@@ -13,7 +13,7 @@ use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of,
 use super::{Exit, Failure, Result, print, say};
 use crate::core::commit::{Commit, DRAFTED, ends_in_trailers, parse_trailers};
 use crate::core::id::{Id, RepositoryName};
-use crate::core::marks::{Catalogue, MarkSource, Strength};
+use crate::core::marks::{Catalogue, Strength};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
 use crate::core::seal::AGENT_KEY;
@@ -452,9 +452,7 @@ fn has_steps(commit: &Commit<'_>) -> bool {
 
 /// The agents whose marks of authorship a commit bears.
 fn authored_marks(commit: &Commit<'_>) -> Vec<String> {
-    let source =
-        MarkSource { author_name: commit.author.name, author_email: commit.author.email, message: commit.message };
-    let marks = Catalogue::builtin().find(&source);
+    let marks = commit.author.marks(Catalogue::builtin(), commit.message);
     marks.into_iter().filter(|mark| mark.strength == Strength::Authored).map(|mark| mark.agent).collect()
 }
 

@@ -305,11 +305,10 @@ impl<'a> Gatherer<'a> {
                 name: tag.name.to_vec(),
                 form: Form::Canonical,
                 signature: signature_fact(tag.signature.as_ref()),
-                marks: self.marks.find(&MarkSource {
-                    author_name: tag.tagger.name,
-                    author_email: tag.tagger.email,
-                    message: tag.message,
-                }),
+                marks: match &tag.tagger {
+                    Some(tagger) => tagger.marks(self.marks, tag.message),
+                    None => self.marks.find(&MarkSource { author_name: b"", author_email: b"", message: tag.message }),
+                },
             },
         }
     }
