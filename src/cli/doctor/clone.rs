@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Report;
-use crate::cli::install::{is_executable, is_ours};
+use crate::cli::install::{CLIENT_HOOKS, is_executable, is_ours};
 use crate::cli::local::{config, git, settings};
 use crate::cli::policy_source::PolicyReader;
 use crate::cli::{Failure, Result};
@@ -22,7 +22,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
         let fix = "git config --unset core.hooksPath, or seal with: countersign sign";
         report.error(&hooks.display(), "hooks-path", "core.hooksPath switches all hooks off", fix);
     } else {
-        for name in ["commit-msg", "post-commit", "pre-push"] {
+        for name in CLIENT_HOOKS {
             hook(&hooks.join(name), report);
         }
     }

@@ -87,6 +87,11 @@ impl<'a> Header<'a> {
         String::from_utf8_lossy(self.name).into_owned()
     }
 
+    /// Why it may not stand here.
+    pub(super) fn repeated(&self) -> Malformed {
+        Malformed::Repeated(self.display_name())
+    }
+
     /// The value, which is one line: git reads no further than the first line feed.
     pub(super) fn line(&self, name: &'static str) -> Result<&'a [u8], Malformed> {
         if self.value.contains(&b'\n') { Err(Malformed::Folded(name)) } else { Ok(self.value) }

@@ -18,5 +18,5 @@ pub use message::{
     Approves, Block, MalformedTrailers, TrailerFault, Trailers, above_our_lines, ends_in_trailers, is_our_line,
     parse_trailers,
 };
-pub use raw::{Commit, RawSignature};
+pub use raw::{Commit, RawSignature, names_utf8};
 pub use tag::{Tag, TagTarget};

@@ -16,7 +16,7 @@ pub struct Commit<'a> {
     pub author: Ident<'a>,
     /// Who the commit says committed it: a claim.
     pub committer: Ident<'a>,
-    /// The message's encoding where it is not UTF-8.
+    /// What the commit says its message and idents are encoded in; UTF-8 where it says nothing.
     pub encoding: Option<&'a [u8]>,
     /// The signature header, unverified.
     pub signature: Option<RawSignature>,
@@ -57,6 +57,11 @@ impl<'a> Commit<'a> {
     }
 }
 
+/// Whether a name in an `encoding` header or in git's configuration stands for UTF-8 (utf8.c, is_encoding_utf8).
+pub fn names_utf8(encoding: &[u8]) -> bool {
+    encoding.eq_ignore_ascii_case(b"utf-8") || encoding.eq_ignore_ascii_case(b"utf8")
+}
+
 impl Commit<'_> {
     /// The headers after the committer that are neither an encoding nor a signature, as they stand in `raw`, the object that
     /// this commit was parsed from.
@@ -78,26 +83,24 @@ fn once_each<'a>(
 ) -> Result<(Option<&'a [u8]>, Option<RawSignature>), Malformed> {
     let (mut encoding, mut signature) = (None, None);
     for header in rest {
-        let repeated = || Malformed::Repeated(header.display_name());
         match header.name {
-            b"tree" | b"parent" | b"author" | b"committer" => return Err(repeated()),
-            b"encoding" => {
-                if encoding.replace(header.line("encoding")?).is_some() {
-                    return Err(repeated());
-                }
-            }
+            b"tree" | b"parent" | b"author" | b"committer" => return Err(header.repeated()),
+            b"encoding" => only(&mut encoding, header.line("encoding")?, header)?,
             name if name == format.signature_header().as_bytes() => {
                 let (before, after) = (raw.get(..header.span.start), raw.get(header.span.end..));
                 let payload = [before.unwrap_or_default(), after.unwrap_or_default()].concat();
-                if signature.replace(RawSignature { armor: header.unfolded(), payload }).is_some() {
-                    return Err(repeated());
-                }
+                only(&mut signature, RawSignature { armor: header.unfolded(), payload }, header)?;
             }
             name if is_signature_like(name) => return Err(Malformed::ForeignSignature(header.display_name())),
             _ => {}
         }
     }
     Ok((encoding, signature))
+}
+
+/// Keeps the value of a header that stands once.
+fn only<T>(kept: &mut Option<T>, value: T, header: &Header<'_>) -> Result<(), Malformed> {
+    if kept.replace(value).is_none() { Ok(()) } else { Err(header.repeated()) }
 }
 
 /// Whether git, or a reader that folds case, takes a header for some signature.

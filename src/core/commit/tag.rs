@@ -57,7 +57,7 @@ impl<'a> Tag<'a> {
         let tagger = optional(&mut rest, "tagger").map(|header| Ident::parse_loosely(header, "tagger")).transpose()?;
         for header in rest {
             match header.name {
-                b"object" | b"type" | b"tag" | b"tagger" => return Err(Malformed::Repeated(header.display_name())),
+                b"object" | b"type" | b"tag" | b"tagger" => return Err(header.repeated()),
                 name if is_signature_like(name) => return Err(Malformed::ForeignSignature(header.display_name())),
                 _ => {}
             }

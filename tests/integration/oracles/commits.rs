@@ -123,7 +123,8 @@ fn odd_commits_read_as_git_reads_them() {
         assert_eq!(git, format!("{}\n{idents}\n{}", ours.tree, message.trim_end()), "{headers}");
         let theirs = repository.find_commit(git2::Oid::from_str(&id).unwrap()).unwrap();
         let theirs = theirs.author();
-        assert_eq!((author.name, author.email) != (theirs.name_bytes(), theirs.email_bytes()), several, "{headers}");
+        let same = (author.name, author.email) == (theirs.name_bytes(), theirs.email_bytes());
+        assert!(same || several, "{headers}");
         let theirs = text(theirs.email_bytes());
         assert!(author.address().is(theirs.trim_matches(['<', '>'])), "{headers}: libgit2 reads {theirs}");
     }
