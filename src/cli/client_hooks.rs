@@ -17,7 +17,7 @@ use super::install;
 use super::local::{Local, TrackedRefs, config, git, is_ancestor, settings, tracked_commit};
 use super::push::{Push, RefUpdate};
 use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, tree_of, without_ours};
-use super::sign::{ambiguous, desk_repository, reseal, unknown_agent};
+use super::sign::{ambiguous, desk_repository, drafters, reseal, unknown_agent};
 use super::{Exit, Failure, Result, say};
 use crate::core::commit::{Commit, is_our_line, names_utf8};
 use crate::core::decide::{Severity, Verdict};
@@ -223,6 +223,12 @@ fn remind() -> Result<()> {
             }
             None => format!("{agent}'s seal no longer holds for this commit"),
         },
+        Seals::Malformed if drafters(commit.message).is_empty() => {
+            say(
+                "hint: the server refuses a line that begins with Countersign- where no seal stands; git commit --amend can reword it",
+            );
+            return Ok(());
+        }
         Seals::Malformed => "this commit's message holds seals that cannot be read".to_owned(),
         Seals::None | Seals::Hold(..) => return Ok(()),
     };

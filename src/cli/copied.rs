@@ -50,8 +50,8 @@ pub(super) fn leave_out_copied_seals(file: &Path) -> Result<()> {
     let is_another = if origin == head {
         git_command().is_some_and(|words| makes_a_new_commit(&words))
     } else {
-        // HEAD may have the seal too, copied before, or as a commit of the agent's that a person has changed.
-        !was_amended()?
+        // HEAD may have the seal too: copied before, or as a commit of the agent's that a person has changed.
+        !(bears(&local, head, &seals)? && was_amended()?)
     };
     if !is_another {
         return Ok(());
@@ -72,6 +72,13 @@ pub(super) fn copied_from(local: &Local, message: &[u8], parents: &[Oid]) -> Res
         Some(parent) if !seals.is_empty() && !was_amended()? => origin(local, *parent, &seals),
         _ => Ok(None),
     }
+}
+
+/// Whether a commit's message has these seals, whatever they are worth there.
+fn bears(local: &Local, id: Oid, seals: &[SealValue]) -> Result<bool> {
+    let raw = local.objects.commit(id).map_err(Failure::new)?;
+    let own = Commit::parse(&raw, local.objects.format()).map(|commit| seals_in(commit.message));
+    Ok(own.is_ok_and(|own| seals.iter().all(|seal| own.contains(seal))))
 }
 
 /// Whether HEAD took the place of another commit, whose content it may have.

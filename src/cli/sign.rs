@@ -419,7 +419,7 @@ impl Rewriter<'_> {
 
 /// The agents that a message names as its authors. Squashing leaves blocks in the middle, where they have no reading but
 /// still tell.
-fn drafters(message: &[u8]) -> BTreeSet<Id> {
+pub(super) fn drafters(message: &[u8]) -> BTreeSet<Id> {
     if let Ok(trailers) = parse_trailers(message) {
         let author = trailers.blocks.into_iter().next().map(|block| block.claim.agent);
         return author.into_iter().chain(trailers.drafted).collect();

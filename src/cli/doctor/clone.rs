@@ -11,6 +11,9 @@ use crate::cli::{Failure, Result};
 
 const INSTALL: &str = "countersign install";
 
+/// Hooks that earlier versions did not install: without them commits are sealed, but for some merges and patches.
+const LATER: [&str; 2] = ["post-applypatch", "post-merge"];
+
 pub(super) fn examine(report: &mut Report) -> Result<()> {
     if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
         let failure = Failure::new("this is a server's repository, and no clone");
@@ -60,6 +63,14 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
 fn hook(path: &Path, report: &mut Report) {
     let shown = path.display();
     match (path.symlink_metadata(), path.metadata()) {
+        (Err(_), _) if LATER.iter().any(|name| path.ends_with(name)) => {
+            report.warn(
+                &shown,
+                "missing",
+                "the hook is not there, so not every merge and patch of an agent is sealed",
+                INSTALL,
+            );
+        }
         (Err(_), _) => report.error(&shown, "missing", "the hook is not there", INSTALL),
         (Ok(_), Err(_)) => report.error(&shown, "dangling", "the link leads nowhere", INSTALL),
         (Ok(_), Ok(_)) if !is_ours(path) => report.error(&shown, "replaced", "another hook stands there", INSTALL),
