@@ -336,6 +336,7 @@ fn a_signature_counts_in_lines_of_any_width_and_with_no_word_after_it() {
         let commit = world.signed_as(signer, &|armored| armored.replace('\n', "\r\n"));
         world.git(&["reset", "-q", "--soft", &commit]);
         world.push(&[&format!("{commit}:refs/heads/{}-crlf", signer.id)]).accepted();
+        world.commit("file", "spoiled", "Plain\n");
         for (name, spoil) in [
             ("a word after", "\nand so on"),
             ("a second signature", "\n-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----"),
@@ -345,6 +346,7 @@ fn a_signature_counts_in_lines_of_any_width_and_with_no_word_after_it() {
             pushed.refused(if signer.id == ALICE.id { "bad-signature" } else { "bad-seal" });
             assert!(pushed.said.contains("text follows its last line"), "{name}: {}", pushed.said);
         }
+        world.git(&["reset", "-q", "--hard", "HEAD~"]);
     }
 }
 
