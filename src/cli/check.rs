@@ -4,17 +4,17 @@ use clap::{Args, ValueEnum};
 
 use super::engine::{NoMemory, Scene, Settings, judge};
 use super::hook::{engine_failure, exit_of};
-use super::local::{Local, TrackedRefs, settings, tracked_commit};
+use super::local::{Local, TrackedRefs, git, settings, tracked_commit};
 use super::policy_source::PolicyArg;
 use super::push::{Push, RefUpdate};
 use super::{Failure, Result, characters, now, print};
-use crate::core::decide::{Code, Verdict};
+use crate::core::decide::{Code, Severity, Undecided, Verdict};
 use crate::core::report::{self, Reader};
 use crate::core::submitter::Submitter;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The commits to check: OLD..NEW, or NEW alone to start from the ref as last fetched
+    /// The commits to check: OLD..NEW, or NEW alone to start from the ref as last fetched; for a tag, NEW is the tag
     #[arg(value_name = "RANGE", default_value = "HEAD")]
     range: String,
     /// The ref they would be pushed to: a full name, or a branch
@@ -23,9 +23,9 @@ pub(super) struct Arguments {
     /// A policy instead of the configured one; all given hold together
     #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
     policies: Vec<PolicyArg>,
-    /// The remote whose branches are compared with
-    #[arg(long, default_value = "origin")]
-    remote: String,
+    /// The remote whose branches are compared with; without it, origin
+    #[arg(long, value_name = "REMOTE")]
+    remote: Option<String>,
     /// How to print the verdict
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -42,7 +42,8 @@ enum Format {
 
 pub(super) fn run(arguments: Arguments) -> Result {
     let local = Local::open()?;
-    let refs = TrackedRefs { local: &local, remote: arguments.remote };
+    let remote = known_remote(arguments.remote)?;
+    let refs = TrackedRefs { local: &local, remote };
     let settings = settings(&arguments.policies, None)?;
     if settings.policies.is_empty() {
         return Err(Failure::new(
@@ -51,22 +52,26 @@ pub(super) fn run(arguments: Arguments) -> Result {
         .hint("countersign check --policy FILE --for REF, or countersign init for a starter policy"));
     }
     let name = full_name(&arguments.name);
-    let update = match arguments.range.split_once("..") {
-        Some((old, new)) => RefUpdate {
-            name: name.clone().into_bytes(),
-            old: Some(local.commit(old)?),
-            new: Some(local.commit(if new.is_empty() { "HEAD" } else { new })?),
-            claimed: None,
-        },
-        None => RefUpdate {
-            name: name.clone().into_bytes(),
-            old: tracked_commit(&refs, &name)?,
-            new: Some(local.commit(&arguments.range)?),
-            claimed: None,
-        },
+    let find = |revision: &str| {
+        // What is pushed to a tag is the tag itself, with its signature and its name.
+        if name.starts_with("refs/tags/") { local.object(revision) } else { local.commit(revision) }
     };
-    let verdict = judge_locally(&settings, &local, &refs, vec![update])?;
+    let (old, new) = match arguments.range.split_once("..") {
+        Some((old, "")) => (Some(local.commit(old)?), find("HEAD")?),
+        Some((old, new)) => (Some(local.commit(old)?), find(new)?),
+        // Of a remote's other refs a clone knows nothing: it takes them for new.
+        None if name.starts_with("refs/heads/") => (tracked_commit(&refs, &name)?, find(&arguments.range)?),
+        None => (None, find(&arguments.range)?),
+    };
+    let update = RefUpdate { name: name.clone().into_bytes(), old, new: Some(new), claimed: None };
+    let mut verdict = judge_locally(&settings, &local, &refs, vec![update])?;
+    if name.starts_with("refs/tags/") {
+        // What the range begins with is no value that the tag has had.
+        drop_force_push(&mut verdict);
+    }
+    let shallow = local.is_shallow() && take_out_what_is_cut_off(&mut verdict);
     match arguments.format {
+        Format::Text if shallow && !has_findings(&verdict) => {}
         Format::Text => {
             print(&report::text(&verdict, Reader::Checker, characters(&std::io::stdout())))?;
             let codes = verdict.refs.iter().flat_map(|one| &one.findings).map(|finding| finding.code);
@@ -74,9 +79,61 @@ pub(super) fn run(arguments: Arguments) -> Result {
                 print("hint: approvals count here as last fetched: countersign approve --list fetches them\n")?;
             }
         }
-        Format::Json => print(&(report::json(&verdict).map_err(Failure::new)? + "\n"))?,
+        Format::Json => {
+            if shallow {
+                let reason = cut_off(&name);
+                let doubt = Undecided { severity: Severity::Error, rule: None, reason };
+                verdict.refs.iter_mut().for_each(|one| one.undecided.push(doubt.clone()));
+            }
+            print(&(report::json(&verdict).map_err(Failure::new)? + "\n"))?;
+        }
+    }
+    if shallow {
+        return Err(
+            Failure::new(cut_off(&name)).hint(format!("git fetch --unshallow {}, then check again", refs.remote))
+        );
     }
     Ok(exit_of(&verdict))
+}
+
+/// The remote to compare with. One that was named by hand exists.
+fn known_remote(named: Option<String>) -> Result<String> {
+    let Some(remote) = named else { return Ok("origin".to_owned()) };
+    let listed = git(&["remote"]).run()?;
+    if listed.split(|byte| *byte == b'\n').any(|line| line == remote.as_bytes()) {
+        return Ok(remote);
+    }
+    Err(Failure::new(format!("there is no remote {remote}")).hint("git remote lists those that there are"))
+}
+
+/// Takes out of a verdict what a shallow clone cannot know: whether a value contains another that is not in sight, and what stands on
+/// commits that are missing. Whether there was any of it.
+pub(super) fn take_out_what_is_cut_off(verdict: &mut Verdict) -> bool {
+    let mut any = drop_force_push(verdict);
+    for one in &mut verdict.refs {
+        any |= !one.undecided.is_empty();
+        one.undecided.clear();
+    }
+    any
+}
+
+/// Says why, in one sentence.
+fn cut_off(name: &str) -> String {
+    format!("this clone is shallow: its history ends before the server's, so what is new to {name} cannot be told")
+}
+
+fn drop_force_push(verdict: &mut Verdict) -> bool {
+    let mut any = false;
+    for one in &mut verdict.refs {
+        let before = one.findings.len();
+        one.findings.retain(|finding| finding.code != Code::ForcePushDenied);
+        any |= one.findings.len() != before;
+    }
+    any
+}
+
+pub(super) fn has_findings(verdict: &Verdict) -> bool {
+    verdict.refs.iter().any(|one| one.findings.iter().any(|finding| finding.severity > Severity::Observed))
 }
 
 /// Runs the server's engine over updates, with the remote's refs as last fetched.

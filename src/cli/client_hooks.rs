@@ -9,21 +9,23 @@ use std::process::{Command, Stdio};
 use clap::Args;
 
 use super::chain;
-use super::check::judge_locally;
+use super::check::{has_findings, judge_locally, take_out_what_is_cut_off};
+use super::copied::{copied_from, leave_out_copied_seals};
 use super::desk::{Agent, Desk, desk};
 use super::hook::exit_of;
 use super::install;
-use super::local::{Local, TrackedRefs, config, git, settings, tracked_commit};
+use super::local::{Local, TrackedRefs, config, git, is_ancestor, settings, tracked_commit};
 use super::push::{Push, RefUpdate};
 use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, tree_of, without_ours};
-use super::sign::{ambiguous, desk_repository, reseal, unknown_agent};
+use super::sign::{ambiguous, desk_repository, drafters, reseal, unknown_agent};
 use super::{Exit, Failure, Result, characters, say};
-use crate::core::commit::{Commit, is_our_line};
+use crate::core::commit::{Commit, is_our_line, names_utf8};
 use crate::core::decide::{Severity, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::oid::Oid;
 use crate::core::report::{self, Reader};
 use crate::core::tree::{changes, digest};
+use crate::store::peel;
 
 #[derive(Args)]
 pub(super) struct CommitMsg {
@@ -37,6 +39,14 @@ pub(super) struct CommitMsg {
 pub(super) struct PostCommit {
     #[command(flatten)]
     chained: Chained,
+}
+
+#[derive(Args)]
+pub(super) struct PostMerge {
+    #[command(flatten)]
+    chained: Chained,
+    /// 1 where the merge only prepared a commit, 0 where HEAD has moved
+    squash: String,
 }
 
 #[derive(Args)]
@@ -71,7 +81,8 @@ pub(super) fn commit_msg(hook: CommitMsg) -> Result {
         return Ok(Exit::Rejected);
     }
     match desk()? {
-        Desk::Person => {}
+        // A person's commit is never sealed, and never kept from being made.
+        Desk::Person => drop(leave_out_copied_seals(&hook.file)),
         // What cannot be sealed now, post-commit seals.
         Desk::Agent(agent) => drop(seal_draft(&hook.file, agent)),
         Desk::Unknown(tool) => tell(&unknown_agent(&tool)),
@@ -86,15 +97,13 @@ fn seal_draft(file: &Path, agent: Agent) -> Result<()> {
     let comment = config("core.commentChar")?.unwrap_or_else(|| "#".to_owned());
     let commented = read.split(|byte| *byte == b'\n').any(|line| line.starts_with(comment.as_bytes()));
     let message = without_ours(&read);
-    let encoded = config("i18n.commitEncoding")?.is_some_and(|name| !name.eq_ignore_ascii_case("utf-8"));
+    let encoded = config("i18n.commitEncoding")?.is_some_and(|name| !names_utf8(name.as_bytes()));
     if encoded || commented || message.iter().all(u8::is_ascii_whitespace) {
         return Ok(());
     }
     let local = Local::open()?;
     let tree = object_id(&git(&["write-tree"]).line()?)?;
-    let mut parents: Vec<Oid> = local.commit("HEAD").ok().into_iter().collect();
-    let merged = std::fs::read(local.dir.git_dir.join("MERGE_HEAD")).unwrap_or_default();
-    parents.extend(merged.split(|byte| *byte == b'\n').filter_map(Oid::parse));
+    let parents = parents_to_be(&local)?;
     let author = git(&["var", "GIT_AUTHOR_IDENT"]).line()?;
     let sealer = Sealer::open(agent, desk_repository()?, None)?;
     let content = Content {
@@ -104,6 +113,27 @@ fn seal_draft(file: &Path, agent: Agent) -> Result<()> {
         root: root(&parents),
     };
     std::fs::write(file, sealer.seal_message(&message, &content)).map_err(Failure::new)
+}
+
+/// The parents of the commit that is being made. MERGE_HEAD may name annotated tags. Where HEAD is contained in what is merged, as
+/// with several branches that all stand on it, git leaves it out, unless the merge may not be a fast-forward (builtin/merge.c,
+/// reduce_parents; builtin/commit.c, reduce_heads_replace).
+fn parents_to_be(local: &Local) -> Result<Vec<Oid>> {
+    let state = |name: &str| std::fs::read(local.dir.git_dir.join(name)).unwrap_or_default();
+    let mut merged = Vec::new();
+    for id in state("MERGE_HEAD").split(|byte| *byte == b'\n').filter_map(Oid::parse) {
+        merged.extend(peel(&local.objects, id).map_err(Failure::new)?);
+    }
+    let Ok(head) = local.commit("HEAD") else { return Ok(merged) };
+    if state("MERGE_MODE").trim_ascii() != b"no-ff" {
+        for other in &merged {
+            if is_ancestor(head, *other)? {
+                return Ok(merged);
+            }
+        }
+    }
+    merged.insert(0, head);
+    Ok(merged)
 }
 
 /// Runs after git has made the commit: seals it where commit-msg could not, or what it sealed did not come true.
@@ -120,6 +150,61 @@ pub(super) fn post_commit(hook: PostCommit) -> Result {
     chain::Chained { hook: hook.chained.runnable(), ..Default::default() }.run()
 }
 
+/// Runs after `git merge` and `git pull`, which run no post-commit: the author's date that they write is that of their start, which
+/// commit-msg cannot know.
+pub(super) fn post_merge(hook: PostMerge) -> Result {
+    if let Desk::Agent(agent) = desk()?
+        && hook.squash == "0"
+        && let Err(failure) = seal_merge(agent)
+    {
+        tell(&failure);
+    }
+    let arguments = vec![hook.squash.into()];
+    chain::Chained { hook: hook.chained.runnable(), arguments, ..Default::default() }.run()
+}
+
+/// Runs after `git am`, and `git rebase --apply`, made a commit of a patch, for which git runs no post-commit. A patch may be anybody's:
+/// one whose message says that this agent sealed it, and that fits no longer where it was applied, is sealed again.
+pub(super) fn post_applypatch(hook: PostCommit) -> Result {
+    if let Desk::Agent(agent) = desk()?
+        && let Err(failure) = seal_patch(&agent)
+    {
+        tell(&failure);
+    }
+    chain::Chained { hook: hook.chained.runnable(), ..Default::default() }.run()
+}
+
+fn seal_patch(agent: &Agent) -> Result<()> {
+    let local = Local::open()?;
+    let repository = desk_repository()?;
+    let head = local.commit("HEAD")?;
+    let raw = local.objects.commit(head).map_err(Failure::new)?;
+    let commit = Commit::parse(&raw, local.objects.format()).map_err(Failure::new)?;
+    match seals_of(&local.objects, &repository, &commit)? {
+        Seals::Broken(named) if named == agent.id => {
+            let object = reseal(&local.objects, &repository, agent.clone(), (head, &raw, &commit))?;
+            announce(replace_head(&local, head, &object)?, agent)
+        }
+        Seals::None | Seals::Hold(..) | Seals::Broken(_) | Seals::Malformed => Ok(()),
+    }
+}
+
+/// Puts a rewritten commit in the place of HEAD, if that has not moved.
+fn replace_head(local: &Local, head: Oid, object: &[u8]) -> Result<Oid> {
+    let new = local.objects.write_commit(object).map_err(Failure::new)?;
+    git(&["update-ref", "-m", "countersign: seal", "HEAD", &new.to_string(), &head.to_string()]).run()?;
+    Ok(new)
+}
+
+/// Seals HEAD if git has just made it as a merge, and has not only moved to a commit of somebody's.
+fn seal_merge(agent: Agent) -> Result<()> {
+    let action = git(&["reflog", "-1", "--format=%gs", "HEAD"]).run().unwrap_or_default();
+    let action = String::from_utf8_lossy(&action);
+    let made = action.rsplit(": ").next().unwrap_or_default();
+    // "Merge made by the 'ort' strategy.", "In-index merge" (builtin/merge.c); neither is translated.
+    if made.starts_with("Merge made by") || made.starts_with("In-index merge") { seal_head(agent) } else { Ok(()) }
+}
+
 /// Tells a person who changed an agent's commit how it can still reach the server.
 fn remind() -> Result<()> {
     let raw = git(&["cat-file", "commit", "HEAD"]).run()?;
@@ -129,7 +214,22 @@ fn remind() -> Result<()> {
     let local = Local::open()?;
     let commit = Commit::parse(&raw, local.objects.format()).map_err(Failure::new)?;
     let whose = match seals_of(&local.objects, &desk_repository()?, &commit)? {
-        Seals::Broken(agent) => format!("{agent}'s seal no longer holds for this commit"),
+        Seals::Broken(agent) => match copied_from(&local, commit.message, &commit.parents)? {
+            Some(origin) => {
+                say(&format!(
+                    "hint: {agent}'s seal in this message is for {}; git commit --amend --no-edit leaves it out",
+                    origin.short()
+                ));
+                return Ok(());
+            }
+            None => format!("{agent}'s seal no longer holds for this commit"),
+        },
+        Seals::Malformed if drafters(commit.message).is_empty() => {
+            say(
+                "hint: the server refuses a line that begins with Countersign- where no seal stands; git commit --amend can reword it",
+            );
+            return Ok(());
+        }
         Seals::Malformed => "this commit's message holds seals that cannot be read".to_owned(),
         Seals::None | Seals::Hold(..) => return Ok(()),
     };
@@ -148,7 +248,7 @@ fn seal_head(agent: Agent) -> Result<()> {
     let own = matches!(&seals, Seals::Hold(id, _) if *id == agent.id);
     let object = match made {
         Made::ByAgent if own => return announce(head, &agent),
-        Made::ByAgent => reseal(&local.objects, &repository, agent.clone(), &raw, &commit)?,
+        Made::ByAgent => reseal(&local.objects, &repository, agent.clone(), (head, &raw, &commit))?,
         // commit-msg cannot tell an amendment, so it may have sealed what this agent did not make.
         Made::ByAnother { sealed: SealedBefore::No } if seals != Seals::None => {
             rebuild(&raw, &commit, &commit.parents, &without_ours(commit.message))
@@ -160,8 +260,7 @@ fn seal_head(agent: Agent) -> Result<()> {
             "countersign: the signature over the whole commit is gone with the rewrite; on a sealed commit it adds nothing",
         );
     }
-    let new = local.objects.write_commit(&object).map_err(Failure::new)?;
-    git(&["update-ref", "-m", "countersign: seal", "HEAD", &new.to_string(), &head.to_string()]).run()?;
+    let new = replace_head(&local, head, &object)?;
     if matches!(made, Made::ByAgent) { announce(new, &agent) } else { Ok(()) }
 }
 
@@ -332,13 +431,18 @@ pub(super) fn pre_push(hook: PrePush) -> Result {
         };
         updates.push(RefUpdate { old, ..update });
     }
-    let verdict = judge_locally(&settings, &local, &refs, updates)
+    let mut verdict = judge_locally(&settings, &local, &refs, updates)
         .map_err(|failure| failure.hint("git push --no-verify leaves the decision to the server"))?;
+    if local.is_shallow() && take_out_what_is_cut_off(&mut verdict) {
+        say(&format!(
+            "countersign: this clone is shallow, so the server alone decides; git fetch --unshallow {} to be told beforehand",
+            refs.remote
+        ));
+    }
     let ends_here = concerns_identity(&verdict) || exit_of(&verdict) == Exit::Undecided;
     let reader = if ends_here { Reader::Checker } else { Reader::Client };
     let report = report::text(&verdict, reader, characters(&std::io::stderr()));
-    let shown = verdict.refs.iter().any(|one| one.findings.iter().any(|finding| finding.severity > Severity::Observed));
-    if shown || exit_of(&verdict) != Exit::Accepted {
+    if has_findings(&verdict) || exit_of(&verdict) != Exit::Accepted {
         say(report.trim_end());
     }
     if concerns_identity(&verdict) {
@@ -368,7 +472,7 @@ fn run_other(hook: &Path, arguments: &[&std::ffi::OsStr], input: Option<&[u8]>) 
     Ok(command.status().map_err(failed)?.success())
 }
 
-fn object_id(hex: &str) -> Result<Oid> {
+pub(super) fn object_id(hex: &str) -> Result<Oid> {
     Oid::parse(hex.as_bytes()).ok_or_else(|| Failure::new("git printed something that is no id"))
 }
 

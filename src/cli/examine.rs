@@ -4,17 +4,17 @@ use std::cell::OnceCell;
 use std::num::NonZeroUsize;
 
 use super::deadline;
-use crate::core::commit::{Block, Commit, RawSignature, message_digest, parse_trailers};
+use crate::core::commit::{Address, Block, Commit, Ident, RawSignature, message_digest, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
 use crate::core::id::RepositoryName;
 use crate::core::limits;
-use crate::core::marks::{MarkSource, Search, unreadable_encoding};
+use crate::core::marks::{Search, unreadable_encoding};
 use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{Below, Kind, Policy, Rule};
 use crate::core::seal::{self, Root};
-use crate::core::ssh::ClaimedSignature;
+use crate::core::ssh::{ClaimedSignature, claimed_key};
 use crate::core::tree::{
     ChangeDigest, ChangeError, Difference, EntryMode, MergeTrees, Value, WalkError, WalkLimits, each_change,
     each_own_entry, merge_bases,
@@ -103,8 +103,8 @@ impl<'a> Examiner<'a> {
         let mut facts = CommitFacts {
             id,
             summary: summary(&raw),
-            author: Vec::new(),
-            committer: Vec::new(),
+            author: Address::default(),
+            committer: Address::default(),
             change: None,
             is_empty: false,
             message: Digest::of(b""),
@@ -130,8 +130,8 @@ impl<'a> Examiner<'a> {
 
     /// Fills in the facts.
     fn read_commit(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), Doubt> {
-        facts.author = address(commit.author.email);
-        facts.committer = address(commit.committer.email);
+        facts.author = address(&commit.author);
+        facts.committer = address(&commit.committer);
         facts.message = message_digest(commit.message);
         match self.read_change(commit, facts) {
             Ok(()) => {}
@@ -141,12 +141,7 @@ impl<'a> Examiner<'a> {
             Err(error) => return Err(change_doubt(error)),
         }
         facts.unreadable_encoding = unreadable_encoding(commit.encoding);
-        facts.marks = self.search().find(&MarkSource {
-            author_name: commit.author.name,
-            author_email: commit.author.email,
-            message: commit.message,
-            encoding: commit.encoding,
-        });
+        facts.marks = commit.author.marks(self.search(), commit.message, commit.encoding);
         match parse_trailers(commit.message) {
             Err(fault) => facts.seals = Err(fault),
             Ok(trailers) => {
@@ -282,7 +277,7 @@ pub(super) fn signature_fact(signature: Option<&RawSignature>) -> SignatureFact 
     let verify = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload);
     match ClaimedSignature::from_armor(&signature.armor).and_then(verify) {
         Ok(verified) => SignatureFact::Good(verified),
-        Err(error) => SignatureFact::Bad(error),
+        Err(reason) => SignatureFact::Bad { reason, claimed: claimed_key(&signature.armor) },
     }
 }
 
@@ -294,8 +289,9 @@ pub(super) fn touches(rule: &Rule, change: Difference<'_>) -> bool {
 }
 
 /// An address as far as it can be anybody's: what is longer than mail allows (RFC 5321, 4.5.3.1) is nobody's.
-fn address(email: &[u8]) -> Vec<u8> {
-    if email.len() <= limits::EMAIL_BYTES { email.to_vec() } else { Vec::new() }
+fn address(ident: &Ident<'_>) -> Address {
+    let address = ident.address();
+    if address.as_bytes().len() <= limits::EMAIL_BYTES { address } else { Address::default() }
 }
 
 /// The first line of a commit's message, capped.

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::after_push::{self, PostReceive, ReferenceTransaction};
 use super::chain::{self, Chained};
-use super::client_hooks::{self, CommitMsg, PostCommit, PrePush};
+use super::client_hooks::{self, CommitMsg, PostCommit, PostMerge, PrePush};
 use super::deadline::{self, Over, Stage, reached};
 use super::engine::{EngineError, NoMemory, Scene, Settings, judge};
 use super::gather::StoredRefs;
@@ -44,6 +44,10 @@ enum Hook {
     CommitMsg(CommitMsg),
     /// Seal an agent's commit where commit-msg could not
     PostCommit(PostCommit),
+    /// Seal an agent's patch again where it was applied
+    PostApplypatch(PostCommit),
+    /// Seal an agent's merge, which runs no post-commit
+    PostMerge(PostMerge),
     /// Decide beforehand what the server would say
     PrePush(PrePush),
 }
@@ -212,6 +216,8 @@ pub(super) fn run(arguments: Arguments) -> Result {
         Hook::ReferenceTransaction(hook) => after_push::reference_transaction(hook),
         Hook::CommitMsg(hook) => client_hooks::commit_msg(hook),
         Hook::PostCommit(hook) => client_hooks::post_commit(hook),
+        Hook::PostApplypatch(hook) => client_hooks::post_applypatch(hook),
+        Hook::PostMerge(hook) => client_hooks::post_merge(hook),
         Hook::PrePush(hook) => client_hooks::pre_push(hook),
     }
 }

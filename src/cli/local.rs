@@ -48,12 +48,30 @@ impl Local {
 
     /// The commit that a revision names.
     pub(super) fn commit(&self, revision: &str) -> Result<Oid> {
-        let line = git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")])
-            .line()
-            .map_err(|_| Failure::new(format!("{revision} names no commit in this repository")))?;
-        Oid::parse(line.as_bytes())
-            .ok_or_else(|| Failure::new(format!("git names {revision} {line}, which is no object id")))
+        self.named(&format!("{revision}^{{commit}}"))
+            .map_err(|_| Failure::new(format!("{revision} names no commit in this repository")))
     }
+
+    /// The object that a revision names, an annotated tag as itself.
+    pub(super) fn object(&self, revision: &str) -> Result<Oid> {
+        self.named(revision).map_err(|_| Failure::new(format!("{revision} names nothing in this repository")))
+    }
+
+    fn named(&self, expression: &str) -> Result<Oid> {
+        let line = git(&["rev-parse", "--verify", "--quiet", "--end-of-options", expression]).line()?;
+        Oid::parse(line.as_bytes())
+            .ok_or_else(|| Failure::new(format!("git names {expression} {line}, which is no object id")))
+    }
+
+    /// Whether the history of this clone ends before that of what it was cloned from.
+    pub(super) fn is_shallow(&self) -> bool {
+        self.dir.common_dir.join("shallow").exists()
+    }
+}
+
+/// Whether a commit is contained in another, as git sees both.
+pub(super) fn is_ancestor(one: Oid, other: Oid) -> Result<bool> {
+    git(&["merge-base", "--is-ancestor", &one.to_string(), &other.to_string()]).succeeds()
 }
 
 /// Policies and name as a clone has them: as given, else from git config, else from the work tree.

@@ -5,10 +5,12 @@
 
 mod after_push;
 mod agent;
+mod ancestry;
 mod approve;
 mod chain;
 mod check;
 mod client_hooks;
+mod copied;
 mod deadline;
 mod demo;
 mod desk;

@@ -183,7 +183,7 @@ impl Survey<'_> {
             SignatureFact::Good(signature) => {
                 self.policy.by_key(signature.key()).is_some_and(|holder| holder.kind == Kind::Agent)
             }
-            SignatureFact::None | SignatureFact::Unsupported(_) | SignatureFact::Bad(_) => false,
+            SignatureFact::None | SignatureFact::Unsupported(_) | SignatureFact::Bad { .. } => false,
         };
         if ours || by_agent() { Answered::Yes } else { Answered::No }
     }
@@ -280,10 +280,8 @@ impl Walk<'_> {
         if let Some(known) = self.known.get(&id) {
             return Ok(known.clone());
         }
-        let raw = self.local.objects.commit(id).map_err(Failure::new)?;
-        let commit = Commit::parse(&raw, self.local.objects.format());
-        let parents = self.history.node(id).map_err(Failure::new)?.parents;
-        let node = (commit.map_or(0, |commit| commit.committer.seconds), parents);
+        let node = self.history.node(id).map_err(Failure::new)?;
+        let node = (node.seconds, node.parents);
         self.known.insert(id, node.clone());
         Ok(node)
     }

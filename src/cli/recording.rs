@@ -347,10 +347,10 @@ fn author(id: Oid, facts: &Facts, policy: &Policy) -> Option<String> {
     let sealed = commit.seals.as_ref().ok().and_then(|seals| seals.first()).map(|seal| seal.agent.to_string());
     let marked = || commit.marks.first().map(|mark| escape(mark.agent.as_bytes(), 100));
     let person = || {
-        let has = |email: &String| email.as_bytes().eq_ignore_ascii_case(&commit.author);
+        let has = |email: &String| commit.author.is(email);
         policy.principals().find(|one| one.emails.iter().any(has)).map(|one| one.id.to_string())
     };
-    sealed.or_else(marked).or_else(person).or_else(|| Some(escape(&commit.author, 100)))
+    sealed.or_else(marked).or_else(person).or_else(|| Some(escape(commit.author.as_bytes(), 100)))
 }
 
 fn rule_text(name: &str, file: &str, line: usize) -> String {

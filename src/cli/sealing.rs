@@ -1,15 +1,17 @@
 //! Making sealed commits: the message with its block, the commit around it.
 
-use crate::core::commit::{Block, Commit, ends_in_trailers, is_our_line, parse_trailers};
+use crate::core::commit::{Block, Commit, Ident, ends_in_trailers, is_our_line, names_utf8, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
+use crate::core::report::escape;
 use crate::core::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::tree::{changes, digest};
 use crate::store::Objects;
 
 use super::desk::Agent;
+use super::local::git;
 use super::{Failure, Result};
 
 /// What seals: an agent with its key, for one repository.
@@ -154,14 +156,46 @@ pub(super) fn root(parents: &[Oid]) -> Root {
     if parents.is_empty() { Root::Yes } else { Root::No }
 }
 
-/// The commit as a seal can stand in it: without an `encoding` header, which says nothing about plain ASCII.
-pub(super) fn without_encoding<'a>(commit: &Commit<'a>) -> Result<Commit<'a>> {
+/// The object as a seal can stand in it: without an `encoding` header. Where that says more than that it is UTF-8, git converts
+/// what it can.
+pub(super) fn in_utf8(id: Oid, raw: &[u8], commit: &Commit<'_>) -> Result<Vec<u8>> {
+    let Some(encoding) = commit.encoding else { return Ok(raw.to_vec()) };
+    let plain = Commit { encoding: None, ..commit.clone() };
     let ascii = [commit.author.raw, commit.committer.raw, commit.message].iter().all(|part| part.is_ascii());
-    if commit.encoding.is_some() && !ascii {
-        return Err(Failure::new("the message is not in UTF-8, and a sealed one is")
-            .hint("git config --unset i18n.commitEncoding, then git commit --amend"));
+    if ascii || names_utf8(encoding) {
+        return Ok(rebuild(raw, &plain, &commit.parents, commit.message));
     }
-    Ok(Commit { encoding: None, ..commit.clone() })
+    // `log` shows no mailmap with these placeholders, and the message as it stands.
+    let format = "--format=format:%an%x00%ae%x00%cn%x00%ce%x00%B";
+    let id = id.to_string();
+    let shown =
+        git(&["--no-replace-objects", "log", "-1", "--no-show-signature", "--encoding=UTF-8", format, &id]).run()?;
+    let not_converted = || {
+        Failure::new(format!("the message is in {}, which git cannot convert to UTF-8", escape(encoding, 40)))
+            .hint("git config --unset i18n.commitEncoding, then git commit --amend")
+    };
+    let parts: Vec<&[u8]> = shown.splitn(5, |byte| *byte == 0).collect();
+    let [author, author_email, committer, committer_email, message] = parts.as_slice() else {
+        return Err(not_converted());
+    };
+    if std::str::from_utf8(&shown).is_err() {
+        return Err(not_converted());
+    }
+    let author = converted(&commit.author, author, author_email);
+    let committer = converted(&commit.committer, committer, committer_email);
+    // Of an ident an object holds its raw bytes alone.
+    let author = Ident { raw: &author, ..commit.author };
+    let committer = Ident { raw: &committer, ..commit.committer };
+    Ok(rebuild(raw, &Commit { author, committer, ..plain }, &commit.parents, message))
+}
+
+/// An ident with its name and email in another encoding; one of plain ASCII stays as it stands.
+fn converted(ident: &Ident<'_>, name: &[u8], email: &[u8]) -> Vec<u8> {
+    if ident.raw.is_ascii() {
+        return ident.raw.to_vec();
+    }
+    let date = ident.raw.rsplit(|byte| *byte == b'>').next().unwrap_or_default();
+    [name, b" <", email, b">", date].concat()
 }
 
 /// A commit object from its parts, without a signature. Headers that git does not know are kept.

@@ -15,7 +15,7 @@ use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
-use crate::core::marks::{Catalogue, MarkSource, unreadable_encoding};
+use crate::core::marks::{Catalogue, Search, unreadable_encoding};
 use crate::core::policy::{Kind, Policy, Standing};
 use crate::core::seal::{self, Outcome};
 use crate::core::ssh::{ClaimedSignature, PublicKey};
@@ -133,17 +133,11 @@ fn describe(
             }
         }
     });
-    let source = MarkSource {
-        author_name: commit.author.name,
-        author_email: commit.author.email,
-        message: commit.message,
-        encoding: commit.encoding,
-    };
     let catalogue = match policy {
         Some((policy, _)) => policy.marks(),
         None => Catalogue::builtin(),
     };
-    for mark in catalogue.find(&source) {
+    for mark in commit.author.marks(&Search::new(catalogue), commit.message, commit.encoding) {
         lines.push(format!("mark      of {}: {}", mark.agent, plain(mark.line.as_bytes())));
     }
     if let Some(encoding) = unreadable_encoding(commit.encoding) {

@@ -9,14 +9,15 @@ use super::engine::repository_name;
 use super::local::{Local, git, settings};
 use super::person_key::{PersonKey, with_signature};
 use super::policy_source::PolicyReader;
-use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, without_encoding, without_ours};
+use super::sealing::{Content, Sealer, Seals, change_of, in_utf8, rebuild, root, seals_of, without_ours};
 use super::{Exit, Failure, Result, print, say};
 use crate::core::commit::{Commit, DRAFTED, ends_in_trailers, parse_trailers};
 use crate::core::id::{Id, RepositoryName};
-use crate::core::marks::{Catalogue, MarkSource, Strength, squashed_authors};
+use crate::core::marks::{Catalogue, Search, Strength, squashed_authors};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
 use crate::core::seal::AGENT_KEY;
+use crate::core::ssh::{ClaimedSignature, claimed_key};
 use crate::store::Objects;
 
 #[derive(Args)]
@@ -272,25 +273,41 @@ impl Rewriter<'_> {
                 .map_err(|error| Failure::new(format!("commit {id}: {error}")).hint("make it again with git rebase"))?;
             let parents: Vec<Oid> =
                 commit.parents.iter().map(|parent| rewritten.get(parent).copied().unwrap_or(*parent)).collect();
-            let message = if chosen.work_on.contains(id) { self.new_message(*id, &commit, &parents)? } else { None };
-            let new = match message {
-                None if parents == commit.parents => *id,
-                message => self.replace(*id, &raw, &commit, &parents, message)?,
+            let worked = if chosen.work_on.contains(id) { self.worked(*id, &raw, &commit, &parents)? } else { None };
+            let object = match worked {
+                None if parents == commit.parents => {
+                    rewritten.insert(*id, *id);
+                    continue;
+                }
+                None => self.carried_along(*id, &raw, &commit, &parents)?,
+                Some(object) => object,
             };
-            rewritten.insert(*id, new);
+            if self.published.contains(id) && self.force == Force::No {
+                return Err(Failure::new(format!("{} is on a remote-tracking branch already", id.short()))
+                    .hint("add --force to rewrite it all the same; others who have it will need to follow"));
+            }
+            rewritten.insert(*id, self.objects.write_commit(&object).map_err(Failure::new)?);
         }
         Ok(rewritten)
     }
 
-    /// The message that the work gives a commit; `None` where it stays.
-    fn new_message(&self, id: Oid, commit: &Commit<'_>, parents: &[Oid]) -> Result<Option<Vec<u8>>> {
+    /// The commit that the work makes of one; `None` where it stays.
+    fn worked(&self, id: Oid, raw: &[u8], commit: &Commit<'_>, parents: &[Oid]) -> Result<Option<Vec<u8>>> {
         match &self.work {
-            Work::Seal(sealer) => self.sealed(sealer, id, commit, parents),
-            Work::Adopt { drafter, .. } => Ok(Self::adopted(commit, drafter.as_ref())),
+            Work::Seal(sealer) => {
+                let base = self.to_be_sealed(sealer, id, commit, parents)?;
+                // A person's signature adds nothing to a sealed commit.
+                base.map(|base| sealed(self.objects, sealer, (id, raw, commit), parents, base)).transpose()
+            }
+            Work::Adopt { key, drafter } => {
+                let message = Self::adopted(commit, drafter.as_ref());
+                message.map(|message| self.signed(key, &rebuild(raw, commit, parents, &message))).transpose()
+            }
         }
     }
 
-    fn sealed(&self, sealer: &Sealer, id: Oid, commit: &Commit<'_>, parents: &[Oid]) -> Result<Option<Vec<u8>>> {
+    /// The message to seal, without what stands in it of ours unless a step is added to it; `None` where the commit is left.
+    fn to_be_sealed(&self, sealer: &Sealer, id: Oid, commit: &Commit<'_>, parents: &[Oid]) -> Result<Option<Base>> {
         let seals = seals_of(self.objects, self.repository, commit)?;
         let short = id.short();
         let base = match (&seals, &sealer.role) {
@@ -316,11 +333,11 @@ impl Rewriter<'_> {
                 ));
                 return Ok(None);
             }
-            (Seals::Hold(..), Some(_)) => commit.message.to_vec(),
+            (Seals::Hold(..), Some(_)) => Base::Whole,
             (_, Some(_)) => {
                 return Err(Failure::new(format!("{short} has no author's seal that holds, so no step can be added")));
             }
-            _ => without_ours(commit.message),
+            _ => Base::WithoutOurs,
         };
         if sealer.role.is_none() && self.force == Force::No && !self.is_agents_work(commit, &seals) {
             let author = escape(commit.author.name, 60);
@@ -332,7 +349,7 @@ impl Rewriter<'_> {
             say(&format!("countersign: left {short}: a person has adopted it; --force seals it all the same"));
             return Ok(None);
         }
-        if self.force == Force::No && commit.signature.is_some() && is_plain(commit) {
+        if self.force == Force::No && is_signed(commit, sealer) && is_plain(commit) {
             say(&format!(
                 "countersign: left {short}: it is signed, and shows no agent's hand; --force drops the signature"
             ));
@@ -341,17 +358,7 @@ impl Rewriter<'_> {
         if self.plain.contains(&id) && self.force == Force::No {
             return Ok(None);
         }
-        if base.iter().all(u8::is_ascii_whitespace) {
-            return Err(Failure::new(format!("{short} has no message that could be sealed"))
-                .hint("git commit --amend -m MESSAGE"));
-        }
-        let content = Content {
-            change: change_of(self.objects, parents, commit.tree)?,
-            author: commit.author.raw,
-            merges: parents.get(1..).unwrap_or_default(),
-            root: root(parents),
-        };
-        Ok(Some(sealer.seal_message(&base, &content)))
+        Ok(Some(base))
     }
 
     /// Whether the author's seal says what the command line wants it to say.
@@ -387,38 +394,22 @@ impl Rewriter<'_> {
         Some(message)
     }
 
-    fn replace(
-        &self,
-        id: Oid,
-        raw: &[u8],
-        commit: &Commit<'_>,
-        parents: &[Oid],
-        message: Option<Vec<u8>>,
-    ) -> Result<Oid> {
-        let short = id.short();
-        if self.published.contains(&id) && self.force == Force::No {
-            return Err(Failure::new(format!("{short} is on a remote-tracking branch already"))
-                .hint("add --force to rewrite it all the same; others who have it will need to follow"));
-        }
-        let works = message.is_some();
-        let message = message.unwrap_or_else(|| commit.message.to_vec());
-        let object = match self.work {
-            Work::Seal(_) if works => rebuild(raw, &without_encoding(commit)?, parents, &message),
-            _ => rebuild(raw, commit, parents, &message),
-        };
+    /// A commit above a rewritten one, which only moves along.
+    fn carried_along(&self, id: Oid, raw: &[u8], commit: &Commit<'_>, parents: &[Oid]) -> Result<Vec<u8>> {
+        let object = rebuild(raw, commit, parents, commit.message);
         let own = commit.committer.email == self.own_email;
-        let object = match (&self.work, works, &commit.signature) {
-            (Work::Adopt { key, .. }, true, _) => self.signed(key, &object)?,
-            // A person's signature adds nothing to a sealed commit.
-            (Work::Seal(_), true, _) | (_, false, None) => object,
-            (Work::Adopt { key, .. }, false, Some(_)) if own => self.signed(key, &object)?,
-            (_, false, Some(_)) if self.force == Force::Yes => object,
-            (_, false, Some(_)) => {
-                return Err(Failure::new(format!("{short} stands above a rewritten commit and would lose its signature"))
-                    .hint("its signer can run git rebase --exec 'git commit --amend --no-edit -S'; --force drops the signature"));
-            }
-        };
-        self.objects.write_commit(&object).map_err(Failure::new)
+        match (&self.work, &commit.signature) {
+            (_, None) => Ok(object),
+            (Work::Adopt { key, .. }, Some(_)) if own => self.signed(key, &object),
+            (_, Some(_)) if self.force == Force::Yes => Ok(object),
+            (_, Some(_)) => Err(Failure::new(format!(
+                "{} stands above a rewritten commit and would lose its signature",
+                id.short()
+            ))
+            .hint(
+                "its signer can run git rebase --exec 'git commit --amend --no-edit -S'; --force drops the signature",
+            )),
+        }
     }
 
     fn signed(&self, key: &PersonKey, object: &[u8]) -> Result<Vec<u8>> {
@@ -428,7 +419,7 @@ impl Rewriter<'_> {
 
 /// The agents that a message names as its authors. Squashing leaves blocks in the middle, where they have no reading but
 /// still tell.
-fn drafters(message: &[u8]) -> BTreeSet<Id> {
+pub(super) fn drafters(message: &[u8]) -> BTreeSet<Id> {
     if let Ok(trailers) = parse_trailers(message) {
         let author = trailers.blocks.into_iter().next().map(|block| block.claim.agent);
         let own: BTreeSet<Id> = author.into_iter().chain(trailers.drafted).collect();
@@ -446,6 +437,15 @@ fn is_plain(commit: &Commit<'_>) -> bool {
     authored_marks(commit).is_empty() && drafters(commit.message).is_empty()
 }
 
+/// Whether a commit has a signature, other than one of the key that seals which does not verify: that is the agent's work, and
+/// nobody accepts it as it stands.
+fn is_signed(commit: &Commit<'_>, sealer: &Sealer) -> bool {
+    let Some(signature) = &commit.signature else { return false };
+    let verifies = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload).is_ok();
+    claimed_key(&signature.armor).as_ref() != Some(sealer.key.public())
+        || ClaimedSignature::from_armor(&signature.armor).is_ok_and(verifies)
+}
+
 /// Whether there are seals besides the author's.
 fn has_steps(commit: &Commit<'_>) -> bool {
     parse_trailers(commit.message).is_ok_and(|trailers| trailers.blocks.len() > 1)
@@ -453,14 +453,44 @@ fn has_steps(commit: &Commit<'_>) -> bool {
 
 /// The agents whose marks of authorship a commit bears.
 fn authored_marks(commit: &Commit<'_>) -> Vec<String> {
-    let source = MarkSource {
-        author_name: commit.author.name,
-        author_email: commit.author.email,
-        message: commit.message,
-        encoding: commit.encoding,
-    };
-    let marks = Catalogue::builtin().find(&source);
+    let marks = commit.author.marks(&Search::new(Catalogue::builtin()), commit.message, commit.encoding);
     marks.into_iter().filter(|mark| mark.strength == Strength::Authored).map(|mark| mark.agent).collect()
+}
+
+/// What of a message a new seal stands under.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Base {
+    /// All of it: another agent's step.
+    Whole,
+    /// What is not ours.
+    WithoutOurs,
+}
+
+/// A commit with a seal, and with other parents where those were rewritten.
+fn sealed(
+    objects: &Objects,
+    sealer: &Sealer,
+    (id, raw, commit): (Oid, &[u8], &Commit<'_>),
+    parents: &[Oid],
+    base: Base,
+) -> Result<Vec<u8>> {
+    let plain = in_utf8(id, raw, commit)?;
+    let commit = Commit::parse(&plain, objects.format()).map_err(Failure::new)?;
+    let message = match base {
+        Base::Whole => commit.message.to_vec(),
+        Base::WithoutOurs => without_ours(commit.message),
+    };
+    if message.iter().all(u8::is_ascii_whitespace) {
+        return Err(Failure::new(format!("{} has no message that could be sealed", id.short()))
+            .hint("git commit --amend -m MESSAGE"));
+    }
+    let content = Content {
+        change: change_of(objects, parents, commit.tree)?,
+        author: commit.author.raw,
+        merges: parents.get(1..).unwrap_or_default(),
+        root: root(parents),
+    };
+    Ok(rebuild(&plain, &commit, parents, &sealer.seal_message(&message, &content)))
 }
 
 /// Seals one commit that this desk's agent has just made. Returns the new object.
@@ -468,20 +498,8 @@ pub(super) fn reseal(
     objects: &Objects,
     repository: &RepositoryName,
     agent: Agent,
-    raw: &[u8],
-    commit: &Commit<'_>,
+    (id, raw, commit): (Oid, &[u8], &Commit<'_>),
 ) -> Result<Vec<u8>> {
     let sealer = Sealer::open(agent, repository.clone(), None)?;
-    let commit = without_encoding(commit)?;
-    let message = without_ours(commit.message);
-    if message.iter().all(u8::is_ascii_whitespace) {
-        return Err(Failure::new("a commit without a message cannot be sealed").hint("git commit --amend -m MESSAGE"));
-    }
-    let content = Content {
-        change: change_of(objects, &commit.parents, commit.tree)?,
-        author: commit.author.raw,
-        merges: commit.parents.get(1..).unwrap_or_default(),
-        root: root(&commit.parents),
-    };
-    Ok(rebuild(raw, &commit, &commit.parents, &sealer.seal_message(&message, &content)))
+    sealed(objects, &sealer, (id, raw, commit), &commit.parents, Base::WithoutOurs)
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::core::approval::{ApprovalError, Place, VerifiedApproval};
-use crate::core::commit::{Approves, Malformed, MalformedTrailers};
+use crate::core::commit::{Address, Approves, Malformed, MalformedTrailers};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
@@ -16,7 +16,7 @@ use crate::core::marks::Mark;
 use crate::core::oid::Oid;
 use crate::core::policy::Problem;
 use crate::core::seal;
-use crate::core::ssh::{SignatureError, VerifiedSignature};
+use crate::core::ssh::{PublicKey, SignatureError, VerifiedSignature};
 use crate::core::submitter::Submitter;
 
 /// Everything about one push.
@@ -205,9 +205,9 @@ pub struct CommitFacts {
     /// The first line of its message, raw and capped.
     pub summary: Vec<u8>,
     /// The email address of its author field, raw: a claim. Empty where the commit has no single reading.
-    pub author: Vec<u8>,
+    pub author: Address,
     /// The email address of its committer field, raw: a claim.
-    pub committer: Vec<u8>,
+    pub committer: Address,
     /// Its change against its first parent; `None` where a tree is malformed.
     pub change: Option<Digest>,
     /// Whether it changes nothing.
@@ -281,9 +281,26 @@ pub enum SignatureFact {
     /// There is one that is not SSH: its kind, such as `OpenPGP`.
     Unsupported(&'static str),
     /// It is SSH and does not verify.
-    Bad(SignatureError),
+    Bad {
+        /// Why.
+        reason: SignatureError,
+        /// The key that it says to be made with, where that can be read at all.
+        claimed: Option<PublicKey>,
+    },
     /// It verifies with the key that it names.
     Good(VerifiedSignature),
+}
+
+impl SignatureFact {
+    /// The key that it says to be made with, whether it verifies or not: enough to tell whose work it claims to be, and proof of
+    /// nothing.
+    pub fn claimed_key(&self) -> Option<&PublicKey> {
+        match self {
+            Self::None | Self::Unsupported(_) => None,
+            Self::Bad { claimed, .. } => claimed.as_ref(),
+            Self::Good(signature) => Some(signature.key()),
+        }
+    }
 }
 
 /// One annotated tag.

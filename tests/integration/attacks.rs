@@ -33,13 +33,6 @@ impl World {
         self.push(&["HEAD:refs/heads/main"])
     }
 
-    /// HEAD's raw headers and message.
-    fn head(&self) -> (String, String) {
-        let raw = String::from_utf8(self.raw("commit", "HEAD")).unwrap();
-        let (headers, message) = raw.split_once("\n\n").unwrap();
-        (headers.to_owned(), message.to_owned())
-    }
-
     /// Makes the clone what the server's main is, and drops what was tried before.
     fn back_to_main(&self) {
         self.git(&["fetch", "-q", "origin"]);

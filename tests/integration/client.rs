@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::world::{AGENTS_EVERYWHERE, ALICE, CLAUDE, CODEX, World, binary};
+use crate::world::{AGENTS_EVERYWHERE, ALICE, CLAUDE, CODEX, World, binary, registry};
 
 /// A world whose clone has the hooks, and Claude's and Alice's keys.
 struct Desk {
@@ -89,6 +89,27 @@ impl Desk {
     #[track_caller]
     fn pushes(&self) {
         self.world.push(&["HEAD:refs/heads/main"]).accepted();
+    }
+
+    /// Runs the `countersign sign` that stands in what was said after some words, as it is printed.
+    #[track_caller]
+    fn follow(&self, who: Who, said: &str, after: &str) {
+        let (_, rest) =
+            said.split_once(&format!("{after}countersign sign ")).unwrap_or_else(|| panic!("{after}: {said}"));
+        let end = rest.find([',', ')', ';', '\n']).unwrap_or(rest.len());
+        let words: Vec<&str> = ["countersign", "sign"].into_iter().chain(rest[..end].split_whitespace()).collect();
+        self.ok(who, &words);
+    }
+
+    /// Runs a command without the fixed author date: git takes the clock.
+    fn at_the_clock(&self, who: Who, words: &[&str]) {
+        let mut command = self.world.command(words[0], &self.world.clone_dir());
+        command.args(&words[1..]).env_remove("GIT_AUTHOR_DATE");
+        if who == Agent {
+            command.env("CLAUDECODE", "1");
+        }
+        let output = self.world.run(command, None);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
@@ -485,8 +506,9 @@ fn joining_commits_makes_nobody_their_maker() {
     desk.pushes();
 }
 
+/// A sealed commit has no `encoding` header: it is UTF-8. What git can convert is converted.
 #[test]
-fn what_cannot_be_sealed_is_left_as_git_made_it() {
+fn commits_in_another_encoding_are_sealed_in_utf_8() {
     let desk = Desk::new();
     desk.world.git(&["config", "i18n.commitEncoding", "ISO-8859-1"]);
     desk.write("a", "1");
@@ -496,9 +518,45 @@ fn what_cannot_be_sealed_is_left_as_git_made_it() {
     let message = desk.world.path("latin-1");
     std::fs::write(&message, b"caf\xe9\n").unwrap();
     desk.write("a", "2");
+    desk.ok(Agent, &["git", "commit", "-F", &message.display().to_string()]);
+    desk.assert_sealed("HEAD");
+    let (headers, message) = desk.world.head();
+    assert!(message.starts_with("caf\u{e9}\n") && !headers.contains("\nencoding "), "{headers}\n{message}");
+    desk.pushes();
+
+    // Libraries write the header for UTF-8 too. The gate refuses a seal beside it, and the hint is a command that works.
+    desk.world.git(&["config", "--unset", "i18n.commitEncoding"]);
+    for (encoding, name) in
+        [("UTF-8", "J\u{f6}rg"), ("utf8", "J\u{f6}rg"), ("ISO-8859-1", "Jorg"), ("ISO-8859-1", "J\u{f6}rg")]
+    {
+        desk.write("a", &format!("{encoding} {name}"));
+        desk.ok(Agent, &["git", "commit", "-m", "Work", "-m", "Co-Authored-By: Claude <noreply@anthropic.com>"]);
+        let (headers, message) = desk.world.head();
+        let raw = format!("{}\nencoding {encoding}\n\n{message}", headers.replace("Alice Ng", name));
+        let latin_1 = |text: &str| text.chars().map(|one| u8::try_from(u32::from(one)).unwrap()).collect::<Vec<u8>>();
+        let raw = if encoding.starts_with("ISO") { latin_1(&raw) } else { raw.into_bytes() };
+        let odd = desk.world.store("commit", &raw);
+        desk.world.git(&["reset", "-q", "--soft", &odd]);
+        let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/main"]);
+        pushed.refused("bad-seal");
+        desk.follow(Agent, &pushed.said, "as the agent: ");
+        desk.assert_sealed("HEAD");
+        let (headers, _) = desk.world.head();
+        assert!(headers.contains(&format!("author {name} <")) && !headers.contains("\nencoding "), "{headers}");
+        desk.pushes();
+    }
+}
+
+#[test]
+fn what_cannot_be_sealed_is_left_as_git_made_it() {
+    let desk = Desk::new();
+    desk.world.git(&["config", "i18n.commitEncoding", "x-unknown"]);
+    let message = desk.world.path("unknown");
+    std::fs::write(&message, b"caf\xe9\n").unwrap();
+    desk.write("a", "2");
     let said = desk.ok(Agent, &["git", "commit", "-F", &message.display().to_string()]);
-    assert!(said.contains("not in UTF-8") && said.contains("i18n.commitEncoding"), "{said}");
-    assert!(desk.world.raw("commit", "HEAD").ends_with(b"\nencoding ISO-8859-1\n\ncaf\xe9\n"));
+    assert!(said.contains("cannot convert to UTF-8") && said.contains("i18n.commitEncoding"), "{said}");
+    assert!(desk.world.raw("commit", "HEAD").ends_with(b"\nencoding x-unknown\n\ncaf\xe9\n"));
 
     desk.world.git(&["config", "--unset", "i18n.commitEncoding"]);
     desk.ok(Person, &["git", "commit", "--amend", "-m", "By hand"]);
@@ -580,4 +638,364 @@ fn check_and_explain_answer_before_the_push() {
     assert!(String::from_utf8(explained.stdout).unwrap().contains("sealed by a registered agent"));
     let code = desk.run(Person, &["countersign", "explain", "stale-seal"]);
     assert!(String::from_utf8(code.stdout).unwrap().starts_with("## stale-seal"));
+}
+
+/// Branches that all stand on where HEAD is, each with a commit of the agent's and an annotated tag.
+fn branches(desk: &Desk, names: &[&str]) {
+    for name in names {
+        desk.world.git(&["checkout", "-q", "-b", name, "main"]);
+        desk.write(name, "1");
+        desk.ok(Agent, &["git", "commit", "-m", &format!("Work on {name}")]);
+        desk.world.git(&["tag", "-a", "-m", "Tag", &format!("tag-{name}")]);
+    }
+    desk.world.git(&["checkout", "-q", "main"]);
+}
+
+#[test]
+fn every_kind_of_merge_ends_sealed() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.pushes();
+    branches(&desk, &["one", "two", "three"]);
+    let start = desk.world.git(&["rev-parse", "main"]);
+    for merge in [
+        // HEAD is contained in what is merged, and no parent.
+        &["one", "two"][..],
+        &["one", "two", "three"],
+        &["tag-one", "tag-two"],
+        &["--no-ff", "one", "two"],
+        &["--no-ff", "one"],
+        &["--no-ff", "tag-one"],
+    ] {
+        desk.ok(Agent, &[&["git", "merge", "-q", "-m", "Merge"][..], merge].concat());
+        desk.assert_sealed("HEAD");
+        desk.world.push(&["HEAD:refs/heads/merged"]).accepted();
+        desk.world.git(&["reset", "-q", "--hard", &start]);
+        desk.world.push(&[":refs/heads/merged"]).accepted();
+    }
+    // One that stops for a conflict, and is committed by hand.
+    desk.write("one", "another");
+    desk.ok(Agent, &["git", "commit", "-m", "In the way"]);
+    assert!(!desk.run(Agent, &["git", "merge", "-q", "tag-one"]).status.success());
+    desk.write("one", "both");
+    desk.ok(Agent, &["git", "commit", "-q", "--no-edit"]);
+    desk.assert_sealed("HEAD");
+    desk.pushes();
+}
+
+/// `git merge` writes the time of its start into the commit and runs no post-commit: a seal that commit-msg made later does not hold.
+#[test]
+fn a_merge_is_sealed_with_the_date_that_git_gave_it() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    branches(&desk, &["one", "two"]);
+    let hooks = desk.world.clone_dir().join(".git/hooks");
+    std::fs::rename(hooks.join("commit-msg"), hooks.join("ours")).unwrap();
+    let later = format!("#!/bin/sh\nGIT_AUTHOR_DATE='1800000000 +0000' exec {} \"$@\"\n", hooks.join("ours").display());
+    desk.world.write_executable(&hooks.join("commit-msg"), &later);
+    for merge in [&["one", "two"][..], &["--no-ff", "one"]] {
+        desk.at_the_clock(Agent, &[&["git", "merge", "-q", "-m", "Merge"][..], merge].concat());
+        desk.assert_sealed("HEAD");
+        desk.world.git(&["reset", "-q", "--hard", "HEAD^1"]);
+        desk.world.git(&["checkout", "-q", "-B", "main", "one~1"]);
+    }
+    // What a fast-forward moves to was there before, and is left.
+    desk.world.git(&["checkout", "-q", "-b", "by-hand", "main"]);
+    desk.write("hand", "1");
+    desk.ok(Person, &["git", "commit", "-m", "By hand"]);
+    desk.world.git(&["checkout", "-q", "main"]);
+    desk.ok(Agent, &["git", "merge", "-q", "by-hand"]);
+    assert_eq!(desk.sealed_by("HEAD"), "");
+    assert_eq!(desk.world.git(&["rev-parse", "main"]), desk.world.git(&["rev-parse", "by-hand"]));
+}
+
+/// `git am` and `git rebase --apply` run no post-commit either.
+#[test]
+fn an_agent_s_patch_is_sealed_where_it_is_applied() {
+    let desk = Desk::new();
+    let lines = |first: &str, last: &str| format!("{first}\n2\n3\n4\n5\n6\n7\n8\n{last}\n");
+    desk.write("file", &lines("1", "9"));
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.world.git(&["checkout", "-q", "-b", "work"]);
+    desk.write("file", &lines("1", "nine"));
+    desk.ok(Agent, &["git", "commit", "-m", "Agent's"]);
+    desk.world.git(&["checkout", "-q", "-b", "by-hand", "main"]);
+    desk.write("file", &lines("1", "neuf"));
+    desk.ok(Person, &["git", "commit", "-m", "By hand"]);
+    desk.world.git(&["checkout", "-q", "main"]);
+    desk.write("file", &lines("one", "9"));
+    desk.ok(Person, &["git", "commit", "-m", "Upstream moves"]);
+    let start = desk.world.git(&["rev-parse", "HEAD"]);
+    for (branch, sealed) in [("work", true), ("by-hand", false)] {
+        let patch = desk.world.path("patch");
+        std::fs::write(&patch, desk.world.git(&["format-patch", "-1", "--stdout", branch]) + "\n").unwrap();
+        desk.ok(Agent, &["git", "am", "-q", "-3", &patch.display().to_string()]);
+        assert_eq!(desk.sealed_by("HEAD").contains("claude-code as author: holds"), sealed, "am {branch}");
+        desk.world.git(&["reset", "-q", "--hard", &start]);
+        desk.world.git(&["checkout", "-q", branch]);
+        desk.ok(Agent, &["git", "rebase", "-q", "--apply", "main"]);
+        assert_eq!(desk.sealed_by("HEAD").contains("claude-code as author: holds"), sealed, "rebase {branch}");
+        assert_eq!(desk.sealed_by("HEAD").is_empty(), !sealed, "rebase {branch}");
+        desk.world.git(&["checkout", "-q", "main"]);
+    }
+}
+
+/// What a person reuses is the words: the seal in them is for another commit, and is left out.
+#[test]
+fn a_seal_does_not_come_along_with_a_message() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Work", "-m", "Fixes: #1"]);
+    let work = desk.world.git(&["rev-parse", "HEAD"]);
+    for (number, reuse) in
+        [&["-C", "HEAD"][..], &["-c", "HEAD"], &["-C", "HEAD", "-s"], &["-q", "-C", &work]].into_iter().enumerate()
+    {
+        desk.world.git(&["reset", "-q", "--hard", &work]);
+        if number == 3 {
+            desk.write("between", "1");
+            desk.ok(Person, &["git", "commit", "-m", "Between"]);
+        }
+        desk.write("a", &format!("by hand {number}"));
+        let said = desk.ok(Person, &[&["git", "commit"][..], reuse].concat());
+        assert!(said.contains("claude-code's seal came with the message of") && said.contains("left out"), "{said}");
+        let message = desk.world.git(&["log", "-1", "--format=%B"]);
+        assert!(message.starts_with("Work\n\nFixes: #1") && !message.contains("Countersign-"), "{message}");
+        desk.world.push(&["+HEAD:refs/heads/main"]).accepted();
+    }
+    // Where the hook did not run, the hint is a command that does the same.
+    desk.world.git(&["reset", "-q", "--hard", &work]);
+    desk.write("a", "unverified");
+    let said = desk.ok(Person, &["git", "commit", "--no-verify", "-C", "HEAD"]);
+    assert!(said.contains("git commit --amend --no-edit leaves it out"), "{said}");
+    desk.world.push(&["+HEAD:refs/heads/main"]).refused("stale-seal");
+    desk.ok(Person, &["git", "commit", "--amend", "--no-edit"]);
+    desk.world.push(&["+HEAD:refs/heads/main"]).accepted();
+    // An alias stands for what git makes of it.
+    desk.world.git(&["config", "alias.again", "commit -C HEAD~1"]);
+    desk.write("a", "alias");
+    desk.ok(Person, &["git", "again"]);
+    assert!(!desk.world.git(&["log", "-1", "--format=%B"]).contains("Countersign-"));
+}
+
+/// The same words over the agent's own content, changed or not, are not a person's to wash: it is adopted, or the seal holds.
+#[test]
+fn an_agent_s_work_keeps_its_seal_whatever_a_person_does_to_it() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.pushes();
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Work"]);
+    let work = desk.world.git(&["rev-parse", "HEAD"]);
+    let seals = || desk.world.git(&["log", "-1", "--format=%B"]).contains("Countersign-Seal: ");
+    let amend = "commit --amend --no-edit -a";
+    desk.world.git(&["config", "alias.fix", amend]);
+    let redo = "git reset -q --soft HEAD~; echo 2 > a; git add a; git commit -q -c ORIG_HEAD";
+    for (name, script) in [
+        ("amended", "echo 2 > a; git commit -q -a --amend --no-edit"),
+        ("amended by an alias", "echo 2 > a; git fix -q"),
+        ("amended twice", "echo 2 > a; git fix -q; echo 3 > a; git fix -q"),
+        ("redone", redo),
+        ("redone with -C", &redo.replace("-c ORIG_HEAD", "-C ORIG_HEAD")),
+        ("redone in a hurry", &redo.replace("commit -q", "commit -q --no-verify")),
+        (
+            "picked and changed",
+            "git checkout -q -b pick main~; git cherry-pick -n main; echo 2 > a; git add a; git commit -q -C main",
+        ),
+        (
+            "picked with a conflict",
+            "git checkout -q -b conflict main~; echo 0 > a; git add a; git commit -qm Mine; git cherry-pick main || true; \
+             echo 2 > a; git add a; git commit -q --no-edit",
+        ),
+        (
+            "reworded in a rebase",
+            "GIT_SEQUENCE_EDITOR='sed -i s/pick/reword/' GIT_EDITOR='sed -i 1s/Work/Words/' git rebase -q -i HEAD~",
+        ),
+    ] {
+        desk.ok(Person, &["sh", "-ec", script]);
+        assert!(seals(), "{name}: {}", desk.world.git(&["log", "-1", "--format=%B"]));
+        let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/changed"]);
+        assert!(!pushed.ok, "{name}: {}", pushed.said);
+        desk.follow(Person, &pushed.said, "a person who changed it: ");
+        desk.world.push(&["HEAD:refs/heads/changed"]).accepted();
+        desk.world.push(&[":refs/heads/changed"]).accepted();
+        desk.world.git(&["checkout", "-q", "-f", "-B", "main", &work]);
+    }
+    for (name, script) in [
+        ("a trailer added", "git commit -q --amend --no-edit --trailer 'Reviewed-by: Bob <bob@x.dev>'"),
+        ("reverted and made again", "git revert --no-edit HEAD; printf 1 > a; git add a; git commit -q -C HEAD~"),
+    ] {
+        desk.ok(Person, &["sh", "-ec", script]);
+        desk.assert_sealed("HEAD");
+        desk.world.push(&["HEAD:refs/heads/same"]).accepted();
+        desk.world.git(&["checkout", "-q", "-B", "main", &work]);
+        assert!(seals(), "{name}");
+        desk.world.push(&[":refs/heads/same"]).accepted();
+    }
+}
+
+/// A note that a maintainer adds below a seal leads somewhere, for the agent and for the person, by the commands of the hint.
+#[test]
+fn a_note_below_a_seal_leads_somewhere() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.pushes();
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Work", "-m", "Fixes: #1"]);
+    let work = desk.world.git(&["rev-parse", "HEAD"]);
+    let message = desk.world.git(&["log", "-1", "--format=%B"]);
+    for note in [
+        "\n[alice: fixed a typo]",
+        "\n[alice: fixed a typo]\nSigned-off-by: Alice <alice@acme.dev>",
+        "\n\nFixed a typo on the way in.",
+        "\n\nReviewed-by: Bob <bob@x.dev>",
+        "\nLink: https://x.dev\n  and more",
+    ] {
+        for (who, after) in [(Agent, "as the agent: "), (Person, "a person who changed it: ")] {
+            desk.world.reword(&format!("{message}{note}\n"));
+            let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/note"]);
+            pushed.refused("malformed-trailers");
+            desk.follow(who, &pushed.said, after);
+            let said = desk.world.git(&["log", "-1", "--format=%B"]);
+            let kept = note.trim().lines().all(|line| said.contains(line));
+            assert!(kept && said.matches("Countersign-Seal").count() == usize::from(who == Agent), "{said}");
+            desk.world.push(&["HEAD:refs/heads/note"]).accepted();
+            desk.world.push(&[":refs/heads/note"]).accepted();
+            desk.world.git(&["reset", "-q", "--hard", &work]);
+        }
+    }
+    // Words that only begin so are no seal, and nobody's work to adopt.
+    let said = desk.ok(Person, &["git", "commit", "--allow-empty", "-m", "countersign-agent: fix the docs"]);
+    assert!(said.contains("git commit --amend") && !said.contains("--adopt"), "{said}");
+    let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/main"]);
+    pushed.refused("malformed-trailers");
+    assert!(pushed.said.contains("begin no line with Countersign-"), "{}", pushed.said);
+    desk.ok(Person, &["git", "commit", "--amend", "--allow-empty", "-m", "Fix the docs of countersign-agent"]);
+    desk.pushes();
+}
+
+/// An agent's own signature that does not verify is its work, and it seals it again.
+#[test]
+fn a_broken_signature_of_the_agent_s_is_sealed_again() {
+    let desk = Desk::without_hooks();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.pushes();
+    desk.write("a", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Work"]);
+    let signed = desk.world.sign_head(CLAUDE);
+    let raw = String::from_utf8(desk.world.raw("commit", &signed)).unwrap();
+    let broken = desk.world.store("commit", raw.replace("\n\nWork", "\n\nOther words").as_bytes());
+    desk.world.git(&["reset", "-q", "--soft", &broken]);
+    let pushed = desk.world.push(&["HEAD:refs/heads/main"]);
+    pushed.refused("bad-seal");
+    assert!(pushed.said.contains("claude-code's signature does not verify"), "{}", pushed.said);
+    desk.follow(Agent, &pushed.said, "as the agent: ");
+    desk.assert_sealed("HEAD");
+    desk.pushes();
+    // Its twin, which verifies, stands as it is.
+    desk.write("a", "2");
+    desk.ok(Person, &["git", "commit", "-m", "More work"]);
+    let signed = desk.world.sign_head(CLAUDE);
+    desk.ok(Agent, &["countersign", "sign", "origin/main..HEAD"]);
+    assert_eq!(desk.world.git(&["rev-parse", "HEAD"]), signed);
+    desk.pushes();
+}
+
+#[test]
+fn a_shallow_clone_says_what_it_cannot_know() {
+    let desk = Desk::without_hooks();
+    let main_alone =
+        "[[rule]]\nname = \"main\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nforce-push = \"deny\"\n";
+    desk.world.set_policy(&format!("{}{main_alone}", registry()));
+    for number in 0..3 {
+        desk.write("a", &number.to_string());
+        desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    }
+    desk.pushes();
+    desk.world.git(&["checkout", "-q", "-b", "work"]);
+    for number in 3..6 {
+        desk.write("a", &number.to_string());
+        desk.ok(Person, &["git", "commit", "-m", "Work"]);
+    }
+    desk.world.push(&["HEAD:refs/heads/work"]).accepted();
+    let shallow = desk.world.path("shallow");
+    let url = format!("file://{}", desk.world.server().display());
+    desk.world.git(&["clone", "-q", "--depth", "1", "-b", "work", &url, &shallow.display().to_string()]);
+    let policy = desk.world.policy_path().display().to_string();
+    desk.world.git_in(&shallow, &["config", "countersign.policy", &policy]);
+    let check = |words: &[&str]| {
+        let output = desk.run_in(&shallow, Person, &[&["countersign", "check"][..], words].concat());
+        let (said, printed) = (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());
+        (output.status.code(), said, printed)
+    };
+    let cut_off = |words: &[&str]| {
+        let (code, said, printed) = check(words);
+        assert_eq!((code, printed.as_str()), (Some(2), ""), "{words:?}: {said}");
+        assert_eq!(said.lines().count(), 2, "{said}");
+        assert!(said.contains("this clone is shallow") && said.contains("git fetch --unshallow origin"), "{said}");
+    };
+    cut_off(&["--for", "main"]);
+    desk.world.git_in(&shallow, &["fetch", "-q", "--depth", "1", "origin", "main:refs/remotes/origin/main"]);
+    cut_off(&["--for", "main"]);
+    cut_off(&["origin/main..HEAD", "--for", "main"]);
+    let (code, _, printed) = check(&["--for", "main", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!((code, &json["refs"][0]["findings"]), (Some(2), &serde_json::json!([])), "{printed}");
+    assert!(printed.contains("this clone is shallow"), "{printed}");
+    // What it does know, it says.
+    std::fs::write(shallow.join("a"), "marked").unwrap();
+    desk.world
+        .git_in(&shallow, &["commit", "-q", "-a", "-m", "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>"]);
+    let (code, _, printed) = check(&["HEAD~..", "--for", "main"]);
+    assert!(code == Some(1) && printed.contains("[unsealed-agent-commit]"), "{printed}");
+
+    desk.world.git_in(&shallow, &["reset", "-q", "--hard", "HEAD~"]);
+    assert_eq!(check(&["HEAD..", "--for", "main"]).0, Some(0));
+    desk.world.git_in(&shallow, &["fetch", "-q", "--unshallow", "origin"]);
+    assert_eq!(check(&["--for", "main"]).0, Some(0));
+    let (code, said, _) = check(&["--for", "main", "--remote", "orgin"]);
+    assert!(code == Some(2) && said.contains("there is no remote orgin"), "{said}");
+}
+
+/// What is pushed to a tag is the tag, with its name and its signature.
+#[test]
+fn a_tag_is_checked_as_the_tag_it_is() {
+    let desk = Desk::without_hooks();
+    let policy = std::fs::read_to_string(desk.world.policy_path()).unwrap();
+    let tags = "[[rule]]\nname = \"tags\"\nrefs = [\"refs/tags/**\"]\nidentity = \"everyone\"\nforce-push = \"deny\"\n";
+    desk.world.set_policy(&format!("{policy}{tags}"));
+    desk.write("a", "1");
+    desk.ok(Person, &["git", "commit", "-S", "-m", "Base"]);
+    desk.pushes();
+    desk.write("a", "2");
+    desk.ok(Person, &["git", "commit", "-S", "-m", "More"]);
+    desk.world.git(&["tag", "-a", "-m", "Unsigned", "v1"]);
+    desk.world.git(&["tag", "-s", "-m", "Signed", "v2"]);
+    desk.world.git(&["tag", "light"]);
+    let check = |range: &str, name: &str| {
+        let output = desk.run(Person, &["countersign", "check", range, "--for", name]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    for range in ["origin/main..v1", "v1"] {
+        let (code, printed) = check(range, "refs/tags/v1");
+        assert!(code == Some(1) && printed.contains("[unsigned-commit] tag"), "{range}: {printed}");
+        assert!(!printed.contains("force-push"), "{range}: {printed}");
+    }
+    let (code, printed) = check("origin/main..v2", "refs/tags/v3");
+    assert!(code == Some(1) && printed.contains("[malformed-tag]"), "{printed}");
+    for (range, name) in [
+        ("origin/main..v2", "refs/tags/v2"),
+        ("v2", "refs/tags/v2"),
+        ("HEAD", "refs/tags/light"),
+        ("origin/main..", "refs/tags/x"),
+    ] {
+        let (code, printed) = check(range, name);
+        assert!(code == Some(0) && printed.contains("would accept"), "{range}: {printed}");
+    }
 }

@@ -291,6 +291,13 @@ impl World {
         self.run(command, None).stdout
     }
 
+    /// HEAD's raw headers and message.
+    pub fn head(&self) -> (String, String) {
+        let raw = String::from_utf8(self.raw("commit", "HEAD")).unwrap();
+        let (headers, message) = raw.split_once("\n\n").unwrap();
+        (headers.to_owned(), message.to_owned())
+    }
+
     /// Stores any bytes as an object, well formed or not.
     pub fn store(&self, kind: &str, raw: &[u8]) -> String {
         self.git_with(&["hash-object", "-t", kind, "--literally", "-w", "--stdin"], raw)

@@ -154,7 +154,7 @@ fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
     if let Some(fault) = &commit.tree_fault {
         return Some(fault.clone());
     }
-    if let SignatureFact::Bad(reason) = &commit.signature {
+    if let SignatureFact::Bad { reason, .. } = &commit.signature {
         return Some(format!("its signature does not verify: {reason}"));
     }
     match &commit.seals {

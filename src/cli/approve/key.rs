@@ -51,8 +51,8 @@ impl<'a> Approver<'a> {
         let statement =
             approval.to_statement().map_err(|error| Failure::new(format!("it cannot be approved: {error}")))?;
         let armored = self.key.sign(NAMESPACE, &pre_authentication(statement.as_bytes()))?;
-        let blob =
-            dearmor(armored.as_bytes()).ok_or_else(|| Failure::new("the signature is not in OpenSSH's format"))?;
+        let blob = dearmor(armored.as_bytes())
+            .map_err(|error| Failure::new(format!("the signature is not in OpenSSH's format: {error}")))?;
         let wrong = |error: crate::core::approval::ApprovalError| {
             Failure::new(format!("the signed record does not hold: {error}"))
         };

@@ -72,7 +72,7 @@ fn sensitive(office: &Office, work: &Work, target: &str) -> String {
 }
 
 fn maker(policy: &Policy, commit: &CommitFacts) -> String {
-    let author = escape(&commit.author, 100);
+    let author = escape(commit.author.as_bytes(), 100);
     let seals: Vec<String> = commit
         .seals
         .iter()

@@ -4,12 +4,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Report;
-use crate::cli::install::{is_executable, is_ours};
+use crate::cli::install::{CLIENT_HOOKS, is_executable, is_ours};
 use crate::cli::local::{config, git, settings};
 use crate::cli::policy_source::PolicyReader;
 use crate::cli::{Failure, Result};
 
 const INSTALL: &str = "countersign install";
+
+/// Hooks that earlier versions did not install: without them commits are sealed, but for some merges and patches.
+const LATER: [&str; 2] = ["post-applypatch", "post-merge"];
 
 pub(super) fn examine(report: &mut Report) -> Result<()> {
     if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
@@ -22,7 +25,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
         let fix = "git config --unset core.hooksPath, or seal with: countersign sign";
         report.error(&hooks.display(), "hooks-path", "core.hooksPath switches all hooks off", fix);
     } else {
-        for name in ["commit-msg", "post-commit", "pre-push"] {
+        for name in CLIENT_HOOKS {
             hook(&hooks.join(name), report);
         }
     }
@@ -60,6 +63,14 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
 fn hook(path: &Path, report: &mut Report) {
     let shown = path.display();
     match (path.symlink_metadata(), path.metadata()) {
+        (Err(_), _) if LATER.iter().any(|name| path.ends_with(name)) => {
+            report.warn(
+                &shown,
+                "missing",
+                "the hook is not there, so not every merge and patch of an agent is sealed",
+                INSTALL,
+            );
+        }
         (Err(_), _) => report.error(&shown, "missing", "the hook is not there", INSTALL),
         (Ok(_), Err(_)) => report.error(&shown, "dangling", "the link leads nowhere", INSTALL),
         (Ok(_), Ok(_)) if !is_ours(path) => report.error(&shown, "replaced", "another hook stands there", INSTALL),

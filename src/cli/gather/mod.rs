@@ -330,12 +330,15 @@ impl<'a> Gatherer<'a> {
                 name: tag.name.iter().take(limits::REF_BYTES + 1).copied().collect(),
                 form: Form::Canonical,
                 signature: signature_fact(tag.signature.as_ref()),
-                marks: self.examiner.search().find(&MarkSource {
-                    author_name: tag.tagger.name,
-                    author_email: tag.tagger.email,
-                    message: tag.message,
-                    encoding: None,
-                }),
+                marks: match &tag.tagger {
+                    Some(tagger) => tagger.marks(self.examiner.search(), tag.message, None),
+                    None => self.examiner.search().find(&MarkSource {
+                        author_name: b"",
+                        author_email: b"",
+                        message: tag.message,
+                        encoding: None,
+                    }),
+                },
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Clones: three hooks beside whatever hooks are there.
+//! Clones: five hooks beside whatever hooks are there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,21 +8,19 @@ use crate::cli::local::{Git, config, git};
 use crate::cli::{Exit, Failure, Result, print};
 
 /// The hooks that seal and check.
-const HOOKS: [&str; 3] = ["commit-msg", "post-commit", "pre-push"];
+pub(in crate::cli) const HOOKS: [&str; 5] = ["commit-msg", "post-applypatch", "post-commit", "post-merge", "pre-push"];
 
 /// Other hooks of a clone. Where hooks live elsewhere each of these gets a file of ours that runs the one there, if there
 /// is one by then: tools add hooks after we are installed. Hooks whose mere presence changes what git does are not here;
 /// they are passed on where they exist.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 10] = [
     "applypatch-msg",
     "pre-applypatch",
-    "post-applypatch",
     "pre-commit",
     "pre-merge-commit",
     "prepare-commit-msg",
     "pre-rebase",
     "post-checkout",
-    "post-merge",
     "post-rewrite",
     "pre-auto-gc",
     "sendemail-validate",
@@ -99,7 +97,7 @@ fn inherited() -> Result<String> {
         .hint("countersign uninstall, then install"))
 }
 
-/// Writes our three hooks to `directory`. Where other hooks live elsewhere, every one of them keeps running.
+/// Writes our hooks to `directory`. Where other hooks live elsewhere, every one of them keeps running.
 fn plan_and_write(directory: &Path, others: Option<&Path>) -> Result<()> {
     let program = quote_path(&program()?)?;
     let mut planned = Vec::new();

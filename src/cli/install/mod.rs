@@ -12,6 +12,7 @@ mod server;
 mod shim;
 mod words;
 
+pub(super) use client::HOOKS as CLIENT_HOOKS;
 pub(super) use config::{Configured, version as git_version};
 pub(super) use layout::{Below, Layout, below, named, resolved};
 pub(super) use server::LEDGER;

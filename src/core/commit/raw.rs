@@ -16,7 +16,7 @@ pub struct Commit<'a> {
     pub author: Ident<'a>,
     /// Who the commit says committed it: a claim.
     pub committer: Ident<'a>,
-    /// The message's encoding where it is not UTF-8.
+    /// What the commit says its message and idents are encoded in; UTF-8 where it says nothing.
     pub encoding: Option<&'a [u8]>,
     /// The signature header, unverified.
     pub signature: Option<RawSignature>,
@@ -38,7 +38,7 @@ impl<'a> Commit<'a> {
     ///
     /// # Errors
     /// [`Malformed`] for anything that two readers could understand differently. Headers that git does not know are
-    /// accepted after the committer, once each, as git does.
+    /// accepted after the committer, as often as they come: hg-git writes one `HG:extra` for each that Mercurial had.
     pub fn parse(raw: &'a [u8], format: ObjectFormat) -> Result<Self, Malformed> {
         let (headers, message) = split(raw)?;
         let mut rest = headers.as_slice();
@@ -50,12 +50,16 @@ impl<'a> Commit<'a> {
                 return Err(Malformed::TooManyParents);
             }
         }
-        let author = Ident::parse(required(&mut rest, "author")?.value, "author")?;
-        let committer = Ident::parse(required(&mut rest, "committer")?.value, "committer")?;
-        let encoding = optional(&mut rest, "encoding").map(|header| header.value);
-        let signature = only_signature(raw, rest, format)?;
+        let author = Ident::parse(required(&mut rest, "author")?, "author")?;
+        let committer = Ident::parse(required(&mut rest, "committer")?, "committer")?;
+        let (encoding, signature) = once_each(raw, rest, format)?;
         Ok(Self { tree, parents, author, committer, encoding, signature, message })
     }
+}
+
+/// Whether a name in an `encoding` header or in git's configuration stands for UTF-8 (utf8.c, is_encoding_utf8).
+pub fn names_utf8(encoding: &[u8]) -> bool {
+    encoding.eq_ignore_ascii_case(b"utf-8") || encoding.eq_ignore_ascii_case(b"utf8")
 }
 
 impl Commit<'_> {
@@ -69,32 +73,46 @@ impl Commit<'_> {
     }
 }
 
-/// Checks the headers after the known prefix: each name once (`mergetag` may repeat, an octopus merge has several), and no
-/// signature but the repository's own.
-fn only_signature(raw: &[u8], rest: &[Header<'_>], format: ObjectFormat) -> Result<Option<RawSignature>, Malformed> {
-    let mut signature = None;
-    for (position, header) in rest.iter().enumerate() {
-        let known = [&b"tree"[..], b"parent", b"author", b"committer", b"encoding"].contains(&header.name);
-        let repeated = rest.iter().take(position).any(|earlier| earlier.name == header.name);
-        if known || (repeated && header.name != b"mergetag") {
-            return Err(Malformed::Repeated(header.display_name()));
-        }
-        if header.name == format.signature_header().as_bytes() {
-            let (before, after) = (raw.get(..header.span.start), raw.get(header.span.end..));
-            let payload = [before.unwrap_or_default(), after.unwrap_or_default()].concat();
-            signature = Some(RawSignature { armor: header.unfolded(), payload });
-        } else if header.name.to_ascii_lowercase().starts_with(b"gpgsig") {
-            return Err(Malformed::ForeignSignature(header.display_name()));
+/// The encoding and the signature among the headers after the committer, wherever they stand there. Every other header may come
+/// as often as it likes, but for those that belong above, and those that git takes for a signature and drops from what was
+/// signed (commit.c: whatever begins with `gpgsig`).
+fn once_each<'a>(
+    raw: &[u8],
+    rest: &[Header<'a>],
+    format: ObjectFormat,
+) -> Result<(Option<&'a [u8]>, Option<RawSignature>), Malformed> {
+    let (mut encoding, mut signature) = (None, None);
+    for header in rest {
+        match header.name {
+            b"tree" | b"parent" | b"author" | b"committer" => return Err(header.repeated()),
+            b"encoding" => only(&mut encoding, header.line("encoding")?, header)?,
+            name if name == format.signature_header().as_bytes() => {
+                let (before, after) = (raw.get(..header.span.start), raw.get(header.span.end..));
+                let payload = [before.unwrap_or_default(), after.unwrap_or_default()].concat();
+                only(&mut signature, RawSignature { armor: header.unfolded(), payload }, header)?;
+            }
+            name if is_signature_like(name) => return Err(Malformed::ForeignSignature(header.display_name())),
+            _ => {}
         }
     }
-    Ok(signature)
+    Ok((encoding, signature))
+}
+
+/// Keeps the value of a header that stands once.
+fn only<T>(kept: &mut Option<T>, value: T, header: &Header<'_>) -> Result<(), Malformed> {
+    if kept.replace(value).is_none() { Ok(()) } else { Err(header.repeated()) }
+}
+
+/// Whether git, or a reader that folds case, takes a header for some signature.
+pub(super) fn is_signature_like(name: &[u8]) -> bool {
+    name.to_ascii_lowercase().starts_with(b"gpgsig")
 }
 
 pub(super) fn required<'h, 'a>(rest: &mut &'h [Header<'a>], name: &'static str) -> Result<&'h Header<'a>, Malformed> {
     optional(rest, name).ok_or(Malformed::Missing(name))
 }
 
-fn optional<'h, 'a>(rest: &mut &'h [Header<'a>], name: &'static str) -> Option<&'h Header<'a>> {
+pub(super) fn optional<'h, 'a>(rest: &mut &'h [Header<'a>], name: &'static str) -> Option<&'h Header<'a>> {
     let (first, others) = rest.split_first()?;
     (first.name == name.as_bytes()).then(|| {
         *rest = others;
@@ -120,10 +138,10 @@ mod tests {
     #[test]
     fn accepts_what_git_and_other_tools_write() {
         for headers in [
-            vec![TREE, AUTHOR, COMMITTER],
-            vec![TREE, PARENT, PARENT, AUTHOR, COMMITTER, "encoding latin-1\n"],
-            vec![TREE, PARENT, AUTHOR, COMMITTER, "change-id kmkrlqyoxs\n", SIGNATURE],
-            vec![
+            &[TREE, AUTHOR, COMMITTER][..],
+            &[TREE, PARENT, PARENT, AUTHOR, COMMITTER, "encoding latin-1\n"],
+            &[TREE, PARENT, AUTHOR, COMMITTER, "change-id kmkrlqyoxs\n", SIGNATURE],
+            &[
                 TREE,
                 PARENT,
                 AUTHOR,
@@ -132,41 +150,80 @@ mod tests {
                 "mergetag object 2\n x\n",
                 SIGNATURE,
             ],
+            // hg-git, one line for each that Mercurial had.
+            &[TREE, AUTHOR, COMMITTER, "HG:rename a:b\n", "HG:rename c:d\n", "HG:extra x:1\n", "HG:extra y:2\n"],
+            // Libraries that put the encoding last, and tools with headers of their own.
+            &[TREE, AUTHOR, COMMITTER, SIGNATURE, "encoding UTF-8\n"],
+            &[TREE, AUTHOR, COMMITTER, "x 1\n", "encoding UTF-8\n", "x(2)/y! 2\n more\n", "x 1\n", SIGNATURE, "x 1\n"],
+            &[TREE, "author Ng\tAnn <ann@x.dev> -1 +051800\n", "committer <> \n"],
         ] {
-            assert_eq!(parse(&[headers.as_slice(), &["\nhello\n"]].concat()), Ok(b"hello\n".to_vec()));
+            assert_eq!(parse(&[headers, &["\nhello\n"]].concat()), Ok(b"hello\n".to_vec()), "{headers:?}");
+            // Without an empty line there is no message.
+            assert_eq!(parse(headers), Ok(Vec::new()), "{headers:?}");
+            assert_eq!(parse(&[headers, &["\n"]].concat()), Ok(Vec::new()), "{headers:?}");
         }
-        assert_eq!(parse(&[TREE, AUTHOR, COMMITTER, "\n"]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_encoding_is_read_wherever_it_stands() {
+        for headers in [[SIGNATURE, "encoding latin-1\n"], ["encoding latin-1\n", SIGNATURE]] {
+            let raw = [&[TREE, AUTHOR, COMMITTER], &headers[..], &["\nm\n"]].concat().concat();
+            let commit = Commit::parse(raw.as_bytes(), ObjectFormat::Sha1).unwrap();
+            assert_eq!(commit.encoding, Some(&b"latin-1"[..]));
+            assert_eq!(commit.signature.unwrap().payload, raw.replace(SIGNATURE, "").as_bytes());
+        }
     }
 
     #[test]
     fn refuses_everything_with_two_readings() {
-        let bad: [(&[&str], Malformed); 14] = [
+        let encoding = "encoding latin-1\n";
+        let bad: &[(&[&str], Malformed)] = &[
             (&[TREE, TREE, AUTHOR, COMMITTER, "\n"], Malformed::Missing("author")),
             (&[TREE, AUTHOR, COMMITTER, TREE, "\n"], Malformed::Repeated("tree".into())),
             (&[TREE, AUTHOR, PARENT, COMMITTER, "\n"], Malformed::Missing("committer")),
             (&[TREE, AUTHOR, COMMITTER, PARENT, "\n"], Malformed::Repeated("parent".into())),
             (&[TREE, AUTHOR, AUTHOR, COMMITTER, "\n"], Malformed::Missing("committer")),
+            (&[TREE, AUTHOR, COMMITTER, AUTHOR, "\n"], Malformed::Repeated("author".into())),
+            (&[TREE, AUTHOR, COMMITTER, COMMITTER, "\n"], Malformed::Repeated("committer".into())),
+            (&[TREE, AUTHOR, COMMITTER, "x 1\n", COMMITTER, "\n"], Malformed::Repeated("committer".into())),
+            (&[TREE, "x 1\n", AUTHOR, COMMITTER, "\n"], Malformed::Missing("author")),
             (&[AUTHOR, COMMITTER, "\n"], Malformed::Missing("tree")),
             (&[TREE, AUTHOR, COMMITTER, SIGNATURE, SIGNATURE, "\n"], Malformed::Repeated("gpgsig".into())),
+            (&[TREE, AUTHOR, COMMITTER, SIGNATURE, encoding, SIGNATURE, "\n"], Malformed::Repeated("gpgsig".into())),
+            (&[TREE, AUTHOR, COMMITTER, encoding, SIGNATURE, encoding, "\n"], Malformed::Repeated("encoding".into())),
             (
                 &[TREE, AUTHOR, COMMITTER, "gpgsig-sha256 x\n", "\n"],
                 Malformed::ForeignSignature("gpgsig-sha256".into()),
             ),
             (&[TREE, AUTHOR, COMMITTER, "gpgsigx y\n", "\n"], Malformed::ForeignSignature("gpgsigx".into())),
             (&[TREE, AUTHOR, COMMITTER, "GPGSIG y\n", "\n"], Malformed::ForeignSignature("GPGSIG".into())),
-            (&[TREE, AUTHOR, COMMITTER, "x 1\nx 2\n", "\n"], Malformed::Repeated("x".into())),
+            // A second line, which git does not read.
+            (&[TREE, " x\n", AUTHOR, COMMITTER, "\n"], Malformed::ObjectId("tree")),
+            (&[TREE, PARENT, " x\n", AUTHOR, COMMITTER, "\n"], Malformed::ObjectId("parent")),
+            (&[TREE, AUTHOR, " <b@x.dev>\n", COMMITTER, "\n"], Malformed::Folded("author")),
+            (&[TREE, AUTHOR, COMMITTER, " x\n", "\n"], Malformed::Folded("committer")),
+            (&[TREE, AUTHOR, COMMITTER, encoding, " UTF-7\n", "\n"], Malformed::Folded("encoding")),
+            (&[TREE, "author Ann 0 +0000\n", COMMITTER, "\n"], Malformed::Ident("author")),
+            (&[TREE, AUTHOR, "committer Bob >b@x.dev< 0 +0000\n", "\n"], Malformed::Ident("committer")),
             (&[TREE, AUTHOR, COMMITTER, "\nhel\0lo"], Malformed::Nul),
-            (&[TREE, AUTHOR, COMMITTER], Malformed::Unterminated),
+            (&[TREE, "author A\0nn <ann@x.dev> 0 +0000\n", COMMITTER, "\n"], Malformed::Nul),
+            (&[TREE, AUTHOR, "committer Bob <bob@x.dev> 0 +0000"], Malformed::Unterminated),
+            (&[TREE, AUTHOR, COMMITTER, "x\n", "\n"], Malformed::Line(4)),
+            (&[TREE, AUTHOR, COMMITTER, "\tx 1\n", "\n"], Malformed::Line(4)),
+            (&[TREE, AUTHOR, COMMITTER, "\r\n", "hello\n"], Malformed::Line(4)),
             (&[" ", TREE, AUTHOR, COMMITTER, "\n"], Malformed::Line(1)),
+            (&[], Malformed::Missing("tree")),
         ];
         for (parts, why) in bad {
-            assert_eq!(parse(parts), Err(why), "{parts:?}");
+            assert_eq!(parse(parts).as_ref(), Err(why), "{parts:?}");
         }
         assert_eq!(parse(&["tree 4b825dc\n", AUTHOR, COMMITTER, "\n"]), Err(Malformed::ObjectId("tree")));
         let parents = PARENT.repeat(limits::PARENTS + 1);
         assert_eq!(parse(&[TREE, &parents, AUTHOR, COMMITTER, "\n"]), Err(Malformed::TooManyParents));
         let long = format!("x {}\n", "y".repeat(limits::HEADER_BYTES));
         assert_eq!(parse(&[TREE, AUTHOR, COMMITTER, &long, "\n"]), Err(Malformed::HeadersTooLarge));
+        let many = "x y\n".repeat(limits::HEADER_BYTES / 4);
+        assert_eq!(parse(&[TREE, AUTHOR, COMMITTER, &many, "\n"]), Err(Malformed::HeadersTooLarge));
     }
 
     #[test]

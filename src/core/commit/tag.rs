@@ -2,7 +2,7 @@
 
 use super::headers::{Malformed, split};
 use super::ident::Ident;
-use super::raw::{RawSignature, required};
+use super::raw::{RawSignature, is_signature_like, optional, required};
 use crate::core::oid::{ObjectFormat, Oid};
 
 /// An annotated tag with exactly one reading.
@@ -14,8 +14,8 @@ pub struct Tag<'a> {
     pub target: TagTarget,
     /// The name inside the tag: what `refs/tags/` it was made for.
     pub name: &'a [u8],
-    /// Who the tag says made it: a claim.
-    pub tagger: Ident<'a>,
+    /// Who the tag says made it: a claim. Gits before 1.0 wrote none.
+    pub tagger: Option<Ident<'a>>,
     /// The signature at the end of the body, unverified.
     pub signature: Option<RawSignature>,
     /// The message, without the signature.
@@ -36,10 +36,12 @@ pub enum TagTarget {
 }
 
 impl<'a> Tag<'a> {
-    /// Parses a raw tag object of a repository that uses `format`.
+    /// Parses a raw tag object of a repository that uses `format`. What the tag is and points at has one reading; its tagger
+    /// is a claim that may be missing or name nobody, as in old tags.
     ///
     /// # Errors
-    /// [`Malformed`] for anything but object, type, tag and tagger in this order, and for more than one signature.
+    /// [`Malformed`] where object, type and tag do not stand once and in this order, for a header that git takes for a
+    /// signature, and for more than one signature in the body.
     pub fn parse(raw: &'a [u8], format: ObjectFormat) -> Result<Self, Malformed> {
         let (headers, body) = split(raw)?;
         let mut rest = headers.as_slice();
@@ -51,10 +53,14 @@ impl<'a> Tag<'a> {
             b"blob" => TagTarget::Blob,
             _ => return Err(Malformed::TagType),
         };
-        let name = required(&mut rest, "tag")?.value;
-        let tagger = Ident::parse(required(&mut rest, "tagger")?.value, "tagger")?;
-        if let Some(header) = rest.first() {
-            return Err(Malformed::Unknown(header.display_name()));
+        let name = required(&mut rest, "tag")?.line("tag")?;
+        let tagger = optional(&mut rest, "tagger").map(|header| Ident::parse_loosely(header, "tagger")).transpose()?;
+        for header in rest {
+            match header.name {
+                b"object" | b"type" | b"tag" | b"tagger" => return Err(header.repeated()),
+                name if is_signature_like(name) => return Err(Malformed::ForeignSignature(header.display_name())),
+                _ => {}
+            }
         }
         let (message, signature) = split_signature(raw, body)?;
         Ok(Self { object, target, name, tagger, signature, message })
@@ -109,16 +115,42 @@ mod tests {
     }
 
     #[test]
+    fn old_tags_have_one_reading() {
+        let tagger = "tagger Ann <a@x.dev> 1 +0000\n";
+        for (other, name) in [
+            ("", None),
+            ("tagger Ann <a@x.dev> 1 +00000\n", Some("Ann")),
+            ("tagger Ann <a@x.dev>\n", Some("Ann")),
+            ("tagger Ann\n", Some("Ann")),
+            ("tagger Ann <a@x.dev> 1 +0000\nx 1\nx 2\n", Some("Ann")),
+        ] {
+            let raw = HEAD.replace(tagger, other) + "\nfirst\n";
+            let tag = Tag::parse(raw.as_bytes(), ObjectFormat::Sha1).unwrap();
+            assert_eq!(tag.tagger.map(|tagger| tagger.name), name.map(str::as_bytes), "{other:?}");
+            assert_eq!((tag.name, tag.message), (&b"v1"[..], &b"first\n"[..]), "{other:?}");
+        }
+        assert_eq!(Tag::parse(HEAD.as_bytes(), ObjectFormat::Sha1).unwrap().message, b"");
+    }
+
+    #[test]
     fn refuses_other_shapes() {
+        let object = "object 3b18e512dba79e4c8300dd08aeb37f8e728b8dad\n";
         for (raw, why) in [
             ([HEAD, "\n", ARMORED, ARMORED].concat(), Malformed::TagSignatures),
-            ([HEAD, "gpgsig x\n\nm"].concat(), Malformed::Unknown("gpgsig".into())),
+            ([HEAD, "gpgsig x\n\nm"].concat(), Malformed::ForeignSignature("gpgsig".into())),
+            ([HEAD, "GpgSig-sha256 x\n\nm"].concat(), Malformed::ForeignSignature("GpgSig-sha256".into())),
             (HEAD.replace("commit", "submodule") + "\n", Malformed::TagType),
-            (HEAD.replace("tagger Ann <a@x.dev> 1 +0000\n", "") + "\n", Malformed::Missing("tagger")),
-            (HEAD.replace("tag v1\n", "tag v1\ntag v2\n") + "\n", Malformed::Missing("tagger")),
+            (HEAD.replace("type commit\n", "type commit\n tree\n") + "\n", Malformed::TagType),
+            ([object, HEAD, "\n"].concat(), Malformed::Missing("type")),
+            ([HEAD, object, "\n"].concat(), Malformed::Repeated("object".into())),
+            (HEAD.replace("tag v1\n", "") + "\n", Malformed::Missing("tag")),
+            (HEAD.replace("tag v1\n", "tag v1\ntag v2\n") + "\n", Malformed::Repeated("tag".into())),
+            (HEAD.replace("tag v1\n", "tag v1\n and v2\n") + "\n", Malformed::Folded("tag")),
+            (HEAD.replace("tagger", "x 1\ntagger") + "\n", Malformed::Repeated("tagger".into())),
+            ([HEAD, " <b@x.dev>\n\n"].concat(), Malformed::Folded("tagger")),
             ([HEAD, "\nx\0"].concat(), Malformed::Nul),
         ] {
-            assert_eq!(Tag::parse(raw.as_bytes(), ObjectFormat::Sha1).map(|_| ()), Err(why));
+            assert_eq!(Tag::parse(raw.as_bytes(), ObjectFormat::Sha1).map(|_| ()), Err(why), "{raw}");
         }
     }
 }

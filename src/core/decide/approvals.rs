@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::ballot::{Ballot, Objection, Voter};
-use super::{Bench, Code, Docket, Doubt, Subject, submitter};
+use super::{Bench, Code, Docket, Doubt, Subject, again, submitter};
+use crate::core::commit::Address;
 use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SignatureFact, Sought, Target};
 use crate::core::id::Id;
 use crate::core::oid::Oid;
@@ -43,12 +44,11 @@ impl<'b> Poll<'b> {
         if let Some((code, detail)) = self.unreadable() {
             // A rule that asks for identity says it already.
             if self.bench.rule.identity == Identity::None {
-                self.find(
-                    docket,
-                    code,
-                    detail,
-                    "make the commit again with git: git commit --amend --no-edit".to_owned(),
-                );
+                let hint = match &self.commit.form {
+                    Form::Malformed(reason) => again::hint(reason, docket.update.base),
+                    Form::Canonical => again::tree_hint(),
+                };
+                self.find(docket, code, detail, hint);
             }
             return;
         }
@@ -145,7 +145,8 @@ impl<'b> Poll<'b> {
         let sealed = self.commit.seals.as_ref().map_or(true, |seals| !seals.is_empty());
         let marked = self.bench.mark(&self.commit.marks).is_some();
         let marked = marked || self.bench.unreadable(self.commit.unreadable_encoding.as_ref()).is_some();
-        sealed || marked || !self.commit.drafted.is_empty() || self.signer_of(self.commit, Kind::Agent).is_some()
+        let signed = self.bench.claimed_agent(&self.commit.signature).is_some();
+        sealed || marked || signed || !self.commit.drafted.is_empty()
     }
 
     fn service(&self) -> Option<&'b Principal> {
@@ -197,8 +198,8 @@ impl<'b> Poll<'b> {
     }
 
     /// The persons with this email address.
-    fn named(&self, email: &[u8]) -> BTreeSet<Id> {
-        let has = |own: &String| own.as_bytes().eq_ignore_ascii_case(email);
+    fn named(&self, email: &Address) -> BTreeSet<Id> {
+        let has = |own: &String| email.is(own);
         let people = self.bench.policy.principals().filter(|one| one.kind == Kind::Person);
         people.filter(|one| one.emails.iter().any(has)).map(|one| one.id.clone()).collect()
     }

@@ -1,5 +1,6 @@
 //! Who made a commit, and whether the rule accepts that: all findings about identity.
 
+use super::again::{self, abbreviated};
 use super::{Ballot, Bench, Code, Docket, Subject, Timestamp};
 use crate::core::commit::TrailerFault;
 use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SealFact, SignatureFact};
@@ -63,12 +64,11 @@ impl<'b> Case<'b, '_, '_> {
             if reason.is_limit() {
                 return self.find(Code::LimitExceeded, reason.to_string(), "split the commit".to_owned());
             }
-            let hint = "make the commit again with git: git commit --amend --no-edit, or git rebase".to_owned();
+            let hint = again::hint(reason, self.docket.update.base);
             return self.find(Code::MalformedCommit, format!("the commit has no single reading: {reason}"), hint);
         }
         if let Some(fault) = &self.commit.tree_fault {
-            let hint = "git fsck names the tree; make it again with git add and git commit".to_owned();
-            self.find(Code::MalformedTree, fault.clone(), hint);
+            self.find(Code::MalformedTree, fault.clone(), again::tree_hint());
         }
         match self.maker() {
             Maker::Faulty => {}
@@ -91,13 +91,13 @@ impl<'b> Case<'b, '_, '_> {
                 Maker::Faulty
             }
             Err(fault) => {
-                let hint = match fault.reason {
-                    TrailerFault::Misplaced | TrailerFault::NotATrailer => {
-                        "move the Countersign- lines into a last paragraph of trailers only, or remove them and run: countersign sign"
-                    }
-                    _ => "remove the Countersign- lines and run: countersign sign",
-                };
-                self.find(Code::MalformedTrailers, fault.to_string(), hint.to_owned());
+                // `sign` makes a new block at the end of the message and keeps every line that is not one of ours.
+                let hint = format!(
+                    "{} (a person who changed it: {}; where no agent made it: git commit --amend, and begin no line with Countersign-)",
+                    self.sign_hint(None),
+                    self.adopt_hint()
+                );
+                self.find(Code::MalformedTrailers, fault.to_string(), hint);
                 Maker::Faulty
             }
             Ok(seals) if seals.is_empty() => signer,
@@ -213,7 +213,12 @@ impl<'b> Case<'b, '_, '_> {
             SignatureFact::Unsupported(kind) => {
                 return Maker::Unproven(self.unsigned(format!("its {kind} signature is not supported; sign with SSH")));
             }
-            SignatureFact::Bad(reason) => {
+            SignatureFact::Bad { reason, .. } => {
+                if let Some(agent) = self.bench.claimed_agent(&self.commit.signature) {
+                    let detail = format!("{}'s signature does not verify: {reason}", agent.id);
+                    let hint = self.sign_hint(Some(agent.id.as_str()));
+                    return Maker::Unproven(Fault { code: Code::BadSeal, detail, hint });
+                }
                 let detail = format!("its signature does not verify: {reason}");
                 let hint = "sign again: git commit --amend --no-edit -S".to_owned();
                 return Maker::Unproven(Fault { code: Code::BadSignature, detail, hint });
@@ -343,7 +348,8 @@ impl<'b> Case<'b, '_, '_> {
     /// Nobody is proven to have made it. Does the rule ask?
     fn unproven(&mut self, fault: Fault) {
         self.faint_marks();
-        let agents_key = matches!(fault.code, Code::AgentRevoked | Code::AgentSuspended | Code::SharedKey);
+        let agents_key =
+            matches!(fault.code, Code::AgentRevoked | Code::AgentSuspended | Code::SharedKey | Code::BadSeal);
         if agents_key {
             return self.find(fault.code, fault.detail, fault.hint);
         }
@@ -353,7 +359,12 @@ impl<'b> Case<'b, '_, '_> {
             return self.find(Code::UnsealedAgentCommit, detail, self.adopt_hint());
         }
         if let Some(mark) = self.mark() {
-            let detail = format!("it bears the mark of {} (\"{}\") and no seal", mark.agent, mark.line);
+            let marked = format!("it bears the mark of {} (\"{}\") and no seal", mark.agent, mark.line);
+            // What is wrong with the signature comes first: it may be all that is wrong.
+            let detail = match fault.code {
+                Code::UnsignedCommit => marked,
+                _ => format!("{}; {marked}", fault.detail),
+            };
             let mut hint = self.sign_hint(Some(&mark.agent));
             if mark.kind == MarkKind::SquashedSeal {
                 hint = format!("a person who squashed it makes it theirs: {}; {hint}", self.adopt_hint());
@@ -438,11 +449,6 @@ impl<'b> Case<'b, '_, '_> {
         let range = self.docket.update.base.map(|base| format!(" {}..HEAD", abbreviated(base))).unwrap_or_default();
         format!("countersign sign{range} --adopt")
     }
-}
-
-/// Enough digits to be unique in any repository, few enough to type.
-fn abbreviated(id: crate::core::oid::Oid) -> String {
-    id.to_string().chars().take(12).collect()
 }
 
 fn void_word(standing: Standing) -> Option<&'static str> {

@@ -3,6 +3,7 @@
 //! Each file holds one rule with its findings and tests. Rules see one update, or one commit of one update, at a time and
 //! only add findings, so neither the order of rules nor that of commits can matter, and knowing less never accepts more.
 
+mod again;
 mod approvals;
 mod ballot;
 mod code;
@@ -103,6 +104,12 @@ impl<'a> Bench<'a> {
             _ => commit.unsigned_service.as_ref().and_then(|id| self.policy.principal(id)),
         };
         service.filter(|one| one.kind == Kind::Service && self.policy.registers(self.rule, one))
+    }
+
+    /// The agent whose key a signature says to be made with, whether it verifies or not.
+    fn claimed_agent(&self, signature: &SignatureFact) -> Option<&'a Principal> {
+        let holder = signature.claimed_key().and_then(|key| self.policy.by_key(key));
+        holder.filter(|one| one.kind == Kind::Agent && self.policy.registers(self.rule, one))
     }
 
     /// When something that was signed was first received: before this push, or with it.

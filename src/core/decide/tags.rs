@@ -70,7 +70,8 @@ fn judge_tag(bench: &Bench<'_>, tag: &TagFacts, position: Position, docket: &mut
                     let detail = format!("it bears the mark of {} (\"{}\"): {detail}", mark.agent, mark.line);
                     docket.find(bench.rule, Code::UnsealedAgentCommit, subject, detail, hint);
                 }
-                None if bench.rule.identity == Identity::Everyone => {
+                // A signature of an agent's key that does not verify is never nothing.
+                None if bench.rule.identity == Identity::Everyone || code == Code::BadSeal => {
                     docket.find(bench.rule, code, subject, detail, hint);
                 }
                 None => {
@@ -97,8 +98,11 @@ fn signer<'a>(bench: &Bench<'a>, tag: &TagFacts) -> Signer<'a> {
             let detail = format!("its {kind} signature is not supported; sign with SSH");
             return Signer::Unproven(Code::UnsignedCommit, detail);
         }
-        SignatureFact::Bad(reason) => {
-            return Signer::Unproven(Code::BadSignature, format!("its signature does not verify: {reason}"));
+        SignatureFact::Bad { reason, .. } => {
+            let agent = bench.claimed_agent(&tag.signature);
+            let code = if agent.is_some() { Code::BadSeal } else { Code::BadSignature };
+            let whose = agent.map_or_else(|| "its".to_owned(), |agent| format!("{}'s", agent.id));
+            return Signer::Unproven(code, format!("{whose} signature does not verify: {reason}"));
         }
     };
     let holder = bench.policy.by_key(key).filter(|holder| bench.policy.registers(bench.rule, holder));

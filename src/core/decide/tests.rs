@@ -27,6 +27,8 @@ enum Proof {
     BadSeal(u8),
     Signature(u8),
     BadSignature,
+    /// A signature that names this key and does not verify.
+    BrokenSignature(u8),
     Adopted(u8),
     MalformedTrailers,
     MalformedCommit,
@@ -103,14 +105,19 @@ fn signature_by(seed: u8) -> SignatureFact {
     SignatureFact::Good(claimed.verify("git", b"payload").unwrap())
 }
 
+fn broken_signature(seed: Option<u8>) -> SignatureFact {
+    let claimed = seed.map(|seed| key(seed).public().clone());
+    SignatureFact::Bad { reason: crate::core::ssh::SignatureError::Mismatch, claimed }
+}
+
 fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
     let message: &[u8] = if marked { b"Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n" } else { b"Work\n" };
     let source = MarkSource { author_name: b"A", author_email: b"a@x", message, encoding: None };
     let mut facts = CommitFacts {
         id: oid(number),
         summary: b"Work".to_vec(),
-        author: b"a@x".to_vec(),
-        committer: b"a@x".to_vec(),
+        author: b"a@x"[..].into(),
+        committer: b"a@x"[..].into(),
         change: Some(Digest::of(b"change")),
         is_empty: false,
         message: Digest::of(message),
@@ -136,7 +143,8 @@ fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
             facts.seals = Ok(vec![SealFact { outcome, ..seal_by(seed, b"change") }]);
         }
         Proof::Signature(seed) => facts.signature = signature_by(seed),
-        Proof::BadSignature => facts.signature = SignatureFact::Bad(crate::core::ssh::SignatureError::Mismatch),
+        Proof::BadSignature => facts.signature = broken_signature(None),
+        Proof::BrokenSignature(seed) => facts.signature = broken_signature(Some(seed)),
         Proof::Adopted(seed) => {
             facts.drafted = vec![id("claude-code")];
             facts.signature = signature_by(seed);
@@ -212,6 +220,12 @@ fn what_each_proof_is_worth() {
         (Proof::Signature(FORGE), false, None, Some("unknown-signer")),
         (Proof::Signature(FORGE), true, Some("unsealed-agent-commit"), Some("unsealed-agent-commit")),
         (Proof::BadSignature, false, None, Some("bad-signature")),
+        (Proof::BadSignature, true, Some("unsealed-agent-commit"), Some("unsealed-agent-commit")),
+        (Proof::BrokenSignature(ALICE), false, None, Some("bad-signature")),
+        (Proof::BrokenSignature(STRANGER), false, None, Some("bad-signature")),
+        // An agent's signature that does not verify is never nothing.
+        (Proof::BrokenSignature(CLAUDE), false, Some("bad-seal"), Some("bad-seal")),
+        (Proof::BrokenSignature(CODEX), true, Some("bad-seal"), Some("bad-seal")),
         (Proof::Adopted(ALICE), true, None, None),
         (Proof::Adopted(STRANGER), true, Some("unsealed-agent-commit"), Some("unsealed-agent-commit")),
         (Proof::MalformedTrailers, false, Some("malformed-trailers"), Some("malformed-trailers")),
@@ -220,6 +234,26 @@ fn what_each_proof_is_worth() {
         assert_eq!(codes(&agents, proof, marked).first().copied(), under_agents, "agents: {proof:?} {marked}");
         assert_eq!(codes(&everyone, proof, marked).first().copied(), under_everyone, "everyone: {proof:?} {marked}");
         assert!(codes(&rule("r", ""), proof, marked).is_empty(), "a rule that asks nothing: {proof:?}");
+    }
+}
+
+#[test]
+fn a_mark_hides_no_fault_of_the_signature() {
+    let policy = policy(&rule("r", "identity = \"agents\""));
+    let marked = "it bears the mark of claude-code (\"Co-Authored-By: Claude <noreply@anthropic.com>\") and no seal";
+    for (proof, begins) in [
+        (Proof::Nothing, "it bears the mark"),
+        (Proof::BadSignature, "its signature does not verify: the signature does not match; it bears the mark"),
+        (
+            Proof::BrokenSignature(ALICE),
+            "its signature does not verify: the signature does not match; it bears the mark",
+        ),
+        (Proof::Signature(STRANGER), "it is signed with SHA256:"),
+    ] {
+        let verdict = decide(&policy, &facts(&policy, &[(proof, true)]), NOW);
+        let [finding] = &verdict.refs[0].findings[..] else { panic!("{proof:?}: one finding: {verdict:?}") };
+        assert_eq!(finding.code, Code::UnsealedAgentCommit, "{proof:?}");
+        assert!(finding.detail.starts_with(begins) && finding.detail.ends_with(marked), "{}", finding.detail);
     }
 }
 
@@ -319,6 +353,7 @@ fn proof() -> impl Strategy<Value = Proof> {
         seed().prop_map(Proof::BadSeal),
         seed().prop_map(Proof::Signature),
         Just(Proof::BadSignature),
+        seed().prop_map(Proof::BrokenSignature),
         seed().prop_map(Proof::Adopted),
         Just(Proof::MalformedTrailers),
         Just(Proof::MalformedCommit),

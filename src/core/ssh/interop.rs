@@ -7,8 +7,7 @@ use std::process::{Command, Stdio};
 
 use ed25519_dalek::SigningKey;
 
-use super::armor::dearmor;
-use super::tricks::{MESSAGE, sk_parts};
+use super::tricks::{MESSAGE, sk_parts, with_padded_numbers};
 use super::*;
 use crate::core::limits;
 
@@ -24,7 +23,8 @@ pub(crate) fn ssh_keygen(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, St
         .stderr(Stdio::piped())
         .spawn()
         .expect("these tests need ssh-keygen; install openssh-client");
-    child.stdin.take().unwrap().write_all(input).unwrap();
+    // It ends without reading where the armor is none; what it says tells.
+    let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     if output.status.success() { Ok(output.stdout) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
@@ -191,9 +191,116 @@ fn what_ssh_keygen_takes_and_is_refused_here() {
     let blob = key.sign("git", MESSAGE);
     let text_after = format!("{}anything\n", armor(&blob));
     openssh_accepts(key.public(), "git", MESSAGE, &text_after).unwrap();
-    assert_eq!(ClaimedSignature::from_armor(text_after.as_bytes()).unwrap_err(), SignatureError::Armor);
+    let after = ClaimedSignature::from_armor(text_after.as_bytes()).unwrap_err();
+    assert_eq!(after, SignatureError::Armor(ArmorError::After));
+    assert_eq!(claimed_key(text_after.as_bytes()).as_ref(), Some(key.public()), "whose it claims to be can be told");
     let mut version_0 = blob;
     version_0[9] = 0;
     openssh_accepts(key.public(), "git", MESSAGE, &armor(&version_0)).unwrap();
     assert_eq!(ClaimedSignature::from_blob(&version_0).unwrap_err(), SignatureError::Version(0));
+}
+
+/// What the two make of one armor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Both,
+    Neither,
+    /// Why we refuse what ssh-keygen takes.
+    OnlyTheirs(ArmorError),
+    /// Why we take what the ssh-keygen of some machines refuses.
+    Version(&'static str),
+}
+
+#[test]
+fn armors_are_read_as_ssh_keygen_reads_them() {
+    let key = PrivateKey::from_seed(&[7; 32]).unwrap();
+    let good = armor(&key.sign("git", MESSAGE));
+    let lines: Vec<&str> = good.trim_end().split('\n').collect();
+    let [begin, body @ .., end] = lines.as_slice() else { panic!("{good}") };
+    let base64 = body.concat();
+    let ours =
+        |text: &str| ClaimedSignature::from_armor(text.as_bytes()).and_then(|claimed| claimed.verify("git", MESSAGE));
+    let theirs = |text: &str| openssh_accepts(key.public(), "git", MESSAGE, text);
+    let check = |name: &str, text: &str, reading: Reading| {
+        let (ours, theirs) = (ours(text).map(|_| ()), theirs(text).map(|_| ()));
+        let told = format!("{name}: ours {ours:?}, theirs {theirs:?}");
+        match reading {
+            Reading::Both => assert!(ours.is_ok() && theirs.is_ok(), "{told}"),
+            Reading::Neither => assert!(ours.is_err() && theirs.is_err(), "{told}"),
+            Reading::OnlyTheirs(why) => {
+                assert!(theirs.is_ok(), "{told}");
+                assert_eq!(ours, Err(SignatureError::Armor(why)), "{told}");
+            }
+            Reading::Version(_) => assert!(ours.is_ok(), "{told}"),
+        }
+    };
+
+    for width in (1..=100).chain([base64.len() - 1, base64.len(), 1000]) {
+        let wrapped: Vec<&str> =
+            base64.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        check(&format!("{width} columns"), &format!("{begin}\n{}\n{end}\n", wrapped.join("\n")), Reading::Both);
+        let crlf = format!("{begin}\n{}\r\n{end}\r\n", wrapped.join("\r\n"));
+        if width % 10 == 0 {
+            check(&format!("{width} columns, CR LF but for the first line"), &crlf, Reading::Both);
+        }
+    }
+    let (head, tail) = base64.split_at(40);
+    for (name, text, reading) in [
+        ("as written", good.clone(), Reading::Both),
+        ("no last line feed", good.trim_end().to_owned(), Reading::Both),
+        ("blank lines", format!("{begin}\n\n{head}\n\n{tail}\n\n{end}\n"), Reading::Both),
+        ("white space", format!("{begin}\n {head} \t\x0b\x0c\r {tail} \n{end}\n"), Reading::Both),
+        ("white space after", format!("{good} \r\n\t\n"), Reading::Both),
+        ("split padding", format!("{begin}\n{}\n{}\n{end}\n", &base64[..base64.len() - 1], "="), Reading::Both),
+        ("CR LF", good.replace('\n', "\r\n"), Reading::Version("OpenSSH reads it from some version after 9.2 on")),
+        // Words that anybody can add to a signed object, under its signature.
+        ("a word after", format!("{good}x\n"), Reading::OnlyTheirs(ArmorError::After)),
+        ("a word on the last line", format!("{}x\n", good.trim_end()), Reading::OnlyTheirs(ArmorError::After)),
+        ("twice", format!("{good}{good}"), Reading::OnlyTheirs(ArmorError::After)),
+        // A C string ends there; a commit never holds one.
+        ("NUL at the end", format!("{begin}\n{base64}\0\n{end}\n"), Reading::OnlyTheirs(ArmorError::Base64)),
+        ("NUL", format!("{begin}\n{head}\0{tail}\n{end}\n"), Reading::Neither),
+        ("text before", format!("x\n{good}"), Reading::Neither),
+        ("line feed before", format!("\n{good}"), Reading::Neither),
+        ("space before", format!(" {good}"), Reading::Neither),
+        ("base64 on the first line", format!("{begin}{base64}\n{end}\n"), Reading::Neither),
+        ("space after the first line", format!("{begin} \n{base64}\n{end}\n"), Reading::Neither),
+        ("a lone CR after the first line", format!("{begin}\r{base64}\n{end}\n"), Reading::Neither),
+        ("base64 on the last line", format!("{begin}\n{base64}{end}\n"), Reading::Neither),
+        ("a lone CR before the last line", format!("{begin}\n{base64}\r{end}\n"), Reading::Neither),
+        ("no last line", format!("{begin}\n{base64}\n"), Reading::Neither),
+        ("no padding", format!("{begin}\n{}\n{end}\n", base64.trim_end_matches('=')), Reading::Neither),
+        ("more padding", format!("{begin}\n{base64}=\n{end}\n"), Reading::Neither),
+        ("URL alphabet", format!("{begin}\n{head}-_{tail}\n{end}\n"), Reading::Neither),
+        ("no-break space", format!("{begin}\n{head}\u{a0}{tail}\n{end}\n"), Reading::Neither),
+        ("headers, as PGP has them", format!("{begin}\nVersion: 1\n\n{base64}\n{end}\n"), Reading::Neither),
+        ("PGP", good.replace("SSH", "PGP"), Reading::Neither),
+        ("lower case", format!("{}\n{base64}\n{end}\n", begin.to_lowercase()), Reading::Neither),
+    ] {
+        check(name, &text, reading);
+    }
+    // Bits behind the last byte, which base64 leaves open: the last digit before the padding, and its neighbour.
+    let digits = base64.trim_end_matches('=');
+    assert!(digits.len() < base64.len(), "an ed25519 signature ends in padding");
+    let (rest, last) = digits.split_at(digits.len() - 1);
+    let next = char::from(last.as_bytes()[0] + 1);
+    check("loose bits", &format!("{begin}\n{rest}{next}=\n{end}\n"), Reading::Neither);
+}
+
+/// The numbers of an ECDSA signature of a fixed width: OpenSSH reads them, here there is one encoding, and the finding says so.
+#[test]
+fn padded_ecdsa_numbers_are_told_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key").to_str().unwrap().to_owned();
+    ssh_keygen(&["-q", "-t", "ecdsa", "-b", "256", "-N", "", "-f", &file], b"").unwrap();
+    let (key, _) = PublicKey::parse_line(&read(&format!("{file}.pub"))).unwrap();
+    let armored = ssh_keygen(&["-q", "-Y", "sign", "-n", "git", "-f", &file], MESSAGE).unwrap();
+    let blob = dearmor(&armored).unwrap();
+    let padded = armor(&with_padded_numbers(&blob));
+    openssh_accepts(&key, "git", MESSAGE, &padded).unwrap();
+    let claimed = ClaimedSignature::from_armor(padded.as_bytes()).unwrap();
+    let refused = claimed.verify("git", MESSAGE).unwrap_err();
+    assert_eq!(refused, SignatureError::Padded);
+    assert!(refused.to_string().contains("superfluous zero"), "{refused}");
+    ClaimedSignature::from_blob(&blob).unwrap().verify("git", MESSAGE).unwrap();
 }

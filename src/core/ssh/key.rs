@@ -254,7 +254,9 @@ impl Key {
                 (reader.string()? == curve.as_bytes()).then_some(())?;
                 Parts::Ecdsa(reader.string()?)
             }
-            Algorithm::Rsa => Parts::Rsa { exponent: reader.positive_mpint()?, modulus: reader.positive_mpint()? },
+            Algorithm::Rsa => {
+                Parts::Rsa { exponent: reader.positive_mpint().ok()?, modulus: reader.positive_mpint().ok()? }
+            }
             Algorithm::SkEd25519 => {
                 Parts::SkEd25519 { key: reader.string()?.try_into().ok()?, application: reader.string()? }
             }

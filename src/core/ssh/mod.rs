@@ -1,7 +1,7 @@
 //! SSH keys and SSHSIG signatures: strict decoding, strict verification.
 //!
 //! OpenSSH and the usual libraries accept several encodings of one signature (PROTOCOL.sshsig, PROTOCOL.u2f); here each has
-//! one. A [`VerifiedSignature`] can only come from [`ClaimedSignature::verify`].
+//! one, but for the lines that its text form is broken into. A [`VerifiedSignature`] can only come from [`ClaimedSignature::verify`].
 
 mod armor;
 mod key;
@@ -15,8 +15,8 @@ mod interop;
 #[cfg(test)]
 mod tricks;
 
-pub use armor::{armor, dearmor};
+pub use armor::{ArmorError, armor, dearmor};
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
 pub use private::{PrivateKey, PrivateKeyError};
-pub use sshsig::{ClaimedSignature, SignatureError};
+pub use sshsig::{ClaimedSignature, SignatureError, claimed_key};
 pub use verify::{Presence, VerifiedSignature};

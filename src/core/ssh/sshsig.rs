@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256, Sha512};
 use thiserror::Error;
 
-use super::armor::dearmor;
+use super::armor::{ArmorError, dearmor, split};
 use super::key::{Algorithm, KeyError, PublicKey};
 use super::verify::VerifiedSignature;
 use super::wire::{Reader, put_string};
@@ -16,12 +16,17 @@ pub enum SignatureError {
     /// Longer than [`limits::SIGNATURE_BYTES`].
     #[error("the signature is larger than {} bytes", limits::SIGNATURE_BYTES)]
     TooLarge,
-    /// The armor is not as ssh-keygen writes it.
-    #[error("its armor is not as ssh-keygen writes it")]
-    Armor,
+    /// The text is not that of a signature.
+    #[error(transparent)]
+    Armor(#[from] ArmorError),
     /// The fields are not exactly those of the format.
     #[error("its encoding is not canonical")]
     Encoding,
+    /// An ECDSA number has a zero before it that is not needed.
+    #[error(
+        "one of its two numbers has a superfluous zero before it, so that there would be several encodings of one signature"
+    )]
+    Padded,
     /// Another version than 1.
     #[error("it has version {0}, not 1")]
     Version(u32),
@@ -70,7 +75,7 @@ impl ClaimedSignature {
     /// # Errors
     /// [`SignatureError`] for anything but the one encoding.
     pub fn from_armor(text: &[u8]) -> Result<Self, SignatureError> {
-        Self::from_blob(&dearmor(text).ok_or(SignatureError::Armor)?)
+        Self::from_blob(&dearmor(text)?)
     }
 
     /// Decodes the binary form.
@@ -142,6 +147,16 @@ impl ClaimedSignature {
         let signed = signed_data(namespace, hash, &digest);
         VerifiedSignature::verify(&self.key, self.digest, &self.label, &self.rest, &signed)
     }
+}
+
+/// The key that a signature says to be made with, where nothing else of it can be relied on: neither its version nor what follows,
+/// nor text after its armor. It tells whose a broken signature claims to be, and proves nothing.
+pub fn claimed_key(text: &[u8]) -> Option<PublicKey> {
+    let (blob, _) = split(text).ok()?;
+    let mut reader = Reader(&blob);
+    reader.tag(b"SSHSIG")?;
+    reader.uint32()?;
+    PublicKey::from_blob(reader.string()?).ok()
 }
 
 /// What the key signs: the preamble again, and the message by its digest.

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::key::{Algorithm, Parts, PublicKey, RSA_BITS};
 use super::sshsig::SignatureError;
-use super::wire::Reader;
+use super::wire::{Mpint, Reader};
 use crate::core::digest::Digest;
 
 /// A signature that has been verified. There is no other way to make one.
@@ -101,7 +101,12 @@ fn ed25519(key: &VerifyingKey, signature: &[u8], signed: &[u8]) -> Result<(), Si
 /// RFC 5656 section 3.1.2: the signature is two mpints. The hash belongs to the curve.
 fn ecdsa(algorithm: Algorithm, point: &[u8], signature: &[u8], signed: &[u8]) -> Result<(), SignatureError> {
     let mut reader = Reader(signature);
-    let mut number = || reader.positive_mpint().ok_or(SignatureError::Encoding);
+    let mut number = || {
+        reader.positive_mpint().map_err(|why| match why {
+            Mpint::Padded => SignatureError::Padded,
+            Mpint::Other => SignatureError::Encoding,
+        })
+    };
     let (r, s) = (number()?, number()?);
     reader.end().ok_or(SignatureError::Encoding)?;
     let mismatch = |_| SignatureError::Mismatch;

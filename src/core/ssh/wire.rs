@@ -34,20 +34,30 @@ impl<'a> Reader<'a> {
     }
 
     /// A positive `mpint` in its only canonical form, without the leading zero that marks it positive.
-    pub(super) fn positive_mpint(&mut self) -> Option<&'a [u8]> {
-        let value = self.string()?;
-        let magnitude = match value {
-            [0, second, ..] if second & 0x80 != 0 => value.get(1..)?,
-            [first, ..] if *first != 0 && first & 0x80 == 0 => value,
-            _ => return None,
-        };
-        Some(magnitude)
+    pub(super) fn positive_mpint(&mut self) -> Result<&'a [u8], Mpint> {
+        let value = self.string().ok_or(Mpint::Other)?;
+        match value {
+            [0, magnitude @ ..] if magnitude.first().is_some_and(|second| second & 0x80 != 0) => Ok(magnitude),
+            [0, _, ..] => Err(Mpint::Padded),
+            [first, ..] if *first != 0 && first & 0x80 == 0 => Ok(value),
+            _ => Err(Mpint::Other),
+        }
     }
 
     /// Nothing is left.
     pub(super) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
+}
+
+/// Why bytes are no positive `mpint`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mpint {
+    /// A zero stands before it that is not needed (RFC 4251 section 5: unnecessary leading bytes must not be included). OpenSSH
+    /// reads over it, and some signers write numbers of a fixed width so.
+    Padded,
+    /// It is zero, negative, or there is none.
+    Other,
 }
 
 /// Appends a `string`. What we write is far below 4 GiB.
@@ -68,10 +78,16 @@ mod tests {
             put_string(&mut wire, bytes);
             Reader(&wire).positive_mpint().map(<[u8]>::to_vec)
         };
-        assert_eq!(read(&[1]), Some(vec![1]));
-        assert_eq!(read(&[0, 0x80]), Some(vec![0x80]));
-        for bad in [&[][..], &[0], &[0, 1], &[0x80], &[0, 0, 0x80]] {
-            assert_eq!(read(bad), None, "{bad:?}");
+        assert_eq!(read(&[1]), Ok(vec![1]));
+        assert_eq!(read(&[0, 0x80]), Ok(vec![0x80]));
+        for (bad, why) in [
+            (&[][..], Mpint::Other),
+            (&[0], Mpint::Other),
+            (&[0x80], Mpint::Other),
+            (&[0, 1], Mpint::Padded),
+            (&[0, 0, 0x80], Mpint::Padded),
+        ] {
+            assert_eq!(read(bad), Err(why), "{bad:?}");
         }
     }
 }

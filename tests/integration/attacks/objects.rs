@@ -26,15 +26,15 @@ fn a_commit_has_one_reading() {
         ("no author", format!("{tree}\n{committer}\n\n{message}")),
         ("no committer", format!("{tree}\n{author}\n\n{message}")),
         ("two encodings", format!("{honest}\nencoding UTF-8\nencoding UTF-8\n\n{message}")),
-        ("a header twice", format!("{honest}\nx 1\nx 2\n\n{message}")),
+        ("an encoding of two lines", format!("{honest}\nencoding UTF-8\n UTF-7\n\n{message}")),
         ("a header without a value", format!("{honest}\njunk\n\n{message}")),
-        ("no message", honest.clone()),
+        ("a last header without its end", honest.clone()),
         ("NUL in the message", format!("{honest}\n\nPlain\n\0{message}")),
         ("NUL in a header", format!("{honest}\nx a\0b\n\n{message}")),
         ("NUL in the author", honest.replacen("Alice", "Al\0ce", 1) + "\n\n" + &message),
-        ("CR in the author", honest.replacen("Alice", "Al\rce", 1) + "\n\n" + &message),
+        ("an author of two lines", format!("{tree}\n{parent}\n{author}\n <b@x>\n{committer}\n\n{message}")),
+        ("an author without an email", honest.replacen(" <alice@acme.dev>", "", 1) + "\n\n" + &message),
         ("CRLF headers", format!("{}\r\n\r\n{message}", honest.replace('\n', "\r\n").replacen("\r\n", "\n", 2))),
-        ("two emails", honest.replacen("<alice@acme.dev>", "<alice@acme.dev> <bob@acme.dev>", 1) + "\n\n" + &message),
     ]
     .map(|(name, text)| (name, text.into_bytes()))
     .into();
@@ -44,11 +44,94 @@ fn a_commit_has_one_reading() {
         assert!(!pushed.ok, "{name}: {}", pushed.said);
         assert!(pushed.said.contains("[malformed-commit]"), "{name}: {}", pushed.said);
     }
-    for extra in ["change-id kmkrlqyoxs", "mergetag object 1\n type commit", "encoding UTF-8"] {
-        let commit = world.store("commit", format!("{honest}\n{extra}\n\n{message}").as_bytes());
-        world.push(&[&format!("{commit}:refs/heads/{}", extra.split(' ').next().unwrap())]).accepted();
+    let ident = |ident: &str| honest.replacen("Alice Ng <alice@acme.dev> 1700000000 +0000", ident, 1);
+    for (name, headers) in [
+        ("change-id", format!("{honest}\nchange-id kmkrlqyoxs")),
+        ("mergetag", format!("{honest}\nmergetag object 1\n type commit")),
+        ("encoding", format!("{honest}\nencoding UTF-8")),
+        ("encoding-last", format!("{honest}\nx 1\nencoding UTF-8")),
+        ("hg-git", format!("{honest}\nHG:rename a:b\nHG:rename c:d\nHG:extra x:1\nHG:extra y:2")),
+        ("tab", ident("Ng\tAlice <alice@acme.dev> 1700000000 +0000")),
+        ("carriage-return", ident("Al\rce <alice@acme.dev> 1700000000 +0000\r")),
+        ("no-space", ident("Alice<alice@acme.dev> 1700000000 +0000")),
+        ("zone-of-six-digits", ident("Alice <alice@acme.dev> 1313584730 +051800")),
+        ("before-1970", ident("Alice <alice@acme.dev> -1 +0000")),
+        ("no-date", ident("Alice <alice@acme.dev>")),
+        ("two-emails", ident("Alice <alice@acme.dev> <bob@acme.dev> 1700000000 +0000")),
+    ] {
+        let commit = world.store("commit", format!("{headers}\n\n{message}").as_bytes());
+        world.push(&[&format!("{commit}:refs/heads/{name}")]).accepted();
     }
+    let bare = world.store("commit", format!("{honest}\n").as_bytes());
+    world.push(&[&format!("{bare}:refs/heads/no-message")]).accepted();
     world.push(&[&format!("{base}:refs/heads/base")]).accepted();
+}
+
+/// However an author is read, a mark in it is one, and a seal binds the bytes as they stand.
+#[test]
+fn an_odd_author_hides_no_mark_and_can_be_sealed() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    world.commit("file", "1", "Plain\n");
+    let (honest, message) = world.head();
+    for ident in [
+        "Alice <alice@acme.dev> <noreply@anthropic.com> 1700000000 +0000",
+        "Alice <noreply@anthropic.com> <alice@acme.dev> 1700000000 +051800",
+        "Alice <alice@acme.dev <noreply@anthropic.com>> -1",
+        "Cl\tde<noreply@anthropic.com>",
+    ] {
+        let headers = honest.replacen("Alice Ng <alice@acme.dev> 1700000000 +0000", ident, 1);
+        let commit = world.store("commit", format!("{headers}\n\n{message}").as_bytes());
+        world.push(&[&format!("{commit}:refs/heads/odd")]).refused("unsealed-agent-commit");
+        world.git(&["reset", "-q", "--soft", &commit]);
+        let sealed = world.seal_head(CLAUDE);
+        world.push(&[&format!("{sealed}:refs/heads/odd")]).accepted();
+        let raw = String::from_utf8(world.raw("commit", &sealed)).unwrap();
+        let moved = world.store("commit", raw.replacen("1700000000", "1700000001", 1).as_bytes());
+        if moved != sealed && ident.contains("1700000000") {
+            world.push(&[&format!("{moved}:refs/heads/moved")]).refused("bad-seal");
+        }
+        world.push(&[":refs/heads/odd"]).accepted();
+    }
+}
+
+/// The two ways that the hint of a malformed commit names, done as it says.
+#[test]
+fn a_malformed_commit_is_made_again_or_exempted_by_an_admin() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let base = world.commit("file", "1", "Base\n");
+    world.push(&[&format!("{base}:refs/heads/main")]).accepted();
+    for (name, spoil) in [("gpgsigx", "\ngpgsigx junk"), ("author", ""), ("encodings", "\nencoding A\nencoding B")] {
+        world.git(&["checkout", "-q", "-B", name, &base]);
+        world.commit(name, "2", "Old\n");
+        let (honest, message) = world.head();
+        let headers = if spoil.is_empty() { honest.replacen(" <alice@acme.dev>", "", 1) } else { honest + spoil };
+        let commit = world.store("commit", format!("{headers}\n\n{message}").as_bytes());
+        world.git(&["reset", "-q", "--hard", &commit]);
+        world.commit(&format!("{name} more"), "3", "New\n");
+        let pushed = world.push(&[&format!("HEAD:refs/heads/{name}")]);
+        pushed.refused("malformed-commit");
+        let (_, hint) = pushed.said.split_once("hint: make it again: ").unwrap();
+        let (command, other) = hint.split_once("; ").unwrap();
+        assert!(other.contains("--baseline"), "{hint}");
+        let mut again = world.command("sh", &world.clone_dir());
+        again.args(["-ec", command]);
+        let output = world.run(again, None);
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        world.push(&[&format!("HEAD:refs/heads/{name}")]).accepted();
+
+        // History that stays as it is: an admin fetches it into the repository, and what stands on it is judged as ever.
+        let url = world.clone_dir().display().to_string();
+        world.git_in(&world.server(), &["fetch", "-q", &url, &format!("{commit}:refs/heads/old-{name}")]);
+        std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+        world.install(&["--baseline"]);
+        world.git(&["checkout", "-q", "--detach", &commit]);
+        let on_top = world.commit(&format!("{name} on top"), "4", "On top\n");
+        world.push(&[&format!("{on_top}:refs/heads/old-{name}")]).accepted();
+        let marked = world.commit(&format!("{name} marked"), "5", crate::attacks::MARKED);
+        world.push(&[&format!("{marked}:refs/heads/old-{name}")]).refused("unsealed-agent-commit");
+        std::fs::remove_dir_all(world.server().join("hooks")).unwrap();
+        world.install_hook("pre-receive", "");
+    }
 }
 
 #[test]

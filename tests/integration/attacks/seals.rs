@@ -2,8 +2,8 @@
 
 use base64ct::{Base64, Encoding as _};
 
-use super::MARKED;
-use crate::world::{AGENTS_EVERYWHERE, ALICE, CLAUDE, CODEX, SealBy, World, registry};
+use super::{EVERYONE, MARKED};
+use crate::world::{AGENTS_EVERYWHERE, ALICE, Actor, CLAUDE, CODEX, STRANGER, SealBy, World, registry};
 
 /// A world whose main has one commit, and HEAD a commit sealed by claude-code that was not pushed.
 fn with_sealed_head() -> World {
@@ -300,4 +300,93 @@ fn a_key_belongs_to_one_and_is_sound() {
         world.commit("file", "1", "Work\n");
         world.push_main().refused("policy-invalid");
     }
+}
+
+impl World {
+    /// HEAD with a signature whose armor is written otherwise.
+    fn signed_as(&self, signer: Actor, write: &dyn Fn(&str) -> String) -> String {
+        let (headers, message) = self.head();
+        let armored =
+            countersign::core::ssh::armor(&signer.key().sign("git", format!("{headers}\n\n{message}").as_bytes()));
+        let folded = write(&armored).trim_end_matches('\n').replace('\n', "\n ");
+        self.store("commit", format!("{headers}\ngpgsig {folded}\n\n{message}").as_bytes())
+    }
+}
+
+/// An armor of the same signature, broken into lines of this width.
+fn wrapped(armored: &str, width: usize) -> String {
+    let lines: Vec<&str> = armored.trim_end().split('\n').collect();
+    let [begin, body @ .., end] = lines.as_slice() else { panic!("{armored}") };
+    let body = body.concat();
+    let body: Vec<&str> = body.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("{begin}\n{}\n{end}\n", body.join("\n"))
+}
+
+#[test]
+fn a_signature_counts_in_lines_of_any_width_and_with_no_word_after_it() {
+    let world = World::new(EVERYONE);
+    for signer in [ALICE, CLAUDE] {
+        for (number, width) in [1, 64, 70, 76, 5000].into_iter().enumerate() {
+            world.commit("file", &format!("{}{width}", signer.id), "Plain\n");
+            let commit = world.signed_as(signer, &|armored| wrapped(armored, width));
+            world.git(&["reset", "-q", "--soft", &commit]);
+            world.push(&[&format!("{commit}:refs/heads/{}-{number}", signer.id)]).accepted();
+        }
+        world.commit("file", &format!("{} crlf", signer.id), "Plain\n");
+        let commit = world.signed_as(signer, &|armored| armored.replace('\n', "\r\n"));
+        world.git(&["reset", "-q", "--soft", &commit]);
+        world.push(&[&format!("{commit}:refs/heads/{}-crlf", signer.id)]).accepted();
+        world.commit("file", "spoiled", "Plain\n");
+        for (name, spoil) in [
+            ("a word after", "\nand so on"),
+            ("a second signature", "\n-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----"),
+        ] {
+            let commit = world.signed_as(signer, &|armored| armored.trim_end().to_owned() + spoil);
+            let pushed = world.push(&[&format!("{commit}:refs/heads/spoiled")]);
+            pushed.refused(if signer.id == ALICE.id { "bad-signature" } else { "bad-seal" });
+            assert!(pushed.said.contains("text follows its last line"), "{name}: {}", pushed.said);
+        }
+        world.git(&["reset", "-q", "--hard", "HEAD~"]);
+    }
+}
+
+/// An agent's signature over something else is its work all the same: it is refused, and where a rule asks for approvals of agents'
+/// work, for them too. A stranger's or a person's says nothing of agents.
+#[test]
+fn an_agents_broken_signature_is_never_nothing() {
+    let approvals = "[[rule]]\nname = \"main\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nforce-push = \"deny\"\n\
+                     delete = \"deny\"\n[rule.approvals]\nfrom = [\"alice\", \"bob\"]\n";
+    let world = World::new(approvals);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.install(&[]);
+    world.commit("file", "1", "Base\n");
+    world.push_main().accepted();
+    for signer in [CLAUDE, CODEX] {
+        world.commit("file", signer.id, "Work\n");
+        let raw = String::from_utf8(world.raw("commit", &world.sign_head(signer))).unwrap();
+        for broken in [raw.replace("\n\nWork", "\n\nOther words"), raw.replace("1700000000", "1700000001")] {
+            let commit = world.store("commit", broken.as_bytes());
+            let pushed = world.push(&[&format!("{commit}:refs/heads/main")]);
+            pushed.refused("bad-seal");
+            pushed.refused("approval-missing");
+            assert!(pushed.said.contains(&format!("{}'s signature does not verify", signer.id)), "{}", pushed.said);
+        }
+        world.push_main().refused("approval-missing");
+        world.back_to_main();
+    }
+    for signer in [STRANGER, ALICE] {
+        world.commit("file", signer.id, "Work\n");
+        let raw = String::from_utf8(world.raw("commit", &world.sign_head(signer))).unwrap();
+        let commit = world.store("commit", raw.replace("\n\nWork", "\n\nOther words").as_bytes());
+        world.push(&[&format!("{commit}:refs/heads/main")]).accepted();
+        world.back_to_main();
+    }
+    // With a mark as well, both are said, and what is wrong with the signature first.
+    world.commit("file", "marked", MARKED);
+    let raw = String::from_utf8(world.raw("commit", &world.sign_head(STRANGER))).unwrap();
+    let commit = world.store("commit", raw.replacen("\n\nAdd", "\n\nPut", 1).as_bytes());
+    let pushed = world.push(&[&format!("{commit}:refs/heads/main")]);
+    pushed.refused("unsealed-agent-commit");
+    let told = "its signature does not verify: the signature does not match; it bears the mark of claude-code";
+    assert!(pushed.said.contains(told), "{}", pushed.said);
 }

@@ -27,6 +27,8 @@ fn a_tag_has_one_name_and_one_reading() {
     let raw = String::from_utf8(world.raw("tag", &old)).unwrap();
     for (name, tampered) in [
         ("two names", raw.replace("tag v1\n", "tag v1\ntag v2\n")),
+        ("a second object", raw.replacen("\n\n", &format!("\nobject {commit}\n\n"), 1)),
+        ("a name of two lines", raw.replace("tag v1\n", "tag v1\n v2\n")),
         ("a header of its own", raw.replacen("\n\n", "\ngpgsig junk\n\n", 1)),
         ("two signatures", format!("{raw}{}", armor(&CLAUDE.key().sign("git", raw.as_bytes())))),
         ("NUL", raw.replace("Release", "Rel\0ease")),
@@ -36,6 +38,70 @@ fn a_tag_has_one_name_and_one_reading() {
         assert!(!pushed.ok && pushed.said.contains("[malformed-tag]"), "{name}: {}", pushed.said);
     }
     world.push(&[&format!("{old}:refs/tags/v1")]).accepted();
+}
+
+/// Tags that old gits and other tools wrote: what they point at has one reading, and it is judged; who made them is asked only
+/// where everyone must be known.
+#[test]
+fn old_tags_are_taken_and_hide_no_commit() {
+    const OLD: [(&str, &str); 5] = [
+        ("no-tagger", ""),
+        ("zone", "tagger A <a@x> 1313584730 +051800\n"),
+        ("no-date", "tagger A <a@x>\n"),
+        ("no-email", "tagger A 1313584730 +0000\n"),
+        ("another-header", "tagger A <a@x> 1 +0000\nx 1\n"),
+    ];
+    let sealers = "[[rule]]\nname = \"no agents\"\nrefs = [\"refs/tags/**\"]\nagents = []\n";
+    let paths = "[paths]\nsecret = [\"secret\"]\n[[rule]]\nname = \"secrets\"\nrefs = [\"refs/**\"]\npaths = [\"secret\"]\n\
+                 identity = \"everyone\"\nagents = []\n";
+    for (rules, behind) in [
+        (AGENTS_EVERYWHERE, "unsealed-agent-commit"),
+        (sealers, "unsealed-agent-commit"),
+        (paths, "unsealed-agent-commit"),
+        (EVERYONE, "unsigned-commit"),
+    ] {
+        let world = World::new(rules);
+        world.commit("file", "1", "Clean\n");
+        let clean = world.sign_head(ALICE);
+        let marked = world.commit("secret", "1", MARKED);
+        for (name, tagger) in OLD {
+            let tag = |object: &str, signer: Option<Actor>| {
+                let mut raw = format!("object {object}\ntype commit\ntag {name}\n{tagger}\nRelease\n");
+                if let Some(signer) = signer {
+                    raw.push_str(&armor(&signer.key().sign("git", raw.as_bytes())));
+                }
+                world.store("tag", raw.as_bytes())
+            };
+            let refspec = |tag: String| format!("{tag}:refs/tags/{name}");
+            world.push(&[&refspec(tag(&marked, None))]).refused(behind);
+            world.push(&[&refspec(tag(&marked, Some(ALICE)))]).refused("unsealed-agent-commit");
+            if rules == EVERYONE {
+                world.push(&[&refspec(tag(&clean, None))]).refused("unsigned-commit");
+                world.push(&[&refspec(tag(&clean, Some(ALICE)))]).accepted();
+            } else {
+                world.push(&[&refspec(tag(&clean, None))]).accepted();
+            }
+        }
+    }
+}
+
+/// A signature of a registered agent's key over other bytes is never nothing, on a tag as on a commit.
+#[test]
+fn a_tag_with_an_agent_s_broken_signature_is_refused() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let commit = world.commit("file", "1", "Clean\n");
+    for (signer, code) in [(CLAUDE, Some("bad-seal")), (ALICE, None), (STRANGER, None)] {
+        let name = format!("by-{}", signer.id);
+        let tag = world.tag(&name, "commit", &commit, Some(signer));
+        let raw = String::from_utf8(world.raw("tag", &tag)).unwrap();
+        let changed = world.store("tag", raw.replace("Release", "Other words").as_bytes());
+        let pushed = world.push(&[&format!("{changed}:refs/tags/{name}")]);
+        match code {
+            Some(code) => pushed.refused(code),
+            None => pushed.accepted(),
+        }
+        world.push(&[&format!("+{tag}:refs/tags/{name}")]).accepted();
+    }
 }
 
 #[test]
