@@ -69,7 +69,8 @@ pub const REF_UPDATES: usize = 100_000;
 /// Bytes of a push certificate: a line for each of [`REF_UPDATES`] is about 15 MiB; nobody signs as many by hand.
 pub const PUSH_CERT_BYTES: u64 = 1 << 20;
 
-/// Bytes of one file of rows about AI marks. The built-in list is about 20 KiB; a row compiles to some 24 bytes for each of its own.
+/// Bytes of all files of rows about AI marks that policies given together add. The built-in list is about 20 KiB; a row compiles to
+/// some 50 bytes for each of its own, and whoever pushes a policy in the repository chooses the rows.
 pub const MARKS_FILE_BYTES: usize = 64 << 10;
 
 /// Bytes of one record of the ledger. Entries are split well before; this stops a reader of a file that is no ledger.

@@ -15,6 +15,9 @@ use super::syntax::Assert;
 /// a state has a few hundred bytes.
 pub(super) const STATES: usize = 4096;
 
+/// Steps that all states together hold, for the same reason: 4 MiB.
+const STEPS: usize = 512 << 10;
+
 /// Matches patterns. One for each thread, used for many texts.
 pub(super) struct Automaton<'p> {
     program: &'p Program,
@@ -23,6 +26,8 @@ pub(super) struct Automaton<'p> {
     representatives: Vec<u8>,
     states: Vec<Rc<State>>,
     known: HashMap<Rc<State>, usize>,
+    /// Steps of all states.
+    held: usize,
     /// Where each state goes by each class: the number and whether it is notable in the last bit, or [`UNKNOWN`].
     next: Vec<u16>,
     visited: Visited,
@@ -71,6 +76,7 @@ impl<'p> Automaton<'p> {
             representatives,
             states: Vec::new(),
             known: HashMap::new(),
+            held: 0,
             next: Vec::new(),
             visited: Visited { last: vec![0; program.len()], round: 0 },
             #[cfg(test)]
@@ -123,7 +129,8 @@ impl<'p> Automaton<'p> {
             None => State::dead(Vec::new()),
         };
         let is_notable = state.steps.is_empty() || !state.matched.is_empty();
-        let is_over = self.states.len() >= STATES && !self.known.contains_key(&state);
+        let is_full = self.states.len() >= STATES || self.held.saturating_add(state.steps.len()) > STEPS;
+        let is_over = is_full && !self.known.contains_key(&state);
         if is_over {
             self.forget();
         }
@@ -157,9 +164,9 @@ impl<'p> Automaton<'p> {
                     pending.push(index.saturating_add(1))
                 }
                 Some(Step::Assert(_)) | None => {}
-                Some(Step::Split(one, other)) => pending.extend([one, other]),
-                Some(Step::Jump(target)) => pending.push(target),
-                Some(Step::Match(pattern)) => matched.push(pattern),
+                Some(Step::Split(other)) => pending.extend([index.saturating_add(1), other.get()]),
+                Some(Step::Jump(target)) => pending.push(target.get()),
+                Some(Step::Match(pattern)) => matched.push(pattern.get()),
             }
         }
         matched.sort_unstable();
@@ -178,6 +185,7 @@ impl<'p> Automaton<'p> {
         if let Some(number) = self.known.get(&state) {
             return *number;
         }
+        self.held = self.held.saturating_add(state.steps.len());
         let (number, state) = (self.states.len(), Rc::new(state));
         self.states.push(Rc::clone(&state));
         self.known.insert(state, number);
@@ -191,6 +199,7 @@ impl<'p> Automaton<'p> {
         self.states.clear();
         self.known.clear();
         self.next.clear();
+        self.held = 0;
         let mut steps = self.program.starts().to_vec();
         steps.sort_unstable();
         self.number(State { before: Before::Nothing, steps: steps.into(), matched: Box::default() });
@@ -218,13 +227,19 @@ impl Before {
 /// The steps that were followed at one position, each once.
 struct Visited {
     /// The round in which each step was last followed.
-    last: Vec<usize>,
-    round: usize,
+    last: Vec<u32>,
+    round: u32,
 }
 
 impl Visited {
     fn begin(&mut self) {
-        self.round = self.round.saturating_add(1);
+        match self.round.checked_add(1) {
+            Some(next) => self.round = next,
+            None => {
+                self.last.fill(0);
+                self.round = 1;
+            }
+        }
     }
 
     fn enter(&mut self, index: usize) -> bool {
@@ -242,7 +257,7 @@ pub(super) fn reachable(program: &Program) -> usize {
         (0..=automaton.representatives.len()).for_each(|class| {
             automaton.target(from, class);
         });
-        assert!(automaton.states.len() >= states);
+        assert!(automaton.states.len() >= states, "something was forgotten");
         from += 1;
     }
     from

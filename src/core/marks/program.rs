@@ -12,18 +12,34 @@ pub(super) struct Program {
     starts: Vec<usize>,
 }
 
-/// One step. The text is lower case where it is compared.
+/// One step. The text is lower case where it is compared. The list has thousands of them, and every push compiles it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// Takes this byte.
     Byte(u8),
     /// Takes a byte of the set of this number.
-    Set(usize),
+    Set(Index),
     Assert(Assert),
-    Split(usize, usize),
-    Jump(usize),
+    /// Goes on with the next step and with this one.
+    Split(Index),
+    Jump(Index),
     /// The pattern of this number matches.
-    Match(usize),
+    Match(Index),
+}
+
+/// A position or number, as lists of at most [`crate::core::limits::MARKS_FILE_BYTES`] need it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Index(u32);
+
+impl Index {
+    fn of(position: usize) -> Self {
+        // One that is too large leads nowhere.
+        Self(u32::try_from(position).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn get(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
 }
 
 impl Program {
@@ -37,7 +53,7 @@ impl Program {
         }
         self.emit(node);
         let number = self.starts.len().saturating_sub(1);
-        self.steps.push(Step::Match(number));
+        self.steps.push(Step::Match(Index::of(number)));
     }
 
     pub(super) fn step(&self, index: usize) -> Option<Step> {
@@ -56,8 +72,8 @@ impl Program {
     pub(super) fn takes(&self, index: usize, byte: u8) -> bool {
         match self.steps.get(index) {
             Some(Step::Byte(wanted)) => *wanted == byte,
-            Some(Step::Set(set)) => self.sets.get(*set).is_some_and(|set| set.contains(byte)),
-            Some(Step::Assert(_) | Step::Split(..) | Step::Jump(_) | Step::Match(_)) | None => false,
+            Some(Step::Set(set)) => self.sets.get(set.get()).is_some_and(|set| set.contains(byte)),
+            Some(Step::Assert(_) | Step::Split(_) | Step::Jump(_) | Step::Match(_)) | None => false,
         }
     }
 
@@ -69,24 +85,31 @@ impl Program {
                 singles = singles.with(*byte);
             }
         }
-        // Which sets the bytes hold that no step names: few differ in that.
-        let mut known: Vec<(Vec<bool>, usize)> = Vec::new();
+        // Where there are more sets than a byte numbers, which no list comes near, each byte is a class of its own.
+        let too_many = self.sets.len() >= 255;
+        let mut known: Vec<(ByteSet, u8)> = Vec::new();
         let mut representatives = Vec::new();
         let mut classes = [0; 256];
-        for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_uppercase()) {
-            let sets: Vec<bool> = self.sets.iter().map(|set| set.contains(byte)).chain([is_word(byte)]).collect();
-            let like = known.iter().find(|(other, _)| *other == sets).map(|(_, number)| *number);
-            let number = like.filter(|_| !singles.contains(byte)).unwrap_or(representatives.len());
-            if number == representatives.len() {
+        // Patterns are ASCII: no step tells a byte beyond it from another, so that the first stands for all.
+        for byte in (0..=0x80).filter(|byte: &u8| !byte.is_ascii_uppercase()) {
+            let own = too_many || singles.contains(byte);
+            // Which sets hold it; and in the place of one more, whether it is a letter, digit or underscore.
+            let holding = (0..255).zip(&self.sets).filter(|(_, set)| set.contains(byte)).map(|(number, _)| number);
+            let sets = holding.chain(is_word(byte).then_some(255)).fold(ByteSet::EMPTY, ByteSet::with);
+            let like = known.iter().find(|(other, _)| !own && *other == sets).map(|(_, class)| *class);
+            let class = like.unwrap_or_else(|| {
+                // There are no more classes than bytes.
+                let class = u8::try_from(representatives.len()).unwrap_or(u8::MAX);
                 representatives.push(byte);
-                if !singles.contains(byte) {
-                    known.push((sets, number));
+                if !own {
+                    known.push((sets, class));
                 }
-            }
-            for one in [byte, byte.to_ascii_uppercase()] {
-                if let Some(class) = classes.get_mut(usize::from(one)) {
-                    // There are no more classes than bytes.
-                    *class = u8::try_from(number).unwrap_or(u8::MAX);
+                class
+            });
+            let last = if byte == 0x80 { u8::MAX } else { byte };
+            for one in (byte..=last).chain([byte.to_ascii_uppercase()]) {
+                if let Some(slot) = classes.get_mut(usize::from(one)) {
+                    *slot = class;
                 }
             }
         }
@@ -101,7 +124,7 @@ impl Program {
                     self.sets.push(*set);
                     self.sets.len().saturating_sub(1)
                 });
-                self.steps.push(Step::Set(known));
+                self.steps.push(Step::Set(Index::of(known)));
             }
             Node::Assert(assert) => self.steps.push(Step::Assert(*assert)),
             Node::Concat(nodes) => nodes.iter().for_each(|node| self.emit(node)),
@@ -113,12 +136,12 @@ impl Program {
                         self.emit(branch);
                         ends.push(self.reserve());
                         let here = self.steps.len();
-                        self.patch(split, Step::Split(split.saturating_add(1), here));
+                        self.patch(split, Step::Split(Index::of(here)));
                     }
                     self.emit(last);
                 }
                 let here = self.steps.len();
-                ends.into_iter().for_each(|end| self.patch(end, Step::Jump(here)));
+                ends.into_iter().for_each(|end| self.patch(end, Step::Jump(Index::of(here))));
             }
             Node::Repeat(node, times) => {
                 let start = self.steps.len();
@@ -126,15 +149,12 @@ impl Program {
                 self.emit(node);
                 match times {
                     Times::Optional => {}
-                    Times::Any => self.steps.push(Step::Jump(start)),
-                    Times::AtLeastOnce => {
-                        let next = self.steps.len().saturating_add(1);
-                        self.steps.push(Step::Split(start, next));
-                    }
+                    Times::Any => self.steps.push(Step::Jump(Index::of(start))),
+                    Times::AtLeastOnce => self.steps.push(Step::Split(Index::of(start))),
                 }
                 let here = self.steps.len();
                 if let Some(split) = split {
-                    self.patch(split, Step::Split(split.saturating_add(1), here));
+                    self.patch(split, Step::Split(Index::of(here)));
                 }
             }
         }
@@ -143,7 +163,7 @@ impl Program {
     /// A step that is filled in when its target is known.
     fn reserve(&mut self) -> usize {
         let here = self.steps.len();
-        self.steps.push(Step::Jump(here));
+        self.steps.push(Step::Jump(Index::of(here)));
         here
     }
 

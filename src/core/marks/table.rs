@@ -90,6 +90,8 @@ pub(super) struct Tables {
     trailer: Rows,
     footer: Rows,
     pub(super) environment: Vec<EnvMark>,
+    /// Bytes of an admin's that were read.
+    added: usize,
 }
 
 impl Tables {
@@ -107,7 +109,7 @@ impl Tables {
 
     /// The rows about commits and tags by kind: emails, names, subjects, trailers, footers.
     pub(super) fn all(&self) -> [&Rows; 5] {
-        let Self { author_email, author_name, subject, trailer, footer, environment: _ } = self;
+        let Self { author_email, author_name, subject, trailer, footer, environment: _, added: _ } = self;
         [author_email, author_name, subject, trailer, footer]
     }
 }
@@ -160,8 +162,8 @@ pub struct CatalogueError {
 /// What is wrong with a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowProblem {
-    /// Larger than [`limits::MARKS_FILE_BYTES`], or more than 1024 lines.
-    #[error("the list is larger than {ROWS} lines or {} bytes", limits::MARKS_FILE_BYTES)]
+    /// More than 1024 lines, or with the lists before it more than [`limits::MARKS_FILE_BYTES`].
+    #[error("the list has more than {ROWS} lines, or all lists together more than {} bytes", limits::MARKS_FILE_BYTES)]
     TooLarge,
     /// Not three to five columns, or an empty one among the first three.
     #[error("a row is kind, pattern, agent and source, separated by tabs")]
@@ -188,7 +190,10 @@ const ROWS: usize = 1024;
 
 /// Reads a table; `#` begins a comment line.
 pub(super) fn read(tsv: &str, origin: Origin, tables: &mut Tables) -> Result<(), CatalogueError> {
-    if tsv.len() > limits::MARKS_FILE_BYTES || tsv.lines().count() > ROWS {
+    if origin == Origin::Added {
+        tables.added = tables.added.saturating_add(tsv.len());
+    }
+    if tables.added > limits::MARKS_FILE_BYTES || tsv.lines().count() > ROWS {
         return Err(CatalogueError { line: 1, problem: RowProblem::TooLarge });
     }
     for (index, line) in tsv.lines().enumerate() {
@@ -288,6 +293,9 @@ mod tests {
             let error = read(&format!("# c\n\n{row}\n"), Origin::Added, &mut Tables::default()).unwrap_err();
             assert_eq!(error, CatalogueError { line: 3, problem }, "{row}");
         }
+        let half = "#".repeat(limits::MARKS_FILE_BYTES / 2);
+        let mut tables = Tables::default();
+        assert_eq!([(); 3].map(|()| read(&half, Origin::Added, &mut tables).is_ok()), [true, true, false]);
         let many = "#\n".repeat(ROWS + 1);
         assert_eq!(read(&many, Origin::Added, &mut Tables::default()).unwrap_err().problem, TooLarge);
     }

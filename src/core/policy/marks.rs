@@ -117,7 +117,7 @@ mod tests {
             said(file, "env\tACME=1\tacme-bot\n"),
             ["warning: marks.tsv:1: rows about the environment count for nothing in a policy"]
         );
-        assert!(said(file, &"#\n".repeat(5000))[0].starts_with("error: marks.tsv:1: the list is larger than"));
+        assert!(said(file, &"#\n".repeat(5000))[0].starts_with("error: marks.tsv:1: the list has more than"));
         assert_eq!(
             said("marks-file = \"gone.tsv\"", ""),
             ["error: policy.toml:2: cannot include \"gone.tsv\": no gone.tsv"]
