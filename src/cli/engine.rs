@@ -103,7 +103,7 @@ pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Resul
     }
     let Scene { dir, objects, refs, now, .. } = scene;
     let reader = PolicyReader { repository: Some((objects, refs)) };
-    let policy = in_force(settings, &reader, push, refs)?;
+    let InForce { policy, pinned } = in_force(settings, &reader, push, refs)?;
     if !policy.enforces() {
         // Rules that only observe refuse nothing, however long it takes.
         deadline::when_over(Over::Pass);
@@ -115,6 +115,7 @@ pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Resul
     let problems = |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip));
     let mut gatherer = Gatherer::new(&policy, &repository, &history, scene);
     gatherer = gatherer.with_baseline(settings.baseline.as_deref());
+    gatherer = gatherer.with_pinned(&pinned);
     if let Some(name) = &policy_ref {
         gatherer = gatherer.with_policy_check(PolicyCheck { name, problems: &problems });
     }
@@ -146,6 +147,13 @@ fn in_repository(arg: &PolicyArg) -> Option<&InRepository> {
     }
 }
 
+/// The policies that judge a push.
+struct InForce {
+    policy: Policy,
+    /// Where the push brings the first value of a policy that an admin pinned, and nothing else: its files. The pin is their approval.
+    pinned: Vec<String>,
+}
+
 /// The policies that judge the push. While the ref of a policy in the repository does not exist, the policy is the one that
 /// the push brings there, if it is the one pinned at install.
 fn in_force(
@@ -153,9 +161,9 @@ fn in_force(
     reader: &PolicyReader<'_>,
     push: &Push,
     refs: &dyn RefValues,
-) -> Result<Policy, EngineError> {
+) -> Result<InForce, EngineError> {
     let Some(place) = settings.policies.iter().find_map(in_repository) else {
-        return Ok(reader.load(&settings.policies)?.policy);
+        return Ok(InForce { policy: reader.load(&settings.policies)?.policy, pinned: Vec::new() });
     };
     let exists = refs.value(&place.name).map_err(PolicyError::from)?.is_some();
     let loaded = if exists {
@@ -175,7 +183,10 @@ fn in_force(
     if !problems.is_empty() {
         return Err(PolicyError::Invalid(problems).into());
     }
-    Ok(loaded.policy)
+    let layer = settings.policies.iter().position(|arg| in_repository(arg).is_some()).unwrap_or(0);
+    let alone = push.updates.len() == 1;
+    let pinned = if exists || !alone { Vec::new() } else { loaded.policy.files(layer).map(str::to_owned).collect() };
+    Ok(InForce { policy: loaded.policy, pinned })
 }
 
 /// The name of the ref that moves when a ref of this name is pushed to.

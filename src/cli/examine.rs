@@ -36,6 +36,8 @@ pub(super) struct Standard<'a> {
     pub(super) policy: &'a Policy,
     pub(super) dir: &'a GitDir,
     pub(super) repository: &'a RepositoryName,
+    /// Files whose changes an admin has approved by a pin: no rule with paths is about them.
+    pub(super) pinned: &'a [String],
 }
 
 /// Examines commits.
@@ -50,6 +52,12 @@ pub(super) struct Examiner<'a> {
 impl<'a> Examiner<'a> {
     pub(super) fn new(standard: Standard<'a>, objects: &'a Objects) -> Self {
         Self { standard, objects, history: History::new(objects, standard.dir), search: OnceCell::new() }
+    }
+
+    /// Leaves changes to these files to the pin.
+    pub(super) fn with_pinned(mut self, files: &'a [String]) -> Self {
+        self.standard.pinned = files;
+        self
     }
 
     /// What finds the marks of agents.
@@ -167,7 +175,7 @@ impl<'a> Examiner<'a> {
     fn read_change(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), ChangeError> {
         let parents = commit.parents.iter().map(|parent| self.tree(*parent)).collect::<Result<Vec<_>, _>>()?;
         let mut digest = ChangeDigest::new(self.objects.format());
-        let mut touched = Touched::new(self.standard.policy);
+        let mut touched = Touched::new(&self.standard);
         let (mut is_empty, is_merge) = (true, parents.len() > 1);
         each_change(self.objects, parents.first().copied(), commit.tree, &mut |change| {
             is_empty = false;
@@ -230,14 +238,19 @@ impl<'a> Examiner<'a> {
 
 /// Which rules with paths a commit touches, each by the first path that is met.
 struct Touched<'p> {
+    pinned: &'p [String],
     open: Vec<(usize, &'p Rule)>,
     paths: Vec<(usize, Vec<u8>)>,
 }
 
 impl<'p> Touched<'p> {
-    fn new(policy: &'p Policy) -> Self {
-        let rules = policy.rules().iter().enumerate();
-        Self { open: rules.filter(|(_, rule)| rule.is_path_rule()).collect(), paths: Vec::new() }
+    fn new(standard: &Standard<'p>) -> Self {
+        let rules = standard.policy.rules().iter().enumerate();
+        Self {
+            pinned: standard.pinned,
+            open: rules.filter(|(_, rule)| rule.is_path_rule()).collect(),
+            paths: Vec::new(),
+        }
     }
 
     fn is_asked_for(&self) -> bool {
@@ -245,6 +258,9 @@ impl<'p> Touched<'p> {
     }
 
     fn meet(&mut self, change: Difference<'_>) {
+        if self.pinned.iter().any(|file| file.as_bytes() == change.path) {
+            return;
+        }
         let paths = &mut self.paths;
         self.open.retain(|(position, rule)| {
             let touched = touches(rule, change);

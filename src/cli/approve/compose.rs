@@ -71,7 +71,8 @@ impl Work {
             return Err(Failure::new(format!("{} commits are more than the {most} of one approval", ids.len()))
                 .hint("approve and land them in parts"));
         }
-        let standard = Standard { policy: &office.policy, dir: &office.local.dir, repository: &office.repository };
+        let standard =
+            Standard { policy: &office.policy, dir: &office.local.dir, repository: &office.repository, pinned: &[] };
         let examiner = Examiner::new(standard, &office.local.objects);
         let commits = examiner
             .examine_all(&ids)

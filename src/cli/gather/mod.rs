@@ -109,7 +109,7 @@ impl<'a> Gatherer<'a> {
     ) -> Self {
         Self {
             policy,
-            examiner: Examiner::new(Standard { policy, dir: scene.dir, repository }, scene.objects),
+            examiner: Examiner::new(Standard { policy, dir: scene.dir, repository, pinned: &[] }, scene.objects),
             objects: scene.objects,
             history,
             refs: scene.refs,
@@ -141,6 +141,12 @@ impl<'a> Gatherer<'a> {
     /// Also exempts the history that the refs had at install.
     pub(super) fn with_baseline(mut self, baseline: Option<&'a Path>) -> Self {
         self.baseline = baseline;
+        self
+    }
+
+    /// Also takes changes to these files for approved: an admin pinned what the push leaves in them.
+    pub(super) fn with_pinned(mut self, files: &'a [String]) -> Self {
+        self.examiner = self.examiner.with_pinned(files);
         self
     }
 
