@@ -18,6 +18,7 @@ pub mod report;
 pub mod seal;
 pub mod ssh;
 pub mod submitter;
+pub mod text;
 
 #[cfg(test)]
 pub(crate) mod worked_example;

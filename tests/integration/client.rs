@@ -581,3 +581,22 @@ fn check_and_explain_answer_before_the_push() {
     let code = desk.run(Person, &["countersign", "explain", "stale-seal"]);
     assert!(String::from_utf8(code.stdout).unwrap().starts_with("## stale-seal"));
 }
+
+#[test]
+fn a_mistyped_code_is_told_from_a_branch() {
+    let desk = Desk::without_hooks();
+    let explain = |topic: &str| {
+        let output = desk.run(Person, &["countersign", "explain", topic]);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = explain("stale-saal");
+    assert!(code == Some(2) && said.contains("did you mean stale-seal?"), "{said}");
+    // A branch of that name is a branch, and what is near no code may become one.
+    desk.write("a", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Work"]);
+    desk.ok(Person, &["git", "branch", "stale-saal"]);
+    for topic in ["stale-saal", "topic", "refs/heads/bad-sealx"] {
+        let (code, said) = explain(topic);
+        assert!(code == Some(0) && !said.contains("did you mean"), "{topic}: {said}");
+    }
+}

@@ -4,6 +4,7 @@
 mod changes;
 mod commits;
 mod history;
+mod names;
 
 use countersign::core::oid::{ObjectFormat, Oid};
 use countersign::store::{GitDir, Objects, Quarantine};

@@ -1,6 +1,7 @@
 //! The policy: raw TOML with places, then a valid policy with every reference resolved. POLICY.md is its reference.
 
 mod approvals;
+mod automaton;
 mod date;
 mod describe;
 mod diff;
@@ -181,7 +182,7 @@ impl Policy {
         self.principals.values().filter(meant).count() == 1
     }
 
-    /// A rule that governs a ref whose name equals this one but for case, where it does not govern this one.
+    /// A rule that governs a ref whose name some file system takes for this one, where it does not govern this one.
     pub fn case_alias(&self, name: &[u8]) -> Option<&Rule> {
         let governs =
             |rule: &&Rule| rule.mode == Mode::Enforce && !rule.matches_ref(name) && rule.matches_ref_folded(name);

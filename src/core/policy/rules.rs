@@ -162,7 +162,7 @@ impl Rule {
         self.refs.matches(name, Case::Exact, Case::Exact)
     }
 
-    /// Whether the ref is one of the rule's when case is folded. Exclusions stay exact, so that folding can only govern more.
+    /// Whether some file system takes the ref for one of the rule's. Exclusions stay exact, so that folding can only govern more.
     pub(super) fn matches_ref_folded(&self, name: &[u8]) -> bool {
         self.refs.matches(name, Case::Folded, Case::Exact)
     }
@@ -172,12 +172,12 @@ impl Rule {
         self.paths.is_some()
     }
 
-    /// The class or pattern that covers the path, case folded. Something that stands in the place of a directory of a class is
+    /// The class or pattern that covers the path, or what a file system takes for the same. Something that stands in the place of a directory of a class is
     /// covered; `below` says what may be behind it. `None` for a rule without paths.
     pub fn touches(&self, path: &[u8], below: Below) -> Option<&str> {
         let covered = |patterns: &Patterns| {
             patterns.matches(path, Case::Folded, Case::Exact)
-                || patterns.include.iter().any(|glob| glob.matches_below(path, Case::Folded, below))
+                || patterns.include.iter().any(|glob| glob.matches_below(path, below))
         };
         let classes = self.paths.as_ref()?;
         classes.iter().find(|(_, patterns)| covered(patterns)).map(|(name, _)| name.as_str())
