@@ -7,6 +7,7 @@ mod describe;
 mod diff;
 mod glob;
 mod load;
+mod plain_names;
 mod principals;
 mod problem;
 mod reach;
@@ -14,6 +15,7 @@ mod reader;
 mod rules;
 mod starter;
 mod submitters;
+mod tolerated;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,8 @@ pub use problem::{Location, Problem, Weight};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
 pub use starter::starter;
 pub use submitters::Submitters;
+
+use tolerated::Tolerated;
 
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
@@ -63,6 +67,7 @@ pub struct Policy {
     accounts: BTreeMap<String, (String, Id)>,
     revoked: BTreeSet<Fingerprint>,
     retired: BTreeMap<Fingerprint, Date>,
+    tolerated: Vec<Tolerated>,
 }
 
 impl Policy {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::approvals::Approvals;
 use super::glob::{Below, Case, Glob};
+use super::plain_names;
 use super::principals::{Kind, Principal, Registry, id};
 use super::problem::Location;
 use super::reader::{Located, Problems, Table};
@@ -223,6 +224,13 @@ impl Rule {
         self.refs.include.iter().all(backing)
     }
 
+    /// Whether everybody who made a commit that the rule is about is known to it: it asks everyone's identity itself, or an
+    /// enforcing rule that knows nobody else does on all its refs.
+    pub(super) fn knows_makers(&self, rules: &[Self]) -> bool {
+        let asks = |other: &Self| other.identity == Identity::Everyone && other.layer <= self.layer;
+        self.identity == Identity::Everyone || self.is_backed(rules, asks)
+    }
+
     /// The patterns of its refs as written.
     pub(super) fn ref_patterns(&self) -> Vec<String> {
         let included = self.refs.include.iter().map(|glob| glob.as_str().to_owned());
@@ -309,6 +317,7 @@ pub(super) fn read_classes(top: &mut Table<'_>, classes: &mut Classes, problems:
             continue;
         }
         let read = read_patterns(&patterns, &name.at, problems);
+        plain_names::check(&patterns, &read, problems);
         classes.insert(name.value.to_owned(), read);
     }
 }
@@ -444,7 +453,9 @@ impl Resolver<'_> {
             let patterns = match self.classes.get(entry.value) {
                 Some(patterns) => patterns.clone(),
                 None if entry.value.contains(['/', '*']) => {
-                    read_patterns(std::slice::from_ref(&entry), &entry.at, problems)
+                    let read = read_patterns(std::slice::from_ref(&entry), &entry.at, problems);
+                    plain_names::check(std::slice::from_ref(&entry), &read, problems);
+                    read
                 }
                 None => {
                     let message = format!("`{}` is no class of [paths]", entry.value);
