@@ -167,6 +167,9 @@ impl Automaton {
             self.step(&at, byte, before, reading, &mut next);
             std::mem::swap(&mut at, &mut next);
             before = Before::after(byte);
+            if at.0.is_empty() {
+                break;
+            }
         }
         self.say(&at)
     }
@@ -320,7 +323,9 @@ const fn is_separator(byte: u8) -> bool {
 
 impl Positions {
     fn settle(&mut self) {
-        self.0.sort_unstable();
-        self.0.dedup();
+        if self.0.len() > 1 {
+            self.0.sort_unstable();
+            self.0.dedup();
+        }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Other characters that globs elsewhere give a meaning are refused, so that nobody believes they have one here.
 
+use std::cell::OnceCell;
+
 use thiserror::Error;
 
 use super::automaton::{Automaton, Reading};
-use crate::core::text::folding::fold;
+use crate::core::text::folding::{Folded, fold};
 
 #[cfg(test)]
 mod tests;
@@ -85,24 +87,51 @@ impl Glob {
 
     /// Whether the whole text matches.
     pub fn matches(&self, text: &[u8], case: Case) -> bool {
-        let exactly = || self.exact.run(text.iter().copied(), Reading::Exact).whole;
-        let folded = || self.folded.run(fold(text).bytes(), Reading::needed_for(text)).whole;
-        match case {
-            Case::Exact => exactly(),
-            // Beyond ASCII, what folding sorts or leaves out may be of what a star stands for.
-            Case::Folded => folded() || (!text.is_ascii() && exactly()),
-        }
+        self.matches_text(&Text::of(text), case)
     }
 
     /// Whether something below the text, taken as a directory, could match when case is folded: whatever replaces the directory
     /// then replaces it.
     pub fn matches_below(&self, text: &[u8], below: Below) -> bool {
-        let (folded, reading) = (fold(text), Reading::needed_for(text));
+        self.matches_below_text(&Text::of(text), below)
+    }
+
+    pub(super) fn matches_text(&self, text: &Text<'_>, case: Case) -> bool {
+        let exactly = || self.exact.run(text.raw.iter().copied(), Reading::Exact).whole;
+        let folded = || {
+            let (folded, reading) = text.folded();
+            self.folded.run(folded.bytes(), *reading).whole
+        };
+        match case {
+            Case::Exact => exactly(),
+            // Beyond ASCII, what folding sorts or leaves out may be of what a star stands for.
+            Case::Folded => folded() || (!text.raw.is_ascii() && exactly()),
+        }
+    }
+
+    pub(super) fn matches_below_text(&self, text: &Text<'_>, below: Below) -> bool {
+        let (folded, reading) = text.folded();
         let directory = folded.bytes().chain([b'/']);
         match below {
-            Below::Anything => self.folded.run(directory, reading).begun,
-            Below::Named => self.directories.run(directory, reading).entered,
+            Below::Anything => self.folded.run(directory, *reading).begun,
+            Below::Named => self.directories.run(directory, *reading).entered,
         }
+    }
+}
+
+/// A text, folded once for all patterns, if any asks for it.
+pub(super) struct Text<'t> {
+    raw: &'t [u8],
+    folded: OnceCell<(Folded<'t>, Reading)>,
+}
+
+impl<'t> Text<'t> {
+    pub(super) const fn of(raw: &'t [u8]) -> Self {
+        Self { raw, folded: OnceCell::new() }
+    }
+
+    fn folded(&self) -> &(Folded<'t>, Reading) {
+        self.folded.get_or_init(|| (fold(self.raw), Reading::needed_for(self.raw)))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::approvals::Approvals;
-use super::glob::{Below, Case, Glob};
+use super::glob::{Below, Case, Glob, Text};
 use super::plain_names;
 use super::principals::{Kind, Principal, Registry, id};
 use super::problem::Location;
@@ -151,21 +151,21 @@ impl Patterns {
         wild.into_iter().chain(literal).flat_map(filled).find(|text| matches(text))
     }
 
-    fn matches(&self, text: &[u8], include: Case, exclude: Case) -> bool {
-        self.include.iter().any(|glob| glob.matches(text, include))
-            && !self.exclude.iter().any(|glob| glob.matches(text, exclude))
+    fn matches(&self, text: &Text<'_>, include: Case) -> bool {
+        self.include.iter().any(|glob| glob.matches_text(text, include))
+            && !self.exclude.iter().any(|glob| glob.matches_text(text, Case::Exact))
     }
 }
 
 impl Rule {
     /// Whether the ref is one of the rule's.
     pub fn matches_ref(&self, name: &[u8]) -> bool {
-        self.refs.matches(name, Case::Exact, Case::Exact)
+        self.refs.matches(&Text::of(name), Case::Exact)
     }
 
     /// Whether some file system takes the ref for one of the rule's. Exclusions stay exact, so that folding can only govern more.
     pub(super) fn matches_ref_folded(&self, name: &[u8]) -> bool {
-        self.refs.matches(name, Case::Folded, Case::Exact)
+        self.refs.matches(&Text::of(name), Case::Folded)
     }
 
     /// Whether the rule is about the commits that touch some paths, and not about the ref.
@@ -176,9 +176,10 @@ impl Rule {
     /// The class or pattern that covers the path, or what a file system takes for the same. Something that stands in the place of a directory of a class is
     /// covered; `below` says what may be behind it. `None` for a rule without paths.
     pub fn touches(&self, path: &[u8], below: Below) -> Option<&str> {
+        let text = Text::of(path);
         let covered = |patterns: &Patterns| {
-            patterns.matches(path, Case::Folded, Case::Exact)
-                || patterns.include.iter().any(|glob| glob.matches_below(path, below))
+            patterns.matches(&text, Case::Folded)
+                || patterns.include.iter().any(|glob| glob.matches_below_text(&text, below))
         };
         let classes = self.paths.as_ref()?;
         classes.iter().find(|(_, patterns)| covered(patterns)).map(|(name, _)| name.as_str())

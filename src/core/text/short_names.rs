@@ -8,17 +8,17 @@
 //! got, and what the checksum is of, depends on what else was there before, so any will do.
 
 /// Characters of a short name before its extension.
-const LENGTH: usize = 8;
+const LENGTH: u8 = 8;
 
 /// Characters of the long name that go before the tilde.
-const BASE: usize = 6;
+const BASE: u8 = 6;
 
 /// Those that go before a checksum, and the digits of it.
-const BEFORE_CHECKSUM: usize = 2;
-const CHECKSUM: usize = 4;
+const BEFORE_CHECKSUM: u8 = 2;
+const CHECKSUM: u8 = 4;
 
 /// Characters of an extension.
-const EXTENSION: usize = 3;
+const EXTENSION: u8 = 3;
 
 /// The short names of all names that one component of a pattern matches, in small letters. Where the pattern does not say
 /// what a long name begins or ends with, they are more.
@@ -57,9 +57,9 @@ enum Form {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Stage {
-    Base(usize),
-    Number { base: usize, digits: usize },
-    Extension(usize),
+    Base(u8),
+    Number { base: u8, digits: u8 },
+    Extension(u8),
 }
 
 impl ShortNames {
@@ -91,13 +91,13 @@ impl ShortNames {
         };
         // What stands after a dot may be the extension.
         let stem = if is_open { known.split('.').next().unwrap_or_default() } else { stem };
-        Self { base: dos(stem).take(BASE).collect(), is_open, extension }
+        Self { base: dos(stem).take(BASE.into()).collect(), is_open, extension }
     }
 
     /// Where an empty text is.
     pub fn start(&self) -> impl Iterator<Item = Progress> {
         // A base of which nothing is known is also any checksum.
-        let summed = !self.is_open || self.base.len() > BEFORE_CHECKSUM;
+        let summed = !self.is_open || self.base.len() > BEFORE_CHECKSUM.into();
         let forms = [Some(Form::Plain), summed.then_some(Form::Summed)];
         forms.into_iter().flatten().map(|form| Progress { form, stage: Stage::Base(0) })
     }
@@ -141,8 +141,8 @@ impl ShortNames {
     }
 
     /// Whether a byte can stand at this place before the tilde.
-    fn takes(&self, form: Form, place: usize, byte: u8) -> bool {
-        let own = self.base.get(place);
+    fn takes(&self, form: Form, place: u8, byte: u8) -> bool {
+        let own = self.base.get(usize::from(place));
         match form {
             Form::Plain if place >= BASE => false,
             Form::Plain => own.map_or(self.is_open && is_dos(byte), |own| *own == byte),
@@ -151,17 +151,17 @@ impl ShortNames {
         }
     }
 
-    fn before_checksum(&self) -> usize {
-        self.base.len().min(BEFORE_CHECKSUM)
+    fn before_checksum(&self) -> u8 {
+        length(&self.base).min(BEFORE_CHECKSUM)
     }
 
     /// Whether so many characters before the tilde and digits after it make a short name: a longer number makes room at the cost
     /// of the characters.
-    fn fits(&self, form: Form, base: usize, digits: usize) -> bool {
+    fn fits(&self, form: Form, base: u8, digits: u8) -> bool {
         let room = LENGTH.saturating_sub(digits + 1);
         match form {
             Form::Plain if self.is_open => base <= room && (base > 0 || room == 0),
-            Form::Plain => base == self.base.len().min(room),
+            Form::Plain => base == length(&self.base).min(room),
             Form::Summed => base == (self.before_checksum() + CHECKSUM).min(room),
         }
     }
@@ -170,25 +170,30 @@ impl ShortNames {
 impl Extension {
     fn of(text: &str) -> Self {
         let mut letters = dos(text);
-        let text = letters.by_ref().take(EXTENSION).collect();
+        let text = letters.by_ref().take(EXTENSION.into()).collect();
         Self::Known { text, is_cut: letters.next().is_some() }
     }
 
-    fn takes(&self, place: usize, byte: u8) -> bool {
+    fn takes(&self, place: u8, byte: u8) -> bool {
         match self {
             Self::Unknown => place < EXTENSION && is_dos(byte),
             Self::Known { text, is_cut } => {
-                text.get(place) == Some(&byte) || (*is_cut && place + 1 == EXTENSION && byte == b'~')
+                text.get(usize::from(place)) == Some(&byte) || (*is_cut && place + 1 == EXTENSION && byte == b'~')
             }
         }
     }
 
-    fn may_end(&self, length: usize) -> bool {
+    fn may_end(&self, place: u8) -> bool {
         match self {
             Self::Unknown => true,
-            Self::Known { text, .. } => length == text.len(),
+            Self::Known { text, .. } => place == length(text),
         }
     }
+}
+
+/// The length of a part of a short name.
+fn length(part: &[u8]) -> u8 {
+    part.len().try_into().unwrap_or(u8::MAX)
 }
 
 /// What every name that the pattern matches begins with, as far as it is ASCII: what NTFS makes of other letters depends on how
@@ -236,8 +241,9 @@ const fn is_dos(byte: u8) -> bool {
 /// Whether a name is its own short name.
 fn is_8_3(name: &str) -> bool {
     let (stem, extension) = name.split_once('.').unwrap_or((name, "x"));
-    let fits =
-        |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|byte| is_dos(byte) || byte == b'~');
+    let fits = |part: &str, most: u8| {
+        (1..=most.into()).contains(&part.len()) && part.bytes().all(|byte| is_dos(byte) || byte == b'~')
+    };
     fits(stem, LENGTH) && fits(extension, EXTENSION)
 }
 
