@@ -112,7 +112,9 @@ pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Resul
     let history = History::new(objects, dir);
     let place = settings.policies.iter().find_map(in_repository);
     let policy_ref = place.map(|place| moved_by(refs, &place.name)).transpose()?;
-    let problems = |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip));
+    let digest = policy.digest();
+    let problems =
+        |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip, digest));
     let mut gatherer = Gatherer::new(&policy, &repository, &history, scene);
     gatherer = gatherer.with_baseline(settings.baseline.as_deref());
     gatherer = gatherer.with_pinned(&pinned);
@@ -177,6 +179,10 @@ fn in_force(
         if place.pin != Some(loaded.policy.digest()) {
             return Err(PolicyError::NotPinned(loaded.policy.digest(), pin_text(place.pin)).into());
         }
+        let problems = loaded.policy.problems_if_new(None);
+        if !problems.is_empty() {
+            return Err(PolicyError::Invalid(problems).into());
+        }
         loaded
     };
     let problems = unprotected(settings, &loaded.policy, place);
@@ -206,15 +212,18 @@ pub(crate) fn unprotected(settings: &Settings, policy: &Policy, place: &InReposi
     policy.files(layer).flat_map(check).collect()
 }
 
-/// What would be wrong with the policy if its ref were at `tip`.
+/// What would be wrong with the policy if its ref were at `tip`, where the one in force has the digest `in_force`.
 fn problems_after(
     settings: &Settings,
     reader: &PolicyReader<'_>,
     place: &InRepository,
     tip: Oid,
+    in_force: Digest,
 ) -> Result<Vec<Problem>, ReadError> {
     match reader.load_at(&settings.policies, &place.name, tip) {
-        Ok(Loaded { policy, .. }) => Ok(unprotected(settings, &policy, place)),
+        Ok(Loaded { policy, .. }) => {
+            Ok([unprotected(settings, &policy, place), policy.problems_if_new(Some(in_force))].concat())
+        }
         Err(PolicyError::Invalid(problems)) => Ok(problems),
         Err(PolicyError::Read(error)) => Err(error),
         Err(error) => {

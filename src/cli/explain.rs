@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::check::full_name;
 use super::engine::repository_name;
+use super::gather::RefValues as _;
 use super::hook::engine_failure;
 use super::local::{Local, TrackedRefs, settings};
 use super::policy_source::{PolicyArg, PolicyReader};
@@ -11,6 +12,7 @@ use super::{Exit, Failure, Result, print};
 use crate::core::decide::Code;
 use crate::core::policy::{Below, Mode};
 use crate::core::report::escape;
+use crate::core::text::nearest::nearest;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -30,7 +32,17 @@ pub(super) fn run(arguments: Arguments) -> Result {
         print(&format!("{}\n", code.section()))?;
         return Ok(Exit::Accepted);
     }
-    let local = Local::open()?;
+    let meant = nearest(&arguments.topic, Code::ALL.iter().map(|code| code.name()));
+    let mistyped = meant.map(|code| {
+        let typed = escape(arguments.topic.as_bytes(), 100);
+        Failure::new(format!("{typed} is no finding code"))
+            .hint(format!("did you mean {code}? countersign explain {code}"))
+    });
+    let local = match (Local::open(), mistyped) {
+        (Ok(local), Some(mistyped)) if !is_branch(&local, &arguments.topic)? => return Err(mistyped),
+        (Err(_), Some(mistyped)) => return Err(mistyped),
+        (local, _) => local?,
+    };
     let refs = TrackedRefs { local: &local, remote: "origin".to_owned() };
     let settings = settings(&arguments.policies, None)?;
     if settings.policies.is_empty() {
@@ -72,4 +84,12 @@ pub(super) fn run(arguments: Arguments) -> Result {
     }
     print(&text)?;
     Ok(Exit::Accepted)
+}
+
+/// Whether a branch here or at the remote is called so.
+fn is_branch(local: &Local, name: &str) -> Result<bool> {
+    let name = full_name(name);
+    let tracked = TrackedRefs { local, remote: "origin".to_owned() };
+    let known = local.refs.value(&name).map_err(Failure::new)?.or(tracked.value(&name).map_err(Failure::new)?);
+    Ok(known.is_some())
 }

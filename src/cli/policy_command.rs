@@ -8,7 +8,7 @@ use super::gather::{RefValues, StoredRefs};
 use super::local::Local;
 use super::policy_source::{PolicyArg, PolicyError, PolicyReader};
 use super::{Exit, Failure, Result, now, policy_marks, print, say};
-use crate::core::policy::{self, Difference, Direction, Loaded};
+use crate::core::policy::{self, Difference, Direction, Loaded, Problem};
 use crate::core::report::escape;
 
 #[derive(Args)]
@@ -85,17 +85,14 @@ fn compare(two: &Two) -> Result {
     let repository =
         local.as_ref().zip(refs.as_ref()).map(|(local, refs)| -> (_, &dyn RefValues) { (&local.objects, refs) });
     let reader = PolicyReader { repository };
-    let mut policies = Vec::with_capacity(2);
-    for one in [&two.old, &two.new] {
-        match read(&reader, std::slice::from_ref(one))? {
-            Some(loaded) => policies.push(loaded.policy),
-            None => {
-                return Err(Failure::new(format!("the policy {one} does not load, so there is nothing to compare")));
-            }
-        }
+    let unloaded =
+        |one: &PolicyArg| Failure::new(format!("the policy {one} does not load, so there is nothing to compare"));
+    let load = |one: &PolicyArg| read(&reader, std::slice::from_ref(one))?.ok_or_else(|| unloaded(one));
+    let (old, new) = (load(&two.old)?.policy, load(&two.new)?.policy);
+    if tell(&new.problems_if_new(Some(old.digest()))) {
+        return Err(unloaded(&two.new));
     }
-    let [old, new] = &policies[..] else { return Ok(Exit::Undecided) };
-    let differences = policy::diff(old, new);
+    let differences = policy::diff(&old, &new);
     let weaker = differences.iter().any(|one| one.direction == Direction::Weaker);
     print(&match two.format {
         Format::Text => text(&differences),
@@ -138,9 +135,10 @@ fn check(arguments: &Check) -> Result {
     let repository =
         local.as_ref().zip(refs.as_ref()).map(|(local, refs)| -> (_, &dyn RefValues) { (&local.objects, refs) });
     let Some(loaded) = read(&PolicyReader { repository }, policies)? else { return Ok(Exit::Rejected) };
-    for warning in &loaded.warnings {
-        say(&warning.to_string());
-        say(&format!("hint: {}", escape(warning.fix.as_bytes(), 600)));
+    let problems = loaded.policy.problems_if_new(None);
+    tell(&loaded.warnings);
+    if tell(&problems) {
+        return Ok(Exit::Rejected);
     }
     let (rules, warnings) = (loaded.policy.rules().len(), loaded.warnings.len());
     print(&format!(
@@ -163,12 +161,18 @@ fn read(reader: &PolicyReader<'_>, arguments: &[PolicyArg]) -> Result<Option<Loa
     match reader.load(arguments) {
         Ok(loaded) => Ok(Some(loaded)),
         Err(PolicyError::Invalid(problems)) => {
-            for problem in &problems {
-                say(&problem.to_string());
-                say(&format!("hint: {}", escape(problem.fix.as_bytes(), 600)));
-            }
+            tell(&problems);
             Ok(None)
         }
         Err(error) => Err(Failure::new(error).hint("countersign init writes a starter policy")),
     }
+}
+
+/// Says each problem with its fix. Whether there are any.
+fn tell(problems: &[Problem]) -> bool {
+    for problem in problems {
+        say(&problem.to_string());
+        say(&format!("hint: {}", escape(problem.fix.as_bytes(), 600)));
+    }
+    !problems.is_empty()
 }

@@ -21,6 +21,7 @@ pub mod scope;
 pub mod seal;
 pub mod ssh;
 pub mod submitter;
+pub mod text;
 pub mod tree;
 
 #[cfg(test)]

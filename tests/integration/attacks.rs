@@ -42,7 +42,7 @@ impl World {
 }
 
 /// One entry of a raw tree.
-fn raw_entry(mode: &str, name: &[u8], id: &str) -> Vec<u8> {
+pub fn raw_entry(mode: &str, name: &[u8], id: &str) -> Vec<u8> {
     let id = Oid::parse(id.as_bytes()).unwrap();
     [mode.as_bytes(), b" ", name, b"\0", id.as_bytes()].concat()
 }

@@ -999,3 +999,22 @@ fn a_tag_is_checked_as_the_tag_it_is() {
         assert!(code == Some(0) && printed.contains("would accept"), "{range}: {printed}");
     }
 }
+
+#[test]
+fn a_mistyped_code_is_told_from_a_branch() {
+    let desk = Desk::without_hooks();
+    let explain = |topic: &str| {
+        let output = desk.run(Person, &["countersign", "explain", topic]);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = explain("stale-saal");
+    assert!(code == Some(2) && said.contains("did you mean stale-seal?"), "{said}");
+    // A branch of that name is a branch, and what is near no code may become one.
+    desk.write("a", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Work"]);
+    desk.ok(Person, &["git", "branch", "stale-saal"]);
+    for topic in ["stale-saal", "topic", "refs/heads/bad-sealx"] {
+        let (code, said) = explain(topic);
+        assert!(code == Some(0) && !said.contains("did you mean"), "{topic}: {said}");
+    }
+}

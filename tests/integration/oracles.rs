@@ -5,6 +5,7 @@ mod chance;
 mod changes;
 mod commits;
 mod history;
+mod names;
 mod rows;
 
 use countersign::core::oid::{ObjectFormat, Oid};

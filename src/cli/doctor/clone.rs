@@ -41,6 +41,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
             Ok(loaded) => {
                 let names: Vec<String> = settings.policies.iter().map(ToString::to_string).collect();
                 report.policies.insert(names.join(" "), loaded.policy.digest().to_string());
+                report.tolerated(&loaded.policy);
                 if settings.repository.is_none() && loaded.policy.repository().is_none() {
                     let message = "nothing says what the repository is called, so nothing can be sealed";
                     report.error(&here, "no-name", message, "git config countersign.repository NAME");

@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::{Exit, Failure, Result, print};
+use crate::core::policy::Policy;
 use crate::core::report::escape;
 
 #[derive(Args)]
@@ -112,6 +113,14 @@ impl Report {
         fix: impl Into<String>,
     ) {
         self.add(Severity::Error, place, check, message, fix);
+    }
+
+    /// What a policy in force goes on with, and a new one may not say.
+    fn tolerated(&mut self, policy: &Policy) {
+        for problem in policy.tolerated() {
+            let place = format!("{}:{}", problem.at.file, problem.at.line);
+            self.warn(&place, "policy", problem.message, problem.fix);
+        }
     }
 
     fn warn(&mut self, place: &impl ToString, check: &'static str, message: impl Into<String>, fix: impl Into<String>) {

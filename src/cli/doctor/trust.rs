@@ -91,6 +91,7 @@ impl Checkup<'_> {
                 let digest = loaded.policy.digest().to_string();
                 self.report.policies.insert(name.clone(), digest);
                 self.reviews(&loaded.policy);
+                self.report.tolerated(&loaded.policy);
                 Some(loaded.policy)
             }
             Err(error) => {

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::cli::hook::{Server, read_shim};
 use crate::cli::local::{git, server_git};
 use crate::cli::{Failure, Result, print};
 
@@ -72,6 +73,12 @@ impl Configured {
             values("event").any(|event| event == "pre-receive") && values("event").all(|event| !event.is_empty());
         values("command").next_back().filter(|command| enabled && happens && !command.is_empty())
     }
+}
+
+/// What the hook that decides was told, where the system's configuration has one of ours.
+pub(super) fn installed() -> Result<Option<Server>> {
+    let configured = Configured::at(Path::new("/"))?;
+    Ok(configured.command().and_then(|command| read_shim(&format!("exec {command}\n"))).map(|(_, server)| server))
 }
 
 /// Writes the hooks into the system configuration.

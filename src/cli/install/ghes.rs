@@ -32,6 +32,7 @@ pub(super) fn write(arguments: &Install) -> Result {
         )
         .hint("ask for approvals with the server's own protected branches, and for identity here"));
     }
+    super::server::check_new(&policy, None)?;
     let staged = tempfile::tempdir().map_err(Failure::new)?;
     let place = |name: &str, bytes: &[u8], mode: u32| -> std::io::Result<()> {
         use std::os::unix::fs::PermissionsExt as _;

@@ -12,6 +12,7 @@ use crate::cli::local::server_git;
 use crate::cli::policy_source::{InRepository, PolicyArg, PolicyReader};
 use crate::cli::recording::{ServerRefs, ledger_failure, open_or_make_ledger};
 use crate::cli::{Failure, Result, now};
+use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::oid::ObjectFormat;
 use crate::core::policy::Policy;
@@ -158,6 +159,15 @@ impl Repository {
                 Err(error) => return Err(engine_failure(&error)),
             };
             Ok((name, Some(policy)))
+        })
+    }
+
+    /// The digest of the policy that a hook which is there decides by, if it loads.
+    pub(super) fn in_force(&self, policies: &[PolicyArg]) -> Result<Option<Digest>> {
+        self.with_refs(|objects, refs| {
+            let values = StoredRefs { refs, objects };
+            let loaded = PolicyReader { repository: Some((objects, &values)) }.load(policies);
+            Ok(loaded.ok().map(|loaded| loaded.policy.digest()))
         })
     }
 

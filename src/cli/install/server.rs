@@ -11,8 +11,9 @@ use super::{Install, config, ghes, gitolite};
 use crate::cli::engine::Settings;
 use crate::cli::hook::{Server, engine_failure, read_shim};
 use crate::cli::naming::hashed_name;
-use crate::cli::policy_source::{PolicyArg, PolicyReader};
+use crate::cli::policy_source::{PolicyArg, PolicyError, PolicyReader};
 use crate::cli::{Exit, Failure, Result, print, say};
+use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::policy::{OutOfBand, Policy};
 use crate::core::submitter::Adapter;
@@ -210,9 +211,14 @@ fn shared(arguments: &Install, layout: Layout) -> Result<Shared> {
     };
     let there = directory.as_ref().map(|directory| directory.join("pre-receive")).filter(|hook| is_ours(hook));
     let before = there.and_then(|hook| std::fs::read_to_string(hook).ok()).and_then(|text| read_shim(&text));
-    let told = Told::at(arguments, before.map(|(_, server)| server).as_ref());
-    let loaded = PolicyReader { repository: None }.load(&policies).map_err(|error| engine_failure(&error.into()))?;
+    let before = before.map(|(_, server)| server);
+    let told = Told::at(arguments, before.as_ref());
+    let reader = PolicyReader { repository: None };
+    let loaded = reader.load(&policies).map_err(|error| engine_failure(&error.into()))?;
     check_submitters(&loaded.policy, told.submitter)?;
+    let before = if layout == Layout::Config { config::installed()? } else { before };
+    let in_force = before.and_then(|before| reader.load(before.policies()).ok()).map(|before| before.policy.digest());
+    check_new(&loaded.policy, in_force)?;
     let watches = directory.as_ref().is_some_and(|directory| is_ours(&directory.join("reference-transaction")));
     let refuses = loaded.policy.out_of_band() == OutOfBand::Refuse;
     let ready = Words {
@@ -274,6 +280,11 @@ fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready
     let label = label.ok_or_else(|| Failure::new("its path gives it no name").hint("add --repository NAME"))?;
     if let Some(policy) = &policy {
         check_submitters(policy, told.submitter)?;
+    }
+    // A hook that serves all is checked once, for all.
+    if let Some(policy) = policy.as_ref().filter(|_| !layout.is_shared()) {
+        let in_force = before.as_ref().map_or(Ok(None), |before| repository.in_force(before.policies()))?;
+        check_new(policy, in_force)?;
     }
     let own = |path: &str| repository.git_dir.join(path);
     let baseline = arguments.baseline.then(|| repository.tips()).transpose()?.map(|tips| (own(BASELINE), tips));
@@ -359,6 +370,19 @@ fn check_submitters(policy: &Policy, adapter: Option<Adapter>) -> Result<()> {
             "warning: the policy asks for independent approvals, and nothing says who pushes: an approval by who pushes counts",
         );
         say(&format!("hint: {hint}"));
+    }
+    Ok(())
+}
+
+/// What a policy in force goes on with, another may not come into force with.
+pub(super) fn check_new(policy: &Policy, in_force: Option<Digest>) -> Result<()> {
+    let problems = policy.problems_if_new(in_force);
+    if !problems.is_empty() {
+        return Err(engine_failure(&PolicyError::Invalid(problems).into()));
+    }
+    for problem in policy.tolerated() {
+        say(&problem.to_string());
+        say(&format!("hint: {}", problem.fix));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ballot::{Ballot, Objection, Voter};
-use super::{Bench, Code, Docket, Doubt, Subject, again, submitter};
+use super::{Bench, Code, Docket, Doubt, Subject, again, submitter, vouching};
 use crate::core::commit::Address;
 use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SignatureFact, Sought, Target};
 use crate::core::id::Id;
@@ -13,6 +13,7 @@ use crate::core::policy::{Approvals, Identity, Kind, Principal, Whose};
 /// Judges what one rule wants approved in one update.
 pub(super) fn judge(bench: &Bench<'_>, sought: Option<&Sought>, ballot: Option<&Ballot<'_>>, docket: &mut Docket<'_>) {
     let Some(asks) = &bench.rule.approvals else { return };
+    vouching::tell(bench, docket);
     if let Target::Unattributed(kind) = docket.update.target {
         let subject = Subject::Ref(docket.update.name.clone());
         let detail = format!("it leads to a {kind}, which nobody can approve");
@@ -60,6 +61,9 @@ impl<'b> Poll<'b> {
             Ok(makers) => makers,
             Err(objection) => return self.refuse(docket, 0, vec![objection]),
         };
+        if let Some((detail, hint)) = vouching::objection(self.bench, &makers) {
+            return self.find(docket, Code::UnsignedCommit, detail, hint);
+        }
         let mut for_it: BTreeSet<&Id> = BTreeSet::new();
         let mut objections: Vec<Objection> = Vec::new();
         for voter in self.ballot.voters(self.commit.id, self.asks, self.service().is_some()) {

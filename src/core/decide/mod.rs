@@ -15,6 +15,7 @@ mod protected;
 mod records;
 mod submitter;
 mod tags;
+mod vouching;
 
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
     }
     if let Some(rule) = policy.case_alias(&update.name) {
         let detail = format!(
-            "but for case the name is one that rule \"{}\" ({}:{}) governs",
+            "but for case, or what some file system leaves out, the name is one that rule \"{}\" ({}:{}) governs",
             rule.name, rule.at.file, rule.at.line
         );
         docket.protect(

@@ -1,5 +1,6 @@
 mod approvals;
 mod submitters;
+mod vouching;
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ use super::principals::{Principal, Registry};
 use super::problem::{Problem, Weight};
 use super::reader::{File, Problems, Table};
 use super::rules::{Classes, Identity, Mode, Permission, Resolver, Rule, Since, read_classes};
-use super::{Date, OutOfBand, Policy, marks};
+use super::{Date, OutOfBand, Policy, marks, tolerated};
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::limits;
@@ -60,6 +60,11 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     check_since(&rules, &mut problems);
     check_approvals(&rules, &mut problems);
     check_satisfiable(&rules, &building.registry, &mut problems);
+    let tolerated = tolerated::find(&rules);
+    if problems.0.iter().any(|problem| problem.weight == Weight::Error) {
+        // It is not in force, and will have to be mended as a whole.
+        problems.0.extend(tolerated.iter().map(|one| one.problem(Weight::Error)));
+    }
     problems.0.sort_by(|a, b| (&a.at, a.weight, &a.message).cmp(&(&b.at, b.weight, &b.message)));
     problems.0.dedup();
     if problems.0.iter().any(|problem| problem.weight == Weight::Error) {
@@ -80,6 +85,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
         accounts: registry.accounts,
         revoked: registry.revoked,
         retired: registry.retired,
+        tolerated,
     };
     Ok(Loaded { policy, warnings: problems.0 })
 }
@@ -308,7 +314,7 @@ fn check_approvals(rules: &[Rule], problems: &mut Problems) {
         let knows = |other: &Rule| other.identity != Identity::None;
         if approvals.whose == Whose::Agents && rule.identity == Identity::None && !rule.is_backed(rules, knows) {
             let message = "approvals are asked for agents' work, and no rule asks who made a commit";
-            problems.error(&rule.at, message, "add identity = \"agents\" to the rule, or say for = \"everyone\"");
+            problems.error(&rule.at, message, "add identity = \"agents\" to the rule, or \"everyone\" for everyone's");
         }
         if can_be_forced {
             let message = "approvals are asked for, but a force-push may drop what was approved";
@@ -373,8 +379,8 @@ pub fn check_self_protection(policy: &Policy, name: &[u8], path: &[u8]) -> Vec<P
         "no enforcing rule asks for approvals of everyone's changes to {path} on {name}, where the policy itself lives"
     );
     let fix = format!(
-        "add [[rule]] name = \"policy\" refs = [\"{name}\"] paths = [\"{path}\"] with [rule.approvals] \
-         for = \"everyone\" from = [\"...\"]"
+        "add [[rule]] name = \"policy\" refs = [\"{name}\"] paths = [\"{path}\"] identity = \"everyone\" with \
+         [rule.approvals] for = \"everyone\" from = [\"...\"]"
     );
     vec![Problem::of_file(&path, message, fix)]
 }

@@ -1,12 +1,14 @@
 //! The policy: raw TOML with places, then a valid policy with every reference resolved. POLICY.md is its reference.
 
 mod approvals;
+mod automaton;
 mod date;
 mod describe;
 mod diff;
 mod glob;
 mod load;
 mod marks;
+mod plain_names;
 mod principals;
 mod problem;
 mod reach;
@@ -14,6 +16,7 @@ mod reader;
 mod rules;
 mod starter;
 mod submitters;
+mod tolerated;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,8 @@ pub use problem::{Location, Problem, Weight};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
 pub use starter::starter;
 pub use submitters::Submitters;
+
+use tolerated::Tolerated;
 
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
@@ -68,6 +73,7 @@ pub struct Policy {
     accounts: BTreeMap<String, (String, Id)>,
     revoked: BTreeSet<Fingerprint>,
     retired: BTreeMap<Fingerprint, Date>,
+    tolerated: Vec<Tolerated>,
 }
 
 impl Policy {
@@ -193,7 +199,7 @@ impl Policy {
         self.principals.values().filter(meant).count() == 1
     }
 
-    /// A rule that governs a ref whose name equals this one but for case, where it does not govern this one.
+    /// A rule that governs a ref whose name some file system takes for this one, where it does not govern this one.
     pub fn case_alias(&self, name: &[u8]) -> Option<&Rule> {
         let governs =
             |rule: &&Rule| rule.mode == Mode::Enforce && !rule.matches_ref(name) && rule.matches_ref_folded(name);

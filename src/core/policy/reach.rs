@@ -1,17 +1,27 @@
 //! Which texts patterns match, compared: is there a ref or path that these match and those do not?
 //!
-//! All patterns are followed at once, byte by byte, over the bytes that they name, the slash, and one byte that stands for all
-//! others. Every combination of positions is looked at once, the shortest text first, so that what is found is the shortest
-//! example, and what is not found does not exist.
+//! All patterns are followed at once, letter by letter, over the bytes that they name, the slash, and one byte for each kind that
+//! no pattern names. Every combination of positions is looked at once, the shortest text first, so that what is found is the
+//! shortest example, and what is not found does not exist. That holds for aliases too: patterns of paths are followed as they are
+//! matched, over a text as it is folded, and what they exclude over the text as it is.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
-use super::glob::{Below, Case, Glob, Positions};
+use super::automaton::{Automaton, Before, Positions, Reading, Run};
+use super::glob::{Below, Case, Glob};
 use super::rules::Patterns;
+use crate::core::text::folding::{BEYOND_ASCII, fold};
 
 /// Combinations of positions that are looked at; ordinary policies need some hundreds.
 const COMBINATIONS: usize = 20_000;
+
+/// Bytes of which one stands for all that nothing tells apart.
+const OTHERS: &[u8] = b"xwvutsrqponmlkjihg-_#$%&'()@^{}";
+
+/// Those that short names and the other ways of NTFS tell apart: digits, those of a checksum, what DOS did not allow, and each of
+/// what stands between or behind the parts of a name.
+const KINDS: &[&[u8]] = &[b"123456789", b"abcdef", b"0", b"+,;=[]", b".", b" ", b":", b"\\", b"~"];
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +37,9 @@ pub(super) enum Example {
 /// Patterns that are followed together.
 #[derive(Default)]
 pub(super) struct Together<'a> {
-    globs: Vec<(&'a Glob, Case)>,
+    automata: Vec<(&'a Automaton, Case)>,
+    /// Whether some pattern of paths, or what it excludes, is not ASCII.
+    is_beyond_ascii: bool,
 }
 
 /// Some patterns among those followed together.
@@ -35,23 +47,22 @@ pub(super) struct Together<'a> {
 pub(super) struct Member {
     include: Range<usize>,
     exclude: Range<usize>,
-}
-
-/// The text so far, as every pattern sees it.
-pub(super) struct Seen<'a> {
-    globs: &'a [(&'a Glob, Case)],
-    positions: &'a [Positions],
-    text: &'a [u8],
+    /// The directories of those that are included, for paths.
+    directories: Range<usize>,
 }
 
 impl<'a> Together<'a> {
     /// Adds patterns for refs, or with [`Case::Folded`] for paths: exclusions stay exact.
     pub(super) fn add(&mut self, include: &'a [Glob], exclude: &'a [Glob], case: Case) -> Member {
-        let begin = self.globs.len();
-        self.globs.extend(include.iter().map(|glob| (glob, case)));
-        let middle = self.globs.len();
-        self.globs.extend(exclude.iter().map(|glob| (glob, Case::Exact)));
-        Member { include: begin..middle, exclude: middle..self.globs.len() }
+        if case == Case::Folded {
+            self.is_beyond_ascii |= include.iter().chain(exclude).any(|glob| !glob.as_str().is_ascii());
+        }
+        let below = if case == Case::Folded { include } else { &[] };
+        Member {
+            include: self.follow(include.iter().map(|glob| (glob.automaton(case), case))),
+            exclude: self.follow(exclude.iter().map(|glob| (glob.automaton(Case::Exact), Case::Exact))),
+            directories: self.follow(below.iter().map(|glob| (glob.directories(), Case::Folded))),
+        }
     }
 
     /// Adds all of some patterns.
@@ -59,30 +70,49 @@ impl<'a> Together<'a> {
         self.add(&patterns.include, &patterns.exclude, case)
     }
 
+    fn follow(&mut self, automata: impl Iterator<Item = (&'a Automaton, Case)>) -> Range<usize> {
+        let begin = self.automata.len();
+        self.automata.extend(automata);
+        begin..self.automata.len()
+    }
+
     /// The shortest text that `wanted` accepts.
     pub(super) fn example(&self, wanted: impl Fn(&Seen<'_>) -> bool) -> Example {
-        if self.globs.iter().any(|(glob, case)| *case == Case::Folded && !glob.as_str().is_ascii()) {
+        // What folds to letters beyond ASCII would have to be followed as well.
+        if self.is_beyond_ascii {
             return Example::Unknown;
         }
-        let alphabet = self.alphabet();
-        let start: Vec<Positions> = self.globs.iter().map(|(glob, case)| glob.start(*case)).collect();
-        let mut known = HashSet::from([(start.clone(), true)]);
+        let plain = self.alphabet();
+        match self.search(&plain, &wanted) {
+            // An alias is an example only where nothing else is.
+            Example::None if self.has(Case::Folded) => self.search(&self.with_aliases(plain), &wanted),
+            found => found,
+        }
+    }
+
+    /// The shortest text of these letters that `wanted` accepts.
+    fn search(&self, alphabet: &[Letter], wanted: &impl Fn(&Seen<'_>) -> bool) -> Example {
+        let mut trails: Vec<Trail<'_>> =
+            self.automata.iter().map(|(automaton, case)| Trail::new(automaton, *case)).collect();
+        let start = vec![0; trails.len()];
+        let mut known = HashSet::from([(start.clone(), Before::Slash)]);
         let mut pending = VecDeque::from([(Vec::new(), start)]);
-        while let Some((text, positions)) = pending.pop_front() {
-            let component_start = text.last().is_none_or(|byte| *byte == b'/');
-            let seen = Seen { globs: &self.globs, positions: &positions, text: &text };
-            if !component_start && wanted(&seen) {
+        while let Some((text, places)) = pending.pop_front() {
+            let before = before_end(&text);
+            let seen = Seen { trails: &trails, places: &places, before };
+            if before != Before::Slash && wanted(&seen) {
                 return Example::Text(String::from_utf8_lossy(&text).into_owned());
             }
-            for byte in alphabet.iter().filter(|byte| !(component_start && **byte == b'/')) {
-                let step = |((glob, case), from): (&(&Glob, Case), &Positions)| {
-                    glob.advance(*case, from, *byte, component_start)
-                };
-                let next: Vec<Positions> = self.globs.iter().zip(&positions).map(step).collect();
-                if known.insert((next.clone(), *byte == b'/')) {
-                    let mut text = text.clone();
-                    text.push(*byte);
-                    pending.push_back((text, next));
+            // No component is empty, also where HFS+ sees nothing in it.
+            let is_empty = |letter: &Letter| before == Before::Slash && letter.raw == b"/";
+            let is_nothing = |letter: &Letter| before != Before::Other && letter.folded.is_empty();
+            let letters = alphabet.iter().enumerate().filter(|(_, letter)| !is_empty(letter) && !is_nothing(letter));
+            for (number, letter) in letters {
+                let step = |(trail, place): (&mut Trail<'_>, &usize)| trail.follow(*place, before, number, letter);
+                let next: Vec<usize> = trails.iter_mut().zip(&places).map(step).collect();
+                let after = Before::after(letter.raw.last().copied().unwrap_or_default());
+                if known.insert((next.clone(), after)) {
+                    pending.push_back(([text.as_slice(), &letter.raw].concat(), next));
                 }
             }
             if known.len() > COMBINATIONS {
@@ -92,37 +122,128 @@ impl<'a> Together<'a> {
         Example::None
     }
 
-    /// One byte of each kind that the patterns tell apart, the one that none of them names first.
-    fn alphabet(&self) -> Vec<u8> {
-        let mut named: BTreeSet<u8> = BTreeSet::new();
-        for (glob, case) in &self.globs {
-            for byte in glob.bytes(*case) {
-                named.extend([byte, byte.to_ascii_lowercase()]);
-            }
-        }
-        let others = b'a'..=b'z';
-        let other = others.rev().skip(2).chain(b'0'..=b'9').chain(1..=255).find(|byte| !named.contains(byte));
-        named.remove(&b'/');
-        other.into_iter().chain(named).chain([b'/']).collect()
+    /// The bytes that the patterns name, and one that stands for all others.
+    fn alphabet(&self) -> Vec<Letter> {
+        let named = self.named();
+        let other = OTHERS.iter().copied().chain(128..=255).find(|byte| !named.contains(byte));
+        other.into_iter().chain(named.iter().copied()).chain([b'/']).map(Letter::of_byte).collect()
     }
+
+    /// Also what only aliases are made of, and what an exclusion can tell from a letter that it is the same as when folded.
+    fn with_aliases(&self, mut letters: Vec<Letter>) -> Vec<Letter> {
+        let named = self.named();
+        let free = |bytes: &&[u8]| bytes.iter().find(|byte| !named.contains(byte)).copied();
+        letters.extend(KINDS.iter().filter_map(free).map(Letter::of_byte));
+        if self.has(Case::Exact) {
+            let capitals = named.iter().map(u8::to_ascii_uppercase).filter(|byte| !named.contains(byte));
+            letters.extend(capitals.map(Letter::of_byte));
+            letters.extend(BEYOND_ASCII.iter().map(|one| Letter::of_character(*one)));
+        }
+        letters
+    }
+
+    fn named(&self) -> BTreeSet<u8> {
+        let bytes = self.automata.iter().flat_map(|(automaton, _)| automaton.bytes());
+        bytes.flat_map(|byte| [byte, byte.to_ascii_lowercase()]).filter(|byte| *byte != b'/').collect()
+    }
+
+    fn has(&self, wanted: Case) -> bool {
+        self.automata.iter().any(|(_, case)| *case == wanted)
+    }
+}
+
+fn before_end(text: &[u8]) -> Before {
+    text.last().map_or(Before::Slash, |byte| Before::after(*byte))
+}
+
+/// A letter of the texts that are looked at.
+struct Letter {
+    raw: Vec<u8>,
+    folded: Vec<u8>,
+}
+
+impl Letter {
+    fn of_byte(byte: u8) -> Self {
+        Self { raw: vec![byte], folded: vec![byte.to_ascii_lowercase()] }
+    }
+
+    fn of_character(one: char) -> Self {
+        let raw = one.to_string().into_bytes();
+        let folded = fold(&raw).bytes().collect();
+        Self { raw, folded }
+    }
+}
+
+/// One pattern, the positions that it has been at, each with a number, and where letters led from them. The first is where it
+/// begins.
+struct Trail<'a> {
+    automaton: &'a Automaton,
+    case: Case,
+    positions: Vec<Positions>,
+    numbers: HashMap<Positions, usize>,
+    led: HashMap<(usize, Before, usize), usize>,
+}
+
+impl<'a> Trail<'a> {
+    fn new(automaton: &'a Automaton, case: Case) -> Self {
+        let start = automaton.start(Reading::of(case));
+        let numbers = HashMap::from([(start.clone(), 0)]);
+        Self { automaton, case, positions: vec![start], numbers, led: HashMap::new() }
+    }
+
+    /// Where a letter, of this number, leads.
+    fn follow(&mut self, place: usize, before: Before, number: usize, letter: &Letter) -> usize {
+        if let Some(known) = self.led.get(&(place, before, number)) {
+            return *known;
+        }
+        let bytes = match self.case {
+            Case::Exact => &letter.raw,
+            Case::Folded => &letter.folded,
+        };
+        let step = |(at, before): (Positions, Before), byte: &u8| {
+            (self.automaton.advance(&at, *byte, before, Reading::of(self.case)), Before::after(*byte))
+        };
+        let from = self.positions.get(place).cloned().unwrap_or_default();
+        let (led, _) = bytes.iter().fold((from, before), step);
+        let next = self.positions.len();
+        let led_to = *self.numbers.entry(led.clone()).or_insert(next);
+        if led_to == next {
+            self.positions.push(led);
+        }
+        self.led.insert((place, before, number), led_to);
+        led_to
+    }
+}
+
+/// The text so far, as every pattern sees it.
+pub(super) struct Seen<'a> {
+    trails: &'a [Trail<'a>],
+    places: &'a [usize],
+    before: Before,
 }
 
 impl Seen<'_> {
     /// Whether the member's patterns match the text.
     pub(super) fn matches(&self, member: &Member) -> bool {
-        self.any(member.include.clone()) && !self.any(member.exclude.clone())
+        let whole = |(trail, at): (&Trail<'_>, &Positions)| trail.automaton.say(at).whole;
+        self.at(&member.include).any(whole) && !self.at(&member.exclude).any(whole)
     }
 
     /// Whether the member's patterns cover the text as a path, if `below` may stand behind it ([`super::Rule::touches`]).
     pub(super) fn touches(&self, member: &Member, below: Below) -> bool {
-        let behind =
-            |(glob, case): &(&Glob, Case)| *case == Case::Folded && glob.matches_below(self.text, *case, below);
-        self.matches(member) || self.globs.get(member.include.clone()).is_some_and(|globs| globs.iter().any(behind))
+        let behind = |(trail, at): (&Trail<'_>, &Positions)| -> Run {
+            trail.automaton.say(&trail.automaton.advance(at, b'/', self.before, Reading::of(trail.case)))
+        };
+        let is_behind = || match below {
+            Below::Anything => self.at(&member.include).any(|pair| behind(pair).begun),
+            Below::Named => self.at(&member.directories).any(|pair| behind(pair).entered),
+        };
+        self.matches(member) || is_behind()
     }
 
-    fn any(&self, range: Range<usize>) -> bool {
-        let (globs, positions) = (self.globs.get(range.clone()), self.positions.get(range));
-        let pairs = globs.into_iter().flatten().zip(positions.into_iter().flatten());
-        pairs.into_iter().any(|((glob, case), positions)| glob.at(*case, positions).whole)
+    fn at(&self, range: &Range<usize>) -> impl Iterator<Item = (&Trail<'_>, &Positions)> {
+        let (trails, places) = (self.trails.get(range.clone()), self.places.get(range.clone()));
+        let pairs = trails.into_iter().flatten().zip(places.into_iter().flatten());
+        pairs.filter_map(|(trail, place)| Some((trail, trail.positions.get(*place)?)))
     }
 }

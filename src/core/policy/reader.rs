@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Location, Problem, Weight};
+use crate::core::text::nearest::nearest;
 
 /// A policy file with the places of its lines.
 pub(super) struct File<'s> {
@@ -288,10 +289,8 @@ impl<'t> Table<'t> {
                 problems.error(&at, message, format!("remove `{key}`; CHANGELOG.md says which version enforces it"));
                 continue;
             }
-            let nearest =
-                self.asked.iter().min_by_key(|known| distance(known, key)).filter(|known| distance(known, key) <= 3);
             let known: Vec<&str> = self.asked.iter().copied().collect();
-            let fix = match nearest {
+            let fix = match nearest(key, known.iter().copied()) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("known here: {}", known.join(", ")),
             };
@@ -304,39 +303,4 @@ fn date_of(value: &DeValue<'_>) -> Option<super::Date> {
     let datetime = value.as_datetime()?;
     let date = datetime.date.filter(|_| datetime.time.is_none() && datetime.offset.is_none())?;
     super::Date::new(i16::try_from(date.year).ok()?, i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?)
-}
-
-/// Levenshtein's distance, for suggestions. Keys are short; a hostile one is not worth a suggestion.
-fn distance(a: &str, b: &str) -> usize {
-    if b.len() > 64 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut previous = i + 1;
-        for (slot, right) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let cost = (diagonal + usize::from(left != right)).min(previous + 1).min(*slot + 1);
-            diagonal = *slot;
-            *slot = cost;
-            previous = cost;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn distance_counts_edits() {
-        assert_eq!(distance("identity", "identity"), 0);
-        assert_eq!(distance("identity", "identiy"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("refs", "path"), 4);
-    }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Date;
 use super::approvals::Approvals;
-use super::glob::{Below, Case, Glob};
+use super::glob::{Below, Case, Glob, Text};
+use super::plain_names;
 use super::principals::{Kind, Principal, Registry, id};
 use super::problem::Location;
 use super::reader::{Located, Problems, Table};
@@ -153,21 +154,21 @@ impl Patterns {
         wild.into_iter().chain(literal).flat_map(filled).find(|text| matches(text))
     }
 
-    fn matches(&self, text: &[u8], include: Case, exclude: Case) -> bool {
-        self.include.iter().any(|glob| glob.matches(text, include))
-            && !self.exclude.iter().any(|glob| glob.matches(text, exclude))
+    fn matches(&self, text: &Text<'_>, include: Case) -> bool {
+        self.include.iter().any(|glob| glob.matches_text(text, include))
+            && !self.exclude.iter().any(|glob| glob.matches_text(text, Case::Exact))
     }
 }
 
 impl Rule {
     /// Whether the ref is one of the rule's.
     pub fn matches_ref(&self, name: &[u8]) -> bool {
-        self.refs.matches(name, Case::Exact, Case::Exact)
+        self.refs.matches(&Text::of(name), Case::Exact)
     }
 
-    /// Whether the ref is one of the rule's when case is folded. Exclusions stay exact, so that folding can only govern more.
+    /// Whether some file system takes the ref for one of the rule's. Exclusions stay exact, so that folding can only govern more.
     pub(super) fn matches_ref_folded(&self, name: &[u8]) -> bool {
-        self.refs.matches(name, Case::Folded, Case::Exact)
+        self.refs.matches(&Text::of(name), Case::Folded)
     }
 
     /// Whether the rule is about the commits that touch some paths, and not about the ref.
@@ -185,12 +186,14 @@ impl Rule {
         !self.agents.is_all() || self.adopted == Permission::Deny
     }
 
-    /// The class or pattern that covers the path, case folded. Something that stands in the place of a directory of a class is
+    /// The class or pattern that covers the path, or what a file system takes for the same. Something that stands in the place of a
+    /// directory of a class is
     /// covered; `below` says what may be behind it. `None` for a rule without paths.
     pub fn touches(&self, path: &[u8], below: Below) -> Option<&str> {
+        let text = Text::of(path);
         let covered = |patterns: &Patterns| {
-            patterns.matches(path, Case::Folded, Case::Exact)
-                || patterns.include.iter().any(|glob| glob.matches_below(path, Case::Folded, below))
+            patterns.matches(&text, Case::Folded)
+                || patterns.include.iter().any(|glob| glob.matches_below_text(&text, below))
         };
         let classes = self.paths.as_ref()?;
         classes.iter().find(|(_, patterns)| covered(patterns)).map(|(name, _)| name.as_str())
@@ -244,6 +247,13 @@ impl Rule {
             })
         };
         self.refs.include.iter().all(backing)
+    }
+
+    /// Whether everybody who made a commit that the rule is about is known to it: it asks everyone's identity itself, or an
+    /// enforcing rule that knows nobody else does on all its refs.
+    pub(super) fn knows_makers(&self, rules: &[Self]) -> bool {
+        let asks = |other: &Self| other.identity == Identity::Everyone && other.layer <= self.layer;
+        self.identity == Identity::Everyone || self.is_backed(rules, asks)
     }
 
     /// The patterns of its refs as written.
@@ -333,6 +343,7 @@ pub(super) fn read_classes(top: &mut Table<'_>, classes: &mut Classes, problems:
             continue;
         }
         let read = read_patterns(&patterns, &name.at, problems);
+        plain_names::check(&patterns, &read, problems);
         classes.insert(name.value.to_owned(), read);
     }
 }
@@ -470,7 +481,9 @@ impl Resolver<'_> {
             let patterns = match self.classes.get(entry.value) {
                 Some(patterns) => patterns.clone(),
                 None if entry.value.contains(['/', '*']) => {
-                    read_patterns(std::slice::from_ref(&entry), &entry.at, problems)
+                    let read = read_patterns(std::slice::from_ref(&entry), &entry.at, problems);
+                    plain_names::check(std::slice::from_ref(&entry), &read, problems);
+                    read
                 }
                 None => {
                     let message = format!("`{}` is no class of [paths]", entry.value);

@@ -144,6 +144,25 @@ fn each_problem_names_its_line_and_its_fix() {
 }
 
 #[test]
+fn a_class_that_covers_a_directory_by_name_alone_is_warned_of() {
+    let rule = "paths = [\"ci\"]\nidentity = \"agents\"\n";
+    let secrets = "\"secrets\" covers that one path, and nothing below it if it is a directory -> \
+                   write \"secrets/**\"; beside \"secrets\", if it may be a file";
+    for (class, expected) in [
+        (r#"["secrets"]"#, vec![format!("14: {secrets}")]),
+        (r#"["secrets", "secrets/**"]"#, vec![]),
+        (r#"["secrets", "**"]"#, vec![]),
+        (r#"["secrets/x", "secrets/*.pem"]"#, vec![format!("14: {}", secrets.replace("secrets", "secrets/x"))]),
+        (r#"["Jenkinsfile", ".gitlab-ci.yml", "!vendor"]"#, vec![]),
+        ("[\n\"a.yml\",\n\"deploy/prod\"\n]", vec![format!("16: {}", secrets.replace("secrets", "deploy/prod"))]),
+    ] {
+        assert_eq!(problems(&format!("[paths]\nci = {class}\n{RULE}{rule}")), expected, "{class}");
+    }
+    let inline = problems(&format!("{RULE}paths = [\"deploy/prod\"]\nidentity = \"agents\"\n"));
+    assert_eq!(inline, [format!("16: {}", secrets.replace("secrets", "deploy/prod"))]);
+}
+
+#[test]
 fn approvals_that_cannot_work_are_errors() {
     let keep = "force-push = \"deny\"\ndelete = \"deny\"\n";
     let agents = format!("{keep}identity = \"agents\"\n");
@@ -193,6 +212,58 @@ fn approvals_that_cannot_work_are_errors() {
     ] {
         assert_eq!(problems(&format!("{RULE}{rule}[rule.approvals]\n{approvals}\n")), [""; 0], "{rule}");
     }
+}
+
+#[test]
+fn approvals_of_everyones_work_ask_who_made_it() {
+    let keep = "force-push = \"deny\"\ndelete = \"deny\"\n";
+    let approvals = "[rule.approvals]\nfor = \"everyone\"\nfrom = [\"staff\"]\n";
+    let other = |refs: &str, more: &str| format!("[[rule]]\nname = \"o\"\nrefs = {refs}\n{more}\n");
+    let everyone = "identity = \"everyone\"";
+    for (rule, others, asked) in [
+        ("", String::new(), false),
+        ("identity = \"agents\"", String::new(), false),
+        (everyone, String::new(), true),
+        ("mode = \"off\"", String::new(), true),
+        ("mode = \"warn\"", String::new(), false),
+        ("", other("[\"refs/heads/**\"]", everyone), true),
+        ("", other("[\"refs/**\"]", everyone), true),
+        ("", other("[\"refs/heads/main\"]", everyone), false),
+        ("", other("[\"refs/heads/**\", \"!refs/heads/x\"]", everyone), false),
+        ("", other("[\"refs/heads/**\"]", &format!("mode = \"warn\"\n{everyone}")), false),
+        ("", other("[\"refs/heads/**\"]", &format!("paths = [\"ci/**\"]\n{everyone}")), false),
+    ] {
+        let text = format!("{}{RULE}{keep}{rule}\n{approvals}{others}", registry());
+        let Loaded { policy, warnings } = load_text(&text).unwrap();
+        assert_eq!(warnings, [], "{text}");
+        let told: Vec<Problem> = policy.tolerated().collect();
+        let errors = policy.problems_if_new(None);
+        assert_eq!((told.len(), errors.len()), if asked { (0, 0) } else { (1, 1) }, "{text}");
+        assert_eq!(policy.problems_if_new(Some(policy.digest())), []);
+        for (problem, weight) in
+            told.iter().map(|one| (one, Weight::Warning)).chain(errors.iter().map(|one| (one, Weight::Error)))
+        {
+            assert_eq!((problem.weight, problem.at.line), (weight, 13), "{problem}");
+            assert!(
+                problem.message.starts_with("approvals are asked for everyone's work")
+                    && problem.fix.contains(everyone)
+            );
+        }
+    }
+    // Beside what keeps a policy from loading it is told at once.
+    let broken = problems(&format!("{RULE}{keep}foo = 1\n{approvals}"));
+    assert!(broken.len() == 2 && broken[0].contains("everyone's work") && broken[1].contains("foo"), "{broken:?}");
+}
+
+/// A rule of an earlier policy does not know whom a later one registers.
+#[test]
+fn a_later_policy_vouches_for_no_maker_of_an_earlier_one() {
+    let keep = "force-push = \"deny\"\ndelete = \"deny\"\n";
+    let approved = format!("{RULE}{keep}[rule.approvals]\nfor = \"everyone\"\nfrom = [\"staff\"]\n");
+    let asked = "[[rule]]\nname = \"o\"\nrefs = [\"refs/heads/**\"]\nidentity = \"everyone\"\n";
+    let tolerated = |first: String, second: String| layered(&first, &second).unwrap().policy.tolerated().count();
+    assert_eq!(tolerated(format!("{}{approved}", registry()), format!("version = 1\n{asked}")), 1);
+    assert_eq!(tolerated(format!("{}{asked}", registry()), format!("version = 1\n{approved}")), 0);
 }
 
 #[test]

@@ -291,7 +291,8 @@ fn an_approval_for_another_ref_or_repository_counts_for_nothing() {
 
 #[test]
 fn the_maker_and_the_agent_do_not_approve_their_own_work() {
-    let everyone = ONE_APPROVAL.replace("[rule.approvals]\n", "[rule.approvals]\nfor = \"everyone\"\n");
+    let everyone = ONE_APPROVAL.replace("identity = \"agents\"\nforce", "identity = \"everyone\"\nforce");
+    let everyone = everyone.replace("[rule.approvals]\n", "[rule.approvals]\nfor = \"everyone\"\n");
     let office = Office::new(&everyone);
     office.world.commit("a.txt", "a\n", "By hand\n");
     office.world.sign_head(BOB);

@@ -133,6 +133,7 @@ delete = "deny"
 name = "pipelines"
 refs = ["refs/heads/main"]
 paths = ["pipeline"]
+identity = "everyone"
 [rule.approvals]
 for = "everyone"
 from = ["maintainers"]
@@ -161,18 +162,21 @@ fn a_path_rule_asks_for_what_touches_its_paths() {
     for (name, change) in touching {
         world.git(&["reset", "-q", "--hard", "origin/main"]);
         change();
+        world.sign_head(ALICE);
         let pushed = office.push_main("work");
         pushed.refused("approval-missing");
         assert!(pushed.said.to_lowercase().contains("it touches \".git"), "{name}: {}", pushed.said);
     }
     world.git(&["reset", "-q", "--hard", "origin/main"]);
     world.commit(".github/ci.yml", "run\n", "Add a pipeline\n");
+    world.sign_head(ALICE);
     world.commit("other.txt", "more\n", "And more\n");
     office.approve("work");
     office.push_main("work").accepted();
     world.git(&["checkout", "-q", "work"]);
     std::fs::remove_file(world.clone_dir().join(".github/ci.yml")).unwrap();
     world.git(&["commit", "-q", "-a", "-m", "Delete it"]);
+    world.sign_head(ALICE);
     office.push_main("work").refused("approval-missing");
 }
 

@@ -149,3 +149,84 @@ fn merging_main_into_a_branch_does_not_touch_the_paths() {
     world.git(&["commit", "-q", "-m", "Restore"]);
     world.push(&["topic"]).refused("unsigned-commit");
 }
+
+impl World {
+    /// A commit on main that adds a file at a path which git would not add here. Returns its id.
+    fn add_at(&self, path: &str) -> String {
+        let blob = self.git_with(&["hash-object", "-w", "--stdin"], b"evil\n");
+        let entry = format!("100644,{blob},{path}");
+        let unprotected = ["-c", "core.protectNTFS=false", "-c", "core.protectHFS=false"];
+        let index = self.path("index");
+        let run = |arguments: &[&str]| {
+            let mut command = self.command("git", &self.clone_dir());
+            command.env("GIT_INDEX_FILE", &index).args(unprotected).args(arguments);
+            let output = self.run(command, None);
+            assert!(output.status.success(), "{path:?}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+        };
+        run(&["read-tree", "origin/main"]);
+        run(&["update-index", "--add", "--cacheinfo", &entry]);
+        let tree = run(&["write-tree"]);
+        run(&["commit-tree", "-m", "Tidy up", "-p", "origin/main", &tree])
+    }
+}
+
+/// On Windows or macOS each of these is checked out over the pipeline, or read as it.
+#[test]
+fn no_name_that_a_file_system_takes_for_another_slips_past_the_paths() {
+    let world =
+        World::new(&PIPELINES.replace("\"Jenkinsfile\"", "\"Jenkinsfile\", \"donn\u{e9}es/**\", \"**/release.yaml\""));
+    world.commit(".github/ci.yml", "checks: all\n", "Add CI\n");
+    world.sign_head(BOB);
+    world.push_main().accepted();
+    for path in [
+        "jenkinsFILE",
+        "Jenkinsfile.",
+        "Jenkinsfile ",
+        "Jenkinsfile. . ",
+        "Jenkinsfile::$DATA",
+        "Jenkinsfile.:x",
+        "JENKIN~1",
+        "je0f3a~2",
+        "JENKIN~1.",
+        ".github./workflows/ci.yml",
+        ".github\\workflows\\ci.yml",
+        ".GitHub\\ci.yml",
+        "GITHUB~1/ci.yml",
+        ".github.",
+        "GITHUB~1",
+        ".github:$I30:$INDEX_ALLOCATION/ci.yml",
+        "Jenkins\u{200c}file",
+        "\u{feff}.github/ci.yml",
+        "Jenkin\u{17f}file",
+        "Jen\u{212a}insfile",
+        "donne\u{301}es/x",
+        "DONN\u{c9}ES/x",
+        "a/b/RELEAS~1.YAM",
+        "a\\release.yaml",
+    ] {
+        let pushed = world.push(&[&format!("{}:refs/heads/x", world.add_at(path))]);
+        assert!(!pushed.ok && pushed.said.contains("[unsigned-commit]"), "{path:?}: {}", pushed.said);
+    }
+    // What none of them takes for it passes.
+    for (number, path) in [
+        "\u{ff2a}enkinsfile",
+        "Jenkinsfile.md",
+        "Jenkinsfile-2",
+        "KENKIN~1",
+        "JENKIN~1.TXT",
+        "docs/Jenkinsfile.",
+        "github/ci.yml",
+        ".github.d/ci.yml",
+        "donnees/x",
+        "src\\main.rs",
+        "notes: 1.txt",
+        "release.yaml.bak",
+        "a~1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.push(&[&format!("{}:refs/heads/y{number}", world.add_at(path))]).accepted();
+    }
+}

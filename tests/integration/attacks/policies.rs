@@ -1,6 +1,6 @@
 //! A policy that lives in the repository it governs, and pushes that reach for it.
 
-use crate::approvals::now;
+use crate::approvals::{Office, now, people};
 use crate::attacks::MARKED;
 use crate::world::{ALICE, BOB, CLAUDE, Pushed, REPOSITORY, STRANGER, World, registry};
 
@@ -224,4 +224,128 @@ fn a_weakened_policy_is_told_before_anybody_approves_it() {
     for bad in [&["broken.toml", &new][..], &[&old, "missing.toml"], &[&old]] {
         assert_eq!(diff(bad).0, Some(2), "{bad:?}");
     }
+}
+
+/// Asks approvals of everyone's work, and everyone who made it.
+const EVERYONE_APPROVED: &str = r#"
+[[rule]]
+name = "main"
+refs = ["refs/heads/main"]
+identity = "everyone"
+force-push = "deny"
+delete = "deny"
+[rule.approvals]
+for = "everyone"
+from = ["maintainers"]
+"#;
+
+/// The same as an older version took it: who signs nothing has no known maker, and could approve their own work.
+fn nobody_asked(identity: &str) -> String {
+    EVERYONE_APPROVED.replace("identity = \"everyone\"", &format!("identity = \"{identity}\""))
+}
+
+#[test]
+fn who_signs_nothing_does_not_approve_their_own_work() {
+    for identity in ["none", "agents"] {
+        let office = Office::new(EVERYONE_APPROVED);
+        let world = &office.world;
+        world.set_policy(&format!("{}{}", people(), nobody_asked(identity)));
+        let land = |approver| {
+            let record = world.refspec(&world.draft("HEAD", "refs/heads/main", approver));
+            world.push(&["HEAD:refs/heads/main", &record])
+        };
+        // Alice's own, under a name that she made up.
+        world.commit("a.txt", "evil\n", "By nobody\n");
+        world.git(&["commit", "-q", "--amend", "--no-edit", "--author", "Nobody <nobody@elsewhere.dev>"]);
+        land(ALICE).refused("unsigned-commit");
+        // Nor with somebody else's approval: nobody knows that it is somebody else.
+        land(BOB).refused("unsigned-commit");
+        world.sign_head(STRANGER);
+        land(ALICE).refused("unsigned-commit");
+        // Vouched for it passes, and every push is told that the policy does not ask.
+        world.git(&["reset", "-q", "--hard", "origin/main"]);
+        world.commit("a.txt", "good\n", "By Alice\n");
+        world.sign_head(ALICE);
+        land(ALICE).refused("approver-not-distinct");
+        let pushed = land(BOB);
+        pushed.accepted();
+        assert!(
+            pushed.said.contains("warning: [unsigned-commit] refs/heads/main: approvals are asked for everyone's work")
+        );
+        assert!(pushed.said.contains("hint: ask an admin to add identity = \"everyone\""), "{}", pushed.said);
+        world.git(&["fetch", "-q", "origin"]);
+        world.commit("b.txt", "good\n", "By an agent\n");
+        world.seal_head(CLAUDE);
+        land(BOB).accepted();
+    }
+}
+
+#[test]
+fn a_policy_that_does_not_ask_who_made_everyones_work_comes_into_force_no_more() {
+    let office = Office::new(EVERYONE_APPROVED);
+    let world = &office.world;
+    let text = format!("{}{}", people(), nobody_asked("agents"));
+    world.set_policy(&text);
+    let file = world.policy_path().display().to_string();
+    let other = world.path("other.toml").display().to_string();
+    std::fs::write(&other, format!("{text}# another\n")).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = world.countersign(arguments);
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let says = |(code, said): (Option<i32>, String), expected: i32, words: &str| {
+        assert!(code == Some(expected) && said.contains(words), "{code:?}: {said}");
+    };
+    let server = world.server().display().to_string();
+    let fault = "approvals are asked for everyone's work, and no rule asks who made it";
+    says(run(&["policy", "check", &file]), 1, &format!("error: policy.toml:31: {fault}"));
+    says(run(&["policy", "diff", &file, &other]), 2, &format!("error: other.toml:31: {fault}"));
+    says(run(&["policy", "diff", &file, &file]), 0, "0 weaker");
+    // What is in force goes on, and says so; installed again too. What is not does not come.
+    says(run(&["doctor", "--server", &server]), 0, &format!("warning: [policy] policy.toml:31: {fault}"));
+    says(run(&["install", "--server", &server, "--policy", &file]), 0, &format!("warning: policy.toml:31: {fault}"));
+    says(run(&["install", "--server", &server, "--policy", &other]), 2, &format!("error: other.toml:31: {fault}"));
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "new.git"]);
+    let new = world.path("new.git").display().to_string();
+    says(run(&["install", "--server", &new, "--policy", &file]), 2, fault);
+    // Another rule on the same refs may ask in its place.
+    let asked = "\n[[rule]]\nname = \"all\"\nrefs = [\"refs/heads/**\"]\nidentity = \"everyone\"\n";
+    std::fs::write(&other, format!("{text}{asked}")).unwrap();
+    says(run(&["install", "--server", &server, "--policy", &other]), 0, "installed");
+}
+
+#[test]
+fn a_policy_on_a_ref_is_mended_by_the_push_that_changes_it() {
+    let unasked = policy().replace("identity = \"everyone\"\nagents = []\n", "");
+    let world = World::governed(&policy());
+    // It stands there since before.
+    let hook = world.server().join("hooks/pre-receive");
+    std::fs::rename(&hook, hook.with_extension("off")).unwrap();
+    world.commit_policy(&unasked);
+    world.push_main().accepted();
+    std::fs::rename(hook.with_extension("off"), &hook).unwrap();
+
+    world.commit("file", "1", "Elsewhere\n");
+    let pushed = world.push_main();
+    pushed.accepted();
+    assert!(pushed.said.contains("warning: [unsigned-commit] refs/heads/main"), "{}", pushed.said);
+    world.commit_policy(&format!("{unasked}# changed\n"));
+    world.push_approved().refused("policy-invalid");
+    world.back_to_main();
+    world.commit(PATH, &policy(), "Ask who made it\n");
+    world.push_approved().refused("unsigned-commit");
+    world.sign_head(ALICE);
+    let pushed = world.push_approved();
+    pushed.accepted();
+    world.commit("file", "2", "Elsewhere\n");
+    let pushed = world.push_main();
+    pushed.accepted();
+    assert!(!pushed.said.contains("unsigned-commit"), "{}", pushed.said);
+    // The first one that is pinned is new too.
+    let world = World::new("");
+    world.commit_policy(&unasked);
+    world.govern_by_main(&world.digest_at_head());
+    let pushed = world.push_approved();
+    pushed.refused("policy-invalid");
+    assert!(pushed.said.contains("no rule asks who made it"), "{}", pushed.said);
 }

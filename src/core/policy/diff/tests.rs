@@ -179,6 +179,18 @@ fn classes_are_told_one_by_one() {
             vec!["weaker class \"ci\": of \"ci/**\", ci/docs/x is no path of rule \"r\" any more"],
         ),
         (r#""ci/*", "ci/*/**""#, r#""ci/**""#, vec![]),
+        // What a class lets go of only where a file system takes another name for its.
+        (
+            r#""ci/deploy.sh""#,
+            r#""ci/deploy.sh", "!ci/*.""#,
+            vec!["weaker class \"ci\": of \"ci/deploy.sh\", ci/deploy.sh. is no path of rule \"r\" any more"],
+        ),
+        (r#""ci/deploy.sh""#, r#""ci/deploy.sh", "!docs/*.""#, vec![]),
+        (
+            r#""Jenkinsfile""#,
+            r#""Jenkinsfile", "!*~2""#,
+            vec!["weaker class \"ci\": of \"Jenkinsfile\", je2222~2 is no path of rule \"r\" any more"],
+        ),
         (
             r#""ci/a""#,
             r#""ci/a", "ci/b""#,
@@ -187,6 +199,8 @@ fn classes_are_told_one_by_one() {
     ] {
         assert_eq!(lines(&rule(old), &rule(new)), expected, "{old} to {new}");
     }
+    let unclear = lines(&rule("\"ci/a\""), &rule("\"ci/a\", \"!ci/*\u{17f}*\""));
+    assert!(unclear[0].starts_with("weaker class \"ci\": of \"ci/a\", something, perhaps"), "{unclear:?}");
     let whole = rule("\"ci/a\"").replace("paths = [\"ci\"]\n", "");
     assert_eq!(lines(&whole, &rule("\"ci/a\"")), ["weaker rule \"r\": from every commit to those that touch ci"]);
 }
@@ -304,30 +318,66 @@ fn a_rule_about_who_pushes_vouches_too() {
     );
 }
 
-/// One rule, from few words, so that they meet.
-fn rule() -> impl Strategy<Value = String> {
+/// One rule and the class of its paths, from few words, so that they meet.
+fn rule() -> impl Strategy<Value = (String, Option<String>)> {
     let refs = prop::sample::subsequence(
         vec!["refs/heads/**", "refs/heads/*", "refs/heads/a", "refs/heads/a/**", "refs/*/b"],
         1..3,
     );
     let excluded = prop::sample::subsequence(vec!["!refs/heads/a/*", "!refs/heads/b"], 0..2);
-    let paths = prop::option::of(prop::sample::subsequence(vec!["**/x", "d/**", "D/x", "*/x", "d/x/y"], 1..3));
+    let paths = prop::sample::subsequence(vec!["**/x", "d/**", "D/x", "*/x", "d/x/y", "d/longer-name"], 1..3);
+    let spared =
+        prop::sample::subsequence(vec!["!d/*", "!d/x", "!D/X", "!d/x*", "!d/*:*", "!**/*.", "!d*y", "!d/l*1"], 0..2);
+    let class = prop::option::of((paths, spared).prop_map(|(paths, spared)| format!("{:?}", [paths, spared].concat())));
     let identity = prop::sample::select(vec!["none", "agents", "everyone"]);
     let mode = prop::sample::select(vec!["enforce", "enforce", "warn", "off"]);
-    (refs, excluded, paths, identity, mode).prop_map(|(refs, excluded, paths, identity, mode)| {
+    (refs, excluded, class, identity, mode).prop_map(|(refs, excluded, class, identity, mode)| {
         let refs: Vec<&str> = refs.into_iter().chain(excluded).collect();
-        let paths = paths.map_or(String::new(), |paths| format!("paths = {paths:?}\n"));
-        format!("refs = {refs:?}\n{paths}identity = \"{identity}\"\nmode = \"{mode}\"\n")
+        (format!("refs = {refs:?}\nidentity = \"{identity}\"\nmode = \"{mode}\"\n"), class)
     })
 }
 
 fn rules() -> impl Strategy<Value = String> {
     (prop::collection::vec(rule(), 0..3), prop::bool::ANY).prop_map(|(rules, refuse)| {
-        let named = rules.iter().enumerate().map(|(number, rule)| format!("[[rule]]\nname = \"r{number}\"\n{rule}"));
+        let (mut classes, mut text) = (String::new(), String::new());
+        for (number, (rule, class)) in rules.into_iter().enumerate() {
+            text += &format!("[[rule]]\nname = \"r{number}\"\n{rule}");
+            if let Some(patterns) = class {
+                text += &format!("paths = [\"c{number}\"]\n");
+                classes += &format!("c{number} = {patterns}\n");
+            }
+        }
         let top = if refuse { "unmatched = \"refuse\"\n" } else { "" };
-        format!("{top}{}{}", registry(), named.collect::<String>())
+        format!("{top}{}[paths]\n{classes}{text}", registry())
     })
 }
+
+/// Paths and some of what file systems take for them.
+const PATHS: &[&str] = &[
+    "x",
+    "y",
+    "d",
+    "d/x",
+    "D/x",
+    "d/X",
+    "d/x/y",
+    "e/x",
+    "e/f/x",
+    "d/x.",
+    "d/x: ",
+    "d./x",
+    "d\\x",
+    "d\\x/y",
+    "d\\/x",
+    "d/x/y ",
+    "d/\u{200c}x",
+    "d/longer-name",
+    "d/longer-name.",
+    "d/LONGER~1",
+    "d/longer~1",
+    "d/lo12ab~1",
+    "d/\u{200d}LONGER-name",
+];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
@@ -345,7 +395,7 @@ proptest! {
                 continue;
             }
             prop_assert!(weaker || !old.refuses_unmatched(name), "{} opened: {found:?}", String::from_utf8_lossy(name));
-            for path in ["x", "y", "d", "d/x", "D/x", "d/x/y", "e/x", "e/f/x"] {
+            for path in PATHS {
                 let asks = |rule: &Rule| {
                     rule.matches_ref(name) && (!rule.is_path_rule() || rule.touches(path.as_bytes(), Below::Named).is_some())
                 };

@@ -1,0 +1,50 @@
+//! `unsigned-commit` where everyone's work is to be approved and no rule asks who made it: nobody approves what they made, and
+//! without a seal or signature nobody knows who that is.
+
+use super::{Bench, Code, Docket, Subject};
+use crate::core::digest::Digest;
+use crate::core::facts::{CommitFacts, SignatureFact};
+use crate::core::policy::{Kind, Principal, Standing};
+use crate::core::seal;
+use crate::core::ssh::PublicKey;
+
+/// Says at each push that such commits are refused.
+pub(super) fn tell(bench: &Bench<'_>, docket: &mut Docket<'_>) {
+    let Some(problem) = bench.policy.tolerated_in(bench.rule) else { return };
+    let subject = Subject::Ref(docket.update.name.clone());
+    let hint = format!("ask an admin to {} ({}:{})", problem.fix, problem.at.file, problem.at.line);
+    docket.notice(bench.rule, Code::UnsignedCommit, subject, problem.message, hint);
+}
+
+/// Why the makers of a commit are not known where the rule needs to know them, with what to do about it.
+pub(super) fn objection(bench: &Bench<'_>, makers: &[&CommitFacts]) -> Option<(String, String)> {
+    bench.policy.tolerated_in(bench.rule)?;
+    let unknown = makers.iter().find(|commit| !maker_is_vouched_for(bench, commit))?;
+    let detail = format!(
+        "nobody vouches for the maker of {}: it is neither sealed by a registered agent nor signed by anybody registered, and \
+         everyone's work is to be approved by somebody else",
+        unknown.id.short()
+    );
+    let hint = "sign it with your registered SSH key: git commit --amend --no-edit -S (git config gpg.format ssh); then it needs \
+                approval under its new id"
+        .to_owned();
+    Some((detail, hint))
+}
+
+/// Whether a registered principal says that it made the commit: an agent by the author's seal, anybody by a signature, or a
+/// service for which the server speaks.
+fn maker_is_vouched_for(bench: &Bench<'_>, commit: &CommitFacts) -> bool {
+    let holder = |key: &PublicKey, digest: Digest| -> Option<&Principal> {
+        let policy = bench.policy;
+        let is_good = policy.key_standing(key, bench.received(digest)) == Standing::Good;
+        policy.by_key(key).filter(|one| is_good && policy.registers(bench.rule, one))
+    };
+    if let Some(author) = commit.seals.as_ref().ok().and_then(|seals| seals.first()) {
+        let seal::Outcome::Holds(seal) = &author.outcome else { return false };
+        return holder(seal.key(), seal.digest()).is_some_and(|one| one.kind == Kind::Agent && one.id == author.agent);
+    }
+    match &commit.signature {
+        SignatureFact::Good(signature) => holder(signature.key(), signature.digest()).is_some(),
+        _ => bench.service_of(commit).is_some(),
+    }
+}
