@@ -18,8 +18,7 @@ fn told(rules: &str, commit: CommitFacts) -> (Vec<&'static str>, Vec<&'static st
     let mut facts = facts(&policy, &[]);
     facts.commits = BTreeMap::from([(commit.id, commit)]);
     let update = &mut facts.updates[0];
-    update.landings =
-        vec![Landing { steps: Vec::new(), new: BTreeMap::new(), already: std::collections::BTreeSet::new() }];
+    update.landings = vec![Landing::default()];
     update.judged[0].sought = Some(Sought { commits: judged, landing: 0 });
     let findings = decide(&policy, &facts, NOW).refs.remove(0).findings;
     let of = |severity| {
