@@ -182,6 +182,11 @@ mod tests {
             (&[("CLAUDECODE", "1")], &[("alices-claude", Some("CURSOR_AGENT"))], "unknown claude-code"),
             (&[("CLAUDECODE", "1"), ("AMP_CURRENT_THREAD_ID", "x")], &[("claude-code", None), ("amp", None)], "amp"),
             (&[("QWEN_CODE", "1"), ("GEMINI_CLI", "1")], &[("gemini-cli", None), ("qwen-code", None)], "qwen-code"),
+            (&[("VECLI_SANDBOX", "1"), ("GEMINI_CLI", "1")], &[("gemini-cli", None), ("vecli", None)], "vecli"),
+            (&[("KILO", "1"), ("OPENCODE", "1")], &[("opencode", None), ("kilo", None)], "kilo"),
+            (&[("KILO", "0"), ("OPENCODE", "1")], &[("opencode", None), ("kilo", None)], "opencode"),
+            (&[("CODEBUDDY", "1"), ("CLAUDECODE", "1")], &[("claude-code", None), ("codebuddy", None)], "codebuddy"),
+            (&[("OPENCLAW_SHELL", "tui")], &[("openclaw", None)], "person"),
             (
                 &[("CLAUDECODE", "1"), ("CLAUDE_CODE_REMOTE", "true")],
                 &[("claude-code", None), ("claude-code-cloud", None)],
