@@ -134,11 +134,16 @@ impl Automaton {
             let last = components.peek().is_none();
             match component {
                 "**" if last => tokens.push(Token::DoubleStar),
+                // Several are as many as one, and no byte lies between them.
+                "**" if tokens.last() == Some(&Token::Directories) => {}
                 "**" => tokens.push(Token::Directories),
                 other => {
                     let begin = tokens.len();
                     let token = |byte| if byte == b'*' { Token::Star } else { Token::Byte(byte) };
-                    tokens.extend(bytes(other).into_iter().map(token));
+                    let mut own = bytes(other);
+                    // Stars that folding has left side by side are one.
+                    own.dedup_by(|one, before| (*one, *before) == (b'*', b'*'));
+                    tokens.extend(own.into_iter().map(token));
                     let end = tokens.len();
                     short.extend(names(other).into_iter().map(|names| Short { begin, end, names }));
                     if !last {
@@ -295,15 +300,18 @@ impl Automaton {
 
     /// Adds a position and those that need no further byte to be reached from it.
     fn enter(&self, index: usize, reading: Reading, positions: &mut Positions) {
-        positions.0.push(Position::At(index));
-        if reading == Reading::Aliases {
-            let own = self.short.iter().enumerate().filter(|(_, short)| short.begin == index);
-            for (number, short) in own {
-                positions.0.extend(short.names.start().map(|progress| Position::Short(number, progress)));
+        for index in index.. {
+            positions.0.push(Position::At(index));
+            if reading == Reading::Aliases {
+                let first = self.short.partition_point(|short| short.begin < index);
+                let own = self.short.iter().enumerate().skip(first).take_while(|(_, short)| short.begin == index);
+                for (number, short) in own {
+                    positions.0.extend(short.names.start().map(|progress| Position::Short(number, progress)));
+                }
             }
-        }
-        if matches!(self.tokens.get(index), Some(Token::Star | Token::DoubleStar | Token::Directories)) {
-            self.enter(index + 1, reading, positions);
+            if !matches!(self.tokens.get(index), Some(Token::Star | Token::DoubleStar | Token::Directories)) {
+                break;
+            }
         }
     }
 }

@@ -156,6 +156,17 @@ fn refuses_what_would_be_misread() {
     }
 }
 
+/// A policy is hostile where it is pushed: what it repeats costs its length and no more, on the stack neither.
+#[test]
+fn a_long_pattern_costs_its_length() {
+    for piece in ["**/", "*\u{200c}", "a/", "a*", "Jenkinsfile/"] {
+        let pattern = format!("{}x", piece.repeat(200_000));
+        let glob = Glob::parse(&pattern).unwrap();
+        assert!(!glob.matches(b"a~1/b", Case::Folded) || piece.starts_with('*'), "{piece}");
+        assert!(!glob.matches(b"y", Case::Exact), "{piece}");
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
 
