@@ -58,15 +58,11 @@ impl Push {
         Self::parse(&bytes).map(|push| (push, bytes))
     }
 
-    /// The push by the names of the refs that would move, and by the values that they have: git follows symbolic refs, so a rule for the ref behind one must hold
+    /// The push by the names of the refs that would move: git follows symbolic refs, so a rule for the ref behind one must hold
     /// whatever name it is pushed under.
     pub(crate) fn resolved(mut self, refs: &Refs) -> Result<Self, ReadError> {
         for update in &mut self.updates {
             update.name = refs.resolve(&update.name)?;
-            // Git hands on what the client says, and refuses the one update whose word is not so after hooks have run.
-            let before = refs.value_of(&update.name)?;
-            update.claimed = (update.old != before).then_some(update.old);
-            update.old = before;
         }
         self.updates.sort_by(|a, b| a.name.cmp(&b.name));
         // Git takes two names of one ref in one push only where both say the same (builtin/receive-pack.c).
@@ -79,6 +75,17 @@ impl Push {
             }
             None => Ok(self),
         }
+    }
+
+    /// The push by the values that its refs have, before they move. Git hands on what the client says, and refuses the one update whose
+    /// word is not so after hooks have run.
+    pub(crate) fn from_stored(mut self, refs: &Refs) -> Result<Self, ReadError> {
+        for update in &mut self.updates {
+            let before = refs.value_of(&update.name)?;
+            update.claimed = (update.old != before).then_some(update.old);
+            update.old = before;
+        }
+        Ok(self)
     }
 
     /// Parses `old SP new SP ref LF` lines.

@@ -311,7 +311,7 @@ identity = "agents"
 [[rule]]
 name = "policy"
 refs = ["refs/heads/main"]
-identity = "agents"
+identity = "everyone"
 force-push = "deny"
 delete = "deny"
 [rule.approvals]
