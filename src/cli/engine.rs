@@ -198,7 +198,7 @@ fn in_force(
 /// The name of the ref that moves when a ref of this name is pushed to.
 fn moved_by(refs: &dyn RefValues, name: &str) -> Result<String, ReadError> {
     let symbolic = refs.symbolic_refs(&BTreeSet::from([name.to_owned()]))?;
-    Ok(symbolic.first().map_or_else(|| name.to_owned(), |(_, target)| String::from_utf8_lossy(target).into_owned()))
+    Ok(symbolic.first().map_or_else(|| name.to_owned(), |leads| String::from_utf8_lossy(&leads.target).into_owned()))
 }
 
 fn pin_text(pin: Option<Digest>) -> String {

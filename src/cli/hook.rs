@@ -291,7 +291,7 @@ fn enforce(server: &Server, push: &Push) -> Result {
     let dir = GitDir::of_hook().map_err(cannot)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
     let pushed = push;
-    let push = push.clone().resolved(&refs).and_then(|push| push.from_stored(&refs));
+    let push = push.clone().resolved(&refs).and_then(|push| push.at_stored_values(&refs));
     let push = &push.map_err(|error| with_causes(&error))?;
     let repository = name(server, &dir)?;
     let settings = Settings {

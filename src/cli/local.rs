@@ -12,7 +12,7 @@ use super::{Failure, Result};
 use crate::core::id::RepositoryName;
 use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
-use crate::store::{GitDir, Objects, Quarantine, Refs, peel};
+use crate::store::{GitDir, Objects, Quarantine, Refs, SymbolicRef, peel};
 
 /// A clone, opened for reading.
 pub(super) struct Local {
@@ -225,7 +225,7 @@ impl RefValues for TrackedRefs<'_> {
         self.local.refs.list(prefix)
     }
 
-    fn symbolic_refs(&self, _: &BTreeSet<String>) -> std::result::Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    fn symbolic_refs(&self, _: &BTreeSet<String>) -> std::result::Result<Vec<SymbolicRef>, ReadError> {
         // A clone knows of its remote what was fetched, by the names that were fetched.
         Ok(Vec::new())
     }

@@ -79,7 +79,7 @@ impl Push {
 
     /// The push by the values that its refs have, before they move. Git hands on what the client says, and refuses the one update whose
     /// word is not so after hooks have run.
-    pub(crate) fn from_stored(mut self, refs: &Refs) -> Result<Self, ReadError> {
+    pub(crate) fn at_stored_values(mut self, refs: &Refs) -> Result<Self, ReadError> {
         for update in &mut self.updates {
             let before = refs.value_of(&update.name)?;
             update.claimed = (update.old != before).then_some(update.old);

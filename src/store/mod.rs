@@ -17,4 +17,4 @@ pub use environment::{GitDir, Quarantine};
 pub use graph::History;
 pub use merge::{Merge, is_clean_merge};
 pub use objects::{Objects, Stores};
-pub use refs::{PeeledRef, Refs, peel};
+pub use refs::{PeeledRef, Refs, SymbolicRef, peel};

@@ -23,6 +23,15 @@ pub struct PeeledRef {
     pub commit: Oid,
 }
 
+/// A ref that stands for another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SymbolicRef {
+    /// Its full name.
+    pub name: Vec<u8>,
+    /// The full name of the ref that it leads to in the end, which need not exist.
+    pub target: Vec<u8>,
+}
+
 /// The refs of one repository, as its files have them.
 pub struct Refs {
     store: Store,
@@ -115,7 +124,7 @@ impl Refs {
     ///
     /// # Errors
     /// [`ReadError::Refs`] if a ref cannot be read.
-    pub fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    pub fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<SymbolicRef>, ReadError> {
         let mut names = Vec::new();
         let mut pending: Vec<Vec<u8>> = places.iter().map(|place| place.as_bytes().to_vec()).collect();
         while let Some(place) = pending.pop() {
@@ -130,7 +139,7 @@ impl Refs {
         for name in names {
             if self.symbolic_file(&name).map_err(failed)?.is_some() {
                 let target = self.resolve(&name)?;
-                found.push((name, target));
+                found.push(SymbolicRef { name, target });
             }
         }
         Ok(found)

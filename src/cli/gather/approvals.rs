@@ -29,6 +29,9 @@ use crate::store::{Merge, is_clean_merge};
 const COMPARED: usize = 64;
 const COMPARED_PATHS: usize = 1000;
 
+/// A path that a commit changes, and what it leaves there.
+type Left = (Vec<u8>, Option<Value>);
+
 /// A record and where it is stored.
 struct Found {
     place: Place,
@@ -487,7 +490,7 @@ impl Gatherer<'_> {
     }
 
     /// The first paths that a commit changes, with what it makes of them. None where its trees cannot be compared.
-    fn paths_of(&self, commit: Oid) -> Result<Vec<(Vec<u8>, Option<Value>)>, Doubt> {
+    fn paths_of(&self, commit: Oid) -> Result<Vec<Left>, Doubt> {
         let tree = self.examiner.tree_of(commit)?;
         let parent = self.history.node(commit).map_err(unreadable)?.parents.first().copied();
         let old = parent.map(|parent| self.examiner.tree_of(parent)).transpose()?;

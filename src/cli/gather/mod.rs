@@ -33,7 +33,7 @@ use crate::core::seal;
 use crate::core::ssh::PublicKey;
 use crate::core::submitter::{Submitter, Via};
 use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, new_commits};
-use crate::store::{History, Objects, Refs, peel};
+use crate::store::{History, Objects, Refs, SymbolicRef, peel};
 
 use approvals::Ends;
 
@@ -61,7 +61,7 @@ pub(super) struct Gatherer<'a> {
     commits: BTreeMap<Oid, CommitFacts>,
     since: HashMap<usize, Vec<Oid>>,
     /// Symbolic refs with what they name, as far as they have been asked for, and where.
-    symbolic: BTreeSet<(Vec<u8>, Vec<u8>)>,
+    symbolic: BTreeSet<SymbolicRef>,
     asked_for_symbolic: BTreeSet<String>,
     look: Look,
     memory: &'a dyn Memory,
@@ -91,7 +91,7 @@ pub(super) trait RefValues {
     /// The branch that counts as the default one.
     fn head_branch(&self) -> Result<Option<String>, ReadError>;
     /// The symbolic refs at or below places, each with what it names in the end.
-    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError>;
+    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<SymbolicRef>, ReadError>;
 }
 
 /// The ref that holds the policy in force, and how to tell what is wrong with the policy at a new value of it.
@@ -240,9 +240,9 @@ impl<'a> Gatherer<'a> {
             self.symbolic.extend(self.refs.symbolic_refs(&unasked).map_err(unreadable)?);
             self.asked_for_symbolic.extend(unasked);
         }
-        let leads_here = |(_, target): &&(Vec<u8>, Vec<u8>)| target == name;
+        let leads_here = |symbolic: &&SymbolicRef| symbolic.target == name;
         let names: Vec<&[u8]> =
-            self.symbolic.iter().filter(leads_here).map(|(name, _)| name.as_slice()).chain([name]).collect();
+            self.symbolic.iter().filter(leads_here).map(|symbolic| symbolic.name.as_slice()).chain([name]).collect();
         let matches = |rule: &Rule| names.iter().any(|name| rule.matches_ref(name));
         Ok(awake().filter(|(_, rule)| matches(rule)).map(|(index, _)| index).collect())
     }
@@ -560,7 +560,7 @@ impl RefValues for StoredRefs<'_> {
         self.refs.symbolic("HEAD")
     }
 
-    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<SymbolicRef>, ReadError> {
         self.refs.symbolic_refs(places)
     }
 }

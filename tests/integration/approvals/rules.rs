@@ -245,7 +245,7 @@ fn a_record_that_is_not_true_carries_nothing() {
     let lies: &[(&str, Lie)] = &[
         ("another's commit", |office, draft| {
             let old = office.draft("origin/main", "refs/heads/lies", BOB).approval;
-            draft.approval.commits = vec![old.commits.last().unwrap().clone()];
+            draft.approval.commits = vec![*old.commits.last().unwrap()];
             draft.approval.base = Some(old.commits.first().unwrap().id);
             draft.approval.head = old.head;
         }),
