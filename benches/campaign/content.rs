@@ -22,7 +22,7 @@ pub struct Content {
     odd: BTreeMap<Vec<u8>, &'static str>,
 }
 
-/// Something that git would not have written: at this path, of this kind.
+/// Something that git would not have written: at this path, of this kind. What is odd about a file goes with its content.
 pub type Oddity = (Vec<u8>, &'static str);
 
 /// Modes that some tool wrote once, or nobody.
@@ -66,7 +66,7 @@ impl Content {
     /// What is odd about it.
     pub fn oddities(&self) -> BTreeSet<Oddity> {
         let modes = self.files.iter().filter(|(_, file)| ODD_MODES.contains(&file.mode));
-        let modes = modes.map(|(path, file)| (path.clone(), file.mode));
+        let modes = modes.map(|(path, file)| ([path, &b"\0"[..], file.id.as_bytes()].concat(), file.mode));
         let deep = self.files.keys().filter(|path| path.iter().filter(|byte| **byte == b'/').count() >= DEEP);
         let deep = deep.map(|path| (path.clone(), "deep"));
         let stands = |path: &Vec<u8>| path.is_empty() || self.files.keys().any(|file| is_under(file, path));

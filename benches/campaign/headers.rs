@@ -121,7 +121,9 @@ pub const ODD: [(&str, Distort); 40] = [
         parts.author.extend(format!("\nparent {id}").into_bytes());
     }),
     ("the encoding twice", |parts| parts.others = b"encoding latin-1\nencoding UTF-8\n".to_vec()),
-    ("an encoding behind another header", |parts| parts.others = b"x y\nencoding latin-1\n".to_vec()),
+    ("an encoding behind another header", |parts| {
+        parts.others = format!("x y\nencoding {ENCODING}\n").into_bytes();
+    }),
     ("an unknown header twice", |parts| parts.others = b"HG:extra a\nHG:extra b\n".to_vec()),
     ("a header without value", |parts| parts.others = b"nothing\n".to_vec()),
     ("a header with a strange name", |parts| parts.others = b"na(me x\n".to_vec()),

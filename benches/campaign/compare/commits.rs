@@ -11,17 +11,15 @@ use crate::repository::{Answering, object};
 use crate::tally::Tally;
 
 /// What `git log` shows, field by field.
-const FORMAT: &str = "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%at%x00%cn%x00%ce%x00%ct%x00%e%x00%B";
-const FIELDS: [&str; 11] = [
+const FORMAT: &str = "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%e%x00%B";
+const FIELDS: [&str; 9] = [
     "id",
     "tree",
     "parents",
     "author name",
     "author email",
-    "author date",
     "committer name",
     "committer email",
-    "committer date",
     "encoding",
     "message",
 ];
@@ -94,27 +92,24 @@ fn log(world: &World, encoding: &str) -> Vec<u8> {
     world.repository.git_with(&words, &ids).expect("git log reads every commit")
 }
 
-fn fields_of(id: Oid, commit: &Commit<'_>) -> [Vec<u8>; 11] {
-    let person =
-        |ident: &Ident<'_>| [ident.name.to_vec(), ident.email.to_vec(), ident.seconds.to_string().into_bytes()];
-    let ([author, email, date], [committer, mail, time]) = (person(&commit.author), person(&commit.committer));
+fn fields_of(id: Oid, commit: &Commit<'_>) -> [Vec<u8>; 9] {
+    let person = |ident: &Ident<'_>| [ident.name.to_vec(), ident.email.to_vec()];
+    let ([author, email], [committer, mail]) = (person(&commit.author), person(&commit.committer));
     let parents: Vec<String> = commit.parents.iter().map(Oid::to_string).collect();
     let (tree, parents) = (commit.tree.to_string().into_bytes(), parents.join(" ").into_bytes());
     let encoding = commit.encoding.unwrap_or_default().to_vec();
     let id = id.to_string().into_bytes();
-    [id, tree, parents, author, email, date, committer, mail, time, encoding, commit.message.to_vec()]
+    [id, tree, parents, author, email, committer, mail, encoding, commit.message.to_vec()]
 }
 
-fn fields_by_libgit2(commit: &git2::Commit<'_>) -> [Vec<u8>; 11] {
-    let person = |ident: &git2::Signature<'_>| {
-        [ident.name_bytes().to_vec(), ident.email_bytes().to_vec(), ident.when().seconds().to_string().into_bytes()]
-    };
-    let ([author, email, date], [committer, mail, time]) = (person(&commit.author()), person(&commit.committer()));
+fn fields_by_libgit2(commit: &git2::Commit<'_>) -> [Vec<u8>; 9] {
+    let person = |ident: &git2::Signature<'_>| [ident.name_bytes().to_vec(), ident.email_bytes().to_vec()];
+    let ([author, email], [committer, mail]) = (person(&commit.author()), person(&commit.committer()));
     let parents: Vec<String> = commit.parent_ids().map(|id| id.to_string()).collect();
     let encoding = commit.message_encoding().ok().flatten().unwrap_or_default().as_bytes().to_vec();
     let (id, tree) = (commit.id().to_string().into_bytes(), commit.tree_id().to_string().into_bytes());
     let parents = parents.join(" ").into_bytes();
-    [id, tree, parents, author, email, date, committer, mail, time, encoding, commit.message_raw_bytes().to_vec()]
+    [id, tree, parents, author, email, committer, mail, encoding, commit.message_raw_bytes().to_vec()]
 }
 
 /// The signature and what it signs.

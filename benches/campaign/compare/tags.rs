@@ -18,19 +18,13 @@ pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, t
                 continue;
             }
         };
-        let own = [
-            tag.object.to_string().into_bytes(),
-            tag.name.to_vec(),
-            tag.tagger.name.to_vec(),
-            tag.tagger.email.to_vec(),
-            tag.tagger.seconds.to_string().into_bytes(),
-            tag.message.to_vec(),
-        ];
+        let tagger = tag.tagger.map_or([b"".as_slice(); 2], |tagger| [tagger.name, tagger.email]).map(<[u8]>::to_vec);
+        let [name, email] = tagger;
+        let own = [tag.object.to_string().into_bytes(), tag.name.to_vec(), name, email, tag.message.to_vec()];
         tally.compared("tags: fields, git for-each-ref");
         let name = "refs/tags/compared";
         world.repository.git(&["update-ref", name, &id.to_string()]);
-        let format =
-            "--format=%(object)%00%(tag)%00%(taggername)%00%(taggeremail:trim)%00%(taggerdate:unix)%00%(contents)";
+        let format = "--format=%(object)%00%(tag)%00%(taggername)%00%(taggeremail:trim)%00%(contents)";
         let git = world.repository.git(&["for-each-ref", format, name]);
         let whole = [own.join(&0), tag.signature.map_or_else(Vec::new, |own| own.armor), b"\n".to_vec()].concat();
         if git != whole {
@@ -40,13 +34,14 @@ pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, t
         let Some(repository) = libgit2 else { continue };
         tally.compared("tags: fields, libgit2");
         let theirs = repository.find_tag(foreign_id(*id)).unwrap();
-        let tagger = theirs.tagger().unwrap();
+        let tagger = theirs.tagger();
+        let tagger = tagger.as_ref().map_or([b"".as_slice(); 2], |tagger| [tagger.name_bytes(), tagger.email_bytes()]);
+        let [name, email] = tagger.map(<[u8]>::to_vec);
         let theirs = [
             theirs.target_id().to_string().into_bytes(),
             theirs.name_bytes().to_vec(),
-            tagger.name_bytes().to_vec(),
-            tagger.email_bytes().to_vec(),
-            tagger.when().seconds().to_string().into_bytes(),
+            name,
+            email,
             theirs.message_bytes().unwrap_or_default().to_vec(),
         ];
         if own != theirs {

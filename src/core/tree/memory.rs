@@ -41,18 +41,24 @@ impl Memory {
 
     /// Stores the tree of these files, by path and content, as git would.
     pub(crate) fn files(&mut self, files: &[(&str, &str)]) -> Oid {
-        let mut below: BTreeMap<String, Vec<(&str, &str)>> = BTreeMap::new();
+        let files: Vec<(&str, &str, &str)> = files.iter().map(|(path, content)| ("100644", *path, *content)).collect();
+        self.modes(&files)
+    }
+
+    /// The same with the mode of each.
+    pub(crate) fn modes(&mut self, files: &[(&str, &str, &str)]) -> Oid {
+        let mut below: BTreeMap<String, Vec<(&str, &str, &str)>> = BTreeMap::new();
         let mut raw: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        for (path, content) in files {
+        for (mode, path, content) in files {
             match path.split_once('/') {
-                Some((directory, rest)) => below.entry(directory.to_owned()).or_default().push((rest, content)),
+                Some((directory, rest)) => below.entry(directory.to_owned()).or_default().push((mode, rest, content)),
                 None => {
-                    raw.insert((*path).to_owned(), entry("100644", path, id(content.as_bytes())));
+                    raw.insert((*path).to_owned(), entry(mode, path, id(content.as_bytes())));
                 }
             }
         }
         for (directory, files) in below {
-            let tree = self.files(&files);
+            let tree = self.modes(&files);
             // A directory sorts as if its name ended in a slash.
             raw.insert(format!("{directory}/"), entry("40000", &directory, tree));
         }

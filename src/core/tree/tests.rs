@@ -1,3 +1,7 @@
+mod graphs;
+mod merges;
+mod trees;
+
 use super::memory::{Memory, entry, id};
 use super::*;
 use crate::core::oid::{ObjectFormat, Oid};

@@ -34,6 +34,17 @@ fn what_landed_by_id_can_come_back_after_an_admin_moved_the_ref() {
     earlier.verified();
 }
 
+/// What landed as a squash or a rebase, or by a merge that carried more, is used up: not even the commits that it names come back.
+#[test]
+fn what_landed_by_content_does_not_come_back_as_it_was_approved() {
+    for branch in ["squashed", "rebased", "carried"] {
+        let earlier = Earlier::without_hooks("file");
+        let before = earlier.git(&["rev-parse", &format!("origin/{branch}~2")]);
+        earlier.git_in(&earlier.path(earlier.server), &["update-ref", "refs/heads/main", &before]);
+        earlier.push(&[&format!("origin/{branch}:refs/heads/main")]).refused_for_want_of_approval();
+    }
+}
+
 #[test]
 fn what_waits_lands_in_each_way() {
     let earlier = Earlier::without_hooks("file");

@@ -1,0 +1,178 @@
+//! Walks over histories made at random, with dates of any kind, against sets.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A history: for each commit its parents, by number, and its date. Commits come after their parents.
+#[derive(Clone, Debug)]
+struct Dag {
+    parents: Vec<Vec<usize>>,
+    dates: Vec<u64>,
+}
+
+fn dag() -> impl Strategy<Value = Dag> {
+    let one = (prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0_u64..6);
+    prop::collection::vec(one, 2..18).prop_map(|commits| {
+        let mut dag = Dag { parents: Vec::new(), dates: Vec::new() };
+        for (number, (above, date)) in commits.into_iter().enumerate() {
+            let mut parents: Vec<usize> = Vec::new();
+            // Near ones, so that branches are long enough to part and to meet.
+            let near = number.min(5);
+            for index in above.iter().filter(|_| near > 0) {
+                let parent = number - 1 - index.index(near);
+                if !parents.contains(&parent) {
+                    parents.push(parent);
+                }
+            }
+            dag.parents.push(parents);
+            dag.dates.push(date);
+        }
+        dag
+    })
+}
+
+fn name(number: usize) -> String {
+    format!("commit {number}")
+}
+
+fn oid(number: usize) -> Oid {
+    id(name(number).as_bytes())
+}
+
+impl Dag {
+    fn len(&self) -> usize {
+        self.parents.len()
+    }
+
+    /// Stores it; what comes from `incoming` on is brought by the push.
+    fn store(&self, incoming: usize) -> Memory {
+        let mut memory = Memory::default();
+        for (number, (parents, date)) in self.parents.iter().zip(&self.dates).enumerate() {
+            let parents: Vec<String> = parents.iter().copied().map(name).collect();
+            let parents: Vec<&str> = parents.iter().map(String::as_str).collect();
+            if number < incoming {
+                memory.commit(&name(number), &parents, *date);
+            } else {
+                memory.incoming(&name(number), &parents, *date);
+            }
+        }
+        memory
+    }
+
+    /// A commit and all below it.
+    fn reach(&self, number: usize) -> BTreeSet<usize> {
+        let mut reach = BTreeSet::from([number]);
+        for commit in (0..=number).rev() {
+            if reach.contains(&commit) {
+                reach.extend(&self.parents[commit]);
+            }
+        }
+        reach
+    }
+
+    /// Those of some commits that no other of them reaches.
+    fn best(&self, commits: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let below = |one: &&usize| commits.iter().any(|other| other != *one && self.reach(*other).contains(*one));
+        commits.iter().filter(|one| !below(one)).copied().collect()
+    }
+
+    /// What the tip reaches and nothing hidden does.
+    fn new_commits(&self, tip: usize, hidden: &[usize]) -> BTreeSet<usize> {
+        let known: BTreeSet<usize> = hidden.iter().flat_map(|hidden| self.reach(*hidden)).collect();
+        self.reach(tip).difference(&known).copied().collect()
+    }
+}
+
+fn sorted(ids: impl IntoIterator<Item = Oid>) -> Vec<Oid> {
+    ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn oids(numbers: &BTreeSet<usize>) -> Vec<Oid> {
+    sorted(numbers.iter().copied().map(oid))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn merge_bases_are_the_best_common_ancestors(
+        dag in dag(), commits in prop::collection::vec(any::<prop::sample::Index>(), 1..5)
+    ) {
+        let memory = dag.store(usize::MAX);
+        let commits: Vec<usize> = commits.iter().map(|index| index.index(dag.len())).collect();
+        let reaches = commits.iter().map(|commit| dag.reach(*commit));
+        let common = reaches.reduce(|all, one| all.intersection(&one).copied().collect()).unwrap();
+        let ids: Vec<Oid> = commits.iter().copied().map(oid).collect();
+        prop_assert_eq!(merge_bases(&memory, &ids, LIMITS).unwrap(), oids(&dag.best(&common)));
+        let (one, last) = (commits[0], commits[commits.len() - 1]);
+        prop_assert_eq!(contains(&memory, oid(one), oid(last), LIMITS).unwrap(), dag.reach(one).contains(&last));
+    }
+
+    /// Wrong dates may make more commits new, never fewer; right ones, and those of what the push brings, none.
+    #[test]
+    fn new_commits_are_what_nothing_hidden_reaches(
+        mut dag in dag(), hidden in prop::collection::vec(any::<prop::sample::Index>(), 0..4), stored in any::<prop::sample::Index>(), rising in any::<bool>()
+    ) {
+        if rising {
+            dag.dates = (0..).take(dag.len()).collect();
+        }
+        let (tip, stored) = (dag.len() - 1, 1 + stored.index(dag.len()));
+        let memory = dag.store(stored);
+        let hidden: Vec<usize> = hidden.iter().map(|index| index.index(stored)).collect();
+        let hidden_ids: Vec<Oid> = hidden.iter().copied().map(oid).collect();
+        let new = new_commits(&memory, oid(tip), &hidden_ids, LIMITS).unwrap();
+        let (found, defined) = (sorted(new.commits.iter().copied()), dag.new_commits(tip, &hidden));
+        prop_assert_eq!(found.len(), new.commits.len(), "each once");
+        prop_assert!(oids(&defined).iter().all(|id| found.contains(id)));
+        if rising {
+            prop_assert_eq!(&found, &oids(&defined));
+        }
+        // Each after its parents; and what they lead to outside is the boundary.
+        for (place, commit) in new.commits.iter().enumerate() {
+            for parent in new.parents[commit].iter() {
+                let before = new.commits[..place].contains(parent);
+                prop_assert!(before || (!new.contains(*parent) && new.boundary.contains(parent)));
+            }
+        }
+    }
+
+    /// From the tip to the old value, or to the best of the places where the new commits meet what is known.
+    #[test]
+    fn the_mainline_is_one_chain_down_to_its_end(
+        mut dag in dag(), hidden in prop::collection::vec(any::<prop::sample::Index>(), 0..3), old in prop::option::of(any::<prop::sample::Index>())
+    ) {
+        dag.dates = (0..).take(dag.len()).collect();
+        let memory = dag.store(usize::MAX);
+        let tip = dag.len() - 1;
+        let below: Vec<usize> = dag.reach(tip).into_iter().filter(|number| *number != tip).collect();
+        let old = old.filter(|_| !below.is_empty()).map(|index| below[index.index(below.len())]);
+        let hidden: Vec<usize> = match old {
+            Some(old) => vec![old],
+            None => hidden.iter().map(|index| index.index(dag.len())).collect(),
+        };
+        let hidden_ids: Vec<Oid> = hidden.iter().copied().map(oid).collect();
+        let new = new_commits(&memory, oid(tip), &hidden_ids, LIMITS).unwrap();
+        let end = old.map_or_else(|| mainline_end(&memory, &new, LIMITS).unwrap(), |old| Some(oid(old)));
+        if old.is_none() {
+            let met: BTreeSet<usize> = (0..dag.len()).filter(|number| new.boundary.contains(&oid(*number))).collect();
+            let best = oids(&dag.best(&met));
+            prop_assert_eq!(end, new.boundary.iter().find(|id| best.contains(id)).copied());
+        }
+        let steps = mainline(&new, oid(tip), end);
+        prop_assert_eq!(steps.is_empty(), new.commits.is_empty());
+        prop_assert!(steps.last().is_none_or(|last| last.commit == oid(tip)));
+        prop_assert!(steps.first().is_none_or(|first| first.parent == end));
+        for pair in steps.windows(2) {
+            prop_assert_eq!(pair[1].parent, Some(pair[0].commit));
+        }
+        let number = |id: Oid| (0..dag.len()).find(|number| oid(*number) == id).unwrap();
+        for step in &steps {
+            let parents = &dag.parents[number(step.commit)];
+            let leads = |parent: &&usize| end.is_none_or(|end| dag.reach(**parent).contains(&number(end)));
+            prop_assert_eq!(step.parent, parents.iter().find(leads).map(|parent| oid(*parent)));
+        }
+    }
+}
