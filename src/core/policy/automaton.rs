@@ -172,7 +172,7 @@ impl Automaton {
             self.step(&at, byte, before, reading, &mut next);
             std::mem::swap(&mut at, &mut next);
             before = Before::after(byte);
-            if at.0.is_empty() {
+            if at.is_empty() {
                 break;
             }
         }
@@ -330,6 +330,11 @@ const fn is_separator(byte: u8) -> bool {
 }
 
 impl Positions {
+    /// Whether nothing can match any more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn settle(&mut self) {
         if self.0.len() > 1 {
             self.0.sort_unstable();

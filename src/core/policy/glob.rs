@@ -145,7 +145,7 @@ pub enum Below {
     Anything,
 }
 
-/// What comparing patterns with each other follows (`reach.rs`).
+/// What comparing patterns with each other follows (`search.rs`).
 impl Glob {
     /// The automaton over texts as they are, or over folded ones.
     pub(super) const fn automaton(&self, case: Case) -> &Automaton {

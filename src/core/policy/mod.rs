@@ -14,6 +14,7 @@ mod problem;
 mod reach;
 mod reader;
 mod rules;
+mod search;
 mod starter;
 mod submitters;
 mod tolerated;

@@ -1,27 +1,11 @@
 //! Which texts patterns match, compared: is there a ref or path that these match and those do not?
 //!
-//! All patterns are followed at once, letter by letter, over the bytes that they name, the slash, and one byte for each kind that
-//! no pattern names. Every combination of positions is looked at once, the shortest text first, so that what is found is the
-//! shortest example, and what is not found does not exist. That holds for aliases too: patterns of paths are followed as they are
-//! matched, over a text as it is folded, and what they exclude over the text as it is.
+//! Of those, few matter for what these match, and following all together would take the product of them. So a text is looked for
+//! that none of the few found so far matches; if another does, that one is followed as well, and the search begins again.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::ops::Range;
-
-use super::automaton::{Automaton, Before, Positions, Reading, Run};
 use super::glob::{Below, Case, Glob};
 use super::rules::Patterns;
-use crate::core::text::folding::{BEYOND_ASCII, fold};
-
-/// Combinations of positions that are looked at; ordinary policies need some hundreds.
-const COMBINATIONS: usize = 20_000;
-
-/// Bytes of which one stands for all that nothing tells apart.
-const OTHERS: &[u8] = b"xwvutsrqponmlkjihg-_#$%&'()@^{}";
-
-/// Those that short names and the other ways of NTFS tell apart: digits, those of a checksum, what DOS did not allow, and each of
-/// what stands between or behind the parts of a name.
-const KINDS: &[&[u8]] = &[b"123456789", b"abcdef", b"0", b"+,;=[]", b".", b" ", b":", b"\\", b"~"];
+use super::search::{Found, Member, Seen, Spelling, Together};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,216 +18,116 @@ pub(super) enum Example {
     Unknown,
 }
 
-/// Patterns that are followed together.
-#[derive(Default)]
-pub(super) struct Together<'a> {
-    automata: Vec<(&'a Automaton, Case)>,
-    /// Whether some pattern of paths, or what it excludes, is not ASCII.
-    is_beyond_ascii: bool,
+/// Patterns with what they exclude.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cover<'a> {
+    include: &'a [Glob],
+    exclude: &'a [Glob],
+    case: Case,
 }
 
-/// Some patterns among those followed together.
-#[derive(Clone)]
-pub(super) struct Member {
-    include: Range<usize>,
-    exclude: Range<usize>,
-    /// The directories of those that are included, for paths.
-    directories: Range<usize>,
+impl<'a> Cover<'a> {
+    /// Patterns for refs, or with [`Case::Folded`] for paths: exclusions stay exact.
+    pub(super) fn of(patterns: &'a Patterns, case: Case) -> Self {
+        Self { include: &patterns.include, exclude: &patterns.exclude, case }
+    }
+
+    /// Each of the patterns alone, with all that is excluded.
+    pub(super) fn each(self) -> impl Iterator<Item = Self> {
+        self.include.iter().map(move |glob| Self { include: std::slice::from_ref(glob), ..self })
+    }
+
+    /// The first pattern as written.
+    pub(super) fn text(&self) -> &'a str {
+        self.include.first().map_or("", Glob::as_str)
+    }
+
+    /// Whether everything that this covers another does, pattern by pattern.
+    fn is_within(&self, other: &Self) -> bool {
+        self.case == other.case
+            && self.include.iter().all(|glob| other.include.contains(glob))
+            && other.exclude.iter().all(|glob| self.exclude.contains(glob))
+    }
+
+    fn covers(&self, text: &[u8], how: How) -> bool {
+        let matched = self.include.iter().any(|glob| glob.matches(text, self.case))
+            && !self.exclude.iter().any(|glob| glob.matches(text, Case::Exact));
+        match how {
+            How::Matched => matched,
+            How::Standing(below) => matched || self.include.iter().any(|glob| glob.matches_below(text, below)),
+        }
+    }
+
+    /// Whether it can be followed over folded texts, letter by letter.
+    fn can_be_followed(&self) -> bool {
+        self.case == Case::Exact || self.include.iter().chain(self.exclude).all(|glob| glob.as_str().is_ascii())
+    }
 }
 
-impl<'a> Together<'a> {
-    /// Adds patterns for refs, or with [`Case::Folded`] for paths: exclusions stay exact.
-    pub(super) fn add(&mut self, include: &'a [Glob], exclude: &'a [Glob], case: Case) -> Member {
-        if case == Case::Folded {
-            self.is_beyond_ascii |= include.iter().chain(exclude).any(|glob| !glob.as_str().is_ascii());
+/// How patterns cover a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// They match it.
+    Matched,
+    /// They match it as a path, or what may stand below it ([`super::Rule::touches`]).
+    Standing(Below),
+}
+
+/// Is there a text that `own` covers and none of `others` does?
+pub(super) struct Question<'a> {
+    pub(super) own: Cover<'a>,
+    pub(super) others: Vec<Cover<'a>>,
+    /// Where it is given, one of these matches the text.
+    pub(super) within: Option<Vec<Cover<'a>>>,
+    pub(super) how: How,
+}
+
+impl<'a> Question<'a> {
+    /// The shortest such text.
+    pub(super) fn example(&self) -> Example {
+        if self.others.iter().any(|other| self.own.is_within(other)) {
+            return Example::None;
         }
-        let below = if case == Case::Folded { include } else { &[] };
-        Member {
-            include: self.follow(include.iter().map(|glob| (glob.automaton(case), case))),
-            exclude: self.follow(exclude.iter().map(|glob| (glob.automaton(Case::Exact), Case::Exact))),
-            directories: self.follow(below.iter().map(|glob| (glob.directories(), Case::Folded))),
-        }
-    }
-
-    /// Adds all of some patterns.
-    pub(super) fn patterns(&mut self, patterns: &'a Patterns, case: Case) -> Member {
-        self.add(&patterns.include, &patterns.exclude, case)
-    }
-
-    fn follow(&mut self, automata: impl Iterator<Item = (&'a Automaton, Case)>) -> Range<usize> {
-        let begin = self.automata.len();
-        self.automata.extend(automata);
-        begin..self.automata.len()
-    }
-
-    /// The shortest text that `wanted` accepts.
-    pub(super) fn example(&self, wanted: impl Fn(&Seen<'_>) -> bool) -> Example {
-        // What folds to letters beyond ASCII would have to be followed as well.
-        if self.is_beyond_ascii {
+        if !self.own.can_be_followed() {
             return Example::Unknown;
         }
-        let plain = self.alphabet();
-        match self.search(&plain, &wanted) {
+        let others: Vec<Cover<'a>> = self.others.iter().flat_map(|other| other.each()).collect();
+        let mut followed: Vec<Cover<'a>> = Vec::new();
+        for spelling in [Spelling::Plain, Spelling::Aliases] {
             // An alias is an example only where nothing else is.
-            Example::None if self.has(Case::Folded) => self.search(&self.with_aliases(plain), &wanted),
-            found => found,
-        }
-    }
-
-    /// The shortest text of these letters that `wanted` accepts.
-    fn search(&self, alphabet: &[Letter], wanted: &impl Fn(&Seen<'_>) -> bool) -> Example {
-        let mut trails: Vec<Trail<'_>> =
-            self.automata.iter().map(|(automaton, case)| Trail::new(automaton, *case)).collect();
-        let start = vec![0; trails.len()];
-        let mut known = HashSet::from([(start.clone(), Before::Slash)]);
-        let mut pending = VecDeque::from([(Vec::new(), start)]);
-        while let Some((text, places)) = pending.pop_front() {
-            let before = before_end(&text);
-            let seen = Seen { trails: &trails, places: &places, before };
-            if before != Before::Slash && wanted(&seen) {
-                return Example::Text(String::from_utf8_lossy(&text).into_owned());
+            if spelling == Spelling::Aliases && self.own.case == Case::Exact {
+                break;
             }
-            // No component is empty, also where HFS+ sees nothing in it.
-            let is_empty = |letter: &Letter| before == Before::Slash && letter.raw == b"/";
-            let is_nothing = |letter: &Letter| before != Before::Other && letter.folded.is_empty();
-            let letters = alphabet.iter().enumerate().filter(|(_, letter)| !is_empty(letter) && !is_nothing(letter));
-            for (number, letter) in letters {
-                let step = |(trail, place): (&mut Trail<'_>, &usize)| trail.follow(*place, before, number, letter);
-                let next: Vec<usize> = trails.iter_mut().zip(&places).map(step).collect();
-                let after = Before::after(letter.raw.last().copied().unwrap_or_default());
-                if known.insert((next.clone(), after)) {
-                    pending.push_back(([text.as_slice(), &letter.raw].concat(), next));
+            loop {
+                let text = match self.search(&followed, spelling) {
+                    Found::None => break,
+                    Found::TooMany => return Example::Unknown,
+                    Found::Text(text) => text,
+                };
+                match others.iter().find(|other| other.covers(&text, self.how)) {
+                    None => return Example::Text(String::from_utf8_lossy(&text).into_owned()),
+                    Some(other) if other.can_be_followed() && !followed.contains(other) => followed.push(*other),
+                    Some(_) => return Example::Unknown,
                 }
-            }
-            if known.len() > COMBINATIONS {
-                return Example::Unknown;
             }
         }
         Example::None
     }
 
-    /// The bytes that the patterns name, and one that stands for all others.
-    fn alphabet(&self) -> Vec<Letter> {
-        let named = self.named();
-        let other = OTHERS.iter().copied().chain(128..=255).find(|byte| !named.contains(byte));
-        other.into_iter().chain(named.iter().copied()).chain([b'/']).map(Letter::of_byte).collect()
-    }
-
-    /// Also what only aliases are made of, and what an exclusion can tell from a letter that it is the same as when folded.
-    fn with_aliases(&self, mut letters: Vec<Letter>) -> Vec<Letter> {
-        let named = self.named();
-        let free = |bytes: &&[u8]| bytes.iter().find(|byte| !named.contains(byte)).copied();
-        letters.extend(KINDS.iter().filter_map(free).map(Letter::of_byte));
-        if self.has(Case::Exact) {
-            let capitals = named.iter().map(u8::to_ascii_uppercase).filter(|byte| !named.contains(byte));
-            letters.extend(capitals.map(Letter::of_byte));
-            letters.extend(BEYOND_ASCII.iter().map(|one| Letter::of_character(*one)));
-        }
-        letters
-    }
-
-    fn named(&self) -> BTreeSet<u8> {
-        let bytes = self.automata.iter().flat_map(|(automaton, _)| automaton.bytes());
-        bytes.flat_map(|byte| [byte, byte.to_ascii_lowercase()]).filter(|byte| *byte != b'/').collect()
-    }
-
-    fn has(&self, wanted: Case) -> bool {
-        self.automata.iter().any(|(_, case)| *case == wanted)
-    }
-}
-
-fn before_end(text: &[u8]) -> Before {
-    text.last().map_or(Before::Slash, |byte| Before::after(*byte))
-}
-
-/// A letter of the texts that are looked at.
-struct Letter {
-    raw: Vec<u8>,
-    folded: Vec<u8>,
-}
-
-impl Letter {
-    fn of_byte(byte: u8) -> Self {
-        Self { raw: vec![byte], folded: vec![byte.to_ascii_lowercase()] }
-    }
-
-    fn of_character(one: char) -> Self {
-        let raw = one.to_string().into_bytes();
-        let folded = fold(&raw).bytes().collect();
-        Self { raw, folded }
-    }
-}
-
-/// One pattern, the positions that it has been at, each with a number, and where letters led from them. The first is where it
-/// begins.
-struct Trail<'a> {
-    automaton: &'a Automaton,
-    case: Case,
-    positions: Vec<Positions>,
-    numbers: HashMap<Positions, usize>,
-    led: HashMap<(usize, Before, usize), usize>,
-}
-
-impl<'a> Trail<'a> {
-    fn new(automaton: &'a Automaton, case: Case) -> Self {
-        let start = automaton.start(Reading::of(case));
-        let numbers = HashMap::from([(start.clone(), 0)]);
-        Self { automaton, case, positions: vec![start], numbers, led: HashMap::new() }
-    }
-
-    /// Where a letter, of this number, leads.
-    fn follow(&mut self, place: usize, before: Before, number: usize, letter: &Letter) -> usize {
-        if let Some(known) = self.led.get(&(place, before, number)) {
-            return *known;
-        }
-        let bytes = match self.case {
-            Case::Exact => &letter.raw,
-            Case::Folded => &letter.folded,
+    /// The shortest text that none of the followed others covers.
+    fn search(&self, followed: &[Cover<'a>], spelling: Spelling) -> Found {
+        let mut all = Together::default();
+        let mut add = |cover: &Cover<'a>| all.add(cover.include, cover.exclude, cover.case);
+        let own = add(&self.own);
+        let others: Vec<Member> = followed.iter().map(&mut add).collect();
+        let within: Option<Vec<Member>> = self.within.as_ref().map(|within| within.iter().map(&mut add).collect());
+        let covers = |seen: &Seen<'_>, member: &Member| match self.how {
+            How::Matched => seen.matches(member),
+            How::Standing(below) => seen.touches(member, below),
         };
-        let step = |(at, before): (Positions, Before), byte: &u8| {
-            (self.automaton.advance(&at, *byte, before, Reading::of(self.case)), Before::after(*byte))
-        };
-        let from = self.positions.get(place).cloned().unwrap_or_default();
-        let (led, _) = bytes.iter().fold((from, before), step);
-        let next = self.positions.len();
-        let led_to = *self.numbers.entry(led.clone()).or_insert(next);
-        if led_to == next {
-            self.positions.push(led);
-        }
-        self.led.insert((place, before, number), led_to);
-        led_to
-    }
-}
-
-/// The text so far, as every pattern sees it.
-pub(super) struct Seen<'a> {
-    trails: &'a [Trail<'a>],
-    places: &'a [usize],
-    before: Before,
-}
-
-impl Seen<'_> {
-    /// Whether the member's patterns match the text.
-    pub(super) fn matches(&self, member: &Member) -> bool {
-        let whole = |(trail, at): (&Trail<'_>, &Positions)| trail.automaton.say(at).whole;
-        self.at(&member.include).any(whole) && !self.at(&member.exclude).any(whole)
-    }
-
-    /// Whether the member's patterns cover the text as a path, if `below` may stand behind it ([`super::Rule::touches`]).
-    pub(super) fn touches(&self, member: &Member, below: Below) -> bool {
-        let behind = |(trail, at): (&Trail<'_>, &Positions)| -> Run {
-            trail.automaton.say(&trail.automaton.advance(at, b'/', self.before, Reading::of(trail.case)))
-        };
-        let is_behind = || match below {
-            Below::Anything => self.at(&member.include).any(|pair| behind(pair).begun),
-            Below::Named => self.at(&member.directories).any(|pair| behind(pair).entered),
-        };
-        self.matches(member) || is_behind()
-    }
-
-    fn at(&self, range: &Range<usize>) -> impl Iterator<Item = (&Trail<'_>, &Positions)> {
-        let (trails, places) = (self.trails.get(range.clone()), self.places.get(range.clone()));
-        let pairs = trails.into_iter().flatten().zip(places.into_iter().flatten());
-        pairs.filter_map(|(trail, place)| Some((trail, trail.positions.get(*place)?)))
+        all.search(spelling, &own, |seen| {
+            let is_within = || within.as_ref().is_none_or(|within| within.iter().any(|one| seen.matches(one)));
+            covers(seen, &own) && !others.iter().any(|other| covers(seen, other)) && is_within()
+        })
     }
 }

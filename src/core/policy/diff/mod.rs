@@ -13,7 +13,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use super::glob::{Below, Case};
-use super::reach::{Example, Seen, Together};
+use super::reach::{Cover, Example, How, Question};
 use super::rules::Patterns;
 use super::{Identity, Mode, OutOfBand, Policy, Rule};
 
@@ -129,14 +129,11 @@ impl Comparison<'_> {
     fn newly_matched(&mut self) {
         let (old, new) = (self.old, self.new);
         for rule in new.rules().iter().filter(|rule| governs(rule)) {
-            for pattern in &rule.refs.include {
-                let mut all = Together::default();
-                let own = all.add(std::slice::from_ref(pattern), &rule.refs.exclude, Case::Exact);
-                let before: Vec<_> = old.rules().iter().filter(|other| governs(other)).collect();
-                let before: Vec<_> = before.iter().map(|other| all.patterns(&other.refs, Case::Exact)).collect();
-                let found = all.example(|seen| seen.matches(&own) && !before.iter().any(|other| seen.matches(other)));
+            for own in refs(rule).each() {
+                let others = old.rules().iter().filter(|other| governs(other)).map(refs).collect();
+                let found = Question { own, others, within: None, how: How::Matched }.example();
                 if let Some(example) = words(&found) {
-                    let message = format!("\"{}\" opens refs that no rule matched: {example}", pattern.as_str());
+                    let message = format!("\"{}\" opens refs that no rule matched: {example}", own.text());
                     self.add(Direction::Weaker, about(rule), message);
                 }
             }
@@ -179,7 +176,7 @@ impl Comparison<'_> {
         let mut add = |direction, about: String, message: String| {
             found.insert(Difference { direction, about, message });
         };
-        for (pattern, example) in self.lost_refs(&old.refs, new) {
+        for (pattern, example) in self.lost_refs(old, new) {
             add(Direction::Weaker, about(old), format!("of \"{pattern}\" it no longer governs {example}"));
         }
         for (pattern, example) in beyond(&new.refs, &[&old.refs], Case::Exact) {
@@ -214,37 +211,26 @@ impl Comparison<'_> {
     }
 
     /// What a rule of the old policy governs and its successor does not, and what is not refused for having no rule.
-    fn lost_refs(&self, old: &Patterns, new: &Rule) -> Vec<(String, String)> {
-        let lost = |pattern| {
-            let mut all = Together::default();
-            let before = all.add(std::slice::from_ref(pattern), &old.exclude, Case::Exact);
-            let after = all.patterns(&new.refs, Case::Exact);
-            let open = self.open(&mut all);
-            let found = all.example(|seen| seen.matches(&before) && !seen.matches(&after) && open(seen));
-            words(&found).map(|example| (pattern.as_str().to_owned(), example))
+    fn lost_refs<'a>(&'a self, old: &'a Rule, new: &'a Rule) -> Vec<(&'a str, String)> {
+        let lost = |own: Cover<'a>| {
+            let found = Question { own, others: vec![refs(new)], within: self.open(), how: How::Matched }.example();
+            words(&found).map(|example| (own.text(), example))
         };
-        old.include.iter().filter_map(lost).collect()
+        refs(old).each().filter_map(lost).collect()
     }
 
-    /// Whether the new policy does not refuse a ref for having no rule.
-    fn open<'a>(&'a self, all: &mut Together<'a>) -> impl Fn(&Seen<'_>) -> bool + use<'a> {
+    /// The refs that the new policy does not refuse for having no rule; `None` where that are all.
+    fn open(&self) -> Option<Vec<Cover<'_>>> {
         let refuses = self.new.refuses_unmatched.is_some();
-        let rules = self.new.rules().iter().filter(|rule| governs(rule));
-        let matched: Vec<_> = rules.map(|rule| all.patterns(&rule.refs, Case::Exact)).collect();
-        move |seen| !refuses || matched.iter().any(|rule| seen.matches(rule))
+        refuses.then(|| self.new.rules().iter().filter(|rule| governs(rule)).map(refs).collect())
     }
 
     /// Whether the new policy refuses all that this rule of the old one refuses, whatever its rules are called.
     fn is_held(&self, rule: &Rule) -> bool {
         let strong = |other: &&Rule| other.refuses_as_much(rule) && holds_paths(other, rule);
-        let mut all = Together::default();
-        let own = all.patterns(&rule.refs, Case::Exact);
-        let open = self.open(&mut all);
-        let others: Vec<_> = self.new.rules().iter().filter(strong).collect();
-        let others: Vec<_> = others.iter().map(|other| all.patterns(&other.refs, Case::Exact)).collect();
-        let lost =
-            |seen: &Seen<'_>| seen.matches(&own) && !others.iter().any(|other| seen.matches(other)) && open(seen);
-        all.example(lost) == Example::None
+        let others = self.new.rules().iter().filter(strong).map(refs).collect();
+        let lost = Question { own: refs(rule), others, within: self.open(), how: How::Matched };
+        lost.example() == Example::None
     }
 
     /// What a ref holds when a rule comes over it was not judged by that rule, and is not judged again where other refs'
@@ -259,16 +245,14 @@ impl Comparison<'_> {
         for other in new.rules().iter().filter(|other| asks(other) && rule.covers(other)) {
             let before = old.rules().iter().find(|before| before.name == other.name && before.mode == Mode::Enforce);
             let Some(before) = before.filter(|before| asks(before)) else { continue };
-            for pattern in &rule.refs.include {
-                let mut all = Together::default();
-                let own = all.add(std::slice::from_ref(pattern), &rule.refs.exclude, Case::Exact);
+            for own in refs(rule).each() {
                 let judged = old.rules().iter().filter(|one| one.mode == Mode::Enforce && one.covers(before));
-                let judged: Vec<_> = judged.map(|one| all.patterns(&one.refs, Case::Exact)).collect();
-                let found = all.example(|seen| seen.matches(&own) && !judged.iter().any(|one| seen.matches(one)));
+                let others = judged.map(refs).collect();
+                let found = Question { own, others, within: None, how: How::Matched }.example();
                 if let Some(example) = words(&found) {
                     let message = format!(
                         "\"{}\" comes over {example}: what such refs hold already counts as judged for {}",
-                        pattern.as_str(),
+                        own.text(),
                         about(other)
                     );
                     self.add(Direction::Weaker, about(rule), message);
@@ -295,28 +279,24 @@ fn holds_paths(rule: &Rule, other: &Rule) -> bool {
     }
 }
 
+/// The refs of a rule.
+fn refs(rule: &Rule) -> Cover<'_> {
+    Cover::of(&rule.refs, Case::Exact)
+}
+
 /// For each pattern, an example of what it covers beyond others.
-fn beyond(patterns: &Patterns, others: &[&Patterns], case: Case) -> Vec<(String, String)> {
-    if others.contains(&patterns) {
-        return Vec::new();
-    }
-    let lost = |pattern| {
-        let mut all = Together::default();
-        let own = all.add(std::slice::from_ref(pattern), &patterns.exclude, case);
-        let others: Vec<_> = others.iter().map(|other| all.patterns(other, case)).collect();
-        let found = all.example(|seen| seen.matches(&own) && !others.iter().any(|other| seen.matches(other)));
-        let found = words(&found).or_else(|| {
-            let behind = |below| {
-                let missed = |seen: &Seen<'_>| {
-                    seen.touches(&own, below) && !others.iter().any(|other| seen.touches(other, below))
-                };
-                words(&all.example(missed)).map(|path| format!("{path}, put in the place of a directory,"))
-            };
+fn beyond<'a>(patterns: &'a Patterns, others: &[&'a Patterns], case: Case) -> Vec<(&'a str, String)> {
+    let lost = |own: Cover<'a>| {
+        let others: Vec<Cover<'a>> = others.iter().map(|other| Cover::of(other, case)).collect();
+        let ask = |how| words(&Question { own, others: others.clone(), within: None, how }.example());
+        let found = ask(How::Matched).or_else(|| {
+            let behind =
+                |below| ask(How::Standing(below)).map(|path| format!("{path}, put in the place of a directory,"));
             (case == Case::Folded).then(|| behind(Below::Named).or_else(|| behind(Below::Anything))).flatten()
         });
-        found.map(|example| (super::Glob::as_str(pattern).to_owned(), example))
+        found.map(|example| (own.text(), example))
     };
-    patterns.include.iter().filter_map(lost).collect()
+    Cover::of(patterns, case).each().filter_map(lost).collect()
 }
 
 fn words(example: &Example) -> Option<String> {
