@@ -240,3 +240,24 @@ fn a_key_with_a_passphrase_signs_through_ssh_keygen() {
     assert_eq!(code, Some(0), "{said}");
     office.push_main("work").accepted();
 }
+
+/// What is approved for a ref that is not there yet is what a push that makes it would bring, and not all of history.
+#[test]
+fn a_new_ref_begins_with_what_was_approved_for_it() {
+    let rules =
+        ONE_APPROVAL.replace("refs = [\"refs/heads/main\"]", "refs = [\"refs/heads/main\", \"refs/heads/release/*\"]");
+    let office = Office::new(&rules);
+    let key = key_file(&office, BOB);
+    office.agent("VERSION", "9\n", "Bump\n");
+    office.push(&["work:refs/heads/bump"]).accepted();
+    let make = |what: &str| office.push(&[&format!("{what}:refs/heads/release/9")]);
+    make("work").refused("approval-missing");
+    let (said, code) = approve(&office, &["bump", "--for", "release/9", "--key", &key, "--yes"]);
+    assert!(code == Some(0) && said.contains("bob approves 1 commit for refs/heads/release/9"), "{said}");
+    let more = office.agent("more.txt", "1\n", "More\n");
+    make(&more).refused("approval-missing");
+    office.push(&["work~1:refs/heads/main"]).refused("approval-missing");
+    make("work~1").accepted();
+    // Another one at main alone needs nobody.
+    office.push(&["origin/main:refs/heads/release/8"]).accepted();
+}

@@ -9,6 +9,7 @@ mod paths;
 mod policies;
 mod refs;
 mod reports;
+mod rollback;
 mod seals;
 mod tags;
 

@@ -1,5 +1,6 @@
 //! Approvals behind real pushes: what they survive, what voids them, and who may give them.
 
+mod landings;
 mod matrix;
 mod records;
 mod rules;

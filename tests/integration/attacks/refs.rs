@@ -180,3 +180,52 @@ fn a_symbolic_ref_on_the_server_is_no_way_around_the_rules_of_its_target() {
     let verified = world.countersign(&["log", "verify", "--server", &server]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 }
+
+/// Speaks to the server's receive-pack as a client that says what it likes of a ref's old value. Returns what the server said.
+fn push_from(world: &World, old: &str, new: &str, name: &str) -> Pushed {
+    let packet = |line: &str| format!("{:04x}{line}", line.len() + 4);
+    let command = packet(&format!("{old} {new} {name}\0 report-status agent=test\n")) + "0000";
+    let mut pack = world.command("git", &world.clone_dir());
+    pack.args(["pack-objects", "--revs", "--stdout", "-q"]);
+    let pack = world.run(pack, Some(format!("{new}\n").as_bytes())).stdout;
+    let mut server = world.command("git", &world.path(""));
+    server.arg("receive-pack").arg(world.server());
+    // What it advertises is not waited for: the answer does not depend on it.
+    let output = world.run(server, Some(&[command.as_bytes(), &pack].concat()));
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    Pushed { ok: said.contains(&format!("ok {name}\n")), said }
+}
+
+/// What was there before is the server's word: a client that names another old value would have less judged, or a forced move taken
+/// for a new ref.
+#[test]
+fn a_client_does_not_say_what_was_there_before() {
+    let rules =
+        "\n[[rule]]\nname = \"main\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nforce-push = \"deny\"\n";
+    let world = World::new(rules);
+    let base = world.commit("file", "1", "Clean\n");
+    world.push_main().accepted();
+    let name = "refs/heads/main";
+    let marked = world.commit("file", "2", MARKED);
+    let clean = world.commit("file", "3", "Clean\n");
+    world.push(&[&format!("{clean}:refs/odd/name")]).accepted();
+    let nothing = "0".repeat(base.len());
+    for old in [&marked, &clean, &nothing] {
+        push_from(&world, old, &clean, name).refused("ref-denied");
+    }
+    push_from(&world, &base, &clean, name).refused("unsealed-agent-commit");
+    // Taken back, and dropped, as a new ref and as one at another place.
+    world.git(&["reset", "-q", "--hard", &base]);
+    let forward = world.commit("file", "4", "Clean\n");
+    world.git(&["checkout", "-q", "--orphan", "other"]);
+    let other = world.commit("file", "5", "Clean\n");
+    for old in [&nothing, &other] {
+        push_from(&world, old, &other, name).refused("ref-denied");
+    }
+    push_from(&world, &base, &other, name).refused("force-push-denied");
+    assert_eq!(world.git_in(&world.server(), &["rev-parse", name]), base);
+    // The truth is taken, of a ref that is there and of one that is not.
+    push_from(&world, &base, &forward, name).accepted();
+    push_from(&world, &nothing, &other, "refs/heads/other").accepted();
+    push_from(&world, &base, &forward, "refs/heads/new").refused("ref-denied");
+}

@@ -1,0 +1,232 @@
+//! Approved work that lands in another form than the one that was approved: whose it is then, how often it lands, and what may stand
+//! below its message.
+
+use super::{CAROL, ONE_APPROVAL, Office, now};
+use crate::world::{ALICE, Actor, BOB, CLAUDE, FORGE};
+
+/// Approvals of everybody's work, under everybody's identity.
+fn of_everyone() -> String {
+    let rules = ONE_APPROVAL.replace("identity = \"agents\"\nforce", "identity = \"everyone\"\nforce");
+    rules.replace("[rule.approvals]", "[rule.approvals]\nfor = \"everyone\"")
+}
+
+impl Office {
+    /// A branch at main with all that `branch` adds to it staged, and git's own message for that.
+    fn squash(&self, branch: &str) {
+        self.git(&["checkout", "-q", "-B", "squashed", "origin/main"]);
+        self.git(&["merge", "-q", "--squash", branch]);
+    }
+
+    /// The commits of `work` once more on top of main, by somebody, with more below their messages.
+    fn pick(&self, by: Actor, below: &str) {
+        let commits = self.git(&["rev-list", "--reverse", "origin/main..work"]);
+        self.git(&["checkout", "-q", "-B", "picked", "origin/main"]);
+        for commit in commits.lines() {
+            self.git(&["cherry-pick", commit]);
+            let (_, message) = self.head();
+            let own = message.split("\nCountersign-").next().unwrap().trim_end().to_owned();
+            self.reword(&format!("{own}\n\n{below}"));
+            self.sign_head(by);
+        }
+    }
+}
+
+/// `git merge --squash` writes every joined message, indented. A person who commits that as it is has an agent's work in hand.
+#[test]
+fn a_squash_by_git_says_whose_work_it_joins() {
+    for adopted in ["allow", "deny"] {
+        for identity in ["agents", "everyone"] {
+            let keys = format!("identity = \"{identity}\"\nadopted = \"{adopted}\"\nforce");
+            let office = Office::new(&ONE_APPROVAL.replace("identity = \"agents\"\nforce", &keys));
+            office.agent("a.txt", "a\n", "Add a\n\nBody\n");
+            office.agent("b.txt", "b\n", "Add b\n");
+            office.push(&["work:refs/heads/retry"]).accepted();
+            office.push_main("work").refused("approval-missing");
+            office.squash("work");
+            office.git(&["commit", "-q", "--no-edit"]);
+            office.push_main("squashed").refused("unsealed-agent-commit");
+            office.sign_head(ALICE);
+            office.push_main("squashed").refused("unsealed-agent-commit");
+            // Adopted, it is still to be approved.
+            office.git(&["commit", "-q", "--amend", "-m", "Add both\n\nCountersign-Drafted: claude-code"]);
+            office.sign_head(ALICE);
+            office.push_main("squashed").refused("approval-missing");
+            office.approve("work");
+            let pushed = office.push_main("squashed");
+            if adopted == "deny" { pushed.refused("agent-not-allowed") } else { pushed.accepted() }
+        }
+    }
+    // A person's own commits, squashed in the same way.
+    let office = Office::new(ONE_APPROVAL);
+    office.commit("a.txt", "a\n", "Add a\n");
+    office.squash("work");
+    office.git(&["commit", "-q", "--no-edit"]);
+    office.push_main("squashed").accepted();
+}
+
+/// First as a squash or a rebase, and when that was reverted, by the ids of the commits, which the ref does not have yet.
+#[test]
+fn what_landed_by_content_does_not_land_again_by_id() {
+    for how in ["squash", "rebase"] {
+        for by in [ALICE, FORGE] {
+            let office = Office::at_work();
+            office.push(&["work:refs/heads/retry"]).accepted();
+            office.approve("work");
+            office.main_moves("other.txt", "moved\n");
+            if how == "squash" {
+                office.squash("work");
+                office.git(&["commit", "-q", "-m", "Add both"]);
+                office.sign_head(FORGE);
+            } else {
+                office.git(&["checkout", "-q", "-B", "squashed", "work"]);
+                office.git(&["rebase", "-q", "origin/main"]);
+            }
+            office.push_main("squashed").accepted();
+            office.git(&["rm", "-q", "a.txt", "b.txt"]);
+            office.git(&["commit", "-q", "-m", "Take it back"]);
+            office.sign_head(ALICE);
+            office.push_main("squashed").accepted();
+            office.git(&["merge", "-q", "--no-ff", "--no-commit", "work"]);
+            office.git(&["checkout", "-q", "work", "--", "a.txt", "b.txt"]);
+            office.git(&["commit", "-q", "-m", "Merge"]);
+            office.sign_head(by);
+            office.push_main("squashed").refused("approval-void");
+            // Approved once more the same push is as good as anything.
+            let again = office.draft("work", "refs/heads/main", CAROL);
+            office.push(&[&office.refspec(&again)]).accepted();
+            office.push_main("squashed").accepted();
+        }
+    }
+}
+
+/// Approved commits of an agent stay an agent's under a person's name.
+#[test]
+fn nobody_lands_an_agent_s_approved_work_as_their_own() {
+    let release = ONE_APPROVAL.replace("\"main\"", "\"release\"").replace("refs/heads/main", "refs/heads/release");
+    let release = release.split_once("\n\n").unwrap().1;
+    for how in ["squash", "rebase"] {
+        let office = Office::new(&format!("{ONE_APPROVAL}\n{release}"));
+        office.push(&["origin/main:refs/heads/release"]).accepted();
+        office.agent("a.txt", "a\n", "Add a\n");
+        office.agent("b.txt", "b\n", "Add b\n");
+        office.push(&["work:refs/heads/retry"]).accepted();
+        office.approve("work");
+        let land = |below: &str| {
+            if how == "rebase" {
+                office.pick(CAROL, below);
+                return "picked";
+            }
+            office.squash("work");
+            office.git_with(&["commit", "-q", "-F", "-"], format!("Retry, all mine\n\n{below}").as_bytes());
+            office.sign_head(CAROL);
+            "squashed"
+        };
+        let own = land("");
+        office.push_main(own).refused("unsealed-agent-commit");
+        let said = land("Countersign-Drafted: claude-code\n");
+        office.push_main(said).accepted();
+        // And what it says is heard where the same work goes next.
+        office.push(&[&format!("{said}:refs/heads/release")]).refused("approval-missing");
+    }
+}
+
+/// Who only rebases and signs what somebody else made is no maker of it, where what was approved is there to tell.
+#[test]
+fn an_approver_may_land_what_another_made() {
+    for (branch, outcome) in [(true, None), (false, Some("approver-not-distinct"))] {
+        let office = Office::new(&of_everyone());
+        office.commit("a.txt", "a\n", "Add a\n");
+        office.sign_head(ALICE);
+        if branch {
+            office.push(&["work:refs/heads/retry"]).accepted();
+        }
+        office.approve("work");
+        let theirs = office.git(&["rev-parse", "origin/main"]);
+        office.git(&["checkout", "-q", "-B", "theirs", &theirs]);
+        office.agent("other.txt", "moved\n", "Move\n");
+        office.approve("theirs");
+        office.push_main("theirs").accepted();
+        office.pick(BOB, "");
+        let pushed = office.push_main("picked");
+        match outcome {
+            None => pushed.accepted(),
+            Some(code) => {
+                pushed.refused(code);
+                // Its maker may, and so may the approver where another has approved it.
+                office.pick(ALICE, "");
+                office.push_main("picked").accepted();
+            }
+        }
+    }
+}
+
+/// What stands below a message binds nobody only where it binds nobody: a sign-off, and who is known to have approved.
+#[test]
+fn what_is_written_below_an_approved_message_is_true_or_refused() {
+    for (below, outcome) in [
+        ("", None),
+        ("Signed-off-by: Alice Ng <alice@acme.dev>\n", None),
+        ("Reviewed-by: Carol <carol@acme.dev>\n", None),
+        ("Reviewed-by: Alice Ng <alice@acme.dev>\n", Some("approval-void")),
+        ("Approved-by: Security Team <sec@acme.dev>\n", Some("approval-void")),
+        ("Closes: #666\n", Some("approval-void")),
+    ] {
+        let office = Office::new(&of_everyone());
+        office.commit("a.txt", "a\n", "Add a\n");
+        office.sign_head(ALICE);
+        office.push(&["work:refs/heads/retry"]).accepted();
+        office.push(&[&office.refspec(&office.draft("work", "refs/heads/main", CAROL))]).accepted();
+        office.git(&["checkout", "-q", "-B", "theirs", "origin/main"]);
+        office.agent("other.txt", "moved\n", "Move\n");
+        office.approve("theirs");
+        office.push_main("theirs").accepted();
+        office.pick(ALICE, below);
+        let pushed = office.push_main("picked");
+        match outcome {
+            None => assert!(pushed.ok, "{below}: {}", pushed.said),
+            Some(code) => pushed.refused(code),
+        }
+    }
+}
+
+/// The branch grew, was approved again, and then it was all taken back: no earlier record brings a part of it in.
+#[test]
+fn a_withdrawal_takes_back_what_was_approved_before_the_branch_grew() {
+    let office = Office::at_work();
+    let first = office.draft("work~1", "refs/heads/main", BOB).at(now() - 100);
+    let whole = office.draft("work", "refs/heads/main", BOB).at(now() - 50);
+    let others = office.draft("work~1", "refs/heads/main", CAROL).at(now() - 100);
+    office.push(&[&office.refspec(&first)]).accepted();
+    office.push(&[&office.refspec(&whole)]).accepted();
+    office.push(&[&office.refspec(&whole.clone().at(now() - 10).withdrawn())]).accepted();
+    for branch in ["work", "work~1"] {
+        office.push_main(branch).refused("approval-void");
+    }
+    // Nor made again under another id by the agent.
+    office.main_moves("other.txt", "moved\n");
+    office.git(&["checkout", "-q", "-B", "rebased", "work~1"]);
+    office.git(&["rebase", "-q", "origin/main"]);
+    office.push_main("rebased").refused("approval-void");
+    // Another's is another's, and a later one counts.
+    office.push(&["rebased:refs/heads/main", &office.refspec(&others)]).accepted();
+    office.git(&["fetch", "-q", "origin"]);
+    office.git(&["checkout", "-q", "-B", "rest", "work"]);
+    office.git(&["rebase", "-q", "origin/main"]);
+    office.push_main("rest").refused("approval-void");
+    office.approve("rest");
+    office.push_main("rest").accepted();
+}
+
+/// A seal by the approved agent over the same work under a new message is new work.
+#[test]
+fn a_new_message_under_a_new_seal_is_not_what_was_approved() {
+    let office = Office::at_work();
+    office.approve("work");
+    office.main_moves("other.txt", "moved\n");
+    office.git(&["rebase", "-q", "origin/main"]);
+    let (_, message) = office.head();
+    let own = message.split("\nCountersign-").next().unwrap().to_owned();
+    office.reword(&format!("{own}\nCloses: #666\n"));
+    office.seal_head(CLAUDE);
+    office.push_main("work").refused("approval-void");
+}
