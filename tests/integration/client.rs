@@ -368,7 +368,12 @@ fn a_new_key_seals_again() {
     desk.world.set_policy(&format!("{policy}\n[revoked]\nkeys = [\"{fingerprint}\"]\n"));
     let pushed = desk.world.push(&["HEAD:refs/heads/main"]);
     pushed.refused("agent-revoked");
-    assert!(pushed.said.contains("countersign agent add claude-code --new-key"), "{}", pushed.said);
+    assert_eq!(
+        pushed.commands("get a key"),
+        ["countersign agent add claude-code --owner alice --new-key"],
+        "{}",
+        pushed.said
+    );
     let output = desk.run(Person, &["countersign", "agent", "add", "claude-code", "--owner", "alice", "--new-key"]);
     let lines = String::from_utf8(output.stdout).unwrap();
     let key = lines.lines().find(|line| line.starts_with("keys = ")).unwrap();
@@ -823,7 +828,7 @@ fn an_agent_s_work_keeps_its_seal_whatever_a_person_does_to_it() {
         assert!(seals(), "{name}: {}", desk.world.git(&["log", "-1", "--format=%B"]));
         let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/changed"]);
         assert!(!pushed.ok, "{name}: {}", pushed.said);
-        desk.follow(Person, &pushed.said, "a person who changed it: ");
+        desk.follow(Person, &pushed, "a person who changed the work");
         desk.world.push(&["HEAD:refs/heads/changed"]).accepted();
         desk.world.push(&[":refs/heads/changed"]).accepted();
         desk.world.git(&["checkout", "-q", "-f", "-B", "main", &work]);
@@ -859,7 +864,7 @@ fn a_note_below_a_seal_leads_somewhere() {
         "\n\nReviewed-by: Bob <bob@x.dev>",
         "\nLink: https://x.dev\n  and more",
     ] {
-        for (who, after) in [(Agent, "as the agent"), (Person, "a person who changed them")] {
+        for (who, after) in [(Agent, "as the agent"), (Person, "a person who changed the work")] {
             desk.world.reword(&format!("{message}{note}\n"));
             let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/note"]);
             pushed.refused("malformed-trailers");

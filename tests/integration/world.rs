@@ -96,8 +96,8 @@ pub struct Pushed {
 impl Pushed {
     /// What the hints say: their lines, as the server wrote them.
     pub fn hints(&self) -> Vec<&str> {
-        let line = |line: &'_ str| line.trim_end().trim_start_matches("remote: ").strip_prefix("hint: ");
-        self.said.lines().filter_map(line).collect()
+        let lines = self.said.lines().map(|line| line.trim_end().trim_start_matches("remote: "));
+        lines.filter_map(|line| line.strip_prefix("hint: ")).collect()
     }
 
     /// The commands that stand below the first words which hold `words`, each as it is printed.

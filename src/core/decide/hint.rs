@@ -147,7 +147,7 @@ impl Commands<'_> {
     /// Has a person answer for an agent's commits.
     pub(super) fn adopt(&self, who: &str) -> Hint {
         let adopt = format!("countersign sign{} --adopt", self.range());
-        let words = format!("{who}, with a registered SSH key as user.signingkey, makes them theirs");
+        let words = format!("{who} answers for it, with a registered SSH key as user.signingkey");
         Hint::new().run(&words, self.name().into_iter().chain([adopt]))
     }
 

@@ -93,8 +93,8 @@ impl<'b> Case<'b, '_, '_> {
             }
             Err(fault) => {
                 // `sign` makes a new block at the end of the message and keeps every line that is not one of ours.
-                let hint = self.commands().seal(None).and(self.commands().adopt("a person who changed them"));
-                let words = "where no agent made it, reword it so that no line begins with Countersign-";
+                let hint = self.commands().seal(None).and(self.commands().adopt("or a person who changed the work"));
+                let words = "or, where no agent made it, reword it so that no line begins with Countersign-";
                 let hint = hint.run(words, ["git commit --amend".to_owned()]);
                 self.find(Code::MalformedTrailers, fault.to_string(), hint.text());
                 Maker::Faulty
@@ -135,7 +135,7 @@ impl<'b> Case<'b, '_, '_> {
             seal::Outcome::Stale(stale) => Err(Fault {
                 code: Code::StaleSeal,
                 detail: format!("{whose} is authentic, but {stale} changed after sealing"),
-                hint: self.seal_or_adopt(name.as_str(), "a person who changed them").text(),
+                hint: self.seal_or_adopt(name.as_str()).text(),
             }),
             seal::Outcome::Holds(seal) => {
                 self.agent_with_key(name.as_str(), seal.key(), self.bench.received(seal.digest()), &whose)
@@ -285,7 +285,7 @@ impl<'b> Case<'b, '_, '_> {
     fn unmarked(&mut self) {
         if let Some(mark) = self.mark() {
             let detail = format!("it bears the mark of {} (\"{}\") but a person's signature", mark.agent, mark.line);
-            let hint = self.seal_or_adopt(&mark.agent, "a person who changed them");
+            let hint = self.seal_or_adopt(&mark.agent);
             self.find(Code::UnsealedAgentCommit, detail, hint.text());
         } else {
             self.unreadable();
@@ -358,7 +358,7 @@ impl<'b> Case<'b, '_, '_> {
             };
             let seal = self.commands().seal(Some(&mark.agent));
             let hint = match mark.kind {
-                MarkKind::SquashedSeal => self.commands().adopt("a person who squashed them").and(seal),
+                MarkKind::SquashedSeal => self.commands().adopt("a person who squashed the work").and(seal),
                 _ => seal,
             };
             return self.find(Code::UnsealedAgentCommit, detail, hint.text());
@@ -412,8 +412,8 @@ impl<'b> Case<'b, '_, '_> {
         self.bench.commands(self.docket)
     }
 
-    fn seal_or_adopt(&self, agent: &str, person: &str) -> Hint {
-        self.commands().seal(Some(agent)).and(self.commands().adopt(person))
+    fn seal_or_adopt(&self, agent: &str) -> Hint {
+        self.commands().seal(Some(agent)).and(self.commands().adopt("or a person who changed the work"))
     }
 }
 

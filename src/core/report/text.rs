@@ -14,6 +14,9 @@ const SHOWN: usize = 10;
 /// Characters of a commit's subject line that are shown.
 const SUMMARY: usize = 60;
 
+/// Characters of a line of a hint: a command that is cut works for nobody.
+const HINT: usize = 4000;
+
 /// For whom the report is worded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
@@ -147,7 +150,7 @@ fn summand(count: usize, code: Code, whose: &WhoseWork, screen: Characters) -> S
 }
 
 fn hint(text: &str, screen: Characters, out: &mut String) {
-    line(out, format_args!("hint: {}", screen.escape(text.as_bytes(), 600)));
+    line(out, format_args!("hint: {}", screen.escape(text.as_bytes(), HINT)));
 }
 
 fn one_finding(finding: &Finding, reader: Reader, screen: Characters, ref_name: &str, out: &mut String) {
