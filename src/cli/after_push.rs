@@ -196,9 +196,9 @@ fn prepared(hook: &ReferenceTransaction, lines: &[Line]) -> Result {
             say(&format!(
                 "error: [ref-denied] {name}: no decision moves it there, and the policy says out-of-band = \"refuse\""
             ));
-            say(
-                "hint: push it, so that it is decided; an admin who must can uninstall, move it, and install with --baseline",
-            );
+            say("hint: push it, so that it is decided; an admin who must move it here does so between these:");
+            say("hint: countersign uninstall --server REPO.git");
+            say("hint: countersign install --server REPO.git --policy FILE --baseline");
             exit = Exit::Rejected;
         }
     }

@@ -29,8 +29,9 @@ impl Chained {
             return Ok(Exit::Accepted);
         }
         let failed = |error: std::io::Error| {
-            Failure::new(format!("cannot run the chained hook {}: {error}", hook.display()))
-                .hint("make it executable, or remove it with: countersign uninstall --server REPO.git")
+            Failure::new(format!("cannot run the chained hook {}: {error}", hook.display())).hint(
+                "an admin makes it executable, or removes the hooks with:\ncountersign uninstall --server REPO.git",
+            )
         };
         let mut process = Command::new(&hook);
         process.args(self.arguments);

@@ -76,7 +76,9 @@ pub(super) fn run(arguments: Arguments) -> Result {
             print(&report::text(&verdict, Reader::Checker, characters(&std::io::stdout())))?;
             let codes = verdict.refs.iter().flat_map(|one| &one.findings).map(|finding| finding.code);
             if codes.into_iter().any(|code| matches!(code, Code::ApprovalMissing | Code::ApprovalVoid)) {
-                print("hint: approvals count here as last fetched: countersign approve --list fetches them\n")?;
+                print(
+                    "hint: approvals count here as last fetched; this fetches them:\nhint: countersign approve --list\n",
+                )?;
             }
         }
         Format::Json => {

@@ -18,7 +18,7 @@ use super::local::{Local, TrackedRefs, config, git, is_ancestor, settings, track
 use super::push::{Push, RefUpdate};
 use super::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, tree_of, without_ours};
 use super::sign::{ambiguous, desk_repository, drafters, reseal, unknown_agent};
-use super::{Exit, Failure, Result, characters, say};
+use super::{Exit, Failure, Result, characters, say, say_hint};
 use crate::core::commit::{Commit, is_our_line, names_utf8};
 use crate::core::decide::{Severity, Verdict};
 use crate::core::id::RepositoryName;
@@ -479,7 +479,5 @@ pub(super) fn object_id(hex: &str) -> Result<Oid> {
 /// Says why something was not sealed, without stopping the commit.
 fn tell(failure: &Failure) {
     say(&format!("countersign: not sealed: {}", failure.message));
-    if let Some(hint) = &failure.hint {
-        say(&format!("hint: {hint}"));
-    }
+    say_hint(failure.hint.as_deref().unwrap_or_default());
 }

@@ -80,7 +80,8 @@ pub(super) fn start(seconds: u64, over: Over) {
             let reason = reason(seconds);
             if refuses {
                 say(&format!("error: [limit-exceeded] {reason}; nothing is accepted that is not decided"));
-                say("hint: push in smaller parts; an admin can give it more time by installing the hook again with --deadline SECONDS");
+                say("hint: push in smaller parts; an admin can give it more time by installing the hook again:");
+                say("hint: countersign install --server REPO.git --policy FILE --deadline SECONDS");
             }
             if let Some(record) = RECORD.get() {
                 record(&reason);

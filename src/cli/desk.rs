@@ -32,6 +32,13 @@ pub(super) struct Agent {
     env: Option<String>,
 }
 
+impl Agent {
+    /// Whether it is what marks call so: its id, or the tool that it is an instance of.
+    pub(super) fn is_called(&self, tool: &str) -> bool {
+        self.id.as_str() == tool || self.env.as_deref() == Some(tool)
+    }
+}
+
 /// The agents that git config knows, by id.
 pub(super) type Agents = BTreeMap<String, Agent>;
 

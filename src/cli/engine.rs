@@ -121,10 +121,11 @@ pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Resul
     if let Some(name) = &policy_ref {
         gatherer = gatherer.with_policy_check(PolicyCheck { name, problems: &problems });
     }
-    let mut facts = gatherer.look(push, Look::Near);
+    let known_as = known_as(&settings.policies);
+    let mut facts = Facts { policy: known_as.clone(), ..gatherer.look(push, Look::Near) };
     let mut verdict = decide(&policy, &facts, now);
     if verdict.depends_on_commits() {
-        facts = gatherer.look(push, Look::Everywhere);
+        facts = Facts { policy: known_as, ..gatherer.look(push, Look::Everywhere) };
         verdict = decide(&policy, &facts, now);
     }
     drop(gatherer);
@@ -139,6 +140,16 @@ pub(crate) fn repository_name(settings: &Settings, policy: &Policy) -> Result<Re
         }
         (Some(name), _) | (None, Some(name)) => Ok(name.clone()),
         (None, None) => Err(EngineError::NoRepositoryName),
+    }
+}
+
+/// How a clone names the policy, where all of it lies in the repository. Where an admin's file lies is not the pusher's business.
+fn known_as(policies: &[PolicyArg]) -> Option<String> {
+    match policies {
+        [PolicyArg::InRepository(place)] => {
+            Some(PolicyArg::InRepository(InRepository { pin: None, ..place.clone() }).to_string())
+        }
+        _ => None,
     }
 }
 

@@ -17,7 +17,7 @@ use super::policy_source::{PolicyArg, PolicyError};
 use super::push::Push;
 use super::recording::Recorder;
 use super::submitting::{Pushed, submitter};
-use super::{Exit, Failure, Result, characters, now, observing, prefix_lines, say};
+use super::{Exit, Failure, Result, characters, now, observing, prefix_lines, say, say_hint};
 use crate::core::decide::{Outcome, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::report;
@@ -334,7 +334,7 @@ fn enforce(server: &Server, push: &Push) -> Result {
     });
     if recorder.is_none() && judged.as_ref().is_ok_and(|judgement| judgement.policy.spends_approvals()) {
         return Err(Failure::new("the policy asks for approvals, and without a ledger nobody knows which have landed")
-            .hint("an admin can install the hook again, which makes one: countersign install --server REPO.git --policy FILE"));
+            .hint("an admin can install the hook again, which makes one:\ncountersign install --server REPO.git --policy FILE"));
     }
     reached(Stage::Recording);
     let accepted = |outcome| if server.observe { Outcome::Accepted } else { outcome };
@@ -362,7 +362,7 @@ fn enforce(server: &Server, push: &Push) -> Result {
 
 /// What the repository is called, where the policy need not say it.
 fn name(server: &Server, dir: &GitDir) -> Result<Option<RepositoryName>> {
-    let hint = "an admin can name it: countersign install --server REPO.git --repository NAME --policy FILE";
+    let hint = "an admin can name it:\ncountersign install --server REPO.git --repository NAME --policy FILE";
     if let Some(root) = &server.below {
         let cannot = |error: std::io::Error| Failure::new(format!("cannot tell where the repository lies: {error}"));
         let (root, own) = (root.canonicalize().map_err(cannot)?, dir.git_dir.canonicalize().map_err(cannot)?);
@@ -407,7 +407,7 @@ pub(super) fn engine_failure(error: &EngineError) -> Failure {
     if let EngineError::Policy(PolicyError::Invalid(problems)) = error {
         for problem in problems {
             say(&format!("error: [policy-invalid] {problem}"));
-            say(&format!("hint: {}", report::escape(problem.fix.as_bytes(), 600)));
+            problem.fix.lines().for_each(|line| say_hint(&report::escape(line.as_bytes(), 600)));
         }
     }
     if let EngineError::Objects(error) = error {
@@ -415,13 +415,13 @@ pub(super) fn engine_failure(error: &EngineError) -> Failure {
     }
     let hint = match error {
         EngineError::Policy(PolicyError::NotYet(..) | PolicyError::NotPinned(..)) => {
-            "an admin sets the first policy with: countersign install --server REPO.git --policy FILE"
+            "an admin sets the first policy with:\ncountersign install --server REPO.git --policy FILE"
         }
         EngineError::Policy(_) | EngineError::NoPolicy | EngineError::Objects(_) => {
-            "an admin can see what is wrong with: countersign policy check FILE"
+            "an admin can see what is wrong with:\ncountersign policy check FILE"
         }
         EngineError::NoRepositoryName | EngineError::OtherRepository { .. } => {
-            "an admin can set it with: countersign install --server REPO.git --repository NAME --policy FILE"
+            "an admin can set it with:\ncountersign install --server REPO.git --repository NAME --policy FILE"
         }
     };
     Failure::new(format!("[policy-invalid] {error}; nothing is accepted until it can be decided")).hint(hint)

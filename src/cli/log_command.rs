@@ -11,9 +11,10 @@ use super::install::{LEDGER, Layout, below, resolved};
 use super::local::git;
 use super::owner::Owner;
 use super::recording::{ServerRefs, ledger_failure};
-use super::{Exit, Failure, Result, print, say};
+use super::{Exit, Failure, Result, print, say, say_hint};
 use crate::core::canonical::{Id, RefName, Time};
 use crate::core::decide::Timestamp;
+use crate::core::limits;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::report::escape;
 use crate::ledger::{
@@ -374,6 +375,49 @@ struct Summary {
     by_code: BTreeMap<String, u64>,
     by_who: BTreeMap<String, u64>,
     by_ref: BTreeMap<String, u64>,
+    /// Findings that the ledger has the number of, and nothing else.
+    not_listed: u64,
+    /// What has at least the count that is given: some of what is not listed may be of it.
+    at_least: AtLeast,
+}
+
+#[derive(Default, Serialize)]
+struct AtLeast {
+    by_rule: BTreeSet<String>,
+    by_code: BTreeSet<String>,
+    by_who: BTreeSet<String>,
+}
+
+impl Summary {
+    /// Counts the findings on one update. Of more than are listed, each code and rule has the first in the list.
+    fn count(&mut self, update: &UpdateRecord, refusing: &[&FindingRecord]) {
+        *self.by_ref.entry(shown(&update.name)).or_default() += 1;
+        let left_out = update.left_out.as_ref().map_or(0, |left_out| left_out.findings);
+        let rule = |one: &FindingRecord| one.rule.clone().unwrap_or_else(|| "always".to_owned());
+        let who = |one: &FindingRecord| one.author.clone().unwrap_or_else(|| "-".to_owned());
+        for finding in refusing {
+            *self.by_code.entry(finding.code.clone()).or_default() += 1;
+            *self.by_rule.entry(rule(finding)).or_default() += 1;
+            *self.by_who.entry(who(finding)).or_default() += 1;
+        }
+        let kinds: BTreeSet<_> = update.findings.iter().map(|one| (&one.severity, &one.code, &one.rule)).collect();
+        if left_out == 0 {
+            return;
+        }
+        self.at_least.by_who.extend(refusing.iter().map(|one| who(one)));
+        match (kinds.len(), refusing.first()) {
+            (1, Some(one)) => {
+                *self.by_code.entry(one.code.clone()).or_default() += left_out;
+                *self.by_rule.entry(rule(one)).or_default() += left_out;
+            }
+            _ => {
+                self.not_listed += left_out;
+                *self.by_code.entry("(not listed)".to_owned()).or_default() += left_out;
+                self.at_least.by_code.extend(refusing.iter().map(|one| one.code.clone()));
+                self.at_least.by_rule.extend(refusing.iter().map(|one| rule(one)));
+            }
+        }
+    }
 }
 
 fn sum_up(show: &Show, directory: &Path) -> Result<()> {
@@ -402,15 +446,7 @@ fn sum_up(show: &Show, directory: &Path) -> Result<()> {
                 summary.would_refuse += 1;
                 counted = true;
             }
-            *summary.by_ref.entry(shown(&update.name)).or_default() += 1;
-            for finding in refusing {
-                *summary.by_code.entry(finding.code.clone()).or_default() += 1;
-                *summary.by_rule.entry(finding.rule.clone().unwrap_or_else(|| "always".to_owned())).or_default() += 1;
-                *summary.by_who.entry(finding.author.clone().unwrap_or_else(|| "-".to_owned())).or_default() += 1;
-            }
-            if let Some(left_out) = &update.left_out {
-                *summary.by_code.entry("(not listed)".to_owned()).or_default() += left_out.findings;
-            }
+            summary.count(update, &refusing);
         }
     });
     summary.repository = read.map_err(|error| ledger_failure(&error))?.repository;
@@ -421,11 +457,12 @@ fn sum_up(show: &Show, directory: &Path) -> Result<()> {
         "{}: {} of {} accepted pushes would have been refused\n",
         summary.repository, summary.would_refuse, summary.pushes
     );
-    for (title, counts) in [
-        ("findings by rule", &summary.by_rule),
-        ("findings by code", &summary.by_code),
-        ("findings by who made the commit, as it says", &summary.by_who),
-        ("pushes by ref", &summary.by_ref),
+    let (exact, at_least) = (BTreeSet::new(), &summary.at_least);
+    for (title, counts, at_least) in [
+        ("findings by rule", &summary.by_rule, &at_least.by_rule),
+        ("findings by code", &summary.by_code, &at_least.by_code),
+        ("findings by who made the commit, as it says", &summary.by_who, &at_least.by_who),
+        ("pushes by ref", &summary.by_ref, &exact),
     ] {
         if counts.is_empty() {
             continue;
@@ -434,8 +471,16 @@ fn sum_up(show: &Show, directory: &Path) -> Result<()> {
         let mut sorted: Vec<_> = counts.iter().collect();
         sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         for (name, count) in sorted {
-            lines.push_str(&format!("    {count:>7}  {name}\n"));
+            let more = if at_least.contains(name) { " (at least)" } else { "" };
+            lines.push_str(&format!("    {count:>7}  {name}{more}\n"));
         }
+    }
+    if summary.not_listed > 0 {
+        let most = limits::RECORDED_FINDINGS;
+        lines.push_str(&format!(
+            "  {} findings more, of pushes with more than {most} on a ref: the ledger lists these, of each code and rule the first\n",
+            summary.not_listed
+        ));
     }
     print(&lines)
 }
@@ -447,9 +492,7 @@ fn verify(verify: &Verify) -> Result {
             Ok(()) => {}
             Err(Wrong::Ledger(failure)) => {
                 say(&format!("error: {}: {}", found.directory.display(), failure.message));
-                if let Some(hint) = failure.hint {
-                    say(&format!("hint: {hint}"));
-                }
+                say_hint(failure.hint.as_deref().unwrap_or_default());
                 exit = Exit::Rejected;
             }
             Err(Wrong::CannotTell(failure)) => return Err(failure),

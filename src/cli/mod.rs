@@ -101,7 +101,7 @@ enum Exit {
 struct Failure {
     /// What went wrong, without a full stop.
     message: String,
-    /// What to do about it: a command or an edit.
+    /// What to do about it, in lines: words, and commands alone on theirs.
     hint: Option<String>,
 }
 
@@ -158,9 +158,7 @@ pub fn run() -> ExitCode {
         Ok(Exit::Undecided) => ExitCode::from(2),
         Err(failure) => {
             say(&format!("error: {}", failure.message));
-            if let Some(hint) = failure.hint {
-                say(&format!("hint: {hint}"));
-            }
+            say_hint(failure.hint.as_deref().unwrap_or_default());
             ExitCode::from(2)
         }
     }
@@ -201,6 +199,11 @@ fn say(lines: &str) {
     let prefix = LINE_PREFIX.get().copied().unwrap_or_default();
     let lines: String = lines.lines().map(|line| format!("{prefix}{line}\n")).collect();
     let _ = std::io::stderr().write_all(lines.as_bytes());
+}
+
+/// Writes each line of a hint as one: a command stands alone, to be taken as it is.
+fn say_hint(hint: &str) {
+    hint.lines().for_each(|line| say(&format!("hint: {line}")));
 }
 
 /// Writes the result of a command.

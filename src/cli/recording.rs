@@ -300,9 +300,8 @@ fn update_record(
         author: None,
         detail: escape(doubt.reason.as_bytes(), DETAIL),
     });
-    let mut findings: Vec<FindingRecord> =
-        doubts.chain(verdict.findings.iter().map(|finding| finding_record(finding, facts, policy))).collect();
-    let left = findings.split_off(findings.len().min(limits::RECORDED_FINDINGS));
+    let (findings, left) =
+        selected(doubts.chain(verdict.findings.iter().map(|finding| finding_record(finding, facts, policy))).collect());
     let more: usize = verdict.more.values().sum();
     let left_out = (!left.is_empty() || more > 0).then(|| LeftOut {
         findings: u64::try_from(left.len().saturating_add(more)).unwrap_or(u64::MAX),
@@ -320,6 +319,28 @@ fn update_record(
         work: update.filter(|_| accepted).map(|update| work(update, facts, policy)).unwrap_or_default(),
         approvals: if accepted { verdict.landed.iter().map(landed).collect() } else { Vec::new() },
     }
+}
+
+/// The findings to record, and those that are left out: the first of each kind before others of it, so that what is recorded names
+/// every code and rule, as long as there are no more of these than findings are recorded. Both keep their order.
+fn selected(findings: Vec<FindingRecord>) -> (Vec<FindingRecord>, Vec<FindingRecord>) {
+    let kind = |one: &FindingRecord| (one.severity.clone(), one.code.clone(), one.rule.clone());
+    let mut kinds = BTreeSet::new();
+    let is_first: Vec<bool> = findings.iter().map(|one| kinds.insert(kind(one))).collect();
+    let firsts = is_first.iter().filter(|first| **first).count().min(limits::RECORDED_FINDINGS);
+    let (mut firsts, mut others) = (firsts, limits::RECORDED_FINDINGS.saturating_sub(firsts));
+    let (mut recorded, mut left) = (Vec::new(), Vec::new());
+    for (finding, is_first) in findings.into_iter().zip(is_first) {
+        let room = if is_first { &mut firsts } else { &mut others };
+        match room.checked_sub(1) {
+            Some(rest) => {
+                *room = rest;
+                recorded.push(finding);
+            }
+            None => left.push(finding),
+        }
+    }
+    (recorded, left)
 }
 
 fn landed(approval: &Landed) -> LandedApproval {
@@ -390,4 +411,30 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
         receive(blob, approval.signature().key(), approval.signature().digest());
     }
     makers.into_iter().map(|((principal, key), commits)| Work { principal, key, commits }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: &str, rule: &str, detail: usize) -> FindingRecord {
+        let [code, rule, severity] = [code, rule, "error"].map(str::to_owned);
+        FindingRecord { code, severity, rule: Some(rule), object: None, author: None, detail: detail.to_string() }
+    }
+
+    #[test]
+    fn every_code_and_rule_is_recorded_before_more_of_one() {
+        let mut all: Vec<FindingRecord> = (0..30).map(|number| finding("a", "r", number)).collect();
+        all.extend([finding("a", "s", 30), finding("b", "r", 31), finding("b", "r", 32)]);
+        let (recorded, left) = selected(all.clone());
+        let details = |findings: &[FindingRecord]| findings.iter().map(|one| one.detail.clone()).collect::<Vec<_>>();
+        let expected: Vec<String> = (0..18).chain([30, 31]).map(|number| number.to_string()).collect();
+        assert_eq!(details(&recorded), expected);
+        assert_eq!((left.len(), details(&left).last().map(String::as_str)), (13, Some("32")));
+        // What fits is recorded as it stands.
+        assert_eq!(selected(all[..20].to_vec()), (all[..20].to_vec(), Vec::new()));
+        let kinds: Vec<FindingRecord> = (0..25).map(|number| finding(&format!("{number:02}"), "r", number)).collect();
+        let (recorded, left) = selected(kinds.clone());
+        assert_eq!((recorded, left), (kinds[..20].to_vec(), kinds[20..].to_vec()));
+    }
 }

@@ -51,10 +51,16 @@ pub(super) fn run(arguments: Arguments) -> Result {
     let repository = desk_repository()?;
     let head = local.commit("HEAD")?;
     let chosen = chosen(&local, arguments.range.as_deref(), head)?;
+    let work = work(&arguments, &repository)?;
+    let others = match &work {
+        Work::Seal(sealer) => others_work(&local.objects, &chosen, &sealer.agent)?,
+        Work::Adopt { .. } => BTreeSet::new(),
+    };
     let rewriter = Rewriter {
         objects: &local.objects,
         repository: &repository,
-        work: work(&arguments, &repository)?,
+        work,
+        others,
         force: if arguments.force { Force::Yes } else { Force::No },
         wanted: [arguments.model.clone(), arguments.task.clone()],
         own_email: own_email()?,
@@ -181,6 +187,22 @@ fn plain(objects: &Objects, chosen: &Chosen) -> Result<BTreeSet<Oid>> {
     Ok(if shown { plain } else { BTreeSet::new() })
 }
 
+/// Of commits of which some show the hand of this agent, those that show only another's. Where none does, whoever asks knows best.
+fn others_work(objects: &Objects, chosen: &Chosen, agent: &Agent) -> Result<BTreeSet<Oid>> {
+    let (mut others, mut own) = (BTreeSet::new(), false);
+    for id in &chosen.work_on {
+        let raw = objects.commit(*id).map_err(Failure::new)?;
+        let Ok(commit) = Commit::parse(&raw, objects.format()) else { continue };
+        let marks = authored_marks(&commit);
+        if marks.iter().any(|mark| agent.is_called(mark)) {
+            own = true;
+        } else if !marks.is_empty() && drafters(commit.message).is_empty() {
+            others.insert(*id);
+        }
+    }
+    Ok(if own { others } else { BTreeSet::new() })
+}
+
 fn own_email() -> Result<Vec<u8>> {
     let ident = git(&["var", "GIT_AUTHOR_IDENT"]).run()?;
     let email = ident.split(|byte| *byte == b'<').nth(1).and_then(|rest| rest.split(|byte| *byte == b'>').next());
@@ -261,6 +283,8 @@ struct Rewriter<'a> {
     published: BTreeSet<Oid>,
     /// Commits without a trace of an agent among others that bear one: a person's, as far as anybody can tell.
     plain: BTreeSet<Oid>,
+    /// Commits that show another agent's hand, among others that show this one's.
+    others: BTreeSet<Oid>,
 }
 
 impl Rewriter<'_> {
@@ -353,6 +377,11 @@ impl Rewriter<'_> {
             say(&format!(
                 "countersign: left {short}: it is signed, and shows no agent's hand; --force drops the signature"
             ));
+            return Ok(None);
+        }
+        if self.others.contains(&id) && self.force == Force::No {
+            let agents = escape(authored_marks(commit).join(" and ").as_bytes(), 80);
+            say(&format!("countersign: left {short}: it bears the mark of {agents}; --force seals it all the same"));
             return Ok(None);
         }
         if self.plain.contains(&id) && self.force == Force::No {

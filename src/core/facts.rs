@@ -24,6 +24,8 @@ use crate::core::submitter::Submitter;
 pub struct Facts {
     /// The name that seals and approvals are bound to.
     pub repository: Option<RepositoryName>,
+    /// Where a clone finds the policy, as it is named on a command line, if it is one that lies in the repository.
+    pub policy: Option<String>,
     /// Who pushes.
     pub submitter: Submitter,
     /// The ref updates. Their order has no meaning.

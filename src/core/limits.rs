@@ -86,6 +86,9 @@ pub const FINDINGS: usize = 5_000;
 /// Of these, findings of one severity on one ref: more than anybody reads, and enough for a program to work through in turns.
 pub const FINDINGS_OF_A_REF: usize = 1_000;
 
+/// Agents by which findings that are only counted are told apart. A pusher can name any number of them.
+pub const NAMED_AGENTS: usize = 8;
+
 /// Findings that the ledger keeps of one ref update, and characters of each one's text; of more, the number and the digest.
 pub const RECORDED_FINDINGS: usize = 20;
 

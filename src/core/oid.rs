@@ -87,6 +87,11 @@ impl Oid {
     pub fn short(&self) -> String {
         self.to_string().chars().take(7).collect()
     }
+
+    /// The first twelve digits, for commands: enough to be unique in any repository, few enough to type.
+    pub fn abbreviated(&self) -> String {
+        self.to_string().chars().take(12).collect()
+    }
 }
 
 impl fmt::Display for Oid {

@@ -64,26 +64,26 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    /// What to do about it: for the admin, who is not the one who pushes.
+    /// What to do about it, words and commands each on a line: for the admin, who is not the one who pushes.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io(..) | Self::Locked(_) => {
-                "an admin can see which with: countersign log verify; a full or read-only disk needs room or a remount"
+                "a full or read-only disk needs room or a remount; an admin can see what is wrong with:\ncountersign log verify --server REPO.git"
             }
-            Self::Absent(_) => "an admin makes it with: countersign install --server REPO.git --policy FILE",
+            Self::Absent(_) => "an admin makes it with:\ncountersign install --server REPO.git --policy FILE",
             Self::Present(_) => "uninstall first, or leave it",
             Self::Key(..) | Self::OpenKey(_) => {
                 "the key must be the one made at install, owned by the user that runs the hook, mode 0600"
             }
             Self::Corrupt { .. } | Self::Shorter { .. } | Self::Remains(..) => {
-                "an admin restores the ledger from a backup, or moves its directory aside as evidence and runs: countersign install --server REPO.git --policy FILE --baseline"
+                "an admin restores the ledger from a backup, or moves its directory aside as evidence and runs:\ncountersign install --server REPO.git --policy FILE --baseline"
             }
             Self::Shared(_) => {
-                "keep it on a local disk: countersign install --server REPO.git --policy FILE --ledger DIR"
+                "an admin keeps it on a local disk:\ncountersign install --server REPO.git --policy FILE --ledger DIR"
             }
             Self::RefMoved(_) => "push again",
             Self::TooLarge(_) => "push in smaller parts",
-            Self::Refs(_) => "git fsck and git for-each-ref in the repository tell what is wrong",
+            Self::Refs(_) => "an admin can see what is wrong with:\ngit -C REPO.git fsck\ngit -C REPO.git for-each-ref",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::world::{AGENTS_EVERYWHERE, ALICE, CLAUDE, CODEX, World, binary, registry};
+use crate::world::{AGENTS_EVERYWHERE, ALICE, CLAUDE, CODEX, Pushed, World, binary, registry};
 
 /// A world whose clone has the hooks, and Claude's and Alice's keys.
 struct Desk {
@@ -91,14 +91,17 @@ impl Desk {
         self.world.push(&["HEAD:refs/heads/main"]).accepted();
     }
 
-    /// Runs the `countersign sign` that stands in what was said after some words, as it is printed.
+    /// Runs the commands of a hint that stand below some words, as they are printed.
     #[track_caller]
-    fn follow(&self, who: Who, said: &str, after: &str) {
-        let (_, rest) =
-            said.split_once(&format!("{after}countersign sign ")).unwrap_or_else(|| panic!("{after}: {said}"));
-        let end = rest.find([',', ')', ';', '\n']).unwrap_or(rest.len());
-        let words: Vec<&str> = ["countersign", "sign"].into_iter().chain(rest[..end].split_whitespace()).collect();
-        self.ok(who, &words);
+    fn follow(&self, who: Who, pushed: &Pushed, words: &str) {
+        for line in pushed.commands(words) {
+            let mut command = self.world.shell(&self.world.clone_dir(), line);
+            if who == Agent {
+                command.env("CLAUDECODE", "1");
+            }
+            let output = self.world.run(command, None);
+            assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        }
     }
 
     /// Runs a command without the fixed author date: git takes the clock.
@@ -365,7 +368,12 @@ fn a_new_key_seals_again() {
     desk.world.set_policy(&format!("{policy}\n[revoked]\nkeys = [\"{fingerprint}\"]\n"));
     let pushed = desk.world.push(&["HEAD:refs/heads/main"]);
     pushed.refused("agent-revoked");
-    assert!(pushed.said.contains("countersign agent add claude-code --new-key"), "{}", pushed.said);
+    assert_eq!(
+        pushed.commands("get a key"),
+        ["countersign agent add claude-code --owner alice --new-key"],
+        "{}",
+        pushed.said
+    );
     let output = desk.run(Person, &["countersign", "agent", "add", "claude-code", "--owner", "alice", "--new-key"]);
     let lines = String::from_utf8(output.stdout).unwrap();
     let key = lines.lines().find(|line| line.starts_with("keys = ")).unwrap();
@@ -539,7 +547,7 @@ fn commits_in_another_encoding_are_sealed_in_utf_8() {
         desk.world.git(&["reset", "-q", "--soft", &odd]);
         let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/main"]);
         pushed.refused("bad-seal");
-        desk.follow(Agent, &pushed.said, "as the agent: ");
+        desk.follow(Agent, &pushed, "as the agent");
         desk.assert_sealed("HEAD");
         let (headers, _) = desk.world.head();
         assert!(headers.contains(&format!("author {name} <")) && !headers.contains("\nencoding "), "{headers}");
@@ -820,7 +828,7 @@ fn an_agent_s_work_keeps_its_seal_whatever_a_person_does_to_it() {
         assert!(seals(), "{name}: {}", desk.world.git(&["log", "-1", "--format=%B"]));
         let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/changed"]);
         assert!(!pushed.ok, "{name}: {}", pushed.said);
-        desk.follow(Person, &pushed.said, "a person who changed it: ");
+        desk.follow(Person, &pushed, "a person who changed the work");
         desk.world.push(&["HEAD:refs/heads/changed"]).accepted();
         desk.world.push(&[":refs/heads/changed"]).accepted();
         desk.world.git(&["checkout", "-q", "-f", "-B", "main", &work]);
@@ -856,11 +864,11 @@ fn a_note_below_a_seal_leads_somewhere() {
         "\n\nReviewed-by: Bob <bob@x.dev>",
         "\nLink: https://x.dev\n  and more",
     ] {
-        for (who, after) in [(Agent, "as the agent: "), (Person, "a person who changed it: ")] {
+        for (who, after) in [(Agent, "as the agent"), (Person, "a person who changed the work")] {
             desk.world.reword(&format!("{message}{note}\n"));
             let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/note"]);
             pushed.refused("malformed-trailers");
-            desk.follow(who, &pushed.said, after);
+            desk.follow(who, &pushed, after);
             let said = desk.world.git(&["log", "-1", "--format=%B"]);
             let kept = note.trim().lines().all(|line| said.contains(line));
             assert!(kept && said.matches("Countersign-Seal").count() == usize::from(who == Agent), "{said}");
@@ -874,7 +882,7 @@ fn a_note_below_a_seal_leads_somewhere() {
     assert!(said.contains("git commit --amend") && !said.contains("--adopt"), "{said}");
     let pushed = desk.world.push(&["--no-verify", "HEAD:refs/heads/main"]);
     pushed.refused("malformed-trailers");
-    assert!(pushed.said.contains("begin no line with Countersign-"), "{}", pushed.said);
+    assert!(pushed.said.contains("so that no line begins with Countersign-"), "{}", pushed.said);
     desk.ok(Person, &["git", "commit", "--amend", "--allow-empty", "-m", "Fix the docs of countersign-agent"]);
     desk.pushes();
 }
@@ -895,7 +903,7 @@ fn a_broken_signature_of_the_agent_s_is_sealed_again() {
     let pushed = desk.world.push(&["HEAD:refs/heads/main"]);
     pushed.refused("bad-seal");
     assert!(pushed.said.contains("claude-code's signature does not verify"), "{}", pushed.said);
-    desk.follow(Agent, &pushed.said, "as the agent: ");
+    desk.follow(Agent, &pushed, "as the agent");
     desk.assert_sealed("HEAD");
     desk.pushes();
     // Its twin, which verifies, stands as it is.

@@ -50,7 +50,7 @@ fn masked(text: &str) -> String {
 
 fn mask_word(word: &str) -> String {
     if let Some((before, id)) = word.split_once("review-") {
-        return format!("{before}review-{}", mask_word(id));
+        return format!("{}review-{}", mask_word(before), mask_word(id));
     }
     let hex = word.chars().take_while(char::is_ascii_hexdigit).count();
     let has_digit = word.chars().take(hex).any(|character| character.is_ascii_digit());

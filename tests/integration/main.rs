@@ -20,6 +20,7 @@ mod client;
 mod doctor;
 mod examples;
 mod gate;
+mod hints;
 mod install;
 mod jail;
 mod ledger;

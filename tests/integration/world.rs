@@ -94,6 +94,21 @@ pub struct Pushed {
 }
 
 impl Pushed {
+    /// What the hints say: their lines, as the server wrote them.
+    pub fn hints(&self) -> Vec<&str> {
+        let lines = self.said.lines().map(|line| line.trim_end().trim_start_matches("remote: "));
+        lines.filter_map(|line| line.strip_prefix("hint: ")).collect()
+    }
+
+    /// The commands that stand below the first words which hold `words`, each as it is printed.
+    #[track_caller]
+    pub fn commands(&self, words: &str) -> Vec<&str> {
+        let mut hints = self.hints().into_iter();
+        let announced = hints.by_ref().find(|line| line.contains(words) && line.ends_with(':'));
+        assert!(announced.is_some(), "no hint announces {words:?}:\n{}", self.said);
+        hints.take_while(|line| is_command(line)).collect()
+    }
+
     #[track_caller]
     pub fn accepted(&self) {
         assert!(self.ok, "the push was refused:\n{}", self.said);
@@ -104,6 +119,11 @@ impl Pushed {
         assert!(!self.ok, "the push was accepted, and not refused with {code}:\n{}", self.said);
         assert!(self.said.contains(&format!("[{code}]")), "refused without {code}:\n{}", self.said);
     }
+}
+
+/// Whether a line of a hint is a command: words come with a colon, or without any command.
+pub fn is_command(line: &str) -> bool {
+    (line.starts_with("git ") || line.starts_with("countersign ")) && !line.ends_with(':')
 }
 
 impl World {
@@ -180,6 +200,15 @@ impl World {
             .env("GIT_COMMITTER_DATE", "1700000000 +0000")
             .env("GIT_EDITOR", "true")
             .env("GIT_TERMINAL_PROMPT", "0");
+        command
+    }
+
+    /// A shell that runs one line as it is printed, with the program under test on PATH.
+    pub fn shell(&self, directory: &Path, line: &str) -> Command {
+        let mut command = self.command("sh", directory);
+        let path = std::env::var_os("PATH").unwrap();
+        let paths = std::iter::once(binary().parent().unwrap().to_owned()).chain(std::env::split_paths(&path));
+        command.args(["-ec", line]).env("PATH", std::env::join_paths(paths).unwrap());
         command
     }
 

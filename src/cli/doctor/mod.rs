@@ -153,7 +153,7 @@ fn text(report: &Report) -> String {
         };
         let line = |text: &str| escape(text.as_bytes(), 1000);
         text.push_str(&format!("{word}: [{}] {}: {}\n", symptom.check, line(&symptom.place), line(&symptom.message)));
-        text.push_str(&format!("hint: {}\n", line(&symptom.fix)));
+        symptom.fix.lines().for_each(|fix| text.push_str(&format!("hint: {}\n", line(fix))));
     }
     for (file, digest) in &report.policies {
         text.push_str(&format!("policy {} is sha256:{digest}\n", escape(file.as_bytes(), 500)));

@@ -392,7 +392,9 @@ impl<'a> Gatherer<'a> {
         if new.commits.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
-        facts.base = facts.base.or(old).or_else(|| new.boundary.first().copied());
+        // Who forces a ref may not have what it held.
+        let held = old.filter(|_| facts.movement != Movement::Forced);
+        facts.base = facts.base.or(held).or_else(|| new.boundary.first().copied());
         let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
         let line = self.mainline(facts, ends, steps_from)?;
         self.examine_commits(&line, new)?;

@@ -220,10 +220,7 @@ pub(super) fn quote(word: &str) -> Result<String> {
 
 /// A path as a word of sh, in quotes where it needs them: for a hint to be pasted.
 pub(in crate::cli) fn quoted(path: &Path) -> String {
-    let shown = path.display().to_string();
-    let plain = shown.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@%:,".contains(&byte));
-    // A backslash would be escaped where this is printed.
-    if plain { shown } else { format!("'{}'", shown.replace('\'', "'\"'\"'")) }
+    crate::core::report::word(&path.display().to_string())
 }
 
 /// A path as a word of sh.

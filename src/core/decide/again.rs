@@ -1,33 +1,32 @@
-//! What to do about an object that is refused for how it is written, in commands that work.
+//! What to do about an object that is refused for how it is written.
 
+use super::hint::{Hint, exempt, rebase_each};
 use crate::core::commit::Malformed;
 use crate::core::oid::Oid;
 
-/// For history that nobody can make again. A rule's `since` names what the repository has already, and so does a baseline.
-const EXEMPT: &str = "history that nobody can rewrite, an admin fetches into the server's repository and exempts: \
-     countersign install --server REPO.git --policy FILE --baseline, or since in the rule";
-
 /// Both ways for a malformed commit: to make it again, with all that stand on `base`, or to exempt it.
 pub(super) fn hint(reason: &Malformed, base: Option<Oid>) -> String {
-    let base = base.map_or_else(|| "--root".to_owned(), abbreviated);
     let command = match reason {
         // Git carries the author over as it is, unless it is told to take another.
-        Malformed::Ident("author") => {
-            format!("git rebase --rebase-merges --exec 'git commit --amend --no-edit --reset-author' {base}")
+        Malformed::Ident("author") => rebase_each("git commit --amend --no-edit --reset-author", base),
+        _ => {
+            let base = base.map_or_else(|| "--root".to_owned(), |base| base.abbreviated());
+            format!("git rebase --force-rebase --rebase-merges {base}")
         }
-        _ => format!("git rebase --force-rebase --rebase-merges {base}"),
     };
-    format!("make it again: {command}; {EXEMPT}")
+    Hint::new().run("make it again", [command]).and(exempt()).text()
 }
 
 /// The same for a malformed tree.
 pub(super) fn tree_hint() -> String {
-    format!("git fsck names the tree; make it again with git add and git commit; {EXEMPT}")
+    let words = "make it again with git's own commands; git names the tree";
+    Hint::new().run(words, ["git fsck".to_owned()]).and(exempt()).text()
 }
 
-/// Enough digits to be unique in any repository, few enough to type.
-pub(super) fn abbreviated(id: Oid) -> String {
-    id.to_string().chars().take(12).collect()
+/// The same for a commit in an encoding that nobody can read.
+pub(super) fn encoding_hint(base: Option<Oid>) -> String {
+    let again = rebase_each("git -c i18n.commitEncoding=UTF-8 commit --amend --no-edit", base);
+    Hint::new().run("make it again in UTF-8", [again]).and(exempt()).text()
 }
 
 #[cfg(test)]
@@ -38,9 +37,10 @@ mod tests {
     fn a_hint_names_the_commits_and_the_way_out() {
         let base = Oid::parse(b"3b18e512dba79e4c8300dd08aeb37f8e728b8dad");
         let told = hint(&Malformed::Nul, base);
-        assert!(told.starts_with("make it again: git rebase --force-rebase --rebase-merges 3b18e512dba7; "), "{told}");
-        assert!(told.contains("countersign install --server REPO.git --policy FILE --baseline"), "{told}");
-        assert!(hint(&Malformed::Nul, None).contains("--rebase-merges --root; "));
-        assert!(hint(&Malformed::Ident("author"), base).contains("--reset-author' 3b18e512dba7; "));
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines[..2], ["make it again:", "git rebase --force-rebase --rebase-merges 3b18e512dba7"]);
+        assert_eq!(lines[3..], ["countersign install --server REPO.git --policy FILE --baseline"]);
+        assert!(hint(&Malformed::Nul, None).contains("--rebase-merges --root\n"));
+        assert!(hint(&Malformed::Ident("author"), base).contains("--reset-author' 3b18e512dba7\n"));
     }
 }

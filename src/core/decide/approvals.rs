@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::ballot::{Ballot, Objection, Voter};
+use super::hint::{Hint, ref_word};
 use super::{Bench, Code, Docket, Doubt, Subject, again, submitter, vouching};
 use crate::core::commit::Address;
 use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SignatureFact, Sought, Target};
 use crate::core::id::Id;
 use crate::core::oid::Oid;
 use crate::core::policy::{Approvals, Identity, Kind, Principal, Whose};
+use crate::core::report::word;
 
 /// Judges what one rule wants approved in one update.
 pub(super) fn judge(bench: &Bench<'_>, sought: Option<&Sought>, ballot: Option<&Ballot<'_>>, docket: &mut Docket<'_>) {
@@ -108,14 +110,16 @@ impl<'b> Poll<'b> {
             }
         }
         agents.retain(|agent| !self.commit.drafted.iter().any(|drafted| drafted.as_str() == agent));
-        let Some(first) = agents.first() else { return };
+        if agents.is_empty() {
+            return;
+        }
         let named = agents.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
         let detail = format!("it lands the approved work of {named} and does not say so");
-        let hint = format!(
-            "if it is the last commit: git commit --amend --no-edit -S --trailer \"Countersign-Drafted: {first}\"; or push \
-             the approved commits as they are"
-        );
-        self.find(docket, Code::UnsealedAgentCommit, detail, hint);
+        let say: String = agents.iter().map(|agent| format!(" --trailer \"Countersign-Drafted: {agent}\"")).collect();
+        let hint = Hint::new()
+            .run("if it is the last commit, have it say so", [format!("git commit --amend --no-edit -S{say}")])
+            .say("else push the approved commits as they are");
+        self.find(docket, Code::UnsealedAgentCommit, detail, hint.text());
     }
 
     /// The agents whose work a commit is, by its seals, its signature or what a person said who adopted it.
@@ -262,19 +266,25 @@ impl<'b> Poll<'b> {
 
     /// How to get what is missing, for the one who pushes.
     fn hint(&self, docket: &Docket<'_>) -> String {
-        let name = String::from_utf8_lossy(&docket.update.name).into_owned();
-        let target = name.strip_prefix("refs/heads/").unwrap_or(&name);
-        let tip = docket.update.new.map(|id| id.short()).unwrap_or_default();
+        let commands = self.bench.commands(docket);
+        let Some(tip) = commands.tip() else { return String::new() };
+        let (branch, target) = (format!("review-{}", tip.short()), ref_word(&docket.update.name));
         let from = self.asks.from_text();
         let people = match self.asks.count {
-            1 if self.asks.from.iter().any(|person| person.as_str() == from) => from,
-            1 => format!("a person in {from}"),
-            count => format!("{count} people in {from}"),
+            1 if self.asks.from.iter().any(|person| person.as_str() == from) => format!("{from} approves"),
+            1 => format!("a person in {from} approves"),
+            count => format!("{count} people in {from} approve"),
         };
-        format!(
-            "git push origin HEAD:refs/heads/review-{tip}, then ask {people} to run: countersign approve review-{tip} \
-             --for {target}"
-        )
+        let push = format!("git push origin {}:refs/heads/{branch}", tip.abbreviated());
+        // A policy that says the name tells it to whoever approves.
+        let name = commands.name().filter(|_| self.bench.policy.repository().is_none());
+        let policy = self.bench.facts.policy.as_deref().map_or_else(|| "FILE".to_owned(), word);
+        let setup = name.into_iter().chain([format!("git config countersign.policy {policy}")]);
+        Hint::new()
+            .run("put it on a branch of its own", [push])
+            .run("in a clone that does not know the server's policy, name it or a copy of it first", setup)
+            .run(&format!("{people} it, and then push again"), [format!("countersign approve {branch} --for {target}")])
+            .text()
     }
 
     fn find(&self, docket: &mut Docket<'_>, code: Code, detail: String, hint: String) {

@@ -5,6 +5,7 @@ use std::hash::{Hash as _, Hasher as _};
 
 use crate::core::digest::Digest;
 use crate::core::id::Id;
+use crate::core::limits;
 use crate::core::oid::Oid;
 use crate::core::policy::Rule;
 
@@ -30,8 +31,8 @@ pub struct RefVerdict {
     pub commits: usize,
     /// Findings, sorted: all of them, or the first so many of each severity.
     pub findings: Vec<Finding>,
-    /// How many more there are, by severity and code.
-    pub more: BTreeMap<(Severity, Code), usize>,
+    /// How many more there are, by severity, code and whose work they are about.
+    pub more: BTreeMap<(Severity, Code, WhoseWork), usize>,
     /// What could not be decided.
     pub undecided: Vec<Undecided>,
     /// The approvals that land with the update if it is accepted.
@@ -82,14 +83,16 @@ impl RefVerdict {
     /// How many findings of a severity there are.
     pub fn count(&self, severity: Severity) -> usize {
         let kept = self.findings.iter().filter(|finding| finding.severity == severity).count();
-        let more: usize = self.more.iter().filter(|((of, _), _)| *of == severity).map(|(_, count)| count).sum();
+        let more: usize = self.more.iter().filter(|((of, ..), _)| *of == severity).map(|(_, count)| count).sum();
         kept.saturating_add(more)
     }
 
     /// The outcome of this update alone.
     pub fn outcome(&self) -> Outcome {
         let kept = self.findings.iter().map(|finding| (finding.severity, finding.code));
-        let errors = kept.chain(self.more.keys().copied()).filter(|(severity, _)| *severity == Severity::Error);
+        let errors = kept
+            .chain(self.more.keys().map(|(severity, code, _)| (*severity, *code)))
+            .filter(|(severity, _)| *severity == Severity::Error);
         let undecided = self.undecided.iter().any(|doubt| doubt.severity == Severity::Error);
         let codes: BTreeSet<Code> = errors.map(|(_, code)| code).collect();
         if undecided || codes.contains(&Code::LimitExceeded) {
@@ -100,6 +103,17 @@ impl RefVerdict {
             Outcome::Accepted
         }
     }
+}
+
+/// WhoseWork work findings are about that are only counted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WhoseWork {
+    /// This agent's, as far as known.
+    Agent(String),
+    /// That of agents which are not told apart, because there are more than [`limits::NAMED_AGENTS`].
+    Others,
+    /// No agent's that is known.
+    Unknown,
 }
 
 /// How much a finding weighs.
@@ -136,6 +150,8 @@ pub struct Finding {
     pub severity: Severity,
     /// What it is about.
     pub subject: Subject,
+    /// The agent whose work it is about, as far as known: a registered id, or what its seal or mark names. A claim.
+    pub agent: Option<String>,
     /// The rules that ask for it; none for protections that hold without a rule.
     pub rules: Vec<RuleName>,
     /// What is wrong, one line. It may quote hostile bytes: printers escape it.
@@ -144,12 +160,32 @@ pub struct Finding {
     pub hint: String,
 }
 
+impl WhoseWork {
+    /// Counts findings by whose work they are about, of at most so many agents apart.
+    pub fn tell_apart(counted: &BTreeMap<(Severity, Code, Self), usize>, agent: Option<&str>) -> Self {
+        let Some(agent) = agent else { return Self::Unknown };
+        let named: BTreeSet<&str> = counted.keys().filter_map(|(_, _, whose)| whose.name()).collect();
+        if named.contains(agent) || named.len() < limits::NAMED_AGENTS {
+            Self::Agent(agent.to_owned())
+        } else {
+            Self::Others
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Agent(agent) => Some(agent),
+            Self::Others | Self::Unknown => None,
+        }
+    }
+}
+
 impl Finding {
     /// A number that findings share which differ in their rules alone.
     pub(super) fn likeness(&self) -> u64 {
-        let Self { code, severity, subject, rules: _, detail, hint } = self;
+        let Self { code, severity, subject, agent, rules: _, detail, hint } = self;
         let mut hash = std::hash::DefaultHasher::new();
-        (code, severity, subject.sort_key(), detail, hint).hash(&mut hash);
+        (code, severity, subject.sort_key(), agent, detail, hint).hash(&mut hash);
         hash.finish()
     }
 

@@ -1,6 +1,7 @@
 //! Who made a commit, and whether the rule accepts that: all findings about identity.
 
-use super::again::{self, abbreviated};
+use super::again;
+use super::hint::{Commands, Hint, Key};
 use super::{Ballot, Bench, Code, Docket, Subject, Timestamp};
 use crate::core::commit::TrailerFault;
 use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SealFact, SignatureFact};
@@ -92,12 +93,10 @@ impl<'b> Case<'b, '_, '_> {
             }
             Err(fault) => {
                 // `sign` makes a new block at the end of the message and keeps every line that is not one of ours.
-                let hint = format!(
-                    "{} (a person who changed it: {}; where no agent made it: git commit --amend, and begin no line with Countersign-)",
-                    self.sign_hint(None),
-                    self.adopt_hint()
-                );
-                self.find(Code::MalformedTrailers, fault.to_string(), hint);
+                let hint = self.commands().seal(None).and(self.commands().adopt("or a person who changed the work"));
+                let words = "or, where no agent made it, reword it so that no line begins with Countersign-";
+                let hint = hint.run(words, ["git commit --amend".to_owned()]);
+                self.find(Code::MalformedTrailers, fault.to_string(), hint.text());
                 Maker::Faulty
             }
             Ok(seals) if seals.is_empty() => signer,
@@ -131,16 +130,12 @@ impl<'b> Case<'b, '_, '_> {
             seal::Outcome::Bad(reason) => Err(Fault {
                 code: Code::BadSeal,
                 detail: format!("{whose} does not verify: {reason}"),
-                hint: format!("{}{}", self.name_hint(), self.sign_hint(Some(name.as_str()))),
+                hint: self.commands().seal(Some(name.as_str())).text(),
             }),
             seal::Outcome::Stale(stale) => Err(Fault {
                 code: Code::StaleSeal,
                 detail: format!("{whose} is authentic, but {stale} changed after sealing"),
-                hint: format!(
-                    "{} (a person who changed it: {})",
-                    self.sign_hint(Some(name.as_str())),
-                    self.adopt_hint()
-                ),
+                hint: self.seal_or_adopt(name.as_str()).text(),
             }),
             seal::Outcome::Holds(seal) => {
                 self.agent_with_key(name.as_str(), seal.key(), self.bench.received(seal.digest()), &whose)
@@ -162,10 +157,7 @@ impl<'b> Case<'b, '_, '_> {
             return Err(Fault {
                 code: Code::AgentRevoked,
                 detail: format!("{whose} was made with the {word} key {fingerprint}"),
-                hint: format!(
-                    "make {name} a new key: countersign agent add {name} --new-key, have an admin register it, then {}",
-                    self.sign_hint(Some(name))
-                ),
+                hint: self.commands().register(name, Key::New).text(),
             });
         }
         let holder = policy.by_key(key).filter(|principal| policy.registers(self.bench.rule, principal));
@@ -173,13 +165,13 @@ impl<'b> Case<'b, '_, '_> {
             Some(holder) if holder.kind != Kind::Agent || holder.id.as_str() != name => Err(Fault {
                 code: Code::SharedKey,
                 detail: format!("{whose} was made with a key of {} {}", holder.kind.noun(), holder.id),
-                hint: format!("give {name} its own key: countersign agent add {name}"),
+                hint: self.commands().register(name, Key::New).text(),
             }),
             Some(agent) => self.in_service(agent, received),
             None => Err(Fault {
                 code: Code::UnknownAgent,
                 detail: format!("{whose} was made with the key {fingerprint}, which no agent has registered as {name}"),
-                hint: self.register_hint(name),
+                hint: self.commands().register(name, Key::Known).text(),
             }),
         }
     }
@@ -216,11 +208,11 @@ impl<'b> Case<'b, '_, '_> {
             SignatureFact::Bad { reason, .. } => {
                 if let Some(agent) = self.bench.claimed_agent(&self.commit.signature) {
                     let detail = format!("{}'s signature does not verify: {reason}", agent.id);
-                    let hint = self.sign_hint(Some(agent.id.as_str()));
+                    let hint = self.commands().seal(Some(agent.id.as_str())).text();
                     return Maker::Unproven(Fault { code: Code::BadSeal, detail, hint });
                 }
                 let detail = format!("its signature does not verify: {reason}");
-                let hint = "sign again: git commit --amend --no-edit -S".to_owned();
+                let hint = self.commands().sign_as_person(self.commit.id).text();
                 return Maker::Unproven(Fault { code: Code::BadSignature, detail, hint });
             }
         };
@@ -228,8 +220,8 @@ impl<'b> Case<'b, '_, '_> {
         let holder = policy.by_key(key).filter(|principal| policy.registers(self.bench.rule, principal));
         let void = void_word(policy.key_standing(key, received));
         let unknown = |detail| {
-            let hint = "ask an admin to register your key, or sign with one that is: git commit --amend --no-edit -S"
-                .to_owned();
+            let sign = self.commands().sign_as_person(self.commit.id);
+            let hint = Hint::new().say("ask an admin to register your key, or sign with one that is").and(sign).text();
             Maker::Unproven(Fault { code: Code::UnknownSigner, detail, hint })
         };
         match (holder, void) {
@@ -248,8 +240,7 @@ impl<'b> Case<'b, '_, '_> {
     }
 
     fn unsigned(&self, detail: String) -> Fault {
-        let hint = "sign it with your registered SSH key: git commit --amend --no-edit -S (git config gpg.format ssh)"
-            .to_owned();
+        let hint = self.commands().sign_as_person(self.commit.id).text();
         Fault { code: Code::UnsignedCommit, detail, hint }
     }
 
@@ -262,7 +253,7 @@ impl<'b> Case<'b, '_, '_> {
         let detail = format!("{}'s work is not accepted here", agent.id);
         let hint = match &self.judged.touched {
             Some(_) => "leave that path to an agent or person the rule accepts".to_owned(),
-            None => format!("push to a ref that accepts {}: countersign explain REF names what each asks", agent.id),
+            None => self.commands().explain(&format!("push it to a ref that accepts the work of {}", agent.id)).text(),
         };
         self.find(code, detail, hint);
     }
@@ -294,9 +285,8 @@ impl<'b> Case<'b, '_, '_> {
     fn unmarked(&mut self) {
         if let Some(mark) = self.mark() {
             let detail = format!("it bears the mark of {} (\"{}\") but a person's signature", mark.agent, mark.line);
-            let hint =
-                format!("{}; a person who made it theirs: {}", self.sign_hint(Some(&mark.agent)), self.adopt_hint());
-            self.find(Code::UnsealedAgentCommit, detail, hint);
+            let hint = self.seal_or_adopt(&mark.agent);
+            self.find(Code::UnsealedAgentCommit, detail, hint.text());
         } else {
             self.unreadable();
         }
@@ -356,7 +346,8 @@ impl<'b> Case<'b, '_, '_> {
         if let Some(agent) = self.commit.drafted.first() {
             let detail =
                 format!("it says {agent} drafted it, but no registered person has signed it: {}", fault.detail);
-            return self.find(Code::UnsealedAgentCommit, detail, self.adopt_hint());
+            let hint = self.commands().adopt("a person").text();
+            return self.find(Code::UnsealedAgentCommit, detail, hint);
         }
         if let Some(mark) = self.mark() {
             let marked = format!("it bears the mark of {} (\"{}\") and no seal", mark.agent, mark.line);
@@ -365,11 +356,12 @@ impl<'b> Case<'b, '_, '_> {
                 Code::UnsignedCommit => marked,
                 _ => format!("{}; {marked}", fault.detail),
             };
-            let mut hint = self.sign_hint(Some(&mark.agent));
-            if mark.kind == MarkKind::SquashedSeal {
-                hint = format!("a person who squashed it makes it theirs: {}; {hint}", self.adopt_hint());
-            }
-            return self.find(Code::UnsealedAgentCommit, detail, hint);
+            let seal = self.commands().seal(Some(&mark.agent));
+            let hint = match mark.kind {
+                MarkKind::SquashedSeal => self.commands().adopt("a person who squashed the work").and(seal),
+                _ => seal,
+            };
+            return self.find(Code::UnsealedAgentCommit, detail, hint.text());
         }
         if self.unreadable() {
             return;
@@ -388,9 +380,8 @@ impl<'b> Case<'b, '_, '_> {
     fn unreadable(&mut self) -> bool {
         let Some(encoding) = self.bench.unreadable(self.commit.unreadable_encoding.as_ref()) else { return false };
         let detail = format!("nobody can say what it shows: its encoding header names \"{encoding}\"");
-        let hint = "make it again in UTF-8: git -c i18n.commitEncoding=UTF-8 commit --amend --no-edit, or git rebase; history that nobody \
-                    can rewrite an admin fetches into the repository and exempts in the rule: since = [\"COMMIT\"]";
-        self.find(Code::MalformedCommit, detail, hint.to_owned());
+        let hint = again::encoding_hint(self.docket.update.base);
+        self.find(Code::MalformedCommit, detail, hint);
         true
     }
 
@@ -398,7 +389,8 @@ impl<'b> Case<'b, '_, '_> {
     fn faint_marks(&mut self) {
         if let Some((mark, detail)) = self.bench.faint_mark(&self.commit.marks).filter(|_| self.mark().is_none()) {
             let (rule, subject) = (self.bench.rule, self.subject());
-            self.docket.notice(rule, Code::UnsealedAgentCommit, subject, detail, self.sign_hint(Some(&mark.agent)));
+            let hint = self.commands().seal(Some(&mark.agent)).text();
+            self.docket.notice(rule, Code::UnsealedAgentCommit, subject, detail, hint);
         }
     }
 
@@ -416,38 +408,12 @@ impl<'b> Case<'b, '_, '_> {
         Subject::Commit { id: *id, summary: summary.clone(), position: *position }
     }
 
-    /// The command that seals the pushed commits as the registered agent that `mark` most likely means.
-    /// Seals are bound to what the server calls the repository.
-    fn name_hint(&self) -> String {
-        let name = self.bench.facts.repository.as_ref();
-        name.map(|name| format!("git config countersign.repository {name}, then ")).unwrap_or_default()
+    fn commands(&self) -> Commands<'_> {
+        self.bench.commands(self.docket)
     }
 
-    fn sign_hint(&self, mark: Option<&str>) -> String {
-        let range = self.docket.update.base.map(|base| format!(" {}..HEAD", abbreviated(base))).unwrap_or_default();
-        let known = mark.and_then(|mark| self.bench.policy.agent_for_tool(mark));
-        match (known, mark) {
-            // Which of several is at work, their own desk knows.
-            (Some(_), Some(mark)) if !self.bench.policy.is_one_agent(mark) => {
-                format!("as the agent: countersign sign{range}, then push again")
-            }
-            (Some(agent), _) => format!("as the agent: countersign sign{range} --agent {}, then push again", agent.id),
-            (None, Some(mark)) => self.register_hint(mark),
-            (None, None) => format!("as the agent: countersign sign{range}, then push again"),
-        }
-    }
-
-    fn register_hint(&self, name: &str) -> String {
-        let id = crate::core::id::Id::parse(name.as_bytes()).map_or_else(|| "AGENT".to_owned(), |id| id.to_string());
-        format!(
-            "{}countersign agent add {id} --owner PERSON, ask an admin to add the lines it prints to the policy, then: countersign sign --agent {id}",
-            self.name_hint()
-        )
-    }
-
-    fn adopt_hint(&self) -> String {
-        let range = self.docket.update.base.map(|base| format!(" {}..HEAD", abbreviated(base))).unwrap_or_default();
-        format!("countersign sign{range} --adopt")
+    fn seal_or_adopt(&self, agent: &str) -> Hint {
+        self.commands().seal(Some(agent)).and(self.commands().adopt("or a person who changed the work"))
     }
 }
 

@@ -8,6 +8,7 @@ mod approvals;
 mod ballot;
 mod code;
 mod finding;
+mod hint;
 mod identity;
 mod marks;
 mod movement;
@@ -24,13 +25,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ballot::Ballot;
 pub use code::Code;
-pub use finding::{Finding, Landed, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
+pub use finding::{Finding, Landed, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork};
 pub use marks::{MarkWeight, mark_weight};
 pub use submitter::principal as submitting_principal;
 
 use crate::core::digest::Digest;
-use crate::core::facts::{CommitFacts, Doubt, Facts, Judged, SignatureFact, Update};
+use crate::core::facts::{CommitFacts, Doubt, Facts, Judged, SignatureFact, TagFacts, Update};
 use crate::core::limits;
+use crate::core::marks::Mark;
 use crate::core::policy::{Kind, Mode, Policy, Principal, Rule};
 
 /// Seconds since 1970 in UTC at which the push is judged.
@@ -52,8 +54,8 @@ pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
 }
 
 fn judge_update(policy: &Policy, facts: &Facts, update: &Update, now: Timestamp, room: usize) -> RefVerdict {
-    let mut docket = Docket::new(update, now, room);
-    protected::judge(policy, update, &mut docket);
+    let mut docket = Docket::new(policy, facts, update, now, room);
+    protected::judge(policy, facts, update, &mut docket);
     records::judge(policy, facts, update, &mut docket);
     if let Some(doubt) = &update.doubt {
         docket.doubt(None, doubt);
@@ -72,7 +74,7 @@ fn judge_rule(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>) {
     if let Some(doubt) = &judged.doubt {
         docket.doubt(Some(bench.rule), doubt);
     }
-    movement::judge(bench.rule, docket);
+    movement::judge(bench, docket);
     submitter::judge(bench, judged, docket);
     tags::judge(bench, docket);
     let landing = judged.sought.as_ref().and_then(|sought| docket.update.landings.get(sought.landing));
@@ -113,6 +115,11 @@ impl<'a> Bench<'a> {
         holder.filter(|one| one.kind == Kind::Agent && self.policy.registers(self.rule, one))
     }
 
+    /// The commands that hints are made of.
+    fn commands<'d>(&'d self, docket: &Docket<'d>) -> hint::Commands<'d> {
+        hint::Commands { policy: self.policy, facts: self.facts, update: docket.update }
+    }
+
     /// When something that was signed was first received: before this push, or with it.
     fn received(&self, digest: Digest) -> Timestamp {
         self.facts.receipts.get(&digest).copied().unwrap_or(self.now)
@@ -121,6 +128,8 @@ impl<'a> Bench<'a> {
 
 /// Collects the findings of one update. What several rules find alike is one finding.
 struct Docket<'a> {
+    policy: &'a Policy,
+    facts: &'a Facts,
     update: &'a Update,
     now: Timestamp,
     /// Findings of each severity that are kept; of more, the number.
@@ -129,15 +138,17 @@ struct Docket<'a> {
     /// Where each finding is kept, or that it is only counted.
     known: HashMap<u64, Option<usize>>,
     kept: BTreeMap<Severity, usize>,
-    more: BTreeMap<(Severity, Code), usize>,
+    more: BTreeMap<(Severity, Code, WhoseWork), usize>,
     undecided: Vec<Undecided>,
     /// Approvals that land with the update.
     landed: BTreeSet<Landed>,
 }
 
 impl<'a> Docket<'a> {
-    fn new(update: &'a Update, now: Timestamp, room: usize) -> Self {
+    fn new(policy: &'a Policy, facts: &'a Facts, update: &'a Update, now: Timestamp, room: usize) -> Self {
         Self {
+            policy,
+            facts,
             update,
             now,
             room,
@@ -154,25 +165,30 @@ impl<'a> Docket<'a> {
 impl Docket<'_> {
     /// Adds a finding of a rule, as severe as its mode says.
     fn find(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
-        let severity = Severity::of(rule.mode);
-        self.add(Finding { code, severity, subject, rules: vec![RuleName::of(rule)], detail, hint });
+        self.add(Severity::of(rule.mode), vec![RuleName::of(rule)], code, subject, [detail, hint]);
     }
 
     /// Adds a finding that refuses nothing under any rule. A silent rule has none.
     fn notice(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
         if Severity::of(rule.mode) > Severity::Observed {
-            let (severity, rules) = (Severity::Notice, vec![RuleName::of(rule)]);
-            self.add(Finding { code, severity, subject, rules, detail, hint });
+            self.add(Severity::Notice, vec![RuleName::of(rule)], code, subject, [detail, hint]);
         }
     }
 
     /// Adds a finding that no rule had to ask for.
     fn protect(&mut self, code: Code, detail: String, hint: String) {
-        let (severity, subject) = (Severity::Error, Subject::Ref(self.update.name.clone()));
-        self.add(Finding { code, severity, subject, rules: Vec::new(), detail, hint });
+        let subject = Subject::Ref(self.update.name.clone());
+        self.add(Severity::Error, Vec::new(), code, subject, [detail, hint]);
     }
 
-    fn add(&mut self, finding: Finding) {
+    fn add(&mut self, severity: Severity, rules: Vec<RuleName>, code: Code, subject: Subject, words: [String; 2]) {
+        let [detail, hint] = words;
+        let agent = match &subject {
+            Subject::Commit { id, .. } => self.facts.commits.get(id).and_then(|commit| agent_of(self.policy, commit)),
+            Subject::Tag { id, .. } => self.facts.tags.get(id).and_then(|tag| agent_of_tag(self.policy, tag)),
+            Subject::Ref(_) => None,
+        };
+        let finding = Finding { code, severity, subject, agent, rules, detail, hint };
         match self.known.get(&finding.likeness()) {
             Some(Some(known)) => {
                 let rules = self.findings.get_mut(*known).map(|known| &mut known.rules);
@@ -184,7 +200,8 @@ impl Docket<'_> {
                 let kept = self.kept.entry(finding.severity).or_default();
                 if *kept >= self.room {
                     self.known.insert(finding.likeness(), None);
-                    *self.more.entry((finding.severity, finding.code)).or_default() += 1;
+                    let whose = WhoseWork::tell_apart(&self.more, finding.agent.as_deref());
+                    *self.more.entry((finding.severity, finding.code, whose)).or_default() += 1;
                     return;
                 }
                 *kept += 1;
@@ -205,8 +222,7 @@ impl Docket<'_> {
                 let subject = Subject::Ref(self.update.name.clone());
                 let hint = "push in smaller parts, or ask an admin to import the history with the hook off".to_owned();
                 let rules = rule.map(RuleName::of).into_iter().collect();
-                let (code, detail) = (Code::LimitExceeded, reason.clone());
-                self.add(Finding { code, severity, subject, rules, detail, hint });
+                self.add(severity, rules, Code::LimitExceeded, subject, [reason.clone(), hint]);
             }
         }
     }
@@ -228,6 +244,26 @@ impl Docket<'_> {
             landed: self.landed.into_iter().collect(),
         }
     }
+}
+
+/// The agent whose work a commit shows to be, by its first seal, the key of its signature, its first mark or who adopted it.
+fn agent_of(policy: &Policy, commit: &CommitFacts) -> Option<String> {
+    let seal = commit.seals.as_ref().ok().and_then(|seals| seals.first());
+    let drafted = || commit.drafted.first().map(ToString::to_string);
+    seal.map(|seal| seal.agent.to_string()).or_else(|| shown(policy, &commit.signature, &commit.marks)).or_else(drafted)
+}
+
+fn agent_of_tag(policy: &Policy, tag: &TagFacts) -> Option<String> {
+    shown(policy, &tag.signature, &tag.marks)
+}
+
+fn shown(policy: &Policy, signature: &SignatureFact, marks: &[Mark]) -> Option<String> {
+    let signer = signature.claimed_key().and_then(|key| policy.by_key(key)).filter(|one| one.kind == Kind::Agent);
+    // Of several agents of one tool, the mark says only which tool.
+    let registered = |mark: &Mark| policy.agent_for_tool(&mark.agent).filter(|_| policy.is_one_agent(&mark.agent));
+    let marked =
+        || marks.first().map(|mark| registered(mark).map_or_else(|| mark.agent.clone(), |one| one.id.to_string()));
+    signer.map(|signer| signer.id.to_string()).or_else(marked)
 }
 
 impl Severity {

@@ -1,15 +1,16 @@
 //! `force-push-denied` and `delete-denied`: how the ref itself moves.
 
-use super::{Code, Docket, Subject};
+use super::{Bench, Code, Docket, Subject};
 use crate::core::facts::Movement;
-use crate::core::policy::{Permission, Rule};
+use crate::core::policy::Permission;
 
-pub(super) fn judge(rule: &Rule, docket: &mut Docket<'_>) {
+pub(super) fn judge(bench: &Bench<'_>, docket: &mut Docket<'_>) {
+    let rule = bench.rule;
     let subject = Subject::Ref(docket.update.name.clone());
     match docket.update.movement {
         Movement::Forced if rule.force_push == Permission::Deny => {
             let detail = "the new value does not contain the old one, and force-push is denied".to_owned();
-            let hint = "git pull --rebase, then push without --force".to_owned();
+            let hint = bench.commands(docket).pull().text();
             docket.find(rule, Code::ForcePushDenied, subject, detail, hint);
         }
         Movement::Deleted if rule.delete == Permission::Deny => {

@@ -1,27 +1,27 @@
 //! `ref-denied` and `policy-invalid`: refs that are refused, and the policy's own ref, whatever the rules say.
 
+use super::hint::{Commands, Hint, baseline};
 use super::{Code, Docket};
-use crate::core::facts::{Continuity, Movement, Update};
+use crate::core::facts::{Continuity, Facts, Movement, Update};
 use crate::core::oid::Oid;
 use crate::core::policy::{OutOfBand, Policy};
+use crate::core::report::word;
 
-pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
+pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, docket: &mut Docket<'_>) {
     if let Some(claimed) = &update.claimed {
         let value = |id: &Option<Oid>| id.map_or_else(|| "nothing".to_owned(), |id| id.short());
         let (said, found) = (value(claimed), value(&update.old));
         let detail = format!("the push says that it moves it from {said}, and it is at {found}");
-        docket.protect(
-            Code::RefDenied,
-            detail,
-            "git fetch, then push again: somebody has moved it meanwhile".to_owned(),
-        );
+        let hint = Hint::new()
+            .run("somebody has moved it meanwhile; look at that and push again", ["git fetch origin".to_owned()]);
+        docket.protect(Code::RefDenied, detail, hint.text());
     }
     if update.name.starts_with(b"refs/replace/") {
         let detail = "replace refs make readers see other commits than the ones that were checked".to_owned();
         docket.protect(
             Code::RefDenied,
             detail,
-            "git push without refs/replace/*; graft locally if you need it".to_owned(),
+            "leave refs/replace/ out of the push; a clone may replace what it likes".to_owned(),
         );
     }
     if let Some(rule) = policy.case_alias(&update.name) {
@@ -45,26 +45,32 @@ pub(super) fn judge(policy: &Policy, update: &Update, docket: &mut Docket<'_>) {
     }
     if update.continuity == Continuity::Broken && policy.out_of_band() == OutOfBand::Refuse {
         let detail = "the ref was moved on the server with no decision, and the policy says out-of-band = \"refuse\"";
-        let hint = "ask an admin to look at it (countersign log show --ref REF) and, if it is right, to run: \
-                    countersign install --server REPO.git --policy FILE --baseline";
-        docket.protect(Code::RefDenied, detail.to_owned(), hint.to_owned());
+        let name = word(&String::from_utf8_lossy(&update.name));
+        let hint = Hint::new()
+            .run("ask an admin to look at it", [format!("countersign log show --server REPO.git --ref {name}")])
+            .run("and to take it as it is, if that is right", [baseline()]);
+        docket.protect(Code::RefDenied, detail.to_owned(), hint.text());
     }
     if update.policy.is_some() {
-        judge_policy(update, docket);
+        judge_policy(Commands { policy, facts, update }, docket);
     }
 }
 
 /// The ref that holds the policy in force must keep a valid one, and its history.
-fn judge_policy(update: &Update, docket: &mut Docket<'_>) {
-    let admin = "ask an admin: countersign install --server again with a policy file is the way out";
+fn judge_policy(commands: Commands<'_>, docket: &mut Docket<'_>) {
+    let update = commands.update;
     match update.movement {
         Movement::Deleted => {
             let detail = "the ref holds the policy in force and cannot be deleted".to_owned();
-            docket.protect(Code::DeleteDenied, detail, admin.to_owned());
+            let hint = Hint::new().run(
+                "leave it; an admin can have the policy elsewhere",
+                ["countersign install --server REPO.git --policy FILE".to_owned()],
+            );
+            docket.protect(Code::DeleteDenied, detail, hint.text());
         }
         Movement::Forced => {
             let detail = "the ref holds the policy in force and cannot be forced".to_owned();
-            docket.protect(Code::ForcePushDenied, detail, "git pull --rebase, then push without --force".to_owned());
+            docket.protect(Code::ForcePushDenied, detail, commands.pull().text());
         }
         _ => {}
     }

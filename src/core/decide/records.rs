@@ -2,6 +2,7 @@
 //! replaces, and nothing else.
 
 use super::ballot::approver;
+use super::hint::{Hint, ref_word};
 use super::{Code, Docket};
 use crate::core::approval::{Place, VerifiedApproval};
 use crate::core::facts::{Facts, RecordUpdate, Update};
@@ -25,11 +26,15 @@ pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, docket: &mu
     match record.record.as_deref() {
         None => {
             let detail = "an approval is not deleted".to_owned();
-            let hint = "take it back: countersign approve --withdraw BRANCH --for REF".to_owned();
+            let digits: String = place.change.to_string().chars().take(12).collect();
+            let target = ref_word(place.target.as_bytes());
+            let withdraw = format!("countersign approve --withdraw {digits} --for {target}");
+            let hint = Hint::new().run("whose it is takes it back", [withdraw]).text();
             docket.protect(Code::DeleteDenied, detail, hint);
         }
         Some(Err(error)) => {
-            let hint = "make it with: countersign approve BRANCH --for REF".to_owned();
+            let approve = format!("countersign approve BRANCH --for {}", ref_word(place.target.as_bytes()));
+            let hint = Hint::new().run("make it, of the branch that is approved", [approve]).text();
             docket.protect(Code::ApprovalMalformed, format!("it is no approval: {error}"), hint);
         }
         Some(Ok(approval)) => judge_record(policy, facts, record, place, approval, docket),
@@ -45,7 +50,8 @@ fn judge_record(
     docket: &mut Docket<'_>,
 ) {
     let said = approval.approval();
-    let again = "make it again: countersign approve BRANCH --for REF".to_owned();
+    let approve = format!("countersign approve {} --for {}", said.head.0.abbreviated(), ref_word(said.name.as_bytes()));
+    let again = Hint::new().run("make it again", [approve.clone()]).text();
     let own = Place { target: said.name.clone(), change: said.change.0, ..place.clone() };
     if own != *place || place.approver.as_str() != said.approver {
         let detail =
@@ -58,8 +64,8 @@ fn judge_record(
     }
     if let Err(objection) = approver(policy.by_key(approval.signature().key()), approval) {
         let hint =
-            "a registered person approves, with a key of their own: countersign approve BRANCH --for REF --key KEY";
-        docket.protect(objection.code, objection.words, hint.to_owned());
+            Hint::new().run("a registered person approves, with a key of their own", [format!("{approve} --key FILE")]);
+        docket.protect(objection.code, objection.words, hint.text());
     }
     if policy.key_standing(approval.signature().key(), docket.now) == Standing::Revoked {
         let detail = format!("it is signed with the revoked key {}", approval.signature().key().fingerprint());

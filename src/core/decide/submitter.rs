@@ -1,5 +1,6 @@
 //! `submitter-unknown` and `submitter-not-allowed`: who pushes, and whether the rule accepts pushes of theirs.
 
+use super::hint::Hint;
 use super::{Bench, Code, Docket, Subject, Timestamp};
 use crate::core::facts::{Judged, JudgedCommit, Target};
 use crate::core::policy::{Kind, Policy, Principal, Rule, Standing};
@@ -19,12 +20,11 @@ pub(super) fn judge(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>)
         Known::Unasked => return,
         Known::Unknown(reason) => {
             let detail = format!("{why} only {} may push, and nobody knows who pushes: {reason}", allowed.text());
-            return find(bench, docket, Code::SubmitterUnknown, detail, unknown_hint(bench, &reason));
+            return find(bench, docket, Code::SubmitterUnknown, detail, unknown_hint(bench, docket, &reason));
         }
         Known::Principal(submitter) => submitter,
     };
-    let ask =
-        format!("push it to a branch that you may push to, and ask one of them to push it here: {}", allowed.text());
+    let ask = format!("push it to a branch that you may push to, and ask one of {} to push it here", allowed.text());
     if !allowed.ids.contains(&submitter.id) {
         let noun = submitter.kind.noun();
         let detail = format!("{why} only {} may push, and {noun} {} pushes", allowed.text(), submitter.id);
@@ -55,7 +55,7 @@ fn find(bench: &Bench<'_>, docket: &mut Docket<'_>, code: Code, detail: String, 
     docket.find(bench.rule, code, subject, detail, hint);
 }
 
-fn unknown_hint(bench: &Bench<'_>, reason: &str) -> String {
+fn unknown_hint(bench: &Bench<'_>, docket: &Docket<'_>, reason: &str) -> String {
     match &bench.facts.submitter {
         Submitter::Said(Said { who: Who::Account(account), .. }) => {
             format!("ask an admin to add accounts = [{account:?}] to whoever that is in the policy")
@@ -63,15 +63,24 @@ fn unknown_hint(bench: &Bench<'_>, reason: &str) -> String {
         Submitter::Said(Said { who: Who::Key(key), .. }) => {
             format!("ask an admin to register the key {} for whoever that is", key.fingerprint())
         }
-        Submitter::Unnamed => "ask an admin to install the hook again with --submitter KIND: see the README".to_owned(),
+        Submitter::Unnamed => {
+            let install = "countersign install --server REPO.git --policy FILE --submitter KIND";
+            let words = "ask an admin to install the hook again, and to say what kind of server this is";
+            Hint::new().run(words, [install.to_owned()]).text()
+        }
         Submitter::Unknown(_) if reason.contains("SSH_USER_AUTH") => {
-            "ask an admin to say `ExposeAuthInfo yes` in sshd_config, or to name your account in authorized_keys: \
+            "ask an admin for `ExposeAuthInfo yes` in sshd_config, or for your account in authorized_keys as \
              environment=\"COUNTERSIGN_USER=...\""
                 .to_owned()
         }
         Submitter::Unknown(_) | Submitter::Unasked => {
-            let push = if reason.contains("certificate") { "git push --signed, or " } else { "" };
-            format!("{push}push by a way of the server that says who you are, such as ssh or https with a login")
+            let push = "push by a way of the server that says who you are, such as ssh or https with a login";
+            if reason.contains("certificate") {
+                let signed = bench.commands(docket).push("--signed ");
+                Hint::new().run(&format!("{push}; or sign the push"), [signed]).text()
+            } else {
+                push.to_owned()
+            }
         }
     }
 }

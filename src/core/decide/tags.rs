@@ -1,9 +1,11 @@
 //! `malformed-tag`, and who made an annotated tag.
 
+use super::hint::Hint;
 use super::{Bench, Code, Docket, Subject};
 use crate::core::facts::{Form, MALFORMED_TAG, SignatureFact, TagFacts, Target};
 use crate::core::id::Id;
 use crate::core::policy::{Identity, Kind, Standing};
+use crate::core::report::word;
 
 /// Judges the tags of one update, and what stands where a commit should, under one rule.
 pub(super) fn judge(bench: &Bench<'_>, docket: &mut Docket<'_>) {
@@ -48,13 +50,13 @@ fn judge_tag(bench: &Bench<'_>, tag: &TagFacts, position: Position, docket: &mut
     let name = String::from_utf8_lossy(&tag.name).into_owned();
     if let Form::Malformed(reason) = &tag.form {
         let detail = format!("the tag has no single reading: {reason}");
-        let hint = "make the tag again: git tag -s -f NAME COMMIT".to_owned();
+        let hint = retag("make the tag again, of the commit that it is to name", position, tag, docket);
         return docket.find(bench.rule, Code::MalformedTag, subject, detail, hint);
     }
     let ref_name = docket.update.name.strip_prefix(b"refs/tags/");
     if position == Position::Outermost && ref_name.is_some_and(|wanted| wanted != tag.name) {
         let detail = format!("the tag object is named \"{name}\", not what the ref is named");
-        let hint = "make the tag under the name it is pushed as: git tag -s NAME COMMIT".to_owned();
+        let hint = retag("make the tag under the name it is pushed as", position, tag, docket);
         docket.find(bench.rule, Code::MalformedTag, subject.clone(), detail, hint);
     }
     match signer(bench, tag) {
@@ -64,7 +66,7 @@ fn judge_tag(bench: &Bench<'_>, tag: &TagFacts, position: Position, docket: &mut
             docket.find(bench.rule, Code::AgentNotAllowed, subject, detail, "have a person sign the tag".to_owned());
         }
         Signer::Unproven(code, detail) => {
-            let hint = "sign the tag with a registered SSH key: git tag -s -f NAME COMMIT".to_owned();
+            let hint = retag("sign the tag with a registered SSH key", position, tag, docket);
             match bench.mark(&tag.marks) {
                 Some(mark) => {
                     let detail = format!("it bears the mark of {} (\"{}\"): {detail}", mark.agent, mark.line);
@@ -82,6 +84,17 @@ fn judge_tag(bench: &Bench<'_>, tag: &TagFacts, position: Position, docket: &mut
             }
         }
     }
+}
+
+/// Makes a tag again, and signs it.
+fn retag(words: &str, position: Position, tag: &TagFacts, docket: &Docket<'_>) -> String {
+    let pushed_as = docket.update.name.strip_prefix(b"refs/tags/").filter(|_| position == Position::Outermost);
+    let name = word(&String::from_utf8_lossy(pushed_as.unwrap_or(&tag.name)));
+    let commit = match docket.update.target {
+        Target::Commit(id) => id.abbreviated(),
+        Target::Unattributed(_) | Target::Nothing => "COMMIT".to_owned(),
+    };
+    Hint::new().run(words, [format!("git tag -s -f {name} {commit}")]).text()
 }
 
 enum Signer<'a> {

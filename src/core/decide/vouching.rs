@@ -1,6 +1,7 @@
 //! `unsigned-commit` where everyone's work is to be approved and no rule asks who made it: nobody approves what they made, and
 //! without a seal or signature nobody knows who that is.
 
+use super::hint::Hint;
 use super::{Bench, Code, Docket, Subject};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, SignatureFact};
@@ -25,10 +26,11 @@ pub(super) fn objection(bench: &Bench<'_>, makers: &[&CommitFacts]) -> Option<(S
          everyone's work is to be approved by somebody else",
         unknown.id.short()
     );
-    let hint = "sign it with your registered SSH key: git commit --amend --no-edit -S (git config gpg.format ssh); then it needs \
-                approval under its new id"
-        .to_owned();
-    Some((detail, hint))
+    let hint = Hint::new().run(
+        "sign it with your registered SSH key (git config gpg.format ssh), and have it approved under its new id",
+        ["git commit --amend --no-edit -S".to_owned()],
+    );
+    Some((detail, hint.text()))
 }
 
 /// Whether a registered principal says that it made the commit: an agent by the author's seal, anybody by a signature, or a

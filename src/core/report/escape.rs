@@ -49,6 +49,17 @@ pub fn escape(bytes: &[u8], limit: usize) -> String {
     Characters::Ascii.escape(bytes, limit)
 }
 
+/// Text as a word of sh, in quotes where it needs them: for a command to be pasted. Quotes take the place of backslashes, which are
+/// escaped where this is printed.
+pub fn word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@%:,".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\"'\"'"))
+    }
+}
+
 /// Text for a format that has escapes of its own, such as JSON. Only bytes that are no UTF-8 are written as `\xNN`: no text can
 /// hold them. At most `limit` characters are kept.
 pub fn unescaped(bytes: &[u8], limit: usize) -> String {

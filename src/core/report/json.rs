@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::unescaped;
-use crate::core::decide::{Finding, Outcome, RefVerdict, Subject, Undecided, Verdict};
+use crate::core::decide::{Finding, Outcome, RefVerdict, Subject, Undecided, Verdict, WhoseWork};
 
 /// The version of the layout, in its `schema` key. Keys may be added under one version; none changes or goes away.
 pub const SCHEMA: u32 = 1;
@@ -42,6 +42,9 @@ struct RefReport {
     /// How many more there are, by code.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     more: BTreeMap<&'static str, usize>,
+    /// The same by agent, of those that are known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    more_of: BTreeMap<String, BTreeMap<&'static str, usize>>,
     undecided: Vec<UndecidedReport>,
 }
 
@@ -52,6 +55,7 @@ struct FindingReport {
     commit: Option<String>,
     tag: Option<String>,
     subject: Option<String>,
+    agent: Option<String>,
     rule: Option<String>,
     file: Option<String>,
     line: Option<usize>,
@@ -78,16 +82,27 @@ fn ref_report(verdict: &RefVerdict) -> RefReport {
         commits: verdict.commits,
         findings: verdict.findings.iter().map(finding_report).collect(),
         more: more(verdict),
+        more_of: more_of(verdict),
         undecided: verdict.undecided.iter().map(undecided_report).collect(),
     }
 }
 
 fn more(verdict: &RefVerdict) -> BTreeMap<&'static str, usize> {
     let mut more = BTreeMap::new();
-    for ((_, code), count) in &verdict.more {
+    for ((_, code, _), count) in &verdict.more {
         *more.entry(code.name()).or_default() += count;
     }
     more
+}
+
+fn more_of(verdict: &RefVerdict) -> BTreeMap<String, BTreeMap<&'static str, usize>> {
+    let mut more_of: BTreeMap<String, BTreeMap<&'static str, usize>> = BTreeMap::new();
+    for ((_, code, whose), count) in &verdict.more {
+        if let WhoseWork::Agent(agent) = whose {
+            *more_of.entry(plain(agent.as_bytes())).or_default().entry(code.name()).or_default() += count;
+        }
+    }
+    more_of
 }
 
 fn finding_report(finding: &Finding) -> FindingReport {
@@ -102,6 +117,7 @@ fn finding_report(finding: &Finding) -> FindingReport {
         commit,
         tag,
         subject,
+        agent: finding.agent.as_ref().map(|agent| plain(agent.as_bytes())),
         rule: finding.rules.first().map(|rule| rule.name.clone()),
         file: finding.rules.first().map(|rule| rule.file.clone()),
         line: finding.rules.first().map(|rule| rule.line),

@@ -4,6 +4,6 @@ mod escape;
 mod json;
 mod text;
 
-pub use escape::{Characters, escape, unescaped};
+pub use escape::{Characters, escape, unescaped, word};
 pub use json::{SCHEMA, json};
 pub use text::{Reader, text};

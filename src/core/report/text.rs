@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Characters;
-use crate::core::decide::{Code, Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict};
+use crate::core::decide::{
+    Code, Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
+};
 
 /// Findings shown per ref and severity; the rest are counted.
 const SHOWN: usize = 10;
 
 /// Characters of a commit's subject line that are shown.
 const SUMMARY: usize = 60;
+
+/// Characters of a line of a hint: a command that is cut works for nobody.
+const HINT: usize = 4000;
 
 /// For whom the report is worded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,63 +74,99 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, screen: Characters, out: &mut S
         );
     }
     if doubts.iter().any(|doubt| doubt.severity == Severity::Error) {
-        line(
-            out,
-            format_args!(
-                "hint: an admin can see what is wrong with: countersign doctor --server REPO.git, and git fsck --full; nothing is accepted until it can be decided"
-            ),
-        );
+        for part in [
+            "nothing is accepted until it can be decided; an admin can see what is wrong with:",
+            "countersign doctor --server REPO.git",
+            "git -C REPO.git fsck --full",
+        ] {
+            hint(part, screen, out);
+        }
     }
     for severity in [Severity::Error, Severity::Warning, Severity::Notice] {
-        let mut last_hint = "";
-        for finding in of(severity).take(SHOWN) {
+        let shown: Vec<&Finding> = of(severity).take(SHOWN).collect();
+        for (number, finding) in shown.iter().enumerate() {
             one_finding(finding, reader, screen, &name, out);
-            if finding.hint != last_hint {
+            let before = shown.get(..number).unwrap_or_default();
+            match before.iter().find(|other| other.hint == finding.hint) {
+                // The first of several in a row says it for all.
+                Some(_) if before.last().is_some_and(|last| last.hint == finding.hint) => {}
+                Some(other) => line(out, format_args!("hint: as for {} above", subject(other, screen, &name))),
                 // A command stands alone on its line, to be taken as it is.
-                for part in finding.hint.split('\n') {
-                    line(out, format_args!("hint: {}", screen.escape(part.as_bytes(), 600)));
-                }
+                None => finding.hint.split('\n').for_each(|part| hint(part, screen, out)),
             }
-            last_hint = &finding.hint;
         }
         let hidden = hidden(verdict, severity);
         if hidden.is_empty() {
             continue;
         }
         let all: usize = hidden.values().sum();
-        let each: Vec<String> = hidden.iter().map(|(code, count)| format!("{count} [{code}]")).collect();
+        let mut each: Vec<(&(Severity, Code, WhoseWork), usize)> =
+            hidden.iter().map(|(what, count)| (what, *count)).collect();
+        each.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let each: Vec<String> =
+            each.into_iter().map(|((_, code, whose), count)| summand(count, *code, whose, screen)).collect();
         line(out, format_args!("{}: and {all} more: {}", label(severity), each.join(", ")));
     }
     if errors > SHOWN && reader == Reader::Pusher {
-        let range = verdict.old.map_or_else(|| "HEAD".to_owned(), |old| format!("{}..HEAD", old.short()));
-        line(out, format_args!("hint: all of them are listed by:"));
-        line(out, format_args!("hint: countersign check {range} --for {name} --format json"));
+        let old = verdict.old.map(|old| format!("{}..", old.abbreviated())).unwrap_or_default();
+        let new = verdict.new.map_or_else(|| "HEAD".to_owned(), |new| new.abbreviated());
+        let name = super::word(&String::from_utf8_lossy(&verdict.name));
+        hint("in a clone that knows the policy, all of them are listed by:", screen, out);
+        hint(&format!("countersign check {old}{new} --for {name} --format json"), screen, out);
     }
 }
 
-/// The findings of a severity that are not shown, by code.
-fn hidden(verdict: &RefVerdict, severity: Severity) -> BTreeMap<Code, usize> {
-    let shown_of = verdict.findings.iter().filter(|finding| finding.severity == severity);
-    let mut hidden: BTreeMap<Code, usize> = BTreeMap::new();
-    for finding in shown_of.skip(SHOWN) {
-        *hidden.entry(finding.code).or_default() += 1;
+/// The findings of a severity that are not shown, by code and whose work they are about.
+fn hidden(verdict: &RefVerdict, severity: Severity) -> BTreeMap<(Severity, Code, WhoseWork), usize> {
+    let kept = verdict.findings.iter().filter(|finding| finding.severity == severity);
+    let mut hidden: BTreeMap<(Severity, Code, WhoseWork), usize> = BTreeMap::new();
+    let mut by_agent: BTreeMap<(Code, Option<String>), usize> = BTreeMap::new();
+    for finding in kept.skip(SHOWN) {
+        *by_agent.entry((finding.code, finding.agent.clone())).or_default() += 1;
     }
-    for ((_, code), count) in verdict.more.iter().filter(|((of, _), _)| *of == severity) {
-        *hidden.entry(*code).or_default() += count;
+    for ((_, code, whose), count) in verdict.more.iter().filter(|((of, ..), _)| *of == severity) {
+        match whose {
+            WhoseWork::Agent(agent) => *by_agent.entry((*code, Some(agent.clone()))).or_default() += count,
+            WhoseWork::Unknown => *by_agent.entry((*code, None)).or_default() += count,
+            WhoseWork::Others => *hidden.entry((severity, *code, WhoseWork::Others)).or_default() += count,
+        }
+    }
+    // Those of whom there is most to say are named.
+    let mut by_agent: Vec<_> = by_agent.into_iter().collect();
+    by_agent.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for ((code, agent), count) in by_agent {
+        let whose = WhoseWork::tell_apart(&hidden, agent.as_deref());
+        *hidden.entry((severity, code, whose)).or_default() += count;
     }
     hidden
 }
 
+fn summand(count: usize, code: Code, whose: &WhoseWork, screen: Characters) -> String {
+    match whose {
+        WhoseWork::Agent(agent) => format!("{count} [{code}] of {}", screen.escape(agent.as_bytes(), 64)),
+        WhoseWork::Others => format!("{count} [{code}] of others"),
+        WhoseWork::Unknown => format!("{count} [{code}]"),
+    }
+}
+
+fn hint(text: &str, screen: Characters, out: &mut String) {
+    line(out, format_args!("hint: {}", screen.escape(text.as_bytes(), HINT)));
+}
+
 fn one_finding(finding: &Finding, reader: Reader, screen: Characters, ref_name: &str, out: &mut String) {
-    let subject = match &finding.subject {
-        Subject::Ref(_) => ref_name.to_owned(),
-        Subject::Commit { id, summary, .. } => format!("{} \"{}\"", id.short(), screen.escape(summary, SUMMARY)),
-        Subject::Tag { id, name } => format!("tag {} \"{}\"", id.short(), screen.escape(name, SUMMARY)),
-    };
+    let subject = subject(finding, screen, ref_name);
     let severity = if reader == Reader::Client { Severity::Warning } else { finding.severity };
     let (label, code) = (label(severity), finding.code);
     let detail = screen.escape(finding.detail.as_bytes(), 600);
     line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(&finding.rules, screen)));
+}
+
+fn subject(finding: &Finding, screen: Characters, ref_name: &str) -> String {
+    match &finding.subject {
+        Subject::Ref(_) => ref_name.to_owned(),
+        Subject::Commit { id, summary, .. } => format!("{} \"{}\"", id.short(), screen.escape(summary, SUMMARY)),
+        Subject::Tag { id, name } => format!("tag {} \"{}\"", id.short(), screen.escape(name, SUMMARY)),
+    }
 }
 
 fn place(rules: &[RuleName], screen: Characters) -> String {

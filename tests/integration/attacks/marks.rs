@@ -137,7 +137,7 @@ fn a_message_that_nobody_can_read_is_refused_where_marks_count() {
             world.say(&headers, &format!("\nencoding {encoding}"), hidden);
             let pushed = world.push_main();
             pushed.refused("malformed-commit");
-            assert!(pushed.said.contains("since = ["), "{}", pushed.said);
+            assert!(pushed.said.contains("--baseline"), "{}", pushed.said);
         }
     }
     let world = World::new(&format!("{AGENTS_EVERYWHERE}marks = \"ignore\"\n"));

@@ -349,3 +349,30 @@ fn a_policy_on_a_ref_is_mended_by_the_push_that_changes_it() {
     pushed.refused("policy-invalid");
     assert!(pushed.said.contains("no rule asks who made it"), "{}", pushed.said);
 }
+
+/// The hint names the policy as any clone finds it, and it works there.
+#[test]
+fn an_approver_is_told_where_the_policy_lies() {
+    let world = World::governed(&policy());
+    world.commit_policy(&format!("{}\n# More words.\n", policy()));
+    let pushed = world.push_main();
+    pushed.refused("approval-missing");
+    let (clone, key) = (world.path("approver"), world.path("bob"));
+    world.git_in(&world.path(""), &["clone", "-q", world.server().to_str().unwrap(), "approver"]);
+    world.git_in(&clone, &["checkout", "-q", "--orphan", "nothing-here"]);
+    world.git_in(&clone, &["rm", "-q", "-r", "-f", "."]);
+    std::fs::write(&key, BOB.key().to_openssh("bob").unwrap()).unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let told = pushed.commands("does not know the server's policy");
+    assert_eq!(told, [format!("git config countersign.policy ref:refs/heads/main:{PATH}")]);
+    let approve = format!("{} --yes --key {}", pushed.commands("bob approves it")[0], key.display());
+    for (directory, line) in [
+        (world.clone_dir(), pushed.commands("a branch of its own")[0]),
+        (clone.clone(), told[0]),
+        (clone, approve.as_str()),
+    ] {
+        let output = world.run(world.shell(&directory, line), None);
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    world.push_main().accepted();
+}

@@ -8,7 +8,7 @@ use crate::world::{ALICE, BOB, CLAUDE, FORGE, Pushed, World, registry};
 const GUARDS: [(&str, &str); 3] = [
     ("refs = [\"refs/heads/**\"]\nidentity = \"everyone\"\nagents = []\n", "path-denied"),
     (
-        "refs = [\"refs/heads/**\"]\nidentity = \"agents\"\n[rule.approvals]\nfor = \"everyone\"\ncount = 2\nfrom = [\"maintainers\"]\n",
+        "refs = [\"refs/heads/**\"]\nidentity = \"everyone\"\n[rule.approvals]\nfor = \"everyone\"\ncount = 2\nfrom = [\"maintainers\"]\n",
         "approval-missing",
     ),
     ("refs = [\"refs/heads/main\", \"refs/heads/release/*\"]\nidentity = \"everyone\"\nagents = []\n", "path-denied"),

@@ -124,7 +124,7 @@ fn story(world: &World, push: &dyn Fn(Actor, &[&str]) -> Pushed) {
     world.commit("a", "1", MARKED);
     let pushed = push(CLAUDE, &["HEAD:refs/heads/work"]);
     pushed.refused("unsealed-agent-commit");
-    assert!(pushed.said.contains("remote: hint: as the agent: countersign sign"), "{}", pushed.said);
+    assert!(pushed.said.contains("remote: hint: countersign sign"), "{}", pushed.said);
     world.seal_head(CLAUDE);
     push(CLAUDE, &["HEAD:refs/heads/work"]).accepted();
     push(CLAUDE, &["HEAD:refs/heads/main"]).refused("submitter-not-allowed");
