@@ -94,9 +94,10 @@ pub struct Pushed {
 }
 
 impl Pushed {
-    /// What the hints say: their lines, as the server wrote them.
+    /// What the hints say, as the server wrote them: of our lines, which come after any of git's own there.
     pub fn hints(&self) -> Vec<&str> {
         let lines = self.said.lines().map(|line| line.trim_end().trim_start_matches("remote: "));
+        let lines = lines.skip_while(|line| !line.starts_with("countersign: ") && !line.starts_with("error: "));
         lines.filter_map(|line| line.strip_prefix("hint: ")).collect()
     }
 
@@ -118,6 +119,29 @@ impl Pushed {
     pub fn refused(&self, code: &str) {
         assert!(!self.ok, "the push was accepted, and not refused with {code}:\n{}", self.said);
         assert!(self.said.contains(&format!("[{code}]")), "refused without {code}:\n{}", self.said);
+        // What is wrong with a policy is mended by an edit, in the words of its own.
+        if code != "policy-invalid" {
+            self.has_commands_alone();
+        }
+    }
+
+    /// A command of a hint stands alone below words that end with a colon, and none stands in words.
+    #[track_caller]
+    fn has_commands_alone(&self) {
+        let mut announced = false;
+        for line in self.hints() {
+            if is_command(line) {
+                assert!(announced, "nothing announces {line:?}:\n{}", self.said);
+                continue;
+            }
+            announced = line.ends_with(':');
+            let holds = ["countersign ", "git commit", "git push", "git pull", "git rebase", "git tag", "git config"];
+            assert!(
+                !holds.iter().any(|command| line.contains(command)),
+                "a command in words, {line:?}:\n{}",
+                self.said
+            );
+        }
     }
 }
 

@@ -20,7 +20,9 @@ pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, docket: &mu
     let place = update.record.as_ref().and_then(|record| Some((record, record.place.as_ref()?)));
     let Some((record, place)) = place else {
         let detail = "only approvals are stored under refs/countersign/, each in its place".to_owned();
-        let hint = "countersign approve stores them; push other things under refs/heads/ or refs/tags/".to_owned();
+        let hint =
+            "who approves stores them with a command of its own; push other things under refs/heads/ or refs/tags/"
+                .to_owned();
         return docket.protect(Code::RefDenied, detail, hint);
     };
     match record.record.as_deref() {
