@@ -27,8 +27,8 @@ pub(super) fn objection(bench: &Bench<'_>, makers: &[&CommitFacts]) -> Option<(S
         unknown.id.short()
     );
     let hint = Hint::new().run(
-        "sign it with your registered SSH key (git config gpg.format ssh), and have it approved under its new id",
-        ["git commit --amend --no-edit -S".to_owned()],
+        "sign it with your registered SSH key, and have it approved under its new id",
+        ["git config gpg.format ssh".to_owned(), "git commit --amend --no-edit -S".to_owned()],
     );
     Some((detail, hint.text()))
 }
