@@ -1,7 +1,8 @@
 //! The only place that names gix and libgit2: objects (quarantine first), refs, trees, changes and the walk over new commits.
 //!
 //! A pushed object is read from the bytes git received and from nowhere else: replace refs, grafts and repository-local
-//! configuration are never consulted. An object that is missing or cannot be read is a [`ReadError`], never "nothing to check".
+//! configuration are never consulted. An object that is missing or cannot be read is a
+//! [`ReadError`](crate::core::objects::ReadError), never "nothing to check".
 
 #![allow(clippy::disallowed_methods)]
 
