@@ -1,11 +1,40 @@
 //! What to do about an object that is refused for how it is written.
 
+use super::Code;
 use super::hint::{Hint, exempt, rebase_each};
 use crate::core::commit::Malformed;
+use crate::core::facts::{CommitFacts, Form};
 use crate::core::oid::Oid;
 
+/// What is wrong with how a commit is written, in the words that each rule finds it with.
+pub(super) struct Unreadable {
+    pub(super) code: Code,
+    pub(super) detail: String,
+    pub(super) hint: String,
+}
+
+/// Why a commit that stands on `base` cannot be read as one thing, if it cannot.
+pub(super) fn unreadable(commit: &CommitFacts, base: Option<Oid>) -> Option<Unreadable> {
+    match (&commit.form, &commit.tree_fault) {
+        (Form::Malformed(reason), _) if reason.is_limit() => Some(Unreadable {
+            code: Code::LimitExceeded,
+            detail: reason.to_string(),
+            hint: "split the commit".to_owned(),
+        }),
+        (Form::Malformed(reason), _) => Some(Unreadable {
+            code: Code::MalformedCommit,
+            detail: format!("the commit has no single reading: {reason}"),
+            hint: hint(reason, base),
+        }),
+        (Form::Canonical, Some(fault)) => {
+            Some(Unreadable { code: Code::MalformedTree, detail: fault.clone(), hint: tree_hint() })
+        }
+        (Form::Canonical, None) => None,
+    }
+}
+
 /// Both ways for a malformed commit: to make it again, with all that stand on `base`, or to exempt it.
-pub(super) fn hint(reason: &Malformed, base: Option<Oid>) -> String {
+fn hint(reason: &Malformed, base: Option<Oid>) -> String {
     let command = match reason {
         // Git carries the author over as it is, unless it is told to take another.
         Malformed::Ident("author") => rebase_each("git commit --amend --no-edit --reset-author", base),
@@ -18,7 +47,7 @@ pub(super) fn hint(reason: &Malformed, base: Option<Oid>) -> String {
 }
 
 /// The same for a malformed tree.
-pub(super) fn tree_hint() -> String {
+fn tree_hint() -> String {
     let words = "make it again with git's own commands; git names the tree";
     Hint::new().run(words, ["git fsck".to_owned()]).and(exempt()).text()
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::again::{self, Unreadable};
 use super::ballot::{Ballot, Objection, Voter};
 use super::hint::{Hint, ref_word};
-use super::{Bench, Code, Docket, Doubt, Subject, again, submitter, vouching};
+use super::{Bench, Code, Docket, Doubt, Subject, submitter, vouching};
 use crate::core::commit::Address;
-use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SignatureFact, Sought, Target};
+use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, SignatureFact, Sought, Target};
 use crate::core::id::Id;
 use crate::core::oid::Oid;
-use crate::core::policy::{Approvals, Identity, Kind, Principal, Whose};
+use crate::core::policy::{Approvals, Kind, Principal, Whose};
 use crate::core::report::word;
 
 /// Judges what one rule wants approved in one update.
@@ -44,16 +45,9 @@ struct Poll<'b> {
 
 impl<'b> Poll<'b> {
     fn judge(&self, docket: &mut Docket<'_>) {
-        if let Some((code, detail)) = self.unreadable() {
-            // A rule that asks for identity says it already.
-            if self.bench.rule.identity == Identity::None {
-                let hint = match &self.commit.form {
-                    Form::Malformed(reason) => again::hint(reason, docket.update.base),
-                    Form::Canonical => again::tree_hint(),
-                };
-                self.find(docket, code, detail, hint);
-            }
-            return;
+        // Where identity looks at it too, this is found once. It need not: other refs may have been judged by who made it.
+        if let Some(Unreadable { code, detail, hint }) = again::unreadable(self.commit, docket.update.base) {
+            return self.find(docket, code, detail, hint);
         }
         self.say_whose_work_it_is(docket);
         if !self.is_asked_for() {
@@ -128,16 +122,6 @@ impl<'b> Poll<'b> {
         let drafted = commit.drafted.iter().map(ToString::to_string);
         let signer = self.signer_of(commit, Kind::Agent).map(|agent| agent.id.to_string());
         sealed.chain(drafted).chain(signer).collect()
-    }
-
-    fn unreadable(&self) -> Option<(Code, String)> {
-        match (&self.commit.form, &self.commit.tree_fault) {
-            (Form::Malformed(reason), _) => {
-                Some((Code::MalformedCommit, format!("the commit has no single reading: {reason}")))
-            }
-            (Form::Canonical, Some(fault)) => Some((Code::MalformedTree, fault.clone())),
-            (Form::Canonical, None) => None,
-        }
     }
 
     /// Whether the rule wants this commit approved.

@@ -116,12 +116,15 @@ impl<'a> Ballot<'a> {
         self.votes.iter().find_map(|vote| vote.carried(commit, self.landing))
     }
 
-    /// The approvals by which a commit that is not itself approved by its id stands for others, with what it stands for.
+    /// The approvals by which a commit that is not itself approved by its id stands for others, with what it stands for. Those that
+    /// count for nothing tell whose work it is all the same: taking one back makes it nobody else's.
     pub(super) fn stand_ins(&self, commit: Oid) -> impl Iterator<Item = (&'a Approval, &Carried)> {
-        self.votes.iter().filter_map(move |vote| {
-            let carried = vote.coverage.by_content.get(&commit)?;
+        let votes = self.votes.iter().map(|vote| (vote.approval.approval(), &vote.coverage));
+        let void = self.void.iter().map(|void| (void.approval, &void.coverage));
+        votes.chain(void).filter_map(move |(approval, coverage)| {
+            let carried = coverage.by_content.get(&commit)?;
             let stands_in = !carried.stands_for.iter().all(|id| self.landing.new.contains_key(id));
-            stands_in.then(|| (vote.approval.approval(), carried))
+            stands_in.then_some((approval, carried))
         })
     }
 

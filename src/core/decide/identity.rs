@@ -1,6 +1,6 @@
 //! Who made a commit, and whether the rule accepts that: all findings about identity.
 
-use super::again;
+use super::again::{self, Unreadable};
 use super::hint::{Commands, Hint, Key};
 use super::{Ballot, Bench, Code, Docket, Subject, Timestamp};
 use crate::core::commit::TrailerFault;
@@ -61,15 +61,11 @@ struct Case<'b, 'd, 'u> {
 
 impl<'b> Case<'b, '_, '_> {
     fn judge(&mut self) {
-        if let Form::Malformed(reason) = &self.commit.form {
-            if reason.is_limit() {
-                return self.find(Code::LimitExceeded, reason.to_string(), "split the commit".to_owned());
-            }
-            let hint = again::hint(reason, self.docket.update.base);
-            return self.find(Code::MalformedCommit, format!("the commit has no single reading: {reason}"), hint);
+        if let Some(Unreadable { code, detail, hint }) = again::unreadable(self.commit, self.docket.update.base) {
+            self.find(code, detail, hint);
         }
-        if let Some(fault) = &self.commit.tree_fault {
-            self.find(Code::MalformedTree, fault.clone(), again::tree_hint());
+        if self.commit.form != Form::Canonical {
+            return;
         }
         match self.maker() {
             Maker::Faulty => {}

@@ -19,7 +19,7 @@ mod tags;
 mod vouching;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

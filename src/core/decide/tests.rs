@@ -1,4 +1,5 @@
 mod approvals;
+mod histories;
 mod submitters;
 mod vouching;
 
@@ -54,7 +55,7 @@ fn oid(number: usize) -> Oid {
     Oid::parse(format!("{:040x}", number + 1).as_bytes()).unwrap()
 }
 
-fn policy(rules: &str) -> Policy {
+pub(crate) fn policy(rules: &str) -> Policy {
     let line = |seed| key(seed).public().to_line();
     let text = format!(
         "version = 1\nrepository = \"acme/payments\"\n\
@@ -109,6 +110,11 @@ fn signature_by(seed: u8) -> SignatureFact {
 fn broken_signature(seed: Option<u8>) -> SignatureFact {
     let claimed = seed.map(|seed| key(seed).public().clone());
     SignatureFact::Bad { reason: crate::core::ssh::SignatureError::Mismatch, claimed }
+}
+
+/// A commit that nobody signed and nothing marks.
+pub(crate) fn plain_commit(number: usize) -> CommitFacts {
+    commit(number, Proof::Nothing, false)
 }
 
 fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {

@@ -3,6 +3,9 @@
 //! Each subtracts what it has judged already, by the values of refs before the push. Never "what no ref reaches": whoever pushes to a
 //! lax branch first would launder anything.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use crate::core::facts::{CommitFacts, JudgedCommit};

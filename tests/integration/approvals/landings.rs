@@ -1,7 +1,7 @@
 //! Approved work that lands in another form than the one that was approved: whose it is then, how often it lands, and what may stand
 //! below its message.
 
-use super::{CAROL, ONE_APPROVAL, Office, now};
+use super::{CAROL, Draft, ONE_APPROVAL, Office, now};
 use crate::world::{ALICE, Actor, BOB, CLAUDE, FORGE};
 
 /// Approvals of everybody's work, under everybody's identity.
@@ -229,4 +229,49 @@ fn a_new_message_under_a_new_seal_is_not_what_was_approved() {
     office.reword(&format!("{own}\nCloses: #666\n"));
     office.seal_head(CLAUDE);
     office.push_main("work").refused("approval-void");
+}
+
+/// Whoever takes an approval back, or waits until it is over, opens no way in for the same work under a person's name.
+#[test]
+fn an_approval_that_counts_no_more_still_tells_whose_work_it_is() {
+    type Spoil = fn(Draft) -> Draft;
+    let spoils: [Spoil; 2] =
+        [|draft| draft.at(now() - 5).withdrawn(), |draft| draft.at(now() - 200).expiring(now() - 100)];
+    for (spoil, code) in spoils.into_iter().zip(["approval-void", "approval-expired"]) {
+        let office = Office::at_work();
+        office.push(&["work:refs/heads/retry"]).accepted();
+        if code == "approval-void" {
+            office.approve("work");
+        }
+        office.push(&[&office.refspec(&spoil(office.draft("work", "refs/heads/main", BOB)))]).accepted();
+        // Known from an earlier look, too.
+        for _ in 0..2 {
+            office.squash("work");
+            office.git(&["commit", "-q", "-m", "All mine"]);
+            office.sign_head(CAROL);
+            office.push_main("squashed").refused("unsealed-agent-commit");
+            office.pick(CAROL, "");
+            office.push_main("picked").refused("unsealed-agent-commit");
+        }
+        office.pick(CAROL, "Countersign-Drafted: claude-code\n");
+        office.push_main("picked").refused(code);
+        // A person's own work beside it is theirs.
+        office.main_moves("other.txt", "moved\n");
+    }
+}
+
+/// What stands on another branch unread, because it was there before the gate, gets into main no more easily than what can be read.
+#[test]
+fn what_cannot_be_read_is_not_approved_by_standing_elsewhere() {
+    let office = Office::new(&ONE_APPROVAL.replace("[rule.approvals]", "[rule.approvals]\nfor = \"everyone\""));
+    office.commit("a.txt", "a\n", "By hand\n");
+    let (headers, message) = office.head();
+    let plain = office.git(&["rev-parse", "HEAD"]);
+    let malformed = office.store("commit", format!("{headers}\ngpgsigx junk\n\n{message}").as_bytes());
+    let url = office.clone_dir().display().to_string();
+    for (commit, branch, code) in [(&plain, "plain", "approval-missing"), (&malformed, "malformed", "malformed-commit")]
+    {
+        office.git_in(&office.server(), &["fetch", "-q", &url, &format!("{commit}:refs/heads/{branch}")]);
+        office.push_main(commit).refused(code);
+    }
 }

@@ -8,8 +8,8 @@ use crate::core::canonical::{Id as RecordId, Sha256, Time};
 use crate::core::commit::{Wording, message_digest};
 use crate::core::landing::{Content, Landing, MadeBy, Step, Use};
 
-const BOB: u8 = 7;
-const CAROL: u8 = 8;
+pub(super) const BOB: u8 = 7;
+pub(super) const CAROL: u8 = 8;
 
 /// Which records there are: over which commits, by whom, and whether as they landed by id or before a rebase.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ struct Record {
     age: i64,
 }
 
-fn people() -> String {
+pub(super) fn people() -> String {
     let line = |seed| key(seed).public().to_line();
     format!("[people.bob]\nkeys = [\"{}\"]\n[people.carol]\nkeys = [\"{}\"]\n", line(BOB), line(CAROL))
 }
