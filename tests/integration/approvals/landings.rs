@@ -263,7 +263,8 @@ fn an_approval_that_counts_no_more_still_tells_whose_work_it_is() {
 /// What stands on another branch unread, because it was there before the gate, gets into main no more easily than what can be read.
 #[test]
 fn what_cannot_be_read_is_not_approved_by_standing_elsewhere() {
-    let office = Office::new(&ONE_APPROVAL.replace("[rule.approvals]", "[rule.approvals]\nfor = \"everyone\""));
+    let everyone = ONE_APPROVAL.replace("identity = \"agents\"", "identity = \"everyone\"");
+    let office = Office::new(&everyone.replace("[rule.approvals]", "[rule.approvals]\nfor = \"everyone\""));
     office.commit("a.txt", "a\n", "By hand\n");
     let (headers, message) = office.head();
     let plain = office.git(&["rev-parse", "HEAD"]);
