@@ -121,14 +121,6 @@ pub const EXPECTED: &[Expected] = &[
         why: "a walk by dates may stop too late where dates are wrong and no commit-graph knows better: more is judged, never less",
     },
     Expected {
-        kinds: &["merge where git follows renames: clean for *", "merge with several merge bases: clean for git alone"],
-        why: "renames are not followed, and of several merge bases none is made: such merges count as work of their own",
-    },
-    Expected {
-        kinds: &["merge where dates are skewed: clean for git alone"],
-        why: "such a walk also finds merge bases that are too low, and the merge counts as work of its own",
-    },
-    Expected {
         kinds: &["libgit2, merge: other than git"],
         why: "it finds other renames, and merges several merge bases in its own way",
     },

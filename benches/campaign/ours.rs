@@ -2,8 +2,8 @@
 
 use countersign::core::digest::Digest;
 use countersign::core::oid::Oid;
-use countersign::core::tree::{Changes, WalkLimits, changes, digest, merge_bases, new_commits};
-use countersign::store::{GitDir, History, Merge, Objects, is_clean_merge};
+use countersign::core::tree::{Changes, WalkLimits, changes, digest, merged_tree, new_commits};
+use countersign::store::{GitDir, History, Objects};
 
 use crate::history::World;
 
@@ -41,13 +41,11 @@ impl Ours {
 
     /// Whether `tree` is what merging the two commits makes, without a conflict.
     pub fn is_clean_merge(&self, world: &World, one: usize, other: usize, tree: Oid) -> Result<bool, String> {
-        let history = History::new(&self.objects, &self.dir);
-        let (one, other) = (&world.commits[one], &world.commits[other]);
-        let bases = merge_bases(&history, &[one.id, other.id], LIMITS).map_err(|error| error.to_string())?;
-        let [base] = bases.as_slice() else { return Ok(false) };
-        let base =
-            world.commits.iter().find(|commit| commit.id == *base).ok_or("the merge base is no commit of ours")?;
-        let merge = Merge { base: base.tree, ours: one.tree, theirs: other.tree, tree };
-        is_clean_merge(&self.objects, merge).map_err(|error| error.to_string())
+        // Opened again for each: what merges may cost is counted for a push.
+        let (objects, dir) = world.repository.objects();
+        let history = History::new(&objects, &dir);
+        let (one, other) = (world.commits[one].id, world.commits[other].id);
+        let merged = merged_tree(&objects, &history, one, other, LIMITS).map_err(|error| error.to_string())?;
+        Ok(merged == Some(tree))
     }
 }

@@ -10,7 +10,7 @@ use crate::core::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, Signatur
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::marks::{Search, unreadable_encoding};
-use crate::core::objects::ReadError;
+use crate::core::objects::{Contents as _, ReadError};
 use crate::core::oid::Oid;
 use crate::core::policy::{Below, Kind, Policy, Rule};
 use crate::core::seal::{self, Root};
@@ -173,7 +173,8 @@ impl<'a> Examiner<'a> {
 
     /// Compares a commit with its parents: its change, and which rules with paths it touches.
     fn read_change(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), ChangeError> {
-        let parents = commit.parents.iter().map(|parent| self.tree(*parent)).collect::<Result<Vec<_>, _>>()?;
+        let parents =
+            commit.parents.iter().map(|parent| self.objects.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
         let mut digest = ChangeDigest::new(self.objects.format());
         let mut touched = Touched::new(&self.standard);
         let (mut is_empty, is_merge) = (true, parents.len() > 1);
@@ -187,7 +188,7 @@ impl<'a> Examiner<'a> {
         if is_merge && touched.is_asked_for() {
             let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
             let bases = merge_bases(&self.history, &commit.parents, limits)?;
-            let bases = bases.into_iter().map(|base| self.tree(base)).collect::<Result<Vec<_>, _>>()?;
+            let bases = bases.into_iter().map(|base| self.objects.tree_of(base)).collect::<Result<Vec<_>, _>>()?;
             let trees = MergeTrees { merge: commit.tree, parents, bases };
             each_own_entry(self.objects, &trees, &mut |entry| touched.meet(entry))?;
         }
@@ -226,13 +227,7 @@ impl<'a> Examiner<'a> {
 
     /// The tree of a commit, well formed or not.
     pub(super) fn tree_of(&self, commit: Oid) -> Result<Oid, Doubt> {
-        self.tree(commit).map_err(unreadable)
-    }
-
-    fn tree(&self, commit: Oid) -> Result<Oid, ReadError> {
-        let raw = self.objects.commit(commit)?;
-        let tree = raw.strip_prefix(b"tree ").and_then(|rest| rest.split(|byte| *byte == b'\n').next());
-        tree.and_then(Oid::parse).ok_or_else(|| ReadError::Unreadable(commit, "it names no tree".to_owned()))
+        self.objects.tree_of(commit).map_err(unreadable)
     }
 }
 

@@ -98,11 +98,37 @@ pub const APPROVAL_BYTES: usize = 4 << 20;
 /// Commits of one approval. What a person cannot look at in one sitting is not approved in one record.
 pub const APPROVED_COMMITS: usize = 5_000;
 
-/// Bytes of a file whose two sides are merged again to tell whether a merge is clean: a source file of this size is generated.
+/// Bytes of a file that is merged again, or compared with others to find renames, to tell whether a merge is clean: a source file
+/// of this size is generated. As for the next ones: a merge that has more counts as not clean, and is approved as it is.
 pub const MERGED_BYTES: u64 = 2 << 20;
 
-/// Bytes of such files in one push, three versions each. Beyond it merges count as not clean, and are approved as they are.
+/// Steps of the diffs of such a file, at 2 to 4 nanoseconds each. One of 50,000 lines with 500 changes takes 40,000,000; one made to be
+/// slow any number.
+pub const MERGE_STEPS: usize = 100_000_000;
+
+/// Steps that take as long as reading a byte.
+pub const MERGE_STEPS_A_BYTE: usize = 4;
+
+/// Bytes of such files in one push, and steps of their diffs.
 pub const MERGED_BYTES_IN_ALL: u64 = 96 << 20;
+
+/// Paths that it takes to tell what a merge makes, at about 300 bytes each.
+pub const MERGED_PATHS: usize = 50_000;
+
+/// Pairs of files that are compared to find the renames of one side. Git compares 49,000,000.
+pub const RENAME_PAIRS: usize = 1_000_000;
+
+/// Pieces of files that are remembered to compare them, at 8 bytes each.
+pub const RENAME_PIECES: usize = 1_000_000;
+
+/// Merges that it takes to make the merge base of one, where branches merged each other again and again.
+pub const VIRTUAL_BASES: usize = 32;
+
+/// Commits that are read, as for [`WALK_READS`], to find what such a merge base is made of.
+pub const VIRTUAL_READS: usize = 50_000;
+
+/// Bytes of the trees and files in such a merge base that differ from what is stored.
+pub const VIRTUAL_BYTES: usize = 8 << 20;
 
 /// Records of approvals that one push may bring, and signatures on them that are verified for one ref.
 pub const APPROVALS: usize = 20_000;

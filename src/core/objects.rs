@@ -87,6 +87,37 @@ pub trait Trees {
     fn within_budget(&self, entries: usize) -> bool;
 }
 
+/// What trees and commits name, and the ids that objects have.
+pub trait Contents: Trees {
+    /// The raw bytes of a blob of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`ReadError`], also where the object is no blob or larger than that.
+    fn content(&self, id: Oid, limit: u64) -> Result<Rc<Vec<u8>>, ReadError>;
+
+    /// The size of a blob in bytes, without reading it.
+    ///
+    /// # Errors
+    /// [`ReadError`] if it is missing, unreadable or no blob.
+    fn size(&self, id: Oid) -> Result<u64, ReadError>;
+
+    /// The tree of a commit.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the commit is missing or unreadable.
+    fn tree_of(&self, commit: Oid) -> Result<Oid, ReadError>;
+
+    /// The id that an object of this content has. Nothing is stored.
+    ///
+    /// # Errors
+    /// [`ReadError::Write`] if SHA-1 finds the content to be part of a collision attack.
+    fn id_of(&self, kind: Kind, content: &[u8]) -> Result<Oid, ReadError>;
+
+    /// Counts work of merging, in bytes that were read. `false` once there are more than
+    /// [`crate::core::limits::MERGED_BYTES_IN_ALL`].
+    fn within_merge_budget(&self, bytes: u64) -> bool;
+}
+
 /// What a walk needs of one commit.
 #[derive(Clone, Debug)]
 pub struct Node {

@@ -1,4 +1,4 @@
-//! The only place that names gix and libgit2: objects (quarantine first), refs, trees, changes and the walk over new commits.
+//! The only place that names gix: objects (quarantine first), refs, trees, changes and the walk over new commits.
 //!
 //! A pushed object is read from the bytes git received and from nowhere else: replace refs, grafts and repository-local
 //! configuration are never consulted. An object that is missing or cannot be read is a
@@ -10,12 +10,10 @@ mod environment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod graph;
-mod merge;
 mod objects;
 mod refs;
 
 pub use environment::{GitDir, Quarantine};
 pub use graph::History;
-pub use merge::{Merge, is_clean_merge};
 pub use objects::{Objects, Stores};
 pub use refs::{PeeledRef, Refs, SymbolicRef, peel};

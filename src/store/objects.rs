@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::environment::{GitDir, Quarantine};
 use crate::core::limits;
-use crate::core::objects::{Kind, ReadError, Trees};
+use crate::core::objects::{Contents, Kind, ReadError, Trees};
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::tree::empty_tree;
 use gix::objs::{Exists as _, Find as _, FindHeader as _};
@@ -22,7 +22,7 @@ pub struct Stores {
     stored: Vec<PathBuf>,
     /// Tree entries read so far, by all who opened these stores.
     entries_read: Arc<AtomicU64>,
-    /// Bytes of text read to be merged.
+    /// Bytes read to be merged, and what else merging costs.
     bytes_merged: Arc<AtomicU64>,
 }
 
@@ -102,7 +102,7 @@ impl Objects {
     /// # Errors
     /// [`ReadError`] if it is missing or unreadable.
     pub fn kind(&self, id: Oid) -> Result<Kind, ReadError> {
-        self.header(id)
+        self.header(id).map(|(kind, _)| kind)
     }
 
     /// Whether any store has the object.
@@ -139,22 +139,6 @@ impl Objects {
     /// As [`Objects::commit`].
     pub fn blob(&self, id: Oid, limit: u64) -> Result<Vec<u8>, ReadError> {
         self.read(id, Kind::Blob, limit)
-    }
-
-    /// Counts bytes of text that were read to be merged. False once there are more than [`limits::MERGED_BYTES_IN_ALL`].
-    pub(super) fn within_merge_budget(&self, bytes: usize) -> bool {
-        let bytes = u64::try_from(bytes).unwrap_or(limits::MERGED_BYTES_IN_ALL);
-        let before = self.places.bytes_merged.fetch_add(bytes, Ordering::Relaxed);
-        before.saturating_add(bytes) <= limits::MERGED_BYTES_IN_ALL
-    }
-
-    /// The id that a blob of this content has.
-    ///
-    /// # Errors
-    /// [`ReadError::Write`] if SHA-1 finds the content to be part of a collision attack.
-    pub(super) fn blob_id(&self, content: &[u8]) -> Result<Oid, ReadError> {
-        let id = gix::objs::compute_hash(gix_format(self.places.format), gix::objs::Kind::Blob, content);
-        id.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
     }
 
     /// Stores a commit as a loose object. Only a desk does so, never the enforcing path.
@@ -211,11 +195,11 @@ impl Objects {
         Err(ReadError::Missing(id))
     }
 
-    fn header(&self, id: Oid) -> Result<Kind, ReadError> {
+    fn header(&self, id: Oid) -> Result<(Kind, u64), ReadError> {
         for store in self.handles() {
             let header = store.try_header(&gix_id(id));
             if let Some(header) = header.map_err(|error| ReadError::Unreadable(id, error.to_string()))? {
-                return Ok(own_kind(header.kind));
+                return Ok((own_kind(header.kind), header.size));
             }
         }
         Err(ReadError::Missing(id))
@@ -248,6 +232,34 @@ impl Trees for Objects {
     }
 }
 
+impl Contents for Objects {
+    fn content(&self, id: Oid, limit: u64) -> Result<Rc<Vec<u8>>, ReadError> {
+        self.blob(id, limit).map(Rc::new)
+    }
+
+    fn size(&self, id: Oid) -> Result<u64, ReadError> {
+        let (kind, size) = self.header(id)?;
+        check_kind(id, kind, Kind::Blob)?;
+        Ok(size)
+    }
+
+    fn tree_of(&self, commit: Oid) -> Result<Oid, ReadError> {
+        let raw = self.commit(commit)?;
+        let tree = raw.strip_prefix(b"tree ").and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+        tree.and_then(Oid::parse).ok_or_else(|| ReadError::Unreadable(commit, "it names no tree".to_owned()))
+    }
+
+    fn id_of(&self, kind: Kind, content: &[u8]) -> Result<Oid, ReadError> {
+        let id = gix::objs::compute_hash(gix_format(self.places.format), gix_kind(kind), content);
+        id.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
+    }
+
+    fn within_merge_budget(&self, bytes: u64) -> bool {
+        let before = self.places.bytes_merged.fetch_add(bytes, Ordering::Relaxed);
+        before.saturating_add(bytes) <= limits::MERGED_BYTES_IN_ALL
+    }
+}
+
 fn check_kind(id: Oid, found: Kind, wanted: Kind) -> Result<(), ReadError> {
     if found == wanted {
         return Ok(());
@@ -261,6 +273,15 @@ fn own_kind(kind: gix::objs::Kind) -> Kind {
         gix::objs::Kind::Tree => Kind::Tree,
         gix::objs::Kind::Commit => Kind::Commit,
         gix::objs::Kind::Tag => Kind::Tag,
+    }
+}
+
+fn gix_kind(kind: Kind) -> gix::objs::Kind {
+    match kind {
+        Kind::Blob => gix::objs::Kind::Blob,
+        Kind::Tree => gix::objs::Kind::Tree,
+        Kind::Commit => gix::objs::Kind::Commit,
+        Kind::Tag => gix::objs::Kind::Tag,
     }
 }
 

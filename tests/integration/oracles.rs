@@ -4,7 +4,9 @@
 mod chance;
 mod changes;
 mod commits;
+mod histories;
 mod history;
+mod merges;
 mod names;
 mod rows;
 

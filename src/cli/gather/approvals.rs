@@ -21,9 +21,8 @@ use crate::core::oid::Oid;
 use crate::core::policy::{self, Rule};
 use crate::core::scope::{Requirement, is_judged_at, judged_commits, subtracts_other_refs};
 use crate::core::tree::{
-    ChangeDigest, ChangeError, MainlineCommit, NewCommits, Value, WalkLimits, contains, each_change, merge_bases,
+    ChangeDigest, ChangeError, MainlineCommit, NewCommits, Value, WalkLimits, contains, each_change, is_clean_merge,
 };
-use crate::store::{Merge, is_clean_merge};
 
 /// Commits that are compared, to say what moved since an approval; and paths of each.
 const COMPARED: usize = 64;
@@ -402,17 +401,8 @@ impl Gatherer<'_> {
 
     /// Whether a commit is nothing but the merge of its two parents.
     pub(super) fn is_clean(&self, parents: &[Oid], commit: Oid) -> Result<bool, Doubt> {
-        let [ours, theirs] = parents else { return Ok(false) };
         let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
-        let bases = merge_bases(self.history, parents, limits).map_err(walk_doubt)?;
-        let [base] = bases.as_slice() else { return Ok(false) };
-        let base = *base;
-        let tree = |commit| self.examiner.tree_of(commit);
-        let merge = Merge { base: tree(base)?, ours: tree(*ours)?, theirs: tree(*theirs)?, tree: tree(commit)? };
-        match is_clean_merge(self.objects, merge) {
-            Err(ChangeError::Malformed { .. }) => Ok(false),
-            clean => clean.map_err(change_doubt),
-        }
+        is_clean_merge(self.objects, self.history, commit, parents, limits).map_err(change_doubt)
     }
 
     /// Examines the approved commits themselves where others stand in their place: those are what they are.

@@ -194,6 +194,12 @@ pub(super) struct Path {
 }
 
 impl Path {
+    /// A path to go on from.
+    pub(super) fn at(bytes: &[u8]) -> Self {
+        let depth = bytes.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).count();
+        Self { bytes: bytes.to_vec(), depth }
+    }
+
     /// Adds a component and returns how long the path was before.
     pub(super) fn enter(&mut self, name: &[u8]) -> Result<usize, MalformedTree> {
         let before = self.bytes.len();

@@ -41,7 +41,7 @@ impl EntryMode {
     }
 
     /// The only spelling in which git writes it.
-    const fn written(self) -> &'static [u8] {
+    pub(super) const fn written(self) -> &'static [u8] {
         match self {
             Self::Directory => b"40000",
             other => other.octal().as_bytes(),

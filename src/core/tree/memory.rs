@@ -5,13 +5,15 @@ use std::rc::Rc;
 
 use super::empty_tree;
 use crate::core::digest::Digest;
-use crate::core::objects::{Graph, Node, ReadError, Trees};
+use crate::core::objects::{Contents, Graph, Kind, Node, ReadError, Trees};
 use crate::core::oid::{ObjectFormat, Oid};
 
 /// Objects that tests make.
 #[derive(Default)]
 pub(crate) struct Memory {
     trees: HashMap<Oid, Rc<Vec<u8>>>,
+    blobs: HashMap<Oid, Rc<Vec<u8>>>,
+    roots: HashMap<Oid, Oid>,
     commits: HashMap<Oid, (Rc<[Oid]>, u64)>,
     incoming: Vec<Oid>,
 }
@@ -53,6 +55,7 @@ impl Memory {
             match path.split_once('/') {
                 Some((directory, rest)) => below.entry(directory.to_owned()).or_default().push((mode, rest, content)),
                 None => {
+                    self.blobs.insert(id(content.as_bytes()), Rc::new(content.as_bytes().to_vec()));
                     raw.insert((*path).to_owned(), entry(mode, path, id(content.as_bytes())));
                 }
             }
@@ -70,6 +73,13 @@ impl Memory {
         let parents: Vec<Oid> = parents.iter().map(|parent| id(parent.as_bytes())).collect();
         self.commits.insert(id(name.as_bytes()), (parents.into(), seconds));
         id(name.as_bytes())
+    }
+
+    /// Stores a commit of these files.
+    pub(crate) fn commit_of(&mut self, name: &str, parents: &[&str], seconds: u64, files: &[(&str, &str)]) -> Oid {
+        let (commit, tree) = (self.commit(name, parents, seconds), self.files(files));
+        self.roots.insert(commit, tree);
+        commit
     }
 
     /// The same, brought by the push.
@@ -90,6 +100,34 @@ impl Trees for Memory {
     }
 
     fn within_budget(&self, _: usize) -> bool {
+        true
+    }
+}
+
+impl Contents for Memory {
+    fn content(&self, id: Oid, limit: u64) -> Result<Rc<Vec<u8>>, ReadError> {
+        let size = self.size(id)?;
+        if size > limit {
+            return Err(ReadError::TooLarge { id, size, limit });
+        }
+        self.blobs.get(&id).cloned().ok_or(ReadError::Missing(id))
+    }
+
+    fn size(&self, id: Oid) -> Result<u64, ReadError> {
+        let blob = self.blobs.get(&id).ok_or(ReadError::Missing(id))?;
+        Ok(u64::try_from(blob.len()).unwrap())
+    }
+
+    fn tree_of(&self, commit: Oid) -> Result<Oid, ReadError> {
+        self.roots.get(&commit).copied().ok_or(ReadError::Missing(commit))
+    }
+
+    fn id_of(&self, kind: Kind, content: &[u8]) -> Result<Oid, ReadError> {
+        let is_empty_tree = kind == Kind::Tree && content.is_empty();
+        Ok(if is_empty_tree { empty_tree(ObjectFormat::Sha1) } else { id(content) })
+    }
+
+    fn within_merge_budget(&self, _: u64) -> bool {
         true
     }
 }

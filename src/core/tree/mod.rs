@@ -3,6 +3,7 @@
 
 mod bases;
 mod change;
+mod clean;
 mod entry;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzzing;
@@ -20,6 +21,7 @@ pub use bases::{contains, merge_bases};
 pub use change::{
     Change, ChangeDigest, ChangeError, Changes, Difference, Value, changes, digest, each_change, empty_tree, entry_at,
 };
+pub use clean::{is_clean_merge, merged_tree};
 pub use entry::{EntryMode, MalformedTree};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use fuzzing::strict_entries;

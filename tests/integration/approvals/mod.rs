@@ -2,6 +2,7 @@
 
 mod landings;
 mod matrix;
+mod merges;
 mod records;
 mod rules;
 
