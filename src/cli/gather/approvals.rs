@@ -13,7 +13,7 @@ use crate::core::approval::{
 use crate::core::commit::{Commit, Wording, is_message_of};
 use crate::core::digest::Digest;
 use crate::core::facts::{ApprovalFact, CommitFacts, Doubt, MergeFact, RecordUpdate, SignatureFact, Sought, Update};
-use crate::core::landing::{Brought, Content, Landing, MadeBy, Step, Use, concerns, coverage};
+use crate::core::landing::{Brought, Content, Landing, MadeBy, Step, Use, concerns, stand_ins};
 use crate::core::limits;
 use crate::core::objects::Graph as _;
 use crate::core::objects::Kind;
@@ -414,10 +414,7 @@ impl Gatherer<'_> {
             let approval = record.approval();
             let by_service = |step: &Step| step.made_by == MadeBy::Service;
             let stands_in = landing.steps.iter().any(by_service)
-                || coverage(approval, landing, fact.used)
-                    .by_content
-                    .values()
-                    .any(|carried| carried.stands_for.iter().any(|id| !landing.new.contains_key(id)));
+                || stand_ins(approval, landing).values().flatten().any(|id| !landing.new.contains_key(id));
             if !stands_in {
                 continue;
             }

@@ -94,9 +94,8 @@ impl<'b> Poll<'b> {
             return;
         }
         let mut agents: BTreeSet<String> = BTreeSet::new();
-        for (approval, carried) in self.ballot.stand_ins(self.commit.id) {
-            let approved: Option<Vec<&CommitFacts>> =
-                carried.stands_for.iter().map(|id| self.bench.facts.commits.get(id)).collect();
+        for (approval, place) in self.ballot.stand_ins(self.commit.id) {
+            let approved: Option<Vec<&CommitFacts>> = place.iter().map(|id| self.bench.facts.commits.get(id)).collect();
             match approved {
                 Some(commits) => agents.extend(commits.into_iter().flat_map(|commit| self.agents_of(commit))),
                 // What cannot be looked at may all be theirs.

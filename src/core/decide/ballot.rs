@@ -1,11 +1,11 @@
 //! The approvals that are about one ref update: which hold, what each covers, and why others do not count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Bench, Code, Landed, Timestamp};
 use crate::core::approval::{Approval, Decision, VerifiedApproval, withdraws};
 use crate::core::facts::{ApprovalFact, SignatureFact};
-use crate::core::landing::{Carried, Coverage, Landing, Near, Use, coverage, near};
+use crate::core::landing::{Carried, Coverage, Landing, Near, Use, coverage, near, stand_ins};
 use crate::core::limits;
 use crate::core::oid::Oid;
 use crate::core::policy::{Approvals, Kind, Principal, Standing};
@@ -26,6 +26,7 @@ struct Vote<'a> {
     approval: &'a VerifiedApproval,
     used: Use,
     coverage: Coverage,
+    stand_ins: BTreeMap<Oid, BTreeSet<Oid>>,
     /// Whether it says the truth about the commits that it names.
     is_borne_out: bool,
 }
@@ -52,6 +53,7 @@ struct Void<'a> {
     objection: Objection,
     /// What it would cover.
     coverage: Coverage,
+    stand_ins: BTreeMap<Oid, BTreeSet<Oid>>,
 }
 
 /// A person whose approval covers a commit.
@@ -100,13 +102,14 @@ impl<'a> Ballot<'a> {
         let Some(approval) = fact.approval() else { return };
         let used = fact.used;
         let covers = coverage(approval.approval(), self.landing, used);
+        let stand_ins = stand_ins(approval.approval(), self.landing);
         match standing(bench, name, fact, approval, records) {
             Ok(person) => {
                 let is_borne_out = fact.is_borne_out;
-                self.votes.push(Vote { person, approval, used, coverage: covers, is_borne_out });
+                self.votes.push(Vote { person, approval, used, coverage: covers, stand_ins, is_borne_out });
             }
             Err(objection) => {
-                self.void.push(Void { approval: approval.approval(), objection, coverage: covers });
+                self.void.push(Void { approval: approval.approval(), objection, coverage: covers, stand_ins });
             }
         }
     }
@@ -116,15 +119,14 @@ impl<'a> Ballot<'a> {
         self.votes.iter().find_map(|vote| vote.carried(commit, self.landing))
     }
 
-    /// The approvals by which a commit that is not itself approved by its id stands for others, with what it stands for. Those that
-    /// count for nothing tell whose work it is all the same: taking one back makes it nobody else's.
-    pub(super) fn stand_ins(&self, commit: Oid) -> impl Iterator<Item = (&'a Approval, &Carried)> {
-        let votes = self.votes.iter().map(|vote| (vote.approval.approval(), &vote.coverage));
-        let void = self.void.iter().map(|void| (void.approval, &void.coverage));
-        votes.chain(void).filter_map(move |(approval, coverage)| {
-            let carried = coverage.by_content.get(&commit)?;
-            let stands_in = !carried.stands_for.iter().all(|id| self.landing.new.contains_key(id));
-            stands_in.then_some((approval, carried))
+    /// The approvals in whose commits' place a commit stands, with those commits. Approvals that count for nothing, or no more, tell whose
+    /// work it is all the same: neither taking one back nor landing it makes the work anybody else's.
+    pub(super) fn stand_ins(&self, commit: Oid) -> impl Iterator<Item = (&'a Approval, &BTreeSet<Oid>)> {
+        let votes = self.votes.iter().map(|vote| (vote.approval.approval(), &vote.stand_ins));
+        let void = self.void.iter().map(|void| (void.approval, &void.stand_ins));
+        votes.chain(void).filter_map(move |(approval, stand_ins)| {
+            let place = stand_ins.get(&commit)?;
+            place.iter().any(|id| !self.landing.new.contains_key(id)).then_some((approval, place))
         })
     }
 

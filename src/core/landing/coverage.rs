@@ -76,6 +76,25 @@ pub fn coverage(approval: &Approval, landing: &Landing, used: Use) -> Coverage {
     coverage
 }
 
+/// New commits that stand in the place of approved ones, with those: each as it was rebased or picked, or all as one. Whether the approval
+/// still counts, or has landed before, makes no difference to whose work they are.
+pub fn stand_ins(approval: &Approval, landing: &Landing) -> BTreeMap<Oid, BTreeSet<Oid>> {
+    let mut by_change: BTreeMap<Digest, Vec<&ApprovedCommit>> = BTreeMap::new();
+    for approved in &approval.commits {
+        by_change.entry(approved.change.0).or_default().push(approved);
+    }
+    let mut found = BTreeMap::new();
+    for step in landing.steps.iter().filter(|step| step.merge.is_none()) {
+        let is_empty = landing.new.get(&step.commit).is_none_or(|content| content.is_empty);
+        let alike = step.change.filter(|_| !is_empty).and_then(|change| by_change.get(&change));
+        let same_words = |approved: &&&ApprovedCommit| step.wording.says(approved.message.0, Subject::Kept).is_some();
+        let picked = alike.and_then(|alike| alike.iter().find(same_words)).map(|one| BTreeSet::from([one.id.0]));
+        let place = picked.or_else(|| squashed(approval, landing, step).map(|carried| carried.stands_for));
+        found.extend(place.map(|place| (step.commit, place)));
+    }
+    found
+}
+
 /// A commit of the approval that is neither new nor on the ref already.
 pub(super) fn missing(approval: &Approval, landing: &Landing) -> Option<Oid> {
     let lands = |id: &Oid| landing.new.contains_key(id) || landing.already.contains(id);

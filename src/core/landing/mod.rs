@@ -6,7 +6,7 @@ mod near;
 #[cfg(test)]
 mod tests;
 
-pub use coverage::{Carried, Coverage, Use, concerns, coverage};
+pub use coverage::{Carried, Coverage, Use, concerns, coverage, stand_ins};
 pub use near::{Near, near};
 
 use std::collections::{BTreeMap, BTreeSet};

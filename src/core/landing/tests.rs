@@ -103,6 +103,22 @@ fn what_landed_as_a_squash_covers_nothing_any_more_and_what_landed_by_id_its_ids
     assert_eq!(near(&approved, &by_id, Use::LandedByContent, oid("one")), Some(Near::Spent));
 }
 
+/// Also one of several alone, and what has landed already.
+#[test]
+fn whose_place_a_commit_takes_does_not_hang_on_what_counts() {
+    let approved = approval("both", &[ONE, TWO], &[]);
+    let place = |made: Made<'_>| {
+        let mut landing = line(&[made]);
+        landing.already.extend([oid("one"), oid("two")]);
+        stand_ins(&approved, &landing).remove(&oid(made.0)).unwrap_or_default()
+    };
+    assert_eq!(place(("a", "1", "One\n\nSigned-off-by: A <a@x>\n")), BTreeSet::from([oid("one")]));
+    assert_eq!(place(("a", "both", "All mine\n")), BTreeSet::from([oid("one"), oid("two")]));
+    for own in [("a", "1", "Two\n"), ("a", "3", "One\n"), ("a", "1", "My own words\n")] {
+        assert_eq!(place(own), BTreeSet::new(), "{own:?}");
+    }
+}
+
 #[test]
 fn a_rebase_keeps_changes_messages_and_order() {
     let approved = approval("both", &[ONE, TWO], &[]);

@@ -260,6 +260,34 @@ fn an_approval_that_counts_no_more_still_tells_whose_work_it_is() {
     }
 }
 
+/// Nor does it once the work has landed, and was taken back.
+#[test]
+fn landed_work_that_was_reverted_stays_whose_it_was() {
+    let office = Office::at_work();
+    office.approve("work");
+    office.push_main("work").accepted();
+    let landed = office.git(&["rev-list", "--reverse", "work~2..work"]);
+    office.git(&["rm", "-q", "a.txt", "b.txt"]);
+    office.git(&["commit", "-q", "-m", "Take it back"]);
+    office.sign_head(ALICE);
+    office.push_main("work").accepted();
+    let again = |below: &str| {
+        office.git(&["checkout", "-q", "-B", "again", "origin/main"]);
+        for commit in landed.lines() {
+            office.git(&["cherry-pick", commit]);
+            let (_, message) = office.head();
+            office.reword(&format!("{}\n\n{below}", message.split("\nCountersign-").next().unwrap().trim_end()));
+            office.sign_head(CAROL);
+        }
+    };
+    again("");
+    office.push_main("again").refused("unsealed-agent-commit");
+    again("Countersign-Drafted: claude-code\n");
+    office.push_main("again").refused("approval-missing");
+    // A person's own work beside it is theirs.
+    office.main_moves("other.txt", "moved\n");
+}
+
 /// What stands on another branch unread, because it was there before the gate, gets into main no more easily than what can be read.
 #[test]
 fn what_cannot_be_read_is_not_approved_by_standing_elsewhere() {
