@@ -83,7 +83,7 @@ fn known(add: &Add, path: &Path) -> Result {
             path.display(),
             public.display()
         ))
-        .hint(format!("countersign agent add {} --new-key makes another", add.id))
+        .hint(format!("to make another:\ncountersign agent add {} --new-key", add.id))
     })?;
     let tool = match (&add.tool, config(&format!("countersign.{}.env", add.id))?) {
         (Some(tool), _) => tool.to_string(),

@@ -49,7 +49,9 @@ pub(super) fn run(arguments: Arguments) -> Result {
         return Err(Failure::new(
             "no policy: there is no .countersign/policy.toml and git config countersign.policy is not set",
         )
-        .hint("countersign check --policy FILE --for REF, or countersign init for a starter policy"));
+        .hint(
+            "name both:\ncountersign check --policy FILE --for REF\na starter policy is written by:\ncountersign init",
+        ));
     }
     let name = full_name(&arguments.name);
     let find = |revision: &str| {
@@ -91,9 +93,8 @@ pub(super) fn run(arguments: Arguments) -> Result {
         }
     }
     if shallow {
-        return Err(
-            Failure::new(cut_off(&name)).hint(format!("git fetch --unshallow {}, then check again", refs.remote))
-        );
+        return Err(Failure::new(cut_off(&name))
+            .hint(format!("fetch the rest, then check again:\ngit fetch --unshallow {}", refs.remote)));
     }
     Ok(exit_of(&verdict))
 }
@@ -105,7 +106,7 @@ fn known_remote(named: Option<String>) -> Result<String> {
     if listed.split(|byte| *byte == b'\n').any(|line| line == remote.as_bytes()) {
         return Ok(remote);
     }
-    Err(Failure::new(format!("there is no remote {remote}")).hint("git remote lists those that there are"))
+    Err(Failure::new(format!("there is no remote {remote}")).hint("these there are:\ngit remote"))
 }
 
 /// Takes out of a verdict what a shallow clone cannot know: whether a value contains another that is not in sight, and what stands on

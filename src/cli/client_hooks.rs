@@ -308,7 +308,7 @@ fn maker(
         Step::Unknown => {
             tell(
                 &Failure::new("without a reflog a new commit cannot be told from an amended one")
-                    .hint("countersign sign HEAD seals it; git config --unset core.logAllRefUpdates for the next ones"),
+                    .hint("to seal it, and have the next ones sealed:\ncountersign sign HEAD\ngit config --unset core.logAllRefUpdates"),
             );
             return Ok(Made::ByAnother { sealed: SealedBefore::No });
         }
@@ -432,7 +432,7 @@ pub(super) fn pre_push(hook: PrePush) -> Result {
         updates.push(RefUpdate { old, ..update });
     }
     let mut verdict = judge_locally(&settings, &local, &refs, updates)
-        .map_err(|failure| failure.hint("git push --no-verify leaves the decision to the server"))?;
+        .map_err(|failure| failure.hint("to leave the decision to the server:\ngit push --no-verify"))?;
     if local.is_shallow() && take_out_what_is_cut_off(&mut verdict) {
         say(&format!(
             "countersign: this clone is shallow, so the server alone decides; git fetch --unshallow {} to be told beforehand",

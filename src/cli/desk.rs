@@ -93,7 +93,7 @@ pub(super) fn trace_of_agent() -> Option<String> {
 pub(super) fn agent_named(id: &str) -> Result<Agent> {
     agents()?.remove(id).ok_or_else(|| {
         Failure::new(format!("this clone has no key for agent {id}: git config countersign.{id}.key is not set"))
-            .hint(format!("countersign agent add {id}, or git config countersign.{id}.key FILE"))
+            .hint(format!("make it a key, or name the one it has:\ncountersign agent add {id}\ngit config countersign.{id}.key FILE"))
     })
 }
 

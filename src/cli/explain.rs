@@ -36,7 +36,7 @@ pub(super) fn run(arguments: Arguments) -> Result {
     let mistyped = meant.map(|code| {
         let typed = escape(arguments.topic.as_bytes(), 100);
         Failure::new(format!("{typed} is no finding code"))
-            .hint(format!("did you mean {code}? countersign explain {code}"))
+            .hint(format!("did you mean {code}?\ncountersign explain {code}"))
     });
     let local = match (Local::open(), mistyped) {
         (Ok(local), Some(mistyped)) if !is_branch(&local, &arguments.topic)? => return Err(mistyped),
@@ -50,9 +50,8 @@ pub(super) fn run(arguments: Arguments) -> Result {
             "{} is no finding code, and this clone knows no policy that could be about a ref of that name",
             escape(arguments.topic.as_bytes(), 100)
         );
-        return Err(
-            Failure::new(message).hint("git config countersign.policy FILE, or commit .countersign/policy.toml")
-        );
+        return Err(Failure::new(message)
+            .hint("commit .countersign/policy.toml, or name a file:\ngit config countersign.policy FILE"));
     }
     let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
     let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;

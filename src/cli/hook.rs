@@ -17,7 +17,7 @@ use super::policy_source::{PolicyArg, PolicyError};
 use super::push::Push;
 use super::recording::Recorder;
 use super::submitting::{Pushed, submitter};
-use super::{Exit, Failure, Result, characters, now, observing, prefix_lines, say, say_hint};
+use super::{Exit, Failure, Result, characters, now, observing, prefix_lines, say, say_fix};
 use crate::core::decide::{Outcome, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::report;
@@ -407,7 +407,7 @@ pub(super) fn engine_failure(error: &EngineError) -> Failure {
     if let EngineError::Policy(PolicyError::Invalid(problems)) = error {
         for problem in problems {
             say(&format!("error: [policy-invalid] {problem}"));
-            problem.fix.lines().for_each(|line| say_hint(&report::escape(line.as_bytes(), 600)));
+            say_fix(problem);
         }
     }
     if let EngineError::Objects(error) = error {

@@ -153,7 +153,7 @@ impl Place {
                 owner.become_owner(&servers.iter().map(real).collect::<Vec<_>>())
             } else {
                 Failure::new(format!("these repositories are not all root's, but also {owner}'s"))
-                    .hint("name them with --server REPO.git, one owner's at a time")
+                    .hint("name them, one owner's at a time:\ncountersign log show --server REPO.git")
             });
         }
         servers.iter().map(|server| ledger_of(server)).collect()
@@ -161,7 +161,7 @@ impl Place {
 }
 
 fn ledger_of(server: &Path) -> Result<Found> {
-    let hint = "countersign log show --server REPO.git, or --ledger DIR";
+    let hint = "name the repository, or its ledger with --ledger DIR:\ncountersign log show --server REPO.git";
     let git_dir = match resolved(server) {
         Some(git_dir) => git_dir.canonicalize().map_err(Failure::new)?,
         // Below the top of a work tree git knows where its repository is.

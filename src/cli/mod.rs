@@ -44,6 +44,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::core::policy::Problem;
+use crate::core::report;
+
 /// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
 #[derive(Parser)]
 #[command(name = "countersign", version, max_term_width = 100)]
@@ -204,6 +207,11 @@ fn say(lines: &str) {
 /// Writes each line of a hint as one: a command stands alone, to be taken as it is.
 fn say_hint(hint: &str) {
     hint.lines().for_each(|line| say(&format!("hint: {line}")));
+}
+
+/// Writes how a problem of a policy is mended: words that a policy brought may be among it.
+fn say_fix(problem: &Problem) {
+    problem.fix.lines().for_each(|line| say_hint(&report::escape(line.as_bytes(), 600)));
 }
 
 /// Writes the result of a command.

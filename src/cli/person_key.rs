@@ -25,7 +25,7 @@ enum Setting {
 impl PersonKey {
     /// The key that git is configured to sign with.
     pub(super) fn configured() -> Result<Self> {
-        let hint = "git config gpg.format ssh && git config user.signingkey ~/.ssh/id_ed25519.pub";
+        let hint = "name the key that git signs with:\ngit config gpg.format ssh\ngit config user.signingkey ~/.ssh/id_ed25519.pub";
         let value = config("user.signingkey")?.filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| Failure::new("git config user.signingkey is not set").hint(hint))?;
         if let Some(format) = config("gpg.format")?

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::gather::{RefValues, StoredRefs};
 use super::local::Local;
 use super::policy_source::{PolicyArg, PolicyError, PolicyReader};
-use super::{Exit, Failure, Result, now, policy_marks, print, say};
+use super::{Exit, Failure, Result, now, policy_marks, print, say, say_fix};
 use crate::core::policy::{self, Difference, Direction, Loaded, Problem};
 use crate::core::report::escape;
 
@@ -164,7 +164,7 @@ fn read(reader: &PolicyReader<'_>, arguments: &[PolicyArg]) -> Result<Option<Loa
             tell(&problems);
             Ok(None)
         }
-        Err(error) => Err(Failure::new(error).hint("countersign init writes a starter policy")),
+        Err(error) => Err(Failure::new(error).hint("a starter policy is written by:\ncountersign init")),
     }
 }
 
@@ -172,7 +172,7 @@ fn read(reader: &PolicyReader<'_>, arguments: &[PolicyArg]) -> Result<Option<Loa
 fn tell(problems: &[Problem]) -> bool {
     for problem in problems {
         say(&problem.to_string());
-        say(&format!("hint: {}", escape(problem.fix.as_bytes(), 600)));
+        say_fix(problem);
     }
     !problems.is_empty()
 }

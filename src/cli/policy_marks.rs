@@ -32,7 +32,7 @@ pub(super) fn server(path: &Path) -> Result<Local> {
     if owner.is_another() {
         // What root opens in another's directory may be a link to anything.
         return Err(Failure::new(format!("{} is {owner}'s, and this is root's process", path.display()))
-            .hint(format!("run it as {owner}: setpriv or sudo -u {owner} countersign policy check --marks")));
+            .hint(format!("run it as {owner}:\nsudo -u {owner} countersign policy check --marks")));
     }
     Local::of_server(&git_dir)
 }

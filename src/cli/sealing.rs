@@ -37,7 +37,7 @@ impl Sealer {
         let path = agent.key.display().to_string();
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new(format!("cannot use the key of agent {} in {path}: {error}", agent.id))
-                .hint(format!("countersign agent add {} makes a key without a passphrase", agent.id))
+                .hint(format!("a key without a passphrase is made by:\ncountersign agent add {}", agent.id))
         };
         let pem = std::fs::read(&agent.key).map_err(|error| failed(&error))?;
         let key = PrivateKey::parse_openssh(&pem).map_err(|error| failed(&error))?;
@@ -172,7 +172,7 @@ pub(super) fn in_utf8(id: Oid, raw: &[u8], commit: &Commit<'_>) -> Result<Vec<u8
         git(&["--no-replace-objects", "log", "-1", "--no-show-signature", "--encoding=UTF-8", format, &id]).run()?;
     let not_converted = || {
         Failure::new(format!("the message is in {}, which git cannot convert to UTF-8", escape(encoding, 40)))
-            .hint("git config --unset i18n.commitEncoding, then git commit --amend")
+            .hint("commit in UTF-8:\ngit config --unset i18n.commitEncoding\ngit commit --amend --no-edit")
     };
     let parts: Vec<&[u8]> = shown.splitn(5, |byte| *byte == 0).collect();
     let [author, author_email, committer, committer_email, message] = parts.as_slice() else {

@@ -96,8 +96,7 @@ pub(super) fn run(arguments: Arguments) -> Result {
 
 /// The name that seals made on this desk are bound to.
 pub(super) fn desk_repository() -> Result<RepositoryName> {
-    let hint =
-        "git config countersign.repository NAME, as the server has it, or `repository` in .countersign/policy.toml";
+    let hint = "name it as the server has it, here or by `repository` in .countersign/policy.toml:\ngit config countersign.repository NAME";
     let settings = settings(&[], None)?;
     if let Some(name) = &settings.repository {
         return Ok(name.clone());
@@ -115,7 +114,7 @@ pub(super) fn desk_repository() -> Result<RepositoryName> {
 fn refuse_mid_rebase(local: &Local) -> Result<()> {
     let busy = ["rebase-merge", "rebase-apply"].iter().any(|name| local.dir.git_dir.join(name).exists());
     if busy {
-        return Err(Failure::new("a rebase is under way").hint("finish it with git rebase --continue, then sign"));
+        return Err(Failure::new("a rebase is under way").hint("finish it, then sign:\ngit rebase --continue"));
     }
     Ok(())
 }
@@ -133,7 +132,7 @@ fn chosen(local: &Local, range: Option<&str>, head: Oid) -> Result<Chosen> {
             let commits = rev_list(&["HEAD", "--not", "--remotes"])?;
             if commits.is_empty() {
                 return Err(Failure::new("every commit of HEAD is on a remote-tracking branch")
-                    .hint("name the commits: countersign sign OLD..HEAD --force"));
+                    .hint("name the commits:\ncountersign sign OLD..HEAD --force"));
             }
             Ok(Chosen { work_on: commits.iter().copied().collect(), commits })
         }
@@ -141,7 +140,7 @@ fn chosen(local: &Local, range: Option<&str>, head: Oid) -> Result<Chosen> {
             Some((old, new)) => {
                 if local.commit(if new.is_empty() { "HEAD" } else { new })? != head {
                     return Err(Failure::new("only commits up to HEAD are rewritten")
-                        .hint(format!("git switch {new}, then sign")));
+                        .hint(format!("switch to it, then sign:\ngit switch {new}")));
                 }
                 let commits = rev_list(&[&head_text, "--not", &local.commit(old)?.to_string()])?;
                 Ok(Chosen { work_on: commits.iter().copied().collect(), commits })
@@ -226,7 +225,7 @@ fn work(arguments: &Arguments, repository: &RepositoryName) -> Result<Work> {
     if arguments.adopt {
         if let Desk::Agent(_) | Desk::Unknown(_) | Desk::Ambiguous(_) = at_desk {
             return Err(Failure::new("an agent's process cannot adopt: adopting is a person's answer for the work")
-                .hint("a person runs this in a terminal of their own; an agent runs: countersign sign"));
+                .hint("a person runs this in a terminal of their own; an agent runs:\ncountersign sign"));
         }
         let parse =
             |id: &String| Id::parse(id.as_bytes()).ok_or_else(|| Failure::new("an id is [a-z0-9][a-z0-9._-]{0,63}"));
@@ -237,8 +236,9 @@ fn work(arguments: &Arguments, repository: &RepositoryName) -> Result<Work> {
         (Some(id), _) => agent_named(id)?,
         (None, Desk::Agent(agent)) => agent,
         (None, Desk::Person) => {
-            return Err(Failure::new("no agent runs this process")
-                .hint("countersign sign --agent ID seals as an agent; countersign sign --adopt makes its work yours"));
+            return Err(Failure::new("no agent runs this process").hint(
+                "as an agent, or to make its work yours:\ncountersign sign --agent ID\ncountersign sign --adopt",
+            ));
         }
         (None, Desk::Unknown(tool)) => return Err(unknown_agent(&tool)),
         (None, Desk::Ambiguous(tools)) => return Err(ambiguous(&tools)),
@@ -261,8 +261,11 @@ fn work(arguments: &Arguments, repository: &RepositoryName) -> Result<Work> {
 /// An agent that this clone does not know cannot seal.
 pub(super) fn unknown_agent(tool: &str) -> Failure {
     let id = if Id::parse(tool.as_bytes()).is_some() { tool } else { "ID" };
-    Failure::new(format!("this process is {}'s, and this clone has no key for it", escape(tool.as_bytes(), 80)))
-        .hint(format!("countersign agent add {id}, or set COUNTERSIGN_AGENT to one that git config knows"))
+    Failure::new(format!("this process is {}'s, and this clone has no key for it", escape(tool.as_bytes(), 80))).hint(
+        format!(
+            "set COUNTERSIGN_AGENT to one that git config knows, or register this one:\ncountersign agent add {id}"
+        ),
+    )
 }
 
 /// Two agents' marks at once: sealing as either could be wrong.
@@ -293,8 +296,9 @@ impl Rewriter<'_> {
         let mut rewritten: HashMap<Oid, Oid> = HashMap::new();
         for id in &chosen.commits {
             let raw = self.objects.commit(*id).map_err(Failure::new)?;
-            let commit = Commit::parse(&raw, self.objects.format())
-                .map_err(|error| Failure::new(format!("commit {id}: {error}")).hint("make it again with git rebase"))?;
+            let commit = Commit::parse(&raw, self.objects.format()).map_err(|error| {
+                Failure::new(format!("commit {id}: {error}")).hint("make it again:\ngit rebase --force-rebase")
+            })?;
             let parents: Vec<Oid> =
                 commit.parents.iter().map(|parent| rewritten.get(parent).copied().unwrap_or(*parent)).collect();
             let worked = if chosen.work_on.contains(id) { self.worked(*id, &raw, &commit, &parents)? } else { None };
@@ -436,7 +440,7 @@ impl Rewriter<'_> {
                 id.short()
             ))
             .hint(
-                "its signer can run git rebase --exec 'git commit --amend --no-edit -S'; --force drops the signature",
+                "--force drops the signature; its signer can sign again:\ngit rebase --force-rebase --exec 'git commit --amend --no-edit -S'",
             )),
         }
     }

@@ -93,7 +93,7 @@ impl Work {
                 let (id, summary) = (commit.id.short(), escape(&commit.summary, 80));
                 let message = format!("{id} \"{summary}\" cannot be approved: {}", escape(fault.as_bytes(), 300));
                 return Err(
-                    Failure::new(message).hint("have its maker mend it and push the branch again: countersign sign")
+                    Failure::new(message).hint("have its maker mend it, and push the branch again:\ncountersign sign")
                 );
             }
         }

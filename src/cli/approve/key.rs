@@ -35,12 +35,12 @@ impl<'a> Approver<'a> {
                     other.kind.noun(),
                     other.id
                 );
-                return Err(Failure::new(message).hint("countersign approve --key FILE, with a key of your own"));
+                return Err(Failure::new(message).hint("with a key of your own:\ncountersign approve --key FILE"));
             }
             None => {
                 let message = format!("{} is not a key that the policy registers", public.fingerprint());
                 return Err(Failure::new(message)
-                    .hint("countersign approve --key FILE, or ask an admin to register this key under [people]"));
+                    .hint("ask an admin to register this key under [people], or name another:\ncountersign approve --key FILE"));
             }
         };
         Ok(Self { person, public, key })
@@ -82,7 +82,8 @@ fn only_registered(policy: &Policy) -> Result<PersonKey> {
             found.push((key, PersonKey::literal(&line)));
         }
     }
-    let hint = "countersign approve --key FILE, or git config user.signingkey FILE";
+    let hint =
+        "name your key for this time, or for always:\ncountersign approve --key FILE\ngit config user.signingkey FILE";
     match found.len() {
         1 => found.pop().map(|(_, key)| key).ok_or_else(|| Failure::new("no key").hint(hint)),
         0 => {

@@ -154,8 +154,7 @@ fn open(arguments: &Arguments) -> Result<Office> {
     let local = Local::open()?;
     let settings = settings(&arguments.policies, None)?;
     if settings.policies.is_empty() {
-        return Err(engine_failure(&EngineError::NoPolicy)
-            .hint("countersign approve --policy FILE, or git config countersign.policy FILE"));
+        return Err(engine_failure(&EngineError::NoPolicy).hint("name the policy:\ngit config countersign.policy FILE"));
     }
     let refs = TrackedRefs { local: &local, remote: arguments.remote.clone() };
     let reader = PolicyReader { repository: Some((&local.objects, &refs)) };

@@ -18,7 +18,7 @@ impl Remote {
     pub(super) fn read(name: &str) -> Result<Self> {
         let listed = git(&["ls-remote", "--refs", "--", name])
             .line()
-            .map_err(|failure| failure.hint("git remote -v lists the remotes; --remote names another"))?;
+            .map_err(|failure| failure.hint("--remote names another of these:\ngit remote -v"))?;
         let mut refs = BTreeMap::new();
         for line in listed.lines() {
             if let Some((id, name)) = line.split_once('\t')
@@ -71,6 +71,6 @@ impl Remote {
         }
         let input: String = wanted.iter().map(|refspec| format!("{refspec}\n")).collect();
         let fetch = git(&["fetch", "--quiet", "--no-tags", "--stdin", &self.name]).input(input.as_bytes());
-        fetch.run().map(drop).map_err(|failure| Failure::new(failure.message).hint("git fetch says why"))
+        fetch.run().map(drop).map_err(|failure| Failure::new(failure.message).hint("git says why:\ngit fetch"))
     }
 }

@@ -28,7 +28,9 @@ pub(super) fn approval(
         }
     }
     let (what, target) = (escape(what.as_bytes(), 200), escape(target.as_bytes(), 200));
-    let hint = format!("countersign approve --list --for {target} names each; then --withdraw with its digits");
+    let hint = format!(
+        "name one with --withdraw and its first digits; to see them:\ncountersign approve --list --for {target}"
+    );
     match found.pop() {
         None => {
             let who = &approver.person.id;

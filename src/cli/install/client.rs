@@ -50,7 +50,7 @@ pub(super) fn install() -> Result {
         None => plan_and_write(&common.join("hooks"), None)?,
         Some("" | "/dev/null") => {
             return Err(Failure::new("core.hooksPath switches all hooks off for this repository")
-                .hint("git config --unset core.hooksPath, or commit without hooks and run: countersign sign"));
+                .hint("have git look for hooks again, or commit without them and seal after:\ngit config --unset core.hooksPath\ncountersign sign"));
         }
         Some(former) => {
             let found = PathBuf::from(
@@ -77,9 +77,9 @@ fn refuse_out_of_reach() -> Result<()> {
         b"worktree" => Err(Failure::new(
             "core.hooksPath is set for this worktree alone, and hooks are for all of them",
         )
-        .hint("git config core.hooksPath PATH, git config --worktree --unset core.hooksPath, then install again")),
+        .hint("set it for the whole repository, then install again:\ngit config core.hooksPath PATH\ngit config --worktree --unset core.hooksPath")),
         b"command" => Err(Failure::new("core.hooksPath is set in the environment or on the command line of git")
-            .hint("run countersign install without it")),
+            .hint("leave it out:\ncountersign install")),
         _ => Ok(()),
     }
 }
@@ -94,7 +94,7 @@ fn inherited() -> Result<String> {
         }
     }
     Err(Failure::new("core.hooksPath was set outside this repository and is no longer")
-        .hint("countersign uninstall, then install"))
+        .hint("take it away, then install:\ncountersign uninstall\ncountersign install"))
 }
 
 /// Writes our hooks to `directory`. Where other hooks live elsewhere, every one of them keeps running.

@@ -22,7 +22,7 @@ pub(super) fn write(arguments: &Install) -> Result {
     let program = std::env::current_exe().and_then(std::fs::read).map_err(Failure::new)?;
     if !is_static(&program) {
         return Err(Failure::new("this program needs the system's libraries, and the environment has none")
-            .hint("build it static: RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --target x86_64-unknown-linux-gnu"));
+            .hint("build it static:\nRUSTFLAGS='-C target-feature=+crt-static' cargo build --release --target x86_64-unknown-linux-gnu"));
     }
     let loaded = PolicyReader { repository: None }.load(&arguments.policies);
     let policy = loaded.map_err(|error| engine_failure(&error.into()))?.policy;

@@ -24,12 +24,12 @@ pub(super) fn common_hooks(root: &Path) -> Result<PathBuf> {
     let is_base = |path: &Path| path.canonicalize().ok() == Path::new(&base).canonicalize().ok();
     if !is_base(root) {
         return Err(Failure::new(format!("gitolite's repositories are below {base}, not {}", root.display())).hint(
-            format!("give that directory: countersign install --server {base} --submitter gitolite --policy FILE"),
+            format!("give that directory:\ncountersign install --server {base} --submitter gitolite --policy FILE"),
         ));
     }
     let local = gitolite(&["query-rc", "LOCAL_CODE"])?.filter(|path| !path.is_empty()).ok_or_else(|| {
         Failure::new("gitolite has no LOCAL_CODE, the directory for hooks of the site's own")
-            .hint("set it in ~/.gitolite.rc: LOCAL_CODE => \"$ENV{HOME}/local\",")
+            .hint("set it in ~/.gitolite.rc:\nLOCAL_CODE => \"$ENV{HOME}/local\",")
     })?;
     Ok(Path::new(&local).join("hooks/common"))
 }

@@ -87,7 +87,7 @@ impl Layout {
                     return Ok(());
                 }
                 Err(Failure::new(format!("{} does not run the hooks in pre-receive.d", own.display()))
-                    .hint("let the server write it: gitea admin regenerate hooks (or forgejo admin regenerate hooks)"))
+                    .hint("let the server write it (forgejo has the same command):\ngitea admin regenerate hooks"))
             }
         }
     }

@@ -112,7 +112,7 @@ pub(super) fn install(arguments: Install) -> Result {
     }
     if arguments.policies.is_empty() {
         return Err(Failure::new("no policy is given: without one there is nothing to enforce")
-            .hint("countersign install --server REPO.git --policy FILE; countersign init writes a starter policy"));
+            .hint("name one; init writes a starter policy:\ncountersign init\ncountersign install --server REPO.git --policy FILE"));
     }
     server::install(&arguments, layout)
 }

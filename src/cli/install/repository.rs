@@ -131,8 +131,9 @@ impl Repository {
                 None => false,
             };
             let missing_name = || {
-                Failure::new("neither --repository, the policy nor its path gives it a name of at most 64 bytes")
-                    .hint("install it by itself: countersign install --server REPO.git --repository NAME --policy FILE")
+                Failure::new("neither --repository, the policy nor its path gives it a name of at most 64 bytes").hint(
+                    "install it by itself:\ncountersign install --server REPO.git --repository NAME --policy FILE",
+                )
             };
             if absent {
                 let name = settings.repository.clone();

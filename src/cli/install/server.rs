@@ -12,7 +12,7 @@ use crate::cli::engine::Settings;
 use crate::cli::hook::{Server, engine_failure, read_shim};
 use crate::cli::naming::hashed_name;
 use crate::cli::policy_source::{PolicyArg, PolicyError, PolicyReader};
-use crate::cli::{Exit, Failure, Result, print, say};
+use crate::cli::{Exit, Failure, Result, print, say, say_fix};
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::policy::{OutOfBand, Policy};
@@ -382,7 +382,7 @@ pub(super) fn check_new(policy: &Policy, in_force: Option<Digest>) -> Result<()>
     }
     for problem in policy.tolerated() {
         say(&problem.to_string());
-        say(&format!("hint: {}", problem.fix));
+        say_fix(&problem);
     }
     Ok(())
 }

@@ -147,7 +147,7 @@ impl Registry {
             problems.warn(
                 &name.at,
                 format!("agent `{id}` has no key and can seal nothing"),
-                "countersign agent add makes one",
+                "for a new agent, one is made by:\ncountersign agent add ID",
             );
         }
         for email in &emails {
@@ -215,7 +215,11 @@ impl Registry {
             } else {
                 format!("one key belongs to `{id}` and to `{other}`")
             };
-            problems.error(&line.at, message, "give every principal a key of its own: countersign agent add makes one");
+            problems.error(
+                &line.at,
+                message,
+                "give every principal a key of its own; an agent's is made by:\ncountersign agent add ID",
+            );
             return None;
         }
         self.keys.insert(key.clone(), id.clone());

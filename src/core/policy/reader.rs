@@ -89,7 +89,8 @@ impl<'t> Table<'t> {
     }
 
     /// Whether the key is there.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&mut self, key: &'static str) -> bool {
+        self.asked.insert(key);
         self.entries.contains_key(key)
     }
 

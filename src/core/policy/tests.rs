@@ -481,3 +481,13 @@ proptest::proptest! {
         let _ = load_text(&text);
     }
 }
+
+/// Also of keys that are not in the rule, and read only where they are.
+#[test]
+fn a_mistyped_key_is_told_what_it_may_have_been() {
+    for key in ["refs", "paths", "agents", "services", "submitters", "since", "force-push", "approvals", "adopted"] {
+        let (typed, meant) = (&key[..key.len() - 1], format!("did you mean `{key}`?"));
+        let said = problems(&format!("{RULE}[[rule]]\nname = \"s\"\n{typed} = 1\n"));
+        assert!(said.iter().any(|problem| problem.contains(&meant)), "{typed}: {said:#?}");
+    }
+}
