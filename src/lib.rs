@@ -6,10 +6,16 @@
 
 #![cfg_attr(test, allow(clippy::string_slice))]
 
+mod audit;
 pub mod cli;
 pub mod core;
+mod desk;
+mod doctor;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gate;
 pub mod ledger;
+mod server;
 pub mod store;
+mod system;

@@ -5,14 +5,15 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use super::agent::{random_seed, write_key};
-use super::{Exit, Failure, Result, print};
 use crate::core::ssh::PrivateKey;
+use crate::desk::agent::write_key;
+use crate::system::random_seed;
+use crate::system::{Exit, Failure, Result, print};
 
 #[derive(Args)]
-pub(super) struct Arguments {}
+pub(crate) struct Arguments {}
 
-pub(super) fn run(_: Arguments) -> Result {
+pub(crate) fn run(_: Arguments) -> Result {
     let failed = |error: std::io::Error| Failure::new(format!("cannot make a temporary directory: {error}"));
     let root = tempfile::Builder::new().prefix("countersign-demo-").tempdir().map_err(failed)?.keep();
     let story = Story { program: std::env::current_exe().map_err(Failure::new)?, root };

@@ -2,20 +2,20 @@
 
 use clap::Args;
 
-use super::check::full_name;
-use super::engine::repository_name;
-use super::gather::RefValues as _;
-use super::hook::engine_failure;
-use super::local::{Local, TrackedRefs, settings};
-use super::policy_source::{PolicyArg, PolicyReader};
-use super::{Exit, Failure, Result, print};
 use crate::core::decide::Code;
 use crate::core::policy::{Below, Mode};
 use crate::core::report::escape;
 use crate::core::text::nearest::nearest;
+use crate::desk::check::full_name;
+use crate::desk::clone::{Local, TrackedRefs, settings};
+use crate::gate::engine::repository_name;
+use crate::gate::gather::RefValues as _;
+use crate::gate::hook::engine_failure;
+use crate::gate::policy_source::{PolicyArg, PolicyReader};
+use crate::system::{Exit, Failure, Result, print};
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// A finding code such as unsealed-agent-commit, or a ref
     #[arg(value_name = "REF|CODE")]
     topic: String,
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     policies: Vec<PolicyArg>,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result {
+pub(crate) fn run(arguments: Arguments) -> Result {
     if let Some(code) = Code::parse(&arguments.topic) {
         print(&format!("{}\n", code.section()))?;
         return Ok(Exit::Accepted);

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::hook::repository_name;
-use super::local::{config, git};
-use super::{Exit, Failure, Result, print};
 use crate::core::id::RepositoryName;
 use crate::core::policy::starter;
+use crate::desk::clone::{config, git};
+use crate::gate::command::repository_name;
+use crate::system::{Exit, Failure, Result, print};
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The name that seals are bound to; without it, the end of the remote's URL, or none where --out is given
     #[arg(long, value_name = "NAME", value_parser = repository_name)]
     repository: Option<RepositoryName>,
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result {
+pub(crate) fn run(arguments: Arguments) -> Result {
     let top = || git(&["rev-parse", "--show-toplevel"]).line().map(PathBuf::from);
     let (path, name) = match arguments.out {
         // On a server one policy serves many repositories, each named by its path or at install.

@@ -3,49 +3,24 @@
 
 #![allow(clippy::disallowed_methods)]
 
-mod after_push;
-mod agent;
-mod ancestry;
-mod approve;
-mod chain;
-mod check;
-mod client_hooks;
-mod copied;
-mod deadline;
 mod demo;
-mod desk;
-mod doctor;
-mod engine;
-mod examine;
 mod explain;
-mod gather;
-mod hook;
+mod hooks;
 mod init;
 mod install;
-mod local;
-mod log_command;
-mod naming;
-mod owner;
-mod person_key;
-mod policy_command;
-mod policy_marks;
-mod policy_source;
-mod prune;
-mod push;
-mod recording;
-mod sealing;
-mod show;
-mod sign;
-mod submitting;
+mod policy;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::core::policy::Problem;
-use crate::core::report;
+use crate::audit::{log, show};
+use crate::desk::{agent, approve, check, sign};
+use crate::doctor;
+use crate::gate::chain;
+use crate::server::{Install, Uninstall};
+use crate::system::{Exit, is_observing, say, say_hint};
 
 /// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
 #[derive(Parser)]
@@ -70,9 +45,9 @@ enum Command {
     /// Say in words what a ref needs, or what a finding means
     Explain(explain::Arguments),
     /// Protect server repositories, or give this clone its hooks
-    Install(install::Install),
+    Install(Install),
     /// Put back what was there before install
-    Uninstall(install::Uninstall),
+    Uninstall(Uninstall),
     /// Look whether the gate runs, here or on a server, and what would let a bad push in
     Doctor(doctor::Arguments),
     /// Seal an agent's commits, or adopt them as a person
@@ -80,46 +55,13 @@ enum Command {
     /// Approve exactly the commits of a branch, for one ref
     Approve(approve::Arguments),
     /// Read the record of decisions, and check that it is whole
-    Log(log_command::Arguments),
+    Log(log::Arguments),
     /// Check a policy, or print its digest
-    Policy(policy_command::Arguments),
+    Policy(policy::Arguments),
     /// Run as a git hook (the installed shims call this)
     #[command(hide = true)]
-    Hook(hook::Arguments),
+    Hook(hooks::Arguments),
 }
-
-/// How a command ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Exit {
-    /// Exit 0: accepted, or done.
-    Accepted,
-    /// Exit 1: rejected by policy.
-    Rejected,
-    /// Exit 2: could not decide.
-    Undecided,
-}
-
-/// Why a command could not do its work. It ends with exit 2.
-#[derive(Debug)]
-struct Failure {
-    /// What went wrong, without a full stop.
-    message: String,
-    /// What to do about it, in lines: words, and commands alone on theirs.
-    hint: Option<String>,
-}
-
-impl Failure {
-    fn new(message: impl std::fmt::Display) -> Self {
-        Self { message: message.to_string(), hint: None }
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-type Result<T = Exit> = std::result::Result<T, Failure>;
 
 /// Runs the program and says how it ends.
 pub fn run() -> ExitCode {
@@ -146,14 +88,14 @@ pub fn run() -> ExitCode {
         Command::Show(arguments) => show::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
-        Command::Install(arguments) => install::install(arguments),
-        Command::Uninstall(arguments) => install::uninstall(arguments),
+        Command::Install(arguments) => install::protect(arguments),
+        Command::Uninstall(arguments) => install::restore(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
-        Command::Log(arguments) => log_command::run(arguments),
-        Command::Policy(arguments) => policy_command::run(arguments),
-        Command::Hook(arguments) => hook::run(arguments),
+        Command::Log(arguments) => log::run(arguments),
+        Command::Policy(arguments) => policy::run(arguments),
+        Command::Hook(arguments) => hooks::run(arguments),
     };
     match result {
         Ok(Exit::Accepted) => ExitCode::SUCCESS,
@@ -175,69 +117,4 @@ fn words(arguments: Vec<OsString>) -> Vec<OsString> {
         Some(line) => std::iter::once(program.clone()).chain(line.split(' ').map(OsString::from)).collect(),
         None => arguments,
     }
-}
-
-/// Whether this process must not refuse anything, whatever happens.
-static OBSERVING: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-
-/// From here on, not even a bug in this program refuses the push.
-fn observing() {
-    OBSERVING.store(true, std::sync::atomic::Ordering::Relaxed);
-}
-
-fn is_observing() -> bool {
-    OBSERVING.load(std::sync::atomic::Ordering::Relaxed)
-}
-
-/// What every line to the pusher begins with, for the server to show it.
-static LINE_PREFIX: std::sync::OnceLock<&'static str> = std::sync::OnceLock::new();
-
-/// From here on, every line begins so.
-fn prefix_lines(prefix: &'static str) {
-    let _ = LINE_PREFIX.set(prefix);
-}
-
-/// Writes lines for people. A closed standard error takes nothing away from the exit code, which is the decision.
-fn say(lines: &str) {
-    let prefix = LINE_PREFIX.get().copied().unwrap_or_default();
-    let lines: String = lines.lines().map(|line| format!("{prefix}{line}\n")).collect();
-    let _ = std::io::stderr().write_all(lines.as_bytes());
-}
-
-/// Writes each line of a hint as one: a command stands alone, to be taken as it is.
-fn say_hint(hint: &str) {
-    hint.lines().for_each(|line| say(&format!("hint: {line}")));
-}
-
-/// Writes how a problem of a policy is mended: words that a policy brought may be among it.
-fn say_fix(problem: &Problem) {
-    problem.fix.lines().for_each(|line| say_hint(&report::escape(line.as_bytes(), 600)));
-}
-
-/// Writes the result of a command.
-fn print(text: &str) -> Result<()> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| Failure::new(format!("cannot write the output: {error}")))
-}
-
-/// What the screen behind a stream shows. A server does not know the pusher's: there the stream leads to git.
-fn characters(stream: &impl std::io::IsTerminal) -> crate::core::report::Characters {
-    use crate::core::report::Characters;
-    // The first that is set and not empty decides (POSIX, 8.2 Internationalization Variables).
-    let locale =
-        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
-    let locale = locale.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    let charset = locale.split('@').next().unwrap_or_default();
-    let shows_unicode = stream.is_terminal() && (charset.ends_with("utf-8") || charset.ends_with("utf8"));
-    if shows_unicode { Characters::Unicode } else { Characters::Ascii }
-}
-
-/// The clock.
-fn now() -> Result<crate::core::decide::Timestamp> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let seconds = since.ok().and_then(|since| i64::try_from(since.as_secs()).ok());
-    seconds
-        .map(crate::core::decide::Timestamp)
-        .ok_or_else(|| Failure::new("the clock of this machine shows a time before 1970"))
 }

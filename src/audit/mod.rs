@@ -1,0 +1,6 @@
+//! Who, when, and by whose leave: what the record and the objects say afterwards.
+#![allow(clippy::disallowed_methods)]
+
+pub(crate) mod log;
+pub(crate) mod marks;
+pub(crate) mod show;

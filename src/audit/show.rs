@@ -1,0 +1,166 @@
+//! `countersign show`: who stands behind a commit, with what was verified and what is only said.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::audit::log::{history, installed_ledger};
+use crate::core::commit::{Commit, parse_trailers};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::id::RepositoryName;
+use crate::core::marks::{Catalogue, Search, unreadable_encoding};
+use crate::core::policy::{Kind, Policy, Standing};
+use crate::core::seal::{self, Outcome};
+use crate::core::ssh::{ClaimedSignature, PublicKey};
+use crate::desk::clone::{Local, TrackedRefs, settings};
+use crate::desk::sealing::{change_of, root};
+use crate::gate::engine::{Settings, repository_name};
+use crate::gate::hook::engine_failure;
+use crate::gate::policy_source::{PolicyArg, PolicyReader};
+use crate::system::{Exit, Failure, Result, characters, now, print};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The commit
+    #[arg(default_value = "HEAD")]
+    commit: String,
+    /// A policy instead of the configured one, to tell whose keys they are
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
+    policies: Vec<PolicyArg>,
+    /// The directory of a ledger; without it, that of the server's repository here
+    #[arg(long, value_name = "DIR")]
+    ledger: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result {
+    let local = Local::open()?;
+    let settings = settings(&arguments.policies, None)?;
+    let policy = policy(&local, &settings)?;
+    let repository = match &policy {
+        Some(policy) => repository_name(&settings, policy).ok(),
+        None => settings.repository.clone(),
+    };
+    let at = now()?;
+    let id = local.commit(&arguments.commit)?;
+    let raw = local.objects.commit(id).map_err(Failure::new)?;
+    let mut lines = vec![format!("commit    {id}")];
+    match Commit::parse(&raw, local.objects.format()) {
+        Err(error) => lines.push(format!("malformed {error}")),
+        Ok(commit) => {
+            let known = policy.as_ref().map(|policy| (policy, at));
+            describe(&local, &commit, known, repository.as_ref(), &mut lines)?;
+        }
+    }
+    let ledger =
+        arguments.ledger.or_else(|| Some(installed_ledger(&local.dir.common_dir)).filter(|path| path.exists()));
+    if let Some(ledger) = ledger {
+        lines.extend(history(&ledger, id)?);
+    }
+    print(&(lines.join("\n") + "\n"))?;
+    Ok(Exit::Accepted)
+}
+
+fn policy(local: &Local, settings: &Settings) -> Result<Option<Policy>> {
+    if settings.policies.is_empty() {
+        return Ok(None);
+    }
+    let refs = TrackedRefs { local, remote: "origin".to_owned() };
+    let loaded = PolicyReader { repository: Some((&local.objects, &refs)) }.load(&settings.policies);
+    loaded.map(|loaded| Some(loaded.policy)).map_err(|error| engine_failure(&error.into()))
+}
+
+/// A policy, if one is at hand, and the time at which it is asked.
+type Known<'a> = Option<(&'a Policy, Timestamp)>;
+
+fn describe(
+    local: &Local,
+    commit: &Commit<'_>,
+    policy: Known<'_>,
+    repository: Option<&RepositoryName>,
+    lines: &mut Vec<String>,
+) -> Result<()> {
+    let screen = characters(&std::io::stdout());
+    let plain = |bytes: &[u8]| screen.escape(bytes, 120);
+    let person = |name: &[u8], email: &[u8]| format!("{} <{}> (claimed)", plain(name), plain(email));
+    lines.push(format!("subject   {}", plain(commit.message.split(|byte| *byte == b'\n').next().unwrap_or_default())));
+    lines.push(format!("author    {}", person(commit.author.name, commit.author.email)));
+    lines.push(format!("committer {}", person(commit.committer.name, commit.committer.email)));
+    lines.push(format!("change    sha256:{}", change_of(&local.objects, &commit.parents, commit.tree)?));
+    match parse_trailers(commit.message) {
+        Err(fault) => lines.push(format!("trailers  malformed: {fault}")),
+        Ok(trailers) => {
+            for block in &trailers.blocks {
+                let role = block.claim.role.as_ref().map_or(seal::AUTHOR, |role| role.as_str());
+                let verdict = match repository {
+                    None => "not verified: this clone does not know the repository's name".to_owned(),
+                    Some(repository) => {
+                        let subject = seal::Subject {
+                            repository,
+                            author: commit.author.raw,
+                            merges: commit.parents.get(1..).unwrap_or_default(),
+                            root: root(&commit.parents),
+                            change: change_of(&local.objects, &commit.parents, commit.tree)?,
+                            message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
+                        };
+                        match seal::verify(&block.claim, &subject) {
+                            Outcome::Holds(seal) => format!("holds, key {}", holder(seal.key(), policy)),
+                            Outcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
+                            Outcome::Bad(reason) => format!("does not verify: {reason}"),
+                        }
+                    }
+                };
+                lines.push(format!("sealed    by {} as {role}: {verdict}", block.claim.agent));
+                for (name, value) in
+                    [("model", &block.claim.model), ("session", &block.claim.session), ("task", &block.claim.task)]
+                {
+                    lines.extend(
+                        value.as_ref().map(|value| format!("          {name} {} (claimed)", plain(value.as_bytes()))),
+                    );
+                }
+            }
+            lines.extend(trailers.drafted.iter().map(|agent| format!("drafted   by {agent} (claimed by who signed)")));
+        }
+    }
+    lines.push(match &commit.signature {
+        None => "signed    no".to_owned(),
+        Some(signature) => {
+            let verified = ClaimedSignature::from_armor(&signature.armor)
+                .and_then(|claimed| claimed.verify("git", &signature.payload));
+            match verified {
+                Ok(verified) => format!("signed    key {}", holder(verified.key(), policy)),
+                Err(error) => format!("signed    does not count: {error}"),
+            }
+        }
+    });
+    let catalogue = match policy {
+        Some((policy, _)) => policy.marks(),
+        None => Catalogue::builtin(),
+    };
+    for mark in commit.author.marks(&Search::new(catalogue), commit.message, commit.encoding) {
+        lines.push(format!("mark      of {}: {}", mark.agent, plain(mark.line.as_bytes())));
+    }
+    if let Some(encoding) = unreadable_encoding(commit.encoding) {
+        lines.push(format!("encoding  {}: nobody can say what it shows", plain(encoding.as_bytes())));
+    }
+    Ok(())
+}
+
+/// Whose key it is, as far as a policy is at hand.
+fn holder(key: &PublicKey, policy: Known<'_>) -> String {
+    let fingerprint = key.fingerprint();
+    let Some((policy, now)) = policy else { return format!("{fingerprint} (no policy is at hand to say whose)") };
+    let standing = match policy.key_standing(key, now) {
+        Standing::Good => "",
+        Standing::Revoked => ", revoked",
+        Standing::Retired => ", retired",
+    };
+    match policy.by_key(key) {
+        None => format!("{fingerprint} of nobody registered{standing}"),
+        Some(holder) => {
+            let owner = holder.owner.as_ref().map(|owner| format!(", owned by {owner}")).unwrap_or_default();
+            let kind = if holder.kind == Kind::Person { "person" } else { holder.kind.noun() };
+            format!("{fingerprint} of {kind} {}{owner}{standing}", holder.id)
+        }
+    }
+}

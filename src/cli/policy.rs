@@ -1,0 +1,179 @@
+//! `countersign policy`: what is wrong with a policy, its digest, and what another asks less.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::audit::marks as policy_marks;
+use crate::core::policy::{self, Difference, Direction, Loaded, Problem};
+use crate::core::report::escape;
+use crate::desk::clone::Local;
+use crate::gate::gather::{RefValues, StoredRefs};
+use crate::gate::policy_source::{PolicyArg, PolicyError, PolicyReader};
+use crate::system::{Exit, Failure, Result, now, print, say, say_fix};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Report every problem of a policy with its line and its fix; exit 1 if it would not load
+    Check(Check),
+    /// Print the digest that pins a policy
+    Digest(Files),
+    /// Say what a new policy asks less than the old one, and what more; exit 1 if anything is weaker
+    Diff(Two),
+}
+
+#[derive(Args)]
+struct Files {
+    /// Policy files that hold together, the organisation's first
+    #[arg(value_name = "FILE", default_value = ".countersign/policy.toml")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct Check {
+    /// Policies that hold together, the organisation's first
+    #[arg(value_name = "FILE|ref:REF:PATH", default_value = ".countersign/policy.toml")]
+    policies: Vec<PolicyArg>,
+    /// Say which marks of agents the last commits of every ref bear, and what the policy would make of work like it
+    #[arg(long)]
+    marks: bool,
+    /// A server's repository instead of the one around the current directory
+    #[arg(long, value_name = "REPO.git", requires = "marks")]
+    server: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Two {
+    /// The policy as it is
+    #[arg(value_name = "OLD: FILE|ref:REF:PATH")]
+    old: PolicyArg,
+    /// The policy as it would be
+    #[arg(value_name = "NEW: FILE|ref:REF:PATH")]
+    new: PolicyArg,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result {
+    match arguments.command {
+        Command::Check(arguments) => check(&arguments),
+        Command::Digest(files) => {
+            let Some(loaded) = load(&files)? else { return Ok(Exit::Rejected) };
+            print(&format!("sha256:{}\n", loaded.policy.digest()))?;
+            Ok(Exit::Accepted)
+        }
+        Command::Diff(two) => compare(&two),
+    }
+}
+
+fn compare(two: &Two) -> Result {
+    let reads_repository = [&two.old, &two.new].iter().any(|one| matches!(one, PolicyArg::InRepository(_)));
+    let local = if reads_repository { Some(Local::open()?) } else { None };
+    let refs = local.as_ref().map(|local| StoredRefs { refs: &local.refs, objects: &local.objects });
+    let repository =
+        local.as_ref().zip(refs.as_ref()).map(|(local, refs)| -> (_, &dyn RefValues) { (&local.objects, refs) });
+    let reader = PolicyReader { repository };
+    let unloaded =
+        |one: &PolicyArg| Failure::new(format!("the policy {one} does not load, so there is nothing to compare"));
+    let load = |one: &PolicyArg| read(&reader, std::slice::from_ref(one))?.ok_or_else(|| unloaded(one));
+    let (old, new) = (load(&two.old)?.policy, load(&two.new)?.policy);
+    if tell(&new.problems_if_new(Some(old.digest()))) {
+        return Err(unloaded(&two.new));
+    }
+    let differences = policy::diff(&old, &new);
+    let weaker = differences.iter().any(|one| one.direction == Direction::Weaker);
+    print(&match two.format {
+        Format::Text => text(&differences),
+        Format::Json => json(&differences),
+    })?;
+    Ok(if weaker { Exit::Rejected } else { Exit::Accepted })
+}
+
+fn text(differences: &[Difference]) -> String {
+    let mut text = String::new();
+    for one in differences {
+        let line = format!("{}: {}", one.about, one.message);
+        text += &format!("{:<8}  {}\n", one.direction.word(), escape(line.as_bytes(), 600));
+    }
+    let count = |direction| differences.iter().filter(|one| one.direction == direction).count();
+    let [weaker, stricter, changed] = [Direction::Weaker, Direction::Stricter, Direction::Changed].map(count);
+    text + &format!("{weaker} weaker, {stricter} stricter, {changed} changed\n")
+}
+
+fn json(differences: &[Difference]) -> String {
+    let one = |one: &Difference| {
+        serde_json::json!({
+            "direction": one.direction.word(), "about": one.about, "message": one.message,
+        })
+    };
+    let weaker = differences.iter().any(|one| one.direction == Direction::Weaker);
+    let differences: Vec<_> = differences.iter().map(one).collect();
+    format!("{}\n", serde_json::json!({ "schema": 1, "weaker": weaker, "differences": differences }))
+}
+
+fn check(arguments: &Check) -> Result {
+    let Check { policies, marks, server } = arguments;
+    let reads_repository = *marks || policies.iter().any(|one| matches!(one, PolicyArg::InRepository(_)));
+    let local = match server {
+        Some(server) => Some(policy_marks::server(server)?),
+        None if reads_repository => Some(Local::open()?),
+        None => None,
+    };
+    let refs = local.as_ref().map(|local| StoredRefs { refs: &local.refs, objects: &local.objects });
+    let repository =
+        local.as_ref().zip(refs.as_ref()).map(|(local, refs)| -> (_, &dyn RefValues) { (&local.objects, refs) });
+    let Some(loaded) = read(&PolicyReader { repository }, policies)? else { return Ok(Exit::Rejected) };
+    let problems = loaded.policy.problems_if_new(None);
+    tell(&loaded.warnings);
+    if tell(&problems) {
+        return Ok(Exit::Rejected);
+    }
+    let (rules, warnings) = (loaded.policy.rules().len(), loaded.warnings.len());
+    print(&format!(
+        "the policy is valid: {rules} rules, {warnings} warnings, digest sha256:{}\n",
+        loaded.policy.digest()
+    ))?;
+    if let Some(local) = local.as_ref().filter(|_| *marks) {
+        print(&policy_marks::survey(local, &loaded.policy, now()?)?)?;
+    }
+    Ok(Exit::Accepted)
+}
+
+/// Loads the policy; says every problem and returns nothing where it has errors.
+fn load(files: &Files) -> Result<Option<Loaded>> {
+    let arguments: Vec<PolicyArg> = files.files.iter().cloned().map(PolicyArg::File).collect();
+    read(&PolicyReader { repository: None }, &arguments)
+}
+
+fn read(reader: &PolicyReader<'_>, arguments: &[PolicyArg]) -> Result<Option<Loaded>> {
+    match reader.load(arguments) {
+        Ok(loaded) => Ok(Some(loaded)),
+        Err(PolicyError::Invalid(problems)) => {
+            tell(&problems);
+            Ok(None)
+        }
+        Err(error) => Err(Failure::new(error).hint("a starter policy is written by:\ncountersign init")),
+    }
+}
+
+/// Says each problem with its fix. Whether there are any.
+fn tell(problems: &[Problem]) -> bool {
+    for problem in problems {
+        say(&problem.to_string());
+        say_fix(problem);
+    }
+    !problems.is_empty()
+}

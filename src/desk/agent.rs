@@ -1,0 +1,121 @@
+//! `countersign agent add`: a key of its own for an agent, and the lines that register it.
+
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::core::id::Id;
+use crate::core::ssh::PrivateKey;
+use crate::desk::clone::{config, git};
+use crate::system::{Exit, Failure, Result, print, random_seed};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a key for an agent, tell git config, and print the lines that register it in the policy
+    Add(Add),
+}
+
+#[derive(Args)]
+struct Add {
+    /// The agent's id in the policy
+    #[arg(value_parser = parse_id)]
+    id: Id,
+    /// The tool that it is an instance of, if that is not its id
+    #[arg(long, value_parser = parse_id)]
+    tool: Option<Id>,
+    /// The id of the person who answers for it
+    #[arg(long, value_parser = parse_id)]
+    owner: Option<Id>,
+    /// Make a new key although the agent has one, such as one that is retired or lost
+    #[arg(long)]
+    new_key: bool,
+}
+
+fn parse_id(text: &str) -> std::result::Result<Id, String> {
+    Id::parse(text.as_bytes()).ok_or_else(|| "an id is [a-z0-9][a-z0-9._-]{0,63}".to_owned())
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result {
+    let Command::Add(add) = arguments.command;
+    let setting = format!("countersign.{}.key", add.id);
+    if let Some(path) = config(&setting)?.filter(|_| !add.new_key) {
+        return known(&add, Path::new(&path));
+    }
+    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    let directory = common.join("countersign").join("keys");
+    // A key that was is kept: it may still be of use to tell what it signed.
+    let names = std::iter::once(add.id.to_string()).chain((2..).map(|number| format!("{}.{number}", add.id)));
+    let mut paths = names.map(|name| directory.join(name));
+    let path = paths.find(|path| !add.new_key || path.symlink_metadata().is_err());
+    let path = path.ok_or_else(|| Failure::new("no name is left for a key"))?;
+    let text = path.to_str().ok_or_else(|| Failure::new("the repository's path is not UTF-8"))?;
+    if path.symlink_metadata().is_ok() {
+        // Made before, and forgotten in the configuration.
+        git(&["config", "--local", &setting, text]).run()?;
+        return known(&add, &path);
+    }
+    let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
+    let public = format!("{} {}", key.public().to_line(), add.id);
+    write_key(&directory, &path, &key.to_openssh(add.id.as_str()).map_err(Failure::new)?, &public)?;
+    git(&["config", "--local", &setting, text]).run()?;
+    let tool = add.tool.as_ref().unwrap_or(&add.id);
+    if *tool != add.id {
+        git(&["config", "--local", &format!("countersign.{}.env", add.id), tool.as_str()]).run()?;
+    }
+    print_lines(&add, text, tool, &public)
+}
+
+/// Prints the lines again of an agent that has its key: they may have got lost on the way to the admin.
+fn known(add: &Add, path: &Path) -> Result {
+    let public = path.with_added_extension("pub");
+    let text = std::fs::read_to_string(&public).map_err(|error| {
+        Failure::new(format!(
+            "agent {} has the key {} already, and its {}: {error}",
+            add.id,
+            path.display(),
+            public.display()
+        ))
+        .hint(format!("to make another:\ncountersign agent add {} --new-key", add.id))
+    })?;
+    let tool = match (&add.tool, config(&format!("countersign.{}.env", add.id))?) {
+        (Some(tool), _) => tool.to_string(),
+        (None, Some(tool)) => tool,
+        (None, None) => add.id.to_string(),
+    };
+    print_lines(add, &path.display().to_string(), &tool, text.trim_end())
+}
+
+fn print_lines(add: &Add, path: &str, tool: impl std::fmt::Display, public: &str) -> Result {
+    let owner = add.owner.as_ref().map_or("OWNER", Id::as_str);
+    let ask = if add.owner.is_none() { "   # the id of the person who answers for it" } else { "" };
+    print(&format!(
+        "# The key is in {path}; only this agent may read it. An admin adds these lines to the policy:\n\
+         [agents.{}]\ntool = \"{tool}\"\nowner = \"{owner}\"{ask}\nkeys = [\"{public}\"]\n",
+        add.id
+    ))?;
+    Ok(Exit::Accepted)
+}
+
+/// Both halves, the private one for this user alone. Nothing is overwritten.
+pub(crate) fn write_key(directory: &Path, path: &Path, private: &str, public: &str) -> Result<()> {
+    let failed = |error: std::io::Error| Failure::new(format!("cannot write the key {}: {error}", path.display()));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    for (path, text, mode) in [(path.to_owned(), private, 0o600), (path.with_added_extension("pub"), public, 0o644)] {
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        if !text.ends_with('\n') {
+            file.write_all(b"\n").map_err(failed)?;
+        }
+        file.sync_all().map_err(failed)?;
+    }
+    Ok(())
+}

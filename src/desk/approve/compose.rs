@@ -1,0 +1,241 @@
+//! What is approved: the commits between the target and the branch, examined as the gate will.
+
+use crate::core::approval::{Approval, ApprovedCommit, Decision};
+use crate::core::canonical::{Id, Sha256, Time};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::facts::{CommitFacts, Doubt, Form, SealFact, SignatureFact};
+use crate::core::id;
+use crate::core::limits;
+use crate::core::oid::Oid;
+use crate::core::policy::{Kind, Mode, Policy, Principal, Rule, Span, Standing};
+use crate::core::report::escape;
+use crate::core::scope::{Requirement, is_judged_at};
+use crate::core::seal;
+use crate::core::tree::{Change, WalkLimits, changes, digest, mainline_end, new_commits};
+use crate::desk::approve::{Office, Remote};
+use crate::desk::clone::git;
+use crate::gate::examine::{Examiner, Standard, change_doubt, walk_doubt};
+use crate::store::{History, peel};
+use crate::system::{Failure, Result};
+
+/// The commits that would land on one target.
+pub(super) struct Work {
+    pub(super) base: Option<Oid>,
+    pub(super) head: Oid,
+    /// The oldest first.
+    pub(super) commits: Vec<CommitFacts>,
+    /// What they change together.
+    pub(super) changes: Vec<Change>,
+    pub(super) change: Digest,
+}
+
+/// What the approver says.
+pub(super) struct Terms {
+    pub(super) approver: id::Id,
+    pub(super) issued: Timestamp,
+    pub(super) expires: Span,
+    pub(super) comment: Option<String>,
+}
+
+impl Work {
+    /// Finds the commits of a branch or range for one target.
+    pub(super) fn find(office: &Office, remote: &Remote, what: &str, target: &str) -> Result<Self> {
+        let (left, right) = crate::desk::approve::ends(what);
+        let head = match remote.branch(right) {
+            Some(head) => head,
+            None => office.local.commit(right)?,
+        };
+        let base = base(office, remote, head, target)?;
+        let left = left.map(|left| remote.branch(left).map_or_else(|| office.local.commit(left), Ok)).transpose()?;
+        // What the target has already needs no approving, so a left side that is on it begins where the target ends.
+        if left.is_some_and(|left| Some(left) != base && Some(left) != remote.refs.get(target).copied()) {
+            let base = base.map_or_else(|| "nothing".to_owned(), |base| base.to_string());
+            return Err(Failure::new(format!(
+                "an approval begins at the merge base with {}, which is {base}",
+                shown(target)
+            ))
+            .hint(format!("countersign approve {} --for {}", shown(right), shown(target))));
+        }
+        let ids = commits(base, head)?;
+        if ids.is_empty() {
+            return Err(Failure::new(format!(
+                "{} has {} already: there is nothing to approve",
+                shown(target),
+                shown(what)
+            )));
+        }
+        if ids.len() > limits::APPROVED_COMMITS {
+            let most = limits::APPROVED_COMMITS;
+            return Err(Failure::new(format!("{} commits are more than the {most} of one approval", ids.len()))
+                .hint("approve and land them in parts"));
+        }
+        let standard =
+            Standard { policy: &office.policy, dir: &office.local.dir, repository: &office.repository, pinned: &[] };
+        let examiner = Examiner::new(standard, &office.local.objects);
+        let commits = examiner
+            .examine_all(&ids)
+            .into_iter()
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|doubt| told(&doubt))?;
+        let tree = |commit| examiner.tree_of(commit).map_err(|doubt| told(&doubt));
+        let (old, new) = (base.map(tree).transpose()?, tree(head)?);
+        let changes = changes(&office.local.objects, old, new).map_err(|error| told(&change_doubt(error)))?;
+        let change = digest(&changes, office.local.objects.format());
+        Ok(Self { base, head, commits, changes, change })
+    }
+
+    /// Refuses what nobody should sign for: a commit without a single reading, or a seal that does not hold.
+    pub(super) fn check(&self, policy: &Policy) -> Result<()> {
+        for commit in &self.commits {
+            if let Some(fault) = fault(policy, commit) {
+                let (id, summary) = (commit.id.short(), escape(&commit.summary, 80));
+                let message = format!("{id} \"{summary}\" cannot be approved: {}", escape(fault.as_bytes(), 300));
+                return Err(
+                    Failure::new(message).hint("have its maker mend it, and push the branch again:\ncountersign sign")
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The agents whose work it is.
+    pub(super) fn agents(&self, policy: &Policy) -> Vec<String> {
+        let sealed =
+            self.commits.iter().flat_map(|commit| commit.seals.iter().flatten()).map(|seal| seal.agent.to_string());
+        let signed = self.commits.iter().filter_map(|commit| signer(policy, commit));
+        let signed = signed.filter(|signer| signer.kind == Kind::Agent).map(|signer| signer.id.to_string());
+        let mut agents: Vec<String> = sealed.chain(signed).collect();
+        agents.sort();
+        agents.dedup();
+        agents
+    }
+
+    /// The approval of it.
+    pub(super) fn approval(&self, office: &Office, target: &str, terms: Terms) -> Result<Approval> {
+        let commit = |commit: &CommitFacts| {
+            let change =
+                commit.change.ok_or_else(|| Failure::new(format!("{} has a malformed tree", commit.id.short())))?;
+            Ok(ApprovedCommit { id: Id(commit.id), change: Sha256(change), message: Sha256(commit.message) })
+        };
+        let approval = Approval {
+            decision: Decision::Approve,
+            repository: office.repository.to_string(),
+            name: target.to_owned(),
+            base: self.base.map(Id),
+            head: Id(self.head),
+            change: Sha256(self.change),
+            commits: self.commits.iter().map(commit).collect::<Result<_>>()?,
+            agents: self.agents(&office.policy),
+            approver: terms.approver.to_string(),
+            issued: Time(terms.issued),
+            expires: Time(Timestamp(terms.issued.0.saturating_add(terms.expires.seconds))),
+            policy: Sha256(office.policy.digest()),
+            comment: terms.comment,
+        };
+        approval.to_statement().map_err(|error| Failure::new(format!("it cannot be approved: {error}")))?;
+        Ok(approval)
+    }
+}
+
+/// Whose key signed a commit as a whole.
+pub(super) fn signer<'a>(policy: &'a Policy, commit: &CommitFacts) -> Option<&'a Principal> {
+    match &commit.signature {
+        SignatureFact::Good(signature) => policy.by_key(signature.key()),
+        _ => None,
+    }
+}
+
+/// What is wrong with a commit, as far as it is not the gate's to say what it asks for.
+fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
+    if let Form::Malformed(reason) = &commit.form {
+        return Some(reason.to_string());
+    }
+    if let Some(fault) = &commit.tree_fault {
+        return Some(fault.clone());
+    }
+    if let SignatureFact::Bad { reason, .. } = &commit.signature {
+        return Some(format!("its signature does not verify: {reason}"));
+    }
+    match &commit.seals {
+        // What a service joined is judged by what it carries.
+        Err(_) if signer(policy, commit).is_some_and(|signer| signer.kind == Kind::Service) => None,
+        Err(reason) => Some(reason.to_string()),
+        Ok(seals) => seals.iter().find_map(|seal| seal_fault(policy, seal)),
+    }
+}
+
+fn seal_fault(policy: &Policy, fact: &SealFact) -> Option<String> {
+    let agent = &fact.agent;
+    let seal = match &fact.outcome {
+        seal::Outcome::Holds(seal) => seal,
+        seal::Outcome::Bad(reason) => return Some(format!("{agent}'s seal does not verify: {reason}")),
+        seal::Outcome::Stale(stale) => return Some(format!("{stale} changed after {agent} sealed it")),
+    };
+    let holder = policy.by_key(seal.key());
+    if holder.is_none_or(|holder| holder.kind != Kind::Agent || holder.id != *agent) {
+        return Some(format!("{agent}'s seal was made with a key that is not registered as {agent}'s"));
+    }
+    let revoked = policy.key_standing(seal.key(), Timestamp(0)) == Standing::Revoked;
+    revoked.then(|| format!("{agent}'s seal was made with a revoked key"))
+}
+
+/// Where an approval begins: at the one merge base with the target; where the target does not exist, at the commit where its mainline
+/// would end, as the gate tells it.
+fn base(office: &Office, remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {
+    if remote.refs.contains_key(target) {
+        return merge_base(remote, head, target);
+    }
+    let asking: Vec<&Rule> = office
+        .policy
+        .rules()
+        .iter()
+        .filter(|rule| rule.mode != Mode::Off && rule.approvals.is_some() && rule.matches_ref(target.as_bytes()))
+        .collect();
+    let judged = |name: &str| {
+        let by = |rule: &&Rule| is_judged_at(&office.policy, rule, Requirement::Approvals, name.as_bytes());
+        !asking.is_empty() && asking.iter().all(by)
+    };
+    let tips = remote.refs.iter().filter(|(name, _)| judged(name)).map(|(_, tip)| *tip);
+    let known: Vec<Oid> = tips.filter_map(|tip| peel(&office.local.objects, tip).ok().flatten()).collect();
+    let history = History::new(&office.local.objects, &office.local.dir);
+    let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+    let new = new_commits(&history, head, &known, limits).map_err(|error| told(&walk_doubt(error)))?;
+    mainline_end(&history, &new, limits).map_err(|error| told(&walk_doubt(error)))
+}
+
+fn merge_base(remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {
+    let Some(old) = remote.refs.get(target) else { return Ok(None) };
+    // Exit 1 says that there is none.
+    let output = git(&["merge-base", "--all", &old.to_string(), &head.to_string()]).output()?;
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut bases = listed.lines().filter_map(|line| Oid::parse(line.as_bytes()));
+    match (bases.next(), bases.next()) {
+        (Some(base), None) => Ok(Some(base)),
+        (None, _) if output.status.code() == Some(1) => Ok(None),
+        (None, _) => {
+            Err(Failure::new(format!("git merge-base failed: {}", String::from_utf8_lossy(&output.stderr).trim())))
+        }
+        (Some(_), Some(_)) => Err(Failure::new(format!("the branch and {} have several merge bases", shown(target)))
+            .hint(format!("merge {} into the branch, or rebase it, and push it again", shown(target)))),
+    }
+}
+
+fn commits(base: Option<Oid>, head: Oid) -> Result<Vec<Oid>> {
+    let range = base.map_or_else(|| head.to_string(), |base| format!("{base}..{head}"));
+    let listed = git(&["rev-list", "--topo-order", "--reverse", &range]).line()?;
+    let parse =
+        |line: &str| Oid::parse(line.as_bytes()).ok_or_else(|| Failure::new("git rev-list printed something else"));
+    listed.lines().map(parse).collect()
+}
+
+fn shown(name: &str) -> String {
+    let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+    escape(name.as_bytes(), 200)
+}
+
+fn told(doubt: &Doubt) -> Failure {
+    match doubt {
+        Doubt::Unreadable(reason) | Doubt::Limit(reason) => Failure::new(escape(reason.as_bytes(), 300)),
+    }
+}

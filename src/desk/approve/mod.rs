@@ -1,0 +1,164 @@
+//! `countersign approve`: look at exactly what would land, sign exactly that, deliver it.
+
+mod compose;
+mod deliver;
+mod key;
+mod list;
+mod remote;
+mod shown;
+mod withdraw;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::core::approval::{Approval, Place};
+use crate::core::canonical::Time;
+use crate::core::decide::Timestamp;
+use crate::core::id::RepositoryName;
+use crate::core::policy::{Policy, Span};
+use crate::desk::check::full_name;
+use crate::desk::clone::{Local, TrackedRefs, settings};
+use crate::desk::who::trace_of_agent;
+use crate::gate::engine::{EngineError, repository_name};
+use crate::gate::hook::engine_failure;
+use crate::gate::policy_source::{PolicyArg, PolicyReader};
+use crate::system::{Exit, Failure, Result, now};
+use compose::{Terms, Work};
+use key::Approver;
+use remote::Remote;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A branch of the remote, a revision of this clone, or a range whose left side is the merge base
+    #[arg(value_name = "BRANCH|RANGE", required_unless_present = "list")]
+    what: Option<String>,
+    /// The ref that the commits may land on: a full name, or a branch; several get an approval each
+    #[arg(long = "for", value_name = "REF", required_unless_present = "list")]
+    targets: Vec<String>,
+    /// The key to sign with, a file: by default git's user.signingkey
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// How long the approval counts: a number of m, h, d or w
+    #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span)]
+    expires: Span,
+    /// What else to say, in the record for everybody to read
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+    /// Store the record in this clone and push nothing
+    #[arg(long, conflicts_with = "out")]
+    no_push: bool,
+    /// Write the record to a file and store nothing
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Do not ask: what is printed has been looked at elsewhere
+    #[arg(long)]
+    yes: bool,
+    /// Take your approval of a branch back, or the one that --list names by these digits
+    #[arg(long, conflicts_with = "list")]
+    withdraw: bool,
+    /// List the approvals that there are, and what waits for yours
+    #[arg(long, conflicts_with_all = ["what", "comment", "no_push", "out", "yes"])]
+    list: bool,
+    /// A policy instead of the configured one; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
+    policies: Vec<PolicyArg>,
+    /// The remote that has the branch, the target and the approvals
+    #[arg(long, default_value = "origin")]
+    remote: String,
+}
+
+fn span(text: &str) -> std::result::Result<Span, String> {
+    Span::parse(text).ok_or_else(|| "write a number of m, h, d or w, such as 7d".to_owned())
+}
+
+/// Who is asked and by which rules.
+struct Office {
+    local: Local,
+    policy: Policy,
+    repository: RepositoryName,
+    settings: crate::gate::engine::Settings,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result {
+    if let Some(mark) = trace_of_agent().filter(|_| !arguments.list) {
+        return Err(Failure::new(format!("{} is set, so an agent may be running this; only a person approves", mark))
+            .hint("a person runs it in a terminal of their own"));
+    }
+    let office = open(&arguments)?;
+    let targets: Vec<String> = arguments.targets.iter().map(|name| full_name(name)).collect();
+    let remote = Remote::read(&arguments.remote)?;
+    if arguments.list {
+        remote.fetch_everything()?;
+        return list::run(&office, &remote, &targets, arguments.key.as_deref());
+    }
+    let approver = Approver::find(arguments.key.as_deref(), &office.policy)?;
+    let what = arguments.what.as_deref().unwrap_or_default();
+    remote.fetch(ends(what).1, &targets)?;
+    let mut approvals = Vec::new();
+    let mut text = String::new();
+    for target in &targets {
+        let approval = if arguments.withdraw {
+            let approval = withdraw::approval(&office, &remote, &approver, what, target, arguments.expires)?;
+            text += &withdraw::text(&office, &approval, &approver);
+            approval
+        } else {
+            let work = Work::find(&office, &remote, what, target)?;
+            work.check(&office.policy)?;
+            let terms = Terms {
+                approver: approver.person.id.clone(),
+                issued: now()?,
+                expires: arguments.expires,
+                comment: arguments.comment.clone(),
+            };
+            let mut approval = work.approval(&office, target, terms)?;
+            // A record counts only if it is issued later than the one in its place, and a second can hold both.
+            let before = list::issued(&office, &place_of(&approval, &approver));
+            if let Some(before) = before.filter(|before| *before >= approval.issued) {
+                approval.issued = Time(Timestamp(before.0.0.saturating_add(1)));
+            }
+            text += &shown::text(&office, &work, &approval, &approver)?;
+            approval
+        };
+        approvals.push(approval);
+    }
+    shown::present(&text, arguments.yes)?;
+    if !arguments.yes && !shown::confirmed(arguments.withdraw)? {
+        return Err(Failure::new("nothing is signed").hint("answer y to sign"));
+    }
+    let mut signed = Vec::new();
+    for approval in approvals {
+        signed.push((place_of(&approval, &approver), approver.sign(&approval)?));
+    }
+    match (&arguments.out, arguments.no_push) {
+        (Some(file), _) => deliver::to_file(file, &signed)?,
+        (None, true) => deliver::to_clone(&signed, &arguments.remote)?,
+        (None, false) => deliver::to_remote(&signed, &arguments.remote)?,
+    }
+    Ok(Exit::Accepted)
+}
+
+/// The two sides of a range; one revision is the right side alone.
+fn ends(what: &str) -> (Option<&str>, &str) {
+    match what.split_once("..") {
+        Some((left, right)) => (Some(left), if right.is_empty() { "HEAD" } else { right }),
+        None => (None, what),
+    }
+}
+
+fn place_of(approval: &Approval, approver: &Approver<'_>) -> Place {
+    Place { target: approval.name.clone(), change: approval.change.0, approver: approver.person.id.clone() }
+}
+
+fn open(arguments: &Arguments) -> Result<Office> {
+    let local = Local::open()?;
+    let settings = settings(&arguments.policies, None)?;
+    if settings.policies.is_empty() {
+        return Err(engine_failure(&EngineError::NoPolicy).hint("name the policy:\ngit config countersign.policy FILE"));
+    }
+    let refs = TrackedRefs { local: &local, remote: arguments.remote.clone() };
+    let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
+    let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
+    let repository = repository_name(&settings, &policy).map_err(|error| engine_failure(&error))?;
+    Ok(Office { local, policy, repository, settings })
+}

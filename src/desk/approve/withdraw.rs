@@ -1,0 +1,69 @@
+//! `approve --withdraw`: the record that takes an earlier one back says the same of the same commits, wherever these are now.
+
+use crate::core::approval::{Approval, Decision};
+use crate::core::canonical::Time;
+use crate::core::decide::Timestamp;
+use crate::core::oid::Oid;
+use crate::core::policy::Span;
+use crate::core::report::escape;
+use crate::desk::approve::key::Approver;
+use crate::desk::approve::{Office, Remote, list, shown};
+use crate::system::{Failure, Result, now};
+
+/// What withdraws the approver's approval of `what` for a target: a branch, a commit, or the digits by which `--list` names it.
+pub(super) fn approval(
+    office: &Office,
+    remote: &Remote,
+    approver: &Approver<'_>,
+    what: &str,
+    target: &str,
+    expires: Span,
+) -> Result<Approval> {
+    let named = remote.branch(what).or_else(|| office.local.commit(what).ok());
+    let mut found: Vec<Approval> = Vec::new();
+    for (place, approval) in list::records_by(office, target, &approver.person.id)? {
+        let by_change = what.len() >= 7 && place.change.to_string().starts_with(what);
+        if approval.decision == Decision::Approve && (by_change || named == Some(approval.head.0)) {
+            found.push(approval);
+        }
+    }
+    let (what, target) = (escape(what.as_bytes(), 200), escape(target.as_bytes(), 200));
+    let hint = format!(
+        "name one with --withdraw and its first digits; to see them:\ncountersign approve --list --for {target}"
+    );
+    match found.pop() {
+        None => {
+            let who = &approver.person.id;
+            Err(Failure::new(format!("there is no approval of {what} for {target} by {who}")).hint(hint))
+        }
+        Some(_) if !found.is_empty() => {
+            Err(Failure::new(format!("there are several approvals of {what} for {target}")).hint(hint))
+        }
+        Some(mut approval) => {
+            // A record counts only if it is issued later than the one in its place.
+            let issued = now()?.0.max(approval.issued.0.0.saturating_add(1));
+            approval.decision = Decision::Withdraw;
+            approval.issued = Time(Timestamp(issued));
+            approval.expires = Time(Timestamp(issued.saturating_add(expires.seconds)));
+            approval.comment = None;
+            Ok(approval)
+        }
+    }
+}
+
+/// What the approver sees before signing.
+pub(super) fn text(office: &Office, approval: &Approval, approver: &Approver<'_>) -> String {
+    let mut text = shown::heading(approval, approver);
+    text.push('\n');
+    for commit in &approval.commits {
+        text += &format!("{} {}\n", commit.id.0.short(), summary(office, commit.id.0));
+    }
+    text
+}
+
+/// The first line of a commit's message, where this clone has the commit.
+fn summary(office: &Office, id: Oid) -> String {
+    let raw = office.local.objects.commit(id).unwrap_or_default();
+    let message = raw.windows(2).position(|pair| pair == b"\n\n").and_then(|at| raw.get(at + 2..)).unwrap_or_default();
+    escape(message.split(|byte| *byte == b'\n').next().unwrap_or_default(), 100)
+}

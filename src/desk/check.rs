@@ -1,0 +1,165 @@
+//! `countersign check`: the server's engine on what a clone knows.
+
+use clap::{Args, ValueEnum};
+
+use crate::core::decide::{Code, Severity, Undecided, Verdict};
+use crate::core::report::{self, Reader};
+use crate::core::submitter::Submitter;
+use crate::desk::clone::{Local, TrackedRefs, git, settings, tracked_commit};
+use crate::gate::engine::{NoMemory, Scene, Settings, judge};
+use crate::gate::hook::{engine_failure, exit_of};
+use crate::gate::policy_source::PolicyArg;
+use crate::gate::push::{Push, RefUpdate};
+use crate::system::{Failure, Result, characters, now, print};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The commits to check: OLD..NEW, or NEW alone to start from the ref as last fetched; for a tag, NEW is the tag
+    #[arg(value_name = "RANGE", default_value = "HEAD")]
+    range: String,
+    /// The ref they would be pushed to: a full name, or a branch
+    #[arg(long = "for", value_name = "REF")]
+    name: String,
+    /// A policy instead of the configured one; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
+    policies: Vec<PolicyArg>,
+    /// The remote whose branches are compared with; without it, origin
+    #[arg(long, value_name = "REMOTE")]
+    remote: Option<String>,
+    /// How to print the verdict
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// How a verdict is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines for people and models.
+    Text,
+    /// One line of JSON with `schema: 1`.
+    Json,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result {
+    let local = Local::open()?;
+    let remote = known_remote(arguments.remote)?;
+    let refs = TrackedRefs { local: &local, remote };
+    let settings = settings(&arguments.policies, None)?;
+    if settings.policies.is_empty() {
+        return Err(Failure::new(
+            "no policy: there is no .countersign/policy.toml and git config countersign.policy is not set",
+        )
+        .hint(
+            "name both:\ncountersign check --policy FILE --for REF\na starter policy is written by:\ncountersign init",
+        ));
+    }
+    let name = full_name(&arguments.name);
+    let find = |revision: &str| {
+        // What is pushed to a tag is the tag itself, with its signature and its name.
+        if name.starts_with("refs/tags/") { local.object(revision) } else { local.commit(revision) }
+    };
+    let (old, new) = match arguments.range.split_once("..") {
+        Some((old, "")) => (Some(local.commit(old)?), find("HEAD")?),
+        Some((old, new)) => (Some(local.commit(old)?), find(new)?),
+        // Of a remote's other refs a clone knows nothing: it takes them for new.
+        None if name.starts_with("refs/heads/") => (tracked_commit(&refs, &name)?, find(&arguments.range)?),
+        None => (None, find(&arguments.range)?),
+    };
+    let update = RefUpdate { name: name.clone().into_bytes(), old, new: Some(new), claimed: None };
+    let mut verdict = judge_locally(&settings, &local, &refs, vec![update])?;
+    if name.starts_with("refs/tags/") {
+        // What the range begins with is no value that the tag has had.
+        drop_force_push(&mut verdict);
+    }
+    let shallow = local.is_shallow() && take_out_what_is_cut_off(&mut verdict);
+    match arguments.format {
+        Format::Text if shallow && !has_findings(&verdict) => {}
+        Format::Text => {
+            print(&report::text(&verdict, Reader::Checker, characters(&std::io::stdout())))?;
+            let codes = verdict.refs.iter().flat_map(|one| &one.findings).map(|finding| finding.code);
+            if codes.into_iter().any(|code| matches!(code, Code::ApprovalMissing | Code::ApprovalVoid)) {
+                print(
+                    "hint: approvals count here as last fetched; this fetches them:\nhint: countersign approve --list\n",
+                )?;
+            }
+        }
+        Format::Json => {
+            if shallow {
+                let reason = cut_off(&name);
+                let doubt = Undecided { severity: Severity::Error, rule: None, reason };
+                verdict.refs.iter_mut().for_each(|one| one.undecided.push(doubt.clone()));
+            }
+            print(&(report::json(&verdict).map_err(Failure::new)? + "\n"))?;
+        }
+    }
+    if shallow {
+        return Err(Failure::new(cut_off(&name))
+            .hint(format!("fetch the rest, then check again:\ngit fetch --unshallow {}", refs.remote)));
+    }
+    Ok(exit_of(&verdict))
+}
+
+/// The remote to compare with. One that was named by hand exists.
+fn known_remote(named: Option<String>) -> Result<String> {
+    let Some(remote) = named else { return Ok("origin".to_owned()) };
+    let listed = git(&["remote"]).run()?;
+    if listed.split(|byte| *byte == b'\n').any(|line| line == remote.as_bytes()) {
+        return Ok(remote);
+    }
+    Err(Failure::new(format!("there is no remote {remote}")).hint("these there are:\ngit remote"))
+}
+
+/// Takes out of a verdict what a shallow clone cannot know: whether a value contains another that is not in sight, and what stands on
+/// commits that are missing. Whether there was any of it.
+pub(crate) fn take_out_what_is_cut_off(verdict: &mut Verdict) -> bool {
+    let mut any = drop_force_push(verdict);
+    for one in &mut verdict.refs {
+        any |= !one.undecided.is_empty();
+        one.undecided.clear();
+    }
+    any
+}
+
+/// Says why, in one sentence.
+fn cut_off(name: &str) -> String {
+    format!("this clone is shallow: its history ends before the server's, so what is new to {name} cannot be told")
+}
+
+fn drop_force_push(verdict: &mut Verdict) -> bool {
+    let mut any = false;
+    for one in &mut verdict.refs {
+        let before = one.findings.len();
+        one.findings.retain(|finding| finding.code != Code::ForcePushDenied);
+        any |= one.findings.len() != before;
+    }
+    any
+}
+
+pub(crate) fn has_findings(verdict: &Verdict) -> bool {
+    verdict.refs.iter().any(|one| one.findings.iter().any(|finding| finding.severity > Severity::Observed))
+}
+
+/// Runs the server's engine over updates, with the remote's refs as last fetched.
+pub(crate) fn judge_locally(
+    settings: &Settings,
+    local: &Local,
+    refs: &TrackedRefs<'_>,
+    updates: Vec<RefUpdate>,
+) -> Result<Verdict> {
+    let moving = updates.into_iter().filter(|update| update.old != update.new).collect();
+    let push = Push { updates: moving, format: local.objects.format() };
+    let scene = Scene {
+        dir: &local.dir,
+        objects: &local.objects,
+        refs,
+        memory: &NoMemory,
+        submitter: &Submitter::Unasked,
+        now: now()?,
+    };
+    judge(settings, &push, scene).map(|judgement| judgement.verdict).map_err(|error| engine_failure(&error))
+}
+
+/// A branch name stands for the branch.
+pub(crate) fn full_name(name: &str) -> String {
+    if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") }
+}

@@ -1,0 +1,243 @@
+//! The repository that a command runs in, on a desk: git itself answers what is local.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::core::id::RepositoryName;
+use crate::core::objects::ReadError;
+use crate::core::oid::{ObjectFormat, Oid};
+use crate::gate::chain::in_memory;
+use crate::gate::engine::Settings;
+use crate::gate::gather::RefValues;
+use crate::gate::policy_source::PolicyArg;
+use crate::store::{GitDir, Objects, Quarantine, Refs, SymbolicRef, peel};
+use crate::system::{Failure, Result};
+
+/// A clone, opened for reading.
+pub(crate) struct Local {
+    pub(crate) dir: GitDir,
+    pub(crate) objects: Objects,
+    pub(crate) refs: Refs,
+}
+
+impl Local {
+    /// Opens the repository around the current directory.
+    pub(crate) fn open() -> Result<Self> {
+        let git_dir = PathBuf::from(git(&["rev-parse", "--absolute-git-dir"]).line()?);
+        Self::at(&git_dir, &git(&["rev-parse", "--show-object-format"]).line()?)
+    }
+
+    /// Opens a server's repository, whoever owns it: an admin has named it.
+    pub(crate) fn of_server(git_dir: &Path) -> Result<Self> {
+        Self::at(git_dir, &server_git(git_dir, &["rev-parse", "--show-object-format"]).line()?)
+    }
+
+    fn at(git_dir: &Path, format: &str) -> Result<Self> {
+        let format = match format {
+            "sha1" => ObjectFormat::Sha1,
+            "sha256" => ObjectFormat::Sha256,
+            other => return Err(Failure::new(format!("this repository has the unknown object format {other}"))),
+        };
+        let cannot = |error: &dyn std::fmt::Display| Failure::new(format!("cannot open the repository: {error}"));
+        let dir = GitDir::at(git_dir).map_err(|error| cannot(&error))?;
+        let objects = Objects::open(&dir, &Quarantine::default(), format).map_err(|error| cannot(&error))?;
+        let refs = Refs::open(&dir, format).map_err(|error| cannot(&error))?;
+        Ok(Self { dir, objects, refs })
+    }
+
+    /// The commit that a revision names.
+    pub(crate) fn commit(&self, revision: &str) -> Result<Oid> {
+        self.named(&format!("{revision}^{{commit}}"))
+            .map_err(|_| Failure::new(format!("{revision} names no commit in this repository")))
+    }
+
+    /// The object that a revision names, an annotated tag as itself.
+    pub(crate) fn object(&self, revision: &str) -> Result<Oid> {
+        self.named(revision).map_err(|_| Failure::new(format!("{revision} names nothing in this repository")))
+    }
+
+    fn named(&self, expression: &str) -> Result<Oid> {
+        let line = git(&["rev-parse", "--verify", "--quiet", "--end-of-options", expression]).line()?;
+        Oid::parse(line.as_bytes())
+            .ok_or_else(|| Failure::new(format!("git names {expression} {line}, which is no object id")))
+    }
+
+    /// Whether the history of this clone ends before that of what it was cloned from.
+    pub(crate) fn is_shallow(&self) -> bool {
+        self.dir.common_dir.join("shallow").exists()
+    }
+}
+
+/// Whether a commit is contained in another, as git sees both.
+pub(crate) fn is_ancestor(one: Oid, other: Oid) -> Result<bool> {
+    git(&["merge-base", "--is-ancestor", &one.to_string(), &other.to_string()]).succeeds()
+}
+
+/// Policies and name as a clone has them: as given, else from git config, else from the work tree.
+pub(crate) fn settings(policies: &[PolicyArg], repository: Option<RepositoryName>) -> Result<Settings> {
+    let repository = match (repository, config("countersign.repository")?) {
+        (Some(name), _) => Some(name),
+        (None, Some(text)) => Some(RepositoryName::parse(text.as_bytes()).ok_or_else(|| {
+            Failure::new(format!("git config countersign.repository is {text:?}, which is no repository name"))
+        })?),
+        (None, None) => None,
+    };
+    if !policies.is_empty() {
+        return Ok(Settings { policies: policies.to_vec(), repository, baseline: None });
+    }
+    let policies = match config("countersign.policy")? {
+        Some(text) => {
+            vec![text.parse().map_err(|error| Failure::new(format!("git config countersign.policy: {error}")))?]
+        }
+        None => work_tree_policy()?.into_iter().collect(),
+    };
+    Ok(Settings { policies, repository, baseline: None })
+}
+
+fn work_tree_policy() -> Result<Option<PolicyArg>> {
+    let Ok(top) = git(&["rev-parse", "--show-toplevel"]).line() else { return Ok(None) };
+    let path = PathBuf::from(top).join(".countersign").join("policy.toml");
+    Ok(path.exists().then_some(PolicyArg::File(path)))
+}
+
+/// One value of git's configuration.
+pub(crate) fn config(key: &str) -> Result<Option<String>> {
+    let output = git(&["config", "--get", key]).output()?;
+    match output.status.code() {
+        Some(0) => Ok(Some(text(output.stdout)?)),
+        Some(1) => Ok(None),
+        _ => Err(Failure::new(format!("git config --get {key} failed: {}", said(&output)))),
+    }
+}
+
+/// A git command to run: what is local, git answers.
+pub(crate) struct Git {
+    command: Command,
+    name: String,
+    input: Option<Vec<u8>>,
+}
+
+/// Prepares a git command.
+pub(crate) fn git(arguments: &[&str]) -> Git {
+    let mut command = Command::new("git");
+    command.args(arguments);
+    Git { command, name: (*arguments.first().unwrap_or(&"")).to_owned(), input: None }
+}
+
+/// Prepares a git command for a server's repository, whoever owns it: an admin has named it.
+pub(crate) fn server_git(git_dir: &Path, arguments: &[&str]) -> Git {
+    let mut git = git(&[&["-c", "safe.directory=*"], arguments].concat()).in_repository(git_dir);
+    git.name = (*arguments.first().unwrap_or(&"")).to_owned();
+    // Named, so that it is used also where git does not look for bare repositories by itself (safe.bareRepository).
+    git.command.env("GIT_DIR", git_dir);
+    git
+}
+
+impl Git {
+    /// Gives it standard input.
+    pub(crate) fn input(mut self, input: &[u8]) -> Self {
+        self.input = Some(input.to_vec());
+        self
+    }
+
+    /// Runs it in a repository, whatever repository the environment names.
+    pub(crate) fn in_repository(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
+        for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
+            self.command.env_remove(variable);
+        }
+        self
+    }
+
+    /// Runs it, whatever its exit code.
+    pub(crate) fn output(mut self) -> Result<Output> {
+        let failed = |error: std::io::Error| {
+            Failure::new(format!("cannot run git: {error}")).hint("install git, or put it on PATH")
+        };
+        let Some(input) = self.input else {
+            return self.command.stdin(Stdio::null()).output().map_err(failed);
+        };
+        self.command.stdin(Stdio::from(in_memory(&input).map_err(failed)?)).output().map_err(failed)
+    }
+
+    /// Runs it; anything but exit 0 is a failure.
+    pub(crate) fn run(self) -> Result<Vec<u8>> {
+        let name = self.name.clone();
+        let output = self.output()?;
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(Failure::new(format!("git {name} failed: {}", said(&output))))
+        }
+    }
+
+    /// Runs it for the one line that it prints.
+    pub(crate) fn line(self) -> Result<String> {
+        self.run().and_then(text)
+    }
+
+    /// Whether it ends with exit 0.
+    pub(crate) fn succeeds(self) -> Result<bool> {
+        Ok(self.output()?.status.success())
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).trim().to_owned()
+}
+
+fn text(bytes: Vec<u8>) -> Result<String> {
+    let text = String::from_utf8(bytes).map_err(|_| Failure::new("git printed something that is not UTF-8"))?;
+    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+}
+
+/// What a clone knows of a remote's refs: its remote-tracking branches, as of the last fetch.
+pub(crate) struct TrackedRefs<'a> {
+    pub(crate) local: &'a Local,
+    pub(crate) remote: String,
+}
+
+impl TrackedRefs<'_> {
+    fn prefix(&self) -> String {
+        format!("refs/remotes/{}/", self.remote)
+    }
+}
+
+impl RefValues for TrackedRefs<'_> {
+    fn value(&self, name: &str) -> std::result::Result<Option<Oid>, ReadError> {
+        match name.strip_prefix("refs/heads/") {
+            Some(branch) => self.local.refs.value(&format!("{}{branch}", self.prefix())),
+            None => self.local.refs.value(name),
+        }
+    }
+
+    fn select(&self, wanted: &mut dyn FnMut(&[u8]) -> bool) -> std::result::Result<Vec<(Vec<u8>, Oid)>, ReadError> {
+        let prefix = self.prefix();
+        let on_remote =
+            |name: &[u8]| name.strip_prefix(prefix.as_bytes()).map(|branch| [b"refs/heads/", branch].concat());
+        let tracked =
+            self.local.refs.select(&self.local.objects, |name| on_remote(name).is_some_and(|name| wanted(&name)))?;
+        Ok(tracked.into_iter().filter_map(|found| Some((on_remote(&found.name)?, found.commit))).collect())
+    }
+
+    fn list(&self, prefix: &str) -> std::result::Result<Vec<(Vec<u8>, Oid)>, ReadError> {
+        self.local.refs.list(prefix)
+    }
+
+    fn symbolic_refs(&self, _: &BTreeSet<String>) -> std::result::Result<Vec<SymbolicRef>, ReadError> {
+        // A clone knows of its remote what was fetched, by the names that were fetched.
+        Ok(Vec::new())
+    }
+
+    fn head_branch(&self) -> std::result::Result<Option<String>, ReadError> {
+        let head = self.local.refs.symbolic(&format!("{}HEAD", self.prefix()))?;
+        Ok(head.and_then(|name| name.strip_prefix(&self.prefix()).map(|branch| format!("refs/heads/{branch}"))))
+    }
+}
+
+/// The value of a remote's ref that a clone last saw, as a commit.
+pub(crate) fn tracked_commit(refs: &TrackedRefs<'_>, name: &str) -> Result<Option<Oid>> {
+    let value = refs.value(name).map_err(Failure::new)?;
+    Ok(value.map(|id| peel(&refs.local.objects, id)).transpose().map_err(Failure::new)?.flatten())
+}

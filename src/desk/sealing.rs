@@ -1,0 +1,219 @@
+//! Making sealed commits: the message with its block, the commit around it.
+
+use crate::core::commit::{Block, Commit, Ident, ends_in_trailers, is_our_line, names_utf8, parse_trailers};
+use crate::core::digest::Digest;
+use crate::core::id::{Id, RepositoryName};
+use crate::core::oid::Oid;
+use crate::core::report::escape;
+use crate::core::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
+use crate::core::ssh::{PrivateKey, PublicKey};
+use crate::core::tree::{changes, digest};
+use crate::desk::clone::git;
+use crate::desk::who::Agent;
+use crate::store::Objects;
+use crate::system::{Failure, Result};
+
+/// What seals: an agent with its key, for one repository.
+pub(crate) struct Sealer {
+    pub(crate) agent: Agent,
+    pub(crate) key: PrivateKey,
+    pub(crate) repository: RepositoryName,
+    /// A later step of a pipeline; `None` for the author.
+    pub(crate) role: Option<Id>,
+}
+
+/// What a seal binds besides the message.
+pub(crate) struct Content<'a> {
+    pub(crate) change: Digest,
+    pub(crate) author: &'a [u8],
+    pub(crate) merges: &'a [Oid],
+    pub(crate) root: Root,
+}
+
+impl Sealer {
+    /// Opens the key of an agent.
+    pub(crate) fn open(agent: Agent, repository: RepositoryName, role: Option<Id>) -> Result<Self> {
+        let path = agent.key.display().to_string();
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::new(format!("cannot use the key of agent {} in {path}: {error}", agent.id))
+                .hint(format!("a key without a passphrase is made by:\ncountersign agent add {}", agent.id))
+        };
+        let pem = std::fs::read(&agent.key).map_err(|error| failed(&error))?;
+        let key = PrivateKey::parse_openssh(&pem).map_err(|error| failed(&error))?;
+        Ok(Self { agent, key, repository, role })
+    }
+
+    /// The message with a block of this agent at its end. What stands above is not touched.
+    pub(crate) fn seal_message(&self, message: &[u8], content: &Content<'_>) -> Vec<u8> {
+        let mut sealed = message.to_vec();
+        if !sealed.ends_with(b"\n") {
+            sealed.push(b'\n');
+        }
+        if !ends_in_trailers(&sealed) {
+            sealed.push(b'\n');
+        }
+        let head = BlockHead {
+            agent: &self.agent.id,
+            role: self.role.as_ref(),
+            model: self.agent.model.as_deref(),
+            session: None,
+            task: self.agent.task.as_deref(),
+        };
+        sealed.extend_from_slice(head.to_text().as_bytes());
+        let payload = Payload {
+            repository: &self.repository,
+            agent: &self.agent.id,
+            role: self.role.as_ref(),
+            change: content.change,
+            author: content.author,
+            merges: content.merges,
+            root: content.root,
+            message: Digest::of(&sealed),
+        };
+        let signature = self.key.sign(seal::NAMESPACE, &payload.to_bytes());
+        let value = SealValue { change: content.change, message: payload.message, signature };
+        sealed.extend_from_slice(seal::seal_line(&value).as_bytes());
+        sealed
+    }
+}
+
+/// The message without any line of ours, and without the empty lines this leaves at its end.
+pub(crate) fn without_ours(message: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<u8> = Vec::with_capacity(message.len());
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        if !is_our_line(line) {
+            kept.extend_from_slice(line);
+        }
+    }
+    if kept.len() != message.len() {
+        while kept.ends_with(b"\n\n") {
+            kept.pop();
+        }
+    }
+    kept
+}
+
+/// The change of a commit against its first parent.
+pub(crate) fn change_of(objects: &Objects, parents: &[Oid], tree: Oid) -> Result<Digest> {
+    let old = parents.first().map(|parent| tree_of(objects, *parent)).transpose()?;
+    let changes = changes(objects, old, tree).map_err(Failure::new)?;
+    Ok(digest(&changes, tree.format()))
+}
+
+/// The tree of a commit.
+pub(crate) fn tree_of(objects: &Objects, commit: Oid) -> Result<Oid> {
+    let raw = objects.commit(commit).map_err(Failure::new)?;
+    let parsed = Commit::parse(&raw, objects.format());
+    parsed.map(|parsed| parsed.tree).map_err(|error| Failure::new(format!("commit {commit}: {error}")))
+}
+
+/// What a commit's seals amount to on this desk, whoever's key they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seals {
+    /// There are none.
+    None,
+    /// All hold; the author's is this agent's, made with this key.
+    Hold(Id, PublicKey),
+    /// Some do not; the first names this agent.
+    Broken(Id),
+    /// The trailers have no reading.
+    Malformed,
+}
+
+/// Verifies the seals of a commit.
+pub(crate) fn seals_of(objects: &Objects, repository: &RepositoryName, commit: &Commit<'_>) -> Result<Seals> {
+    let Ok(trailers) = parse_trailers(commit.message) else { return Ok(Seals::Malformed) };
+    let Some(first) = trailers.blocks.first() else { return Ok(Seals::None) };
+    let agent = first.claim.agent.clone();
+    if commit.encoding.is_some() {
+        return Ok(Seals::Broken(agent));
+    }
+    let change = change_of(objects, &commit.parents, commit.tree)?;
+    let holds = |block: &Block| {
+        let subject = seal::Subject {
+            repository,
+            author: commit.author.raw,
+            merges: commit.parents.get(1..).unwrap_or_default(),
+            root: root(&commit.parents),
+            change,
+            message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
+        };
+        match seal::verify(&block.claim, &subject) {
+            Outcome::Holds(seal) => Some(seal.key().clone()),
+            _ => None,
+        }
+    };
+    let keys: Option<Vec<PublicKey>> = trailers.blocks.iter().map(holds).collect();
+    Ok(match keys.and_then(|keys| keys.into_iter().next()) {
+        Some(key) => Seals::Hold(agent, key),
+        None => Seals::Broken(agent),
+    })
+}
+
+/// Whether there is no parent, as a seal says it.
+pub(crate) fn root(parents: &[Oid]) -> Root {
+    if parents.is_empty() { Root::Yes } else { Root::No }
+}
+
+/// The object as a seal can stand in it: without an `encoding` header. Where that says more than that it is UTF-8, git converts
+/// what it can.
+pub(crate) fn in_utf8(id: Oid, raw: &[u8], commit: &Commit<'_>) -> Result<Vec<u8>> {
+    let Some(encoding) = commit.encoding else { return Ok(raw.to_vec()) };
+    let plain = Commit { encoding: None, ..commit.clone() };
+    let ascii = [commit.author.raw, commit.committer.raw, commit.message].iter().all(|part| part.is_ascii());
+    if ascii || names_utf8(encoding) {
+        return Ok(rebuild(raw, &plain, &commit.parents, commit.message));
+    }
+    // `log` shows no mailmap with these placeholders, and the message as it stands.
+    let format = "--format=format:%an%x00%ae%x00%cn%x00%ce%x00%B";
+    let id = id.to_string();
+    let shown =
+        git(&["--no-replace-objects", "log", "-1", "--no-show-signature", "--encoding=UTF-8", format, &id]).run()?;
+    let not_converted = || {
+        Failure::new(format!("the message is in {}, which git cannot convert to UTF-8", escape(encoding, 40)))
+            .hint("commit in UTF-8:\ngit config --unset i18n.commitEncoding\ngit commit --amend --no-edit")
+    };
+    let parts: Vec<&[u8]> = shown.splitn(5, |byte| *byte == 0).collect();
+    let [author, author_email, committer, committer_email, message] = parts.as_slice() else {
+        return Err(not_converted());
+    };
+    if std::str::from_utf8(&shown).is_err() {
+        return Err(not_converted());
+    }
+    let author = converted(&commit.author, author, author_email);
+    let committer = converted(&commit.committer, committer, committer_email);
+    // Of an ident an object holds its raw bytes alone.
+    let author = Ident { raw: &author, ..commit.author };
+    let committer = Ident { raw: &committer, ..commit.committer };
+    Ok(rebuild(raw, &Commit { author, committer, ..plain }, &commit.parents, message))
+}
+
+/// An ident with its name and email in another encoding; one of plain ASCII stays as it stands.
+fn converted(ident: &Ident<'_>, name: &[u8], email: &[u8]) -> Vec<u8> {
+    if ident.raw.is_ascii() {
+        return ident.raw.to_vec();
+    }
+    let date = ident.raw.rsplit(|byte| *byte == b'>').next().unwrap_or_default();
+    [name, b" <", email, b">", date].concat()
+}
+
+/// A commit object from its parts, without a signature. Headers that git does not know are kept.
+pub(crate) fn rebuild(raw: &[u8], commit: &Commit<'_>, parents: &[Oid], message: &[u8]) -> Vec<u8> {
+    let mut object = format!("tree {}\n", commit.tree).into_bytes();
+    for parent in parents {
+        object.extend_from_slice(format!("parent {parent}\n").as_bytes());
+    }
+    for (name, ident) in [("author", &commit.author), ("committer", &commit.committer)] {
+        object.extend_from_slice(name.as_bytes());
+        object.push(b' ');
+        object.extend_from_slice(ident.raw);
+        object.push(b'\n');
+    }
+    if let Some(encoding) = commit.encoding {
+        object.extend_from_slice(&[b"encoding ", encoding, b"\n"].concat());
+    }
+    object.extend_from_slice(&commit.other_headers(raw));
+    object.push(b'\n');
+    object.extend_from_slice(message);
+    object
+}

@@ -1,0 +1,99 @@
+//! A clone: its hooks, the policy that it knows, its agents' keys.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::desk::clone::{config, git, settings};
+use crate::desk::install::HOOKS as CLIENT_HOOKS;
+use crate::doctor::Report;
+use crate::gate::policy_source::PolicyReader;
+use crate::gate::shim::{is_executable, is_ours};
+use crate::system::{Failure, Result};
+
+const INSTALL: &str = "countersign install";
+
+/// Hooks that earlier versions did not install: without them commits are sealed, but for some merges and patches.
+const LATER: [&str; 2] = ["post-applypatch", "post-merge"];
+
+pub(super) fn examine(report: &mut Report) -> Result<()> {
+    if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
+        let failure = Failure::new("this is a server's repository, and no clone");
+        return Err(failure.hint("countersign doctor --server ."));
+    }
+    let hooks = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-path", "hooks"]).line()?);
+    let path = config("core.hooksPath")?;
+    if path.as_deref().is_some_and(|path| path.is_empty() || path == "/dev/null") {
+        let fix = "git config --unset core.hooksPath, or seal with: countersign sign";
+        report.error(&hooks.display(), "hooks-path", "core.hooksPath switches all hooks off", fix);
+    } else {
+        for name in CLIENT_HOOKS {
+            hook(&hooks.join(name), report);
+        }
+    }
+    let here = "this clone";
+    let settings = settings(&[], None)?;
+    if settings.policies.is_empty() {
+        let fix = "git config countersign.policy FILE, or commit .countersign/policy.toml";
+        report.warn(&here, "no-policy", "it knows no policy, so nothing is checked before a push", fix);
+    } else {
+        let local = crate::desk::clone::Local::open()?;
+        let refs = crate::gate::gather::StoredRefs { refs: &local.refs, objects: &local.objects };
+        match (PolicyReader { repository: Some((&local.objects, &refs)) }).load(&settings.policies) {
+            Ok(loaded) => {
+                let names: Vec<String> = settings.policies.iter().map(ToString::to_string).collect();
+                report.policies.insert(names.join(" "), loaded.policy.digest().to_string());
+                report.tolerated(&loaded.policy);
+                if settings.repository.is_none() && loaded.policy.repository().is_none() {
+                    let message = "nothing says what the repository is called, so nothing can be sealed";
+                    report.error(&here, "no-name", message, "git config countersign.repository NAME");
+                }
+            }
+            Err(error) => {
+                report.error(&here, "policy", error.to_string(), "countersign policy check FILE says what is wrong");
+            }
+        }
+    }
+    let keys = git(&["config", "--type=path", "--get-regexp", r"^countersign\..*\.key$"]).output()?;
+    for line in String::from_utf8_lossy(&keys.stdout).lines() {
+        if let Some((name, path)) = line.split_once(' ') {
+            key(name, Path::new(path), report);
+        }
+    }
+    Ok(())
+}
+
+fn hook(path: &Path, report: &mut Report) {
+    let shown = path.display();
+    match (path.symlink_metadata(), path.metadata()) {
+        (Err(_), _) if LATER.iter().any(|name| path.ends_with(name)) => {
+            report.warn(
+                &shown,
+                "missing",
+                "the hook is not there, so not every merge and patch of an agent is sealed",
+                INSTALL,
+            );
+        }
+        (Err(_), _) => report.error(&shown, "missing", "the hook is not there", INSTALL),
+        (Ok(_), Err(_)) => report.error(&shown, "dangling", "the link leads nowhere", INSTALL),
+        (Ok(_), Ok(_)) if !is_ours(path) => report.error(&shown, "replaced", "another hook stands there", INSTALL),
+        (Ok(_), Ok(_)) if !is_executable(path) => {
+            report.error(&shown, "not-executable", "git does not run it", format!("chmod +x {shown}"));
+        }
+        (Ok(_), Ok(_)) => {}
+    }
+}
+
+fn key(name: &str, path: &Path, report: &mut Report) {
+    let shown = path.display();
+    match path.metadata() {
+        Err(error) => {
+            let fix = "countersign agent add ID makes a new one";
+            report.error(&name, "key", format!("the key {shown} cannot be read: {error}"), fix);
+        }
+        Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+            let message = format!("others on this machine can read the key {shown}");
+            report.error(&name, "open-key", message, format!("chmod 600 {shown}"));
+        }
+        Ok(_) => {}
+    }
+}

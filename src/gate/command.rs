@@ -1,0 +1,308 @@
+//! What an admin decided, as the command in the files that git runs as hooks: read in one place and written in one place.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use super::naming::default_name;
+use super::policy_source::PolicyArg;
+use super::shim::exec_words;
+use crate::core::id::RepositoryName;
+use crate::core::submitter::Adapter;
+use crate::system::quote;
+
+/// The command of a hook at a server.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum HookCommand {
+    /// Decides a push.
+    PreReceive(PreReceive),
+    /// Records what became of it.
+    PostReceive(PostReceive),
+    /// Watches refs that move.
+    ReferenceTransaction(Watch),
+}
+
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PreReceive {
+    /// A policy file, or ref:REF:PATH for one in the repository; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", required = true)]
+    pub(crate) policies: Vec<PolicyArg>,
+    /// The name that seals are bound to
+    #[arg(long, value_name = "NAME", value_parser = repository_name)]
+    pub(crate) repository: Option<RepositoryName>,
+    /// The directory that holds all repositories: the path below it is the name, and a ledger is made for a new one
+    #[arg(long, value_name = "DIR", conflicts_with = "repository")]
+    pub(crate) below: Option<PathBuf>,
+    /// A file of commits whose history is exempt
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// The directory of the ledger that every decision is recorded in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// The kind of server, which tells who pushes: ssh, http, gitolite, gitlab, gitea, ghes, bitbucket, push-cert or none
+    #[arg(long, value_name = "KIND", value_parser = adapter)]
+    pub(crate) submitter: Option<Adapter>,
+    /// Seconds after which the push is refused if it is not decided
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) deadline: Option<u64>,
+    /// Decide and record, and refuse nothing
+    #[arg(long)]
+    pub(crate) observe: bool,
+    /// A hook to run afterwards if the push is accepted, with the same input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chain: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PostReceive {
+    /// The directory of the ledger
+    #[arg(long, value_name = "DIR")]
+    pub(crate) ledger: PathBuf,
+    /// A hook to run afterwards with the same input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chain: Option<PathBuf>,
+    /// Record, and say nothing
+    #[arg(long)]
+    pub(crate) observe: bool,
+}
+
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Watch {
+    /// A policy file, or `ref:REF:PATH` for one in the repository; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", required = true)]
+    pub(crate) policies: Vec<PolicyArg>,
+    /// The directory of the ledger
+    #[arg(long, value_name = "DIR")]
+    pub(crate) ledger: PathBuf,
+    /// A hook to run afterwards with the same input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chain: Option<PathBuf>,
+    /// Record, and refuse nothing
+    #[arg(long)]
+    pub(crate) observe: bool,
+}
+
+/// What git calls the hook with that sees refs move.
+#[derive(Args)]
+pub(crate) struct ReferenceTransaction {
+    #[command(flatten)]
+    pub(crate) watch: Watch,
+    /// `prepared`, `committed` or `aborted`
+    pub(crate) state: String,
+}
+
+/// What git calls the hook with that sees one ref.
+#[derive(Args)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    pub(crate) server: PreReceive,
+    /// The full name of the ref
+    #[arg(value_name = "REF")]
+    pub(crate) name: OsString,
+    /// Its value before
+    pub(crate) old: OsString,
+    /// Its value after
+    pub(crate) new: OsString,
+}
+
+/// A word of a command.
+enum Word {
+    /// An option, or a value that no shell changes.
+    Bare(String),
+    /// Anything else.
+    Quoted(String),
+}
+
+fn option(words: &mut Vec<Word>, name: &str, value: impl ToString) {
+    words.extend([Word::Bare(name.to_owned()), Word::Quoted(value.to_string())]);
+}
+
+fn path(words: &mut Vec<Word>, name: &str, value: Option<&PathBuf>) {
+    if let Some(value) = value {
+        option(words, name, value.display());
+    }
+}
+
+impl HookCommand {
+    /// The program that the text of a hook runs, and with what command; `None` where it is none of ours.
+    pub(crate) fn read(text: &str) -> Option<(PathBuf, Self)> {
+        #[derive(Parser)]
+        #[command(no_binary_name = true)]
+        struct Line {
+            #[command(subcommand)]
+            command: HookCommand,
+        }
+        let words = exec_words(text)?;
+        let (program, words) = words.split_first()?;
+        let words = words.strip_prefix(&["hook".to_owned()])?;
+        Some((program.into(), Line::try_parse_from(words).ok()?.command))
+    }
+
+    /// The name of the hook.
+    pub(crate) fn hook(&self) -> &'static str {
+        match self {
+            Self::PreReceive(_) => "pre-receive",
+            Self::PostReceive(_) => "post-receive",
+            Self::ReferenceTransaction(_) => "reference-transaction",
+        }
+    }
+
+    fn words(&self) -> Vec<Word> {
+        let mut words = vec![Word::Bare(self.hook().to_owned())];
+        let (observe, chain) = match self {
+            Self::PreReceive(PreReceive {
+                policies,
+                repository,
+                below,
+                baseline,
+                ledger,
+                submitter,
+                deadline,
+                observe,
+                chain,
+            }) => {
+                policies.iter().for_each(|policy| option(&mut words, "--policy", policy));
+                if let Some(name) = repository {
+                    option(&mut words, "--repository", name);
+                }
+                path(&mut words, "--below", below.as_ref());
+                path(&mut words, "--ledger", ledger.as_ref());
+                path(&mut words, "--baseline", baseline.as_ref());
+                let submitter = submitter.map(|adapter| format!("--submitter {adapter}"));
+                let deadline = deadline.map(|seconds| format!("--deadline {seconds}"));
+                words.extend([submitter, deadline].into_iter().flatten().map(Word::Bare));
+                (*observe, chain)
+            }
+            Self::PostReceive(PostReceive { ledger, chain, observe }) => {
+                path(&mut words, "--ledger", Some(ledger));
+                (*observe, chain)
+            }
+            Self::ReferenceTransaction(Watch { policies, ledger, chain, observe }) => {
+                policies.iter().for_each(|policy| option(&mut words, "--policy", policy));
+                path(&mut words, "--ledger", Some(ledger));
+                (*observe, chain)
+            }
+        };
+        if observe {
+            words.push(Word::Bare("--observe".to_owned()));
+        }
+        path(&mut words, "--chain", chain.as_ref());
+        words
+    }
+
+    /// The words without quotes, for what is no shell.
+    pub(crate) fn unquoted(&self) -> String {
+        let words = self.words().into_iter().map(|word| match word {
+            Word::Bare(word) | Word::Quoted(word) => word,
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The same with a hook to run afterwards.
+    pub(crate) fn chained(mut self, other: Option<&Path>) -> Self {
+        let (Self::PreReceive(PreReceive { chain, .. })
+        | Self::PostReceive(PostReceive { chain, .. })
+        | Self::ReferenceTransaction(Watch { chain, .. })) = &mut self;
+        *chain = other.map(Path::to_owned);
+        self
+    }
+}
+
+/// The words for a shell.
+impl std::fmt::Display for HookCommand {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = self.words().into_iter().map(|word| match word {
+            Word::Bare(word) => word,
+            Word::Quoted(word) => quote(&word),
+        });
+        out.write_str(&words.collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl PreReceive {
+    /// The program that the text of a pre-receive hook runs, and with what options.
+    pub(crate) fn read(text: &str) -> Option<(PathBuf, Self)> {
+        match HookCommand::read(text)? {
+            (program, HookCommand::PreReceive(options)) => Some((program, options)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn policies(&self) -> &[PolicyArg] {
+        &self.policies
+    }
+
+    pub(crate) fn repository(&self) -> Option<&RepositoryName> {
+        self.repository.as_ref()
+    }
+
+    pub(crate) fn ledger(&self) -> Option<&Path> {
+        self.ledger.as_deref()
+    }
+
+    pub(crate) fn baseline(&self) -> Option<&Path> {
+        self.baseline.as_deref()
+    }
+
+    pub(crate) fn observes(&self) -> bool {
+        self.observe
+    }
+
+    /// Whether it serves many repositories, also those that are made later.
+    pub(crate) fn makes_ledgers(&self) -> bool {
+        self.below.is_some() || !self.naming_variables().is_empty()
+    }
+
+    /// What the gate calls the repository at a path; `None` where it is known at a push only.
+    pub(crate) fn name_of(&self, path: &Path) -> Option<RepositoryName> {
+        let below = || default_name(&self.below.as_ref()?.canonicalize().ok()?, path);
+        self.repository.clone().or_else(below)
+    }
+
+    /// Where the server says at each push what the repository is called, because the admin did not.
+    pub(crate) fn naming_variables(&self) -> &'static [&'static str] {
+        match (&self.repository, self.submitter) {
+            (None, Some(adapter)) => adapter.repository_variables(),
+            _ => &[],
+        }
+    }
+
+    /// The directory that holds all repositories that it serves.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.below.as_deref()
+    }
+
+    pub(crate) fn chained(&self) -> Option<&Path> {
+        self.chain.as_deref()
+    }
+
+    pub(crate) fn submitter(&self) -> Option<Adapter> {
+        self.submitter
+    }
+
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.deadline
+    }
+
+    pub(crate) fn names_submitter(&self) -> bool {
+        self.submitter.is_some_and(|adapter| adapter != Adapter::None)
+    }
+
+    /// What is the same for all repositories that were installed together.
+    pub(crate) fn common_text(&self) -> String {
+        let policies: Vec<String> = self.policies.iter().map(ToString::to_string).collect();
+        let Self { submitter, deadline, chain, ledger, baseline, .. } = self;
+        let (chained, kept, exempt) = (chain.is_some(), ledger.is_some(), baseline.is_some());
+        format!("{} {submitter:?} {deadline:?} {chained} {kept} {exempt}", policies.join(" "))
+    }
+}
+
+pub(crate) fn repository_name(text: &str) -> std::result::Result<RepositoryName, String> {
+    RepositoryName::parse(text.as_bytes()).ok_or_else(|| "a repository name is [a-z0-9][a-z0-9._/-]{0,63}".to_owned())
+}
+
+pub(crate) fn adapter(text: &str) -> std::result::Result<Adapter, String> {
+    let names: Vec<&str> = Adapter::ALL.iter().map(|adapter| adapter.name()).collect();
+    Adapter::parse(text).ok_or_else(|| format!("a kind of server is one of {}", names.join(", ")))
+}

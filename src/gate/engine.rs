@@ -1,0 +1,245 @@
+//! One decision from start to end: policies, objects, facts, verdict. The hook, `check` and pre-push all come through here.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::core::approval;
+use crate::core::decide::{Timestamp, Verdict, decide};
+use crate::core::digest::Digest;
+use crate::core::facts::{Continuity, Facts};
+use crate::core::id::RepositoryName;
+use crate::core::objects::ReadError;
+use crate::core::oid::Oid;
+use crate::core::policy::{Loaded, Policy, Problem, check_self_protection};
+use crate::core::submitter::Submitter;
+use crate::gate::deadline;
+use crate::gate::deadline::Over;
+use crate::gate::gather::{Gatherer, Look, PolicyCheck, RefValues};
+use crate::gate::policy_source::{InRepository, PolicyArg, PolicyError, PolicyReader};
+use crate::gate::push::{Push, RefUpdate};
+use crate::store::{GitDir, History, Objects};
+
+/// What an admin decided at install, or a client has configured.
+pub(crate) struct Settings {
+    pub(crate) policies: Vec<PolicyArg>,
+    pub(crate) repository: Option<RepositoryName>,
+    /// A file of commits whose history every rule exempts, one full id a line.
+    pub(crate) baseline: Option<PathBuf>,
+}
+
+/// Why no verdict could be reached. It always refuses.
+#[derive(Debug, Error)]
+pub(crate) enum EngineError {
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error("cannot open the repository's objects: {0}")]
+    Objects(#[from] ReadError),
+    #[error("no policy is given")]
+    NoPolicy,
+    #[error("the repository has no name: neither --repository nor the policy's `repository` says it")]
+    NoRepositoryName,
+    #[error("the hook was installed for repository {installed}, and the policy is for {policy}")]
+    OtherRepository { installed: RepositoryName, policy: RepositoryName },
+}
+
+/// Where and when a push is judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) dir: &'a GitDir,
+    pub(crate) objects: &'a Objects,
+    /// Ref values before the push.
+    pub(crate) refs: &'a dyn RefValues,
+    pub(crate) memory: &'a dyn Memory,
+    /// Who pushes.
+    pub(crate) submitter: &'a Submitter,
+    pub(crate) now: Timestamp,
+}
+
+/// What is known from earlier pushes.
+pub(crate) trait Memory {
+    /// When a seal or signature was first received, by its digest.
+    fn receipt(&self, digest: Digest) -> Result<Option<Timestamp>, String>;
+    /// Whether an approval has landed, by the digest of its statement, and the value to which the ref moved then.
+    fn landing(&self, digest: Digest) -> Result<Option<Option<Oid>>, String>;
+    /// What is known of records of approvals that were read before.
+    fn approvals(&self) -> approval::Index;
+    /// Keeps what is known of them now. It saves time and decides nothing, so that a failure changes nothing.
+    fn keep_approvals(&self, index: &approval::Index);
+    /// Whether decisions account for a ref's value.
+    fn continuity(&self, name: &[u8]) -> Continuity;
+}
+
+/// A desk knows of no earlier push.
+pub(crate) struct NoMemory;
+
+impl Memory for NoMemory {
+    fn receipt(&self, _: Digest) -> Result<Option<Timestamp>, String> {
+        Ok(None)
+    }
+    fn landing(&self, _: Digest) -> Result<Option<Option<Oid>>, String> {
+        Ok(None)
+    }
+    fn approvals(&self) -> approval::Index {
+        approval::Index::default()
+    }
+    fn keep_approvals(&self, _: &approval::Index) {}
+    fn continuity(&self, _: &[u8]) -> Continuity {
+        Continuity::Unbroken
+    }
+}
+
+/// A verdict, and what it was made of.
+pub(crate) struct Judgement {
+    pub(crate) verdict: Verdict,
+    pub(crate) facts: Facts,
+    pub(crate) policy: Policy,
+}
+
+/// Decides a push.
+pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Result<Judgement, EngineError> {
+    if settings.policies.is_empty() {
+        return Err(EngineError::NoPolicy);
+    }
+    let Scene { dir, objects, refs, now, .. } = scene;
+    let reader = PolicyReader { repository: Some((objects, refs)) };
+    let InForce { policy, pinned } = in_force(settings, &reader, push, refs)?;
+    if !policy.enforces() {
+        // Rules that only observe refuse nothing, however long it takes.
+        deadline::when_over(Over::Pass);
+    }
+    let repository = repository_name(settings, &policy)?;
+    let history = History::new(objects, dir);
+    let place = settings.policies.iter().find_map(in_repository);
+    let policy_ref = place.map(|place| moved_by(refs, &place.name)).transpose()?;
+    let digest = policy.digest();
+    let problems =
+        |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip, digest));
+    let mut gatherer = Gatherer::new(&policy, &repository, &history, scene);
+    gatherer = gatherer.with_baseline(settings.baseline.as_deref());
+    gatherer = gatherer.with_pinned(&pinned);
+    if let Some(name) = &policy_ref {
+        gatherer = gatherer.with_policy_check(PolicyCheck { name, problems: &problems });
+    }
+    let known_as = known_as(&settings.policies);
+    let mut facts = Facts { policy: known_as.clone(), ..gatherer.look(push, Look::Near) };
+    let mut verdict = decide(&policy, &facts, now);
+    if verdict.depends_on_commits() {
+        facts = Facts { policy: known_as, ..gatherer.look(push, Look::Everywhere) };
+        verdict = decide(&policy, &facts, now);
+    }
+    drop(gatherer);
+    Ok(Judgement { verdict, facts, policy })
+}
+
+/// The name that seals are bound to.
+pub(crate) fn repository_name(settings: &Settings, policy: &Policy) -> Result<RepositoryName, EngineError> {
+    match (&settings.repository, policy.repository()) {
+        (Some(installed), Some(policy)) if installed != policy => {
+            Err(EngineError::OtherRepository { installed: installed.clone(), policy: policy.clone() })
+        }
+        (Some(name), _) | (None, Some(name)) => Ok(name.clone()),
+        (None, None) => Err(EngineError::NoRepositoryName),
+    }
+}
+
+/// How a clone names the policy, where all of it lies in the repository. Where an admin's file lies is not the pusher's business.
+fn known_as(policies: &[PolicyArg]) -> Option<String> {
+    match policies {
+        [PolicyArg::InRepository(place)] => {
+            Some(PolicyArg::InRepository(InRepository { pin: None, ..place.clone() }).to_string())
+        }
+        _ => None,
+    }
+}
+
+fn in_repository(arg: &PolicyArg) -> Option<&InRepository> {
+    match arg {
+        PolicyArg::InRepository(place) => Some(place),
+        PolicyArg::File(_) => None,
+    }
+}
+
+/// The policies that judge a push.
+struct InForce {
+    policy: Policy,
+    /// Where the push brings the first value of a policy that an admin pinned, and nothing else: its files. The pin is their approval.
+    pinned: Vec<String>,
+}
+
+/// The policies that judge the push. While the ref of a policy in the repository does not exist, the policy is the one that
+/// the push brings there, if it is the one pinned at install.
+fn in_force(
+    settings: &Settings,
+    reader: &PolicyReader<'_>,
+    push: &Push,
+    refs: &dyn RefValues,
+) -> Result<InForce, EngineError> {
+    let Some(place) = settings.policies.iter().find_map(in_repository) else {
+        return Ok(InForce { policy: reader.load(&settings.policies)?.policy, pinned: Vec::new() });
+    };
+    let exists = refs.value(&place.name).map_err(PolicyError::from)?.is_some();
+    let loaded = if exists {
+        reader.load(&settings.policies)?
+    } else {
+        let moved = moved_by(refs, &place.name)?;
+        let brought = |update: &&RefUpdate| update.name == moved.as_bytes();
+        let first = push.updates.iter().find(brought).and_then(|update| update.new);
+        let first = first.ok_or_else(|| PolicyError::NotYet(place.name.clone(), pin_text(place.pin)))?;
+        let loaded = reader.load_at(&settings.policies, &place.name, first)?;
+        if place.pin != Some(loaded.policy.digest()) {
+            return Err(PolicyError::NotPinned(loaded.policy.digest(), pin_text(place.pin)).into());
+        }
+        let problems = loaded.policy.problems_if_new(None);
+        if !problems.is_empty() {
+            return Err(PolicyError::Invalid(problems).into());
+        }
+        loaded
+    };
+    let problems = unprotected(settings, &loaded.policy, place);
+    if !problems.is_empty() {
+        return Err(PolicyError::Invalid(problems).into());
+    }
+    let layer = settings.policies.iter().position(|arg| in_repository(arg).is_some()).unwrap_or(0);
+    let alone = push.updates.len() == 1;
+    let pinned = if exists || !alone { Vec::new() } else { loaded.policy.files(layer).map(str::to_owned).collect() };
+    Ok(InForce { policy: loaded.policy, pinned })
+}
+
+/// The name of the ref that moves when a ref of this name is pushed to.
+fn moved_by(refs: &dyn RefValues, name: &str) -> Result<String, ReadError> {
+    let symbolic = refs.symbolic_refs(&BTreeSet::from([name.to_owned()]))?;
+    Ok(symbolic.first().map_or_else(|| name.to_owned(), |leads| String::from_utf8_lossy(&leads.target).into_owned()))
+}
+
+fn pin_text(pin: Option<Digest>) -> String {
+    pin.map_or_else(|| "none was pinned at install".to_owned(), |pin| format!("sha256:{pin}"))
+}
+
+/// What is wrong with how a policy in the repository protects its own files, those it includes among them.
+pub(crate) fn unprotected(settings: &Settings, policy: &Policy, place: &InRepository) -> Vec<Problem> {
+    let layer = settings.policies.iter().position(|arg| in_repository(arg).is_some()).unwrap_or(0);
+    let check = |path: &str| check_self_protection(policy, place.name.as_bytes(), path.as_bytes());
+    policy.files(layer).flat_map(check).collect()
+}
+
+/// What would be wrong with the policy if its ref were at `tip`, where the one in force has the digest `in_force`.
+fn problems_after(
+    settings: &Settings,
+    reader: &PolicyReader<'_>,
+    place: &InRepository,
+    tip: Oid,
+    in_force: Digest,
+) -> Result<Vec<Problem>, ReadError> {
+    match reader.load_at(&settings.policies, &place.name, tip) {
+        Ok(Loaded { policy, .. }) => {
+            Ok([unprotected(settings, &policy, place), policy.problems_if_new(Some(in_force))].concat())
+        }
+        Err(PolicyError::Invalid(problems)) => Ok(problems),
+        Err(PolicyError::Read(error)) => Err(error),
+        Err(error) => {
+            Ok(vec![Problem::of_file(&place.path, error.to_string(), "keep a valid policy at this path".to_owned())])
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! One commit after another from its raw bytes to facts: read, compared with its parents, its seals and signature verified.
+
+use std::cell::OnceCell;
+use std::num::NonZeroUsize;
+
+use crate::core::commit::{Address, Block, Commit, Ident, RawSignature, message_digest, parse_trailers};
+use crate::core::digest::Digest;
+use crate::core::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
+use crate::core::id::RepositoryName;
+use crate::core::limits;
+use crate::core::marks::{Search, unreadable_encoding};
+use crate::core::objects::{Contents as _, ReadError};
+use crate::core::oid::Oid;
+use crate::core::policy::{Below, Kind, Policy, Rule};
+use crate::core::seal::{self, Root};
+use crate::core::ssh::{ClaimedSignature, claimed_key};
+use crate::core::tree::{
+    ChangeDigest, ChangeError, Difference, EntryMode, MergeTrees, Value, WalkError, WalkLimits, each_change,
+    each_own_entry, merge_bases,
+};
+use crate::gate::deadline;
+use crate::store::{GitDir, History, Objects, Stores};
+
+/// Commits for which another thread is worth starting. Below it, opening the stores again costs more than it saves.
+const COMMITS_PER_THREAD: usize = 64;
+
+/// Threads at most: each has caches of its own, within the memory budget of design.md 6.
+const THREADS: usize = 4;
+
+/// The main thread's stack on Linux: trees are followed by recursion, to the depth of a limit.
+const STACK_BYTES: usize = 8 << 20;
+
+/// Everything that examining a commit depends on besides its objects.
+#[derive(Clone, Copy)]
+pub(crate) struct Standard<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) dir: &'a GitDir,
+    pub(crate) repository: &'a RepositoryName,
+    /// Files whose changes an admin has approved by a pin: no rule with paths is about them.
+    pub(crate) pinned: &'a [String],
+}
+
+/// Examines commits.
+pub(crate) struct Examiner<'a> {
+    standard: Standard<'a>,
+    objects: &'a Objects,
+    history: History<'a>,
+    /// Made when the first commit is searched: a push that brings none needs no list of marks.
+    search: OnceCell<Search<'a>>,
+}
+
+impl<'a> Examiner<'a> {
+    pub(crate) fn new(standard: Standard<'a>, objects: &'a Objects) -> Self {
+        Self { standard, objects, history: History::new(objects, standard.dir), search: OnceCell::new() }
+    }
+
+    /// Leaves changes to these files to the pin.
+    pub(crate) fn with_pinned(mut self, files: &'a [String]) -> Self {
+        self.standard.pinned = files;
+        self
+    }
+
+    /// What finds the marks of agents.
+    pub(crate) fn search(&self) -> &Search<'a> {
+        self.search.get_or_init(|| Search::new(self.standard.policy.marks()))
+    }
+
+    /// Examines all commits, many of them on several threads. The answer is that of one after the other: it ends at the first
+    /// commit, in their order, that leaves a doubt.
+    pub(crate) fn examine_all(&self, commits: &[Oid]) -> Vec<Result<CommitFacts, Doubt>> {
+        let threads = commits.len() / COMMITS_PER_THREAD;
+        if threads < 2 {
+            return self.examine_in_turn(commits);
+        }
+        let threads = threads.min(THREADS).min(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
+        let mut shares = commits.chunks(commits.len().div_ceil(threads));
+        let first = shares.next().unwrap_or_default();
+        std::thread::scope(|scope| {
+            let (standard, stores) = (self.standard, self.objects.stores());
+            let others: Vec<_> = shares
+                .map(|share| {
+                    let work = move || examine_share(standard, stores, share);
+                    (share, std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work))
+                })
+                .collect();
+            let mut examined = self.examine_in_turn(first);
+            for (share, thread) in others {
+                // Where no thread can be started, or one fails, this one does its work.
+                let done = thread.ok().and_then(|thread| thread.join().ok());
+                examined.extend(done.unwrap_or_else(|| self.examine_in_turn(share)));
+            }
+            examined
+        })
+    }
+
+    fn examine_in_turn(&self, commits: &[Oid]) -> Vec<Result<CommitFacts, Doubt>> {
+        let mut examined = Vec::with_capacity(commits.len());
+        for commit in commits {
+            examined.push(self.examine(*commit));
+            if examined.last().is_some_and(Result::is_err) {
+                break;
+            }
+        }
+        examined
+    }
+
+    /// Reads and verifies one commit. Its position is the caller's to say.
+    fn examine(&self, id: Oid) -> Result<CommitFacts, Doubt> {
+        deadline::examined();
+        let raw = self.objects.commit(id).map_err(unreadable)?;
+        let mut facts = CommitFacts {
+            id,
+            summary: summary(&raw),
+            author: Address::default(),
+            committer: Address::default(),
+            change: None,
+            is_empty: false,
+            message: Digest::of(b""),
+            approves: Vec::new(),
+            position: 0,
+            form: Form::Canonical,
+            tree_fault: None,
+            touched: Vec::new(),
+            seals: Ok(Vec::new()),
+            drafted: Vec::new(),
+            signature: SignatureFact::None,
+            marks: Vec::new(),
+            unreadable_encoding: None,
+            unsigned_service: None,
+            merge: MergeFact::Unexamined,
+        };
+        match Commit::parse(&raw, self.objects.format()) {
+            Ok(commit) => self.read_commit(&commit, &mut facts)?,
+            Err(reason) => facts.form = Form::Malformed(reason),
+        }
+        Ok(facts)
+    }
+
+    /// Fills in the facts.
+    fn read_commit(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), Doubt> {
+        facts.author = address(&commit.author);
+        facts.committer = address(&commit.committer);
+        facts.message = message_digest(commit.message);
+        match self.read_change(commit, facts) {
+            Ok(()) => {}
+            Err(ChangeError::Malformed { tree, reason }) if !reason.is_limit() => {
+                facts.tree_fault = Some(ChangeError::Malformed { tree, reason }.to_string());
+            }
+            Err(error) => return Err(change_doubt(error)),
+        }
+        facts.unreadable_encoding = unreadable_encoding(commit.encoding);
+        facts.marks = commit.author.marks(self.search(), commit.message, commit.encoding);
+        match parse_trailers(commit.message) {
+            Err(fault) => facts.seals = Err(fault),
+            Ok(trailers) => {
+                facts.drafted = trailers.drafted;
+                facts.approves = trailers.approves;
+                // Without a change there is nothing to hold a seal against; the tree fault refuses the commit.
+                let blocks = trailers.blocks.iter().filter_map(|block| Some((block, facts.change?)));
+                let verify = |(block, change)| self.verify_seal(commit, block, change);
+                // Facts of every commit are held at once, so they take no more room than they need.
+                let mut seals: Vec<SealFact> = blocks.map(verify).collect();
+                seals.shrink_to_fit();
+                facts.seals = Ok(seals);
+            }
+        }
+        let sealed = facts.seals.as_ref().is_ok_and(|seals| !seals.is_empty());
+        if !sealed || self.is_a_service_s(commit.signature.as_ref()) {
+            facts.signature = signature_fact(commit.signature.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Compares a commit with its parents: its change, and which rules with paths it touches.
+    fn read_change(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), ChangeError> {
+        let parents =
+            commit.parents.iter().map(|parent| self.objects.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
+        let mut digest = ChangeDigest::new(self.objects.format());
+        let mut touched = Touched::new(&self.standard);
+        let (mut is_empty, is_merge) = (true, parents.len() > 1);
+        each_change(self.objects, parents.first().copied(), commit.tree, &mut |change| {
+            is_empty = false;
+            digest.add(change);
+            if !is_merge {
+                touched.meet(change);
+            }
+        })?;
+        if is_merge && touched.is_asked_for() {
+            let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+            let bases = merge_bases(&self.history, &commit.parents, limits)?;
+            let bases = bases.into_iter().map(|base| self.objects.tree_of(base)).collect::<Result<Vec<_>, _>>()?;
+            let trees = MergeTrees { merge: commit.tree, parents, bases };
+            each_own_entry(self.objects, &trees, &mut |entry| touched.meet(entry))?;
+        }
+        (facts.change, facts.is_empty, facts.touched) = (Some(digest.finish()), is_empty, touched.paths);
+        Ok(())
+    }
+
+    /// Whether a signature names the key of a service.
+    fn is_a_service_s(&self, signature: Option<&RawSignature>) -> bool {
+        let claimed = signature.and_then(|signature| ClaimedSignature::from_armor(&signature.armor).ok());
+        let holder = claimed.and_then(|claimed| self.standard.policy.by_key(claimed.key()));
+        holder.is_some_and(|holder| holder.kind == Kind::Service)
+    }
+
+    fn verify_seal(&self, commit: &Commit<'_>, block: &Block, change: Digest) -> SealFact {
+        let outcome = seal::verify(
+            &block.claim,
+            &seal::Subject {
+                repository: self.standard.repository,
+                author: commit.author.raw,
+                merges: commit.parents.get(1..).unwrap_or_default(),
+                root: if commit.parents.is_empty() { Root::Yes } else { Root::No },
+                change,
+                message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
+            },
+        );
+        // A sealed message has one reading only in UTF-8.
+        let outcome = if commit.encoding.is_some() { seal::Outcome::Bad(seal::BadSeal::Encoding) } else { outcome };
+        SealFact { agent: block.claim.agent.clone(), role: block.claim.role.clone(), outcome }
+    }
+
+    /// The name that seals are bound to.
+    pub(crate) fn repository(&self) -> &'a RepositoryName {
+        self.standard.repository
+    }
+
+    /// The tree of a commit, well formed or not.
+    pub(crate) fn tree_of(&self, commit: Oid) -> Result<Oid, Doubt> {
+        self.objects.tree_of(commit).map_err(unreadable)
+    }
+}
+
+/// Which rules with paths a commit touches, each by the first path that is met.
+struct Touched<'p> {
+    pinned: &'p [String],
+    open: Vec<(usize, &'p Rule)>,
+    paths: Vec<(usize, Vec<u8>)>,
+}
+
+impl<'p> Touched<'p> {
+    fn new(standard: &Standard<'p>) -> Self {
+        let rules = standard.policy.rules().iter().enumerate();
+        Self {
+            pinned: standard.pinned,
+            open: rules.filter(|(_, rule)| rule.is_path_rule()).collect(),
+            paths: Vec::new(),
+        }
+    }
+
+    fn is_asked_for(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    fn meet(&mut self, change: Difference<'_>) {
+        if self.pinned.iter().any(|file| file.as_bytes() == change.path) {
+            return;
+        }
+        let paths = &mut self.paths;
+        self.open.retain(|(position, rule)| {
+            let touched = touches(rule, change);
+            if touched {
+                paths.push((*position, change.path.iter().take(SHOWN_PATH).copied().collect()));
+            }
+            !touched
+        });
+    }
+}
+
+/// Bytes of a path that are kept to be shown.
+const SHOWN_PATH: usize = 256;
+
+/// The work of another thread, which needs objects of its own.
+fn examine_share(standard: Standard<'_>, stores: &Stores, commits: &[Oid]) -> Vec<Result<CommitFacts, Doubt>> {
+    match stores.open() {
+        Ok(objects) => Examiner::new(standard, &objects).examine_in_turn(commits),
+        Err(error) => vec![Err(unreadable(error))],
+    }
+}
+
+/// Reads a signature and verifies it, as git signs: namespace `git` (git-commit(1), gpg.format ssh).
+pub(crate) fn signature_fact(signature: Option<&RawSignature>) -> SignatureFact {
+    let Some(signature) = signature else { return SignatureFact::None };
+    if !signature.armor.starts_with(b"-----BEGIN SSH SIGNATURE-----") {
+        let openpgp = signature.armor.starts_with(b"-----BEGIN PGP");
+        return SignatureFact::Unsupported(if openpgp { "OpenPGP" } else { "X.509" });
+    }
+    let verify = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload);
+    match ClaimedSignature::from_armor(&signature.armor).and_then(verify) {
+        Ok(verified) => SignatureFact::Good(verified),
+        Err(reason) => SignatureFact::Bad { reason, claimed: claimed_key(&signature.armor) },
+    }
+}
+
+/// Whether a change is of the rule's paths. What is behind a link or a submodule is not in this tree.
+pub(crate) fn touches(rule: &Rule, change: Difference<'_>) -> bool {
+    let opaque = |side: Option<Value>| matches!(side, Some((EntryMode::Symlink | EntryMode::Submodule, _)));
+    let below = if opaque(change.old) || opaque(change.new) { Below::Anything } else { Below::Named };
+    rule.touches(change.path, below).is_some()
+}
+
+/// An address as far as it can be anybody's: what is longer than mail allows (RFC 5321, 4.5.3.1) is nobody's.
+fn address(ident: &Ident<'_>) -> Address {
+    let address = ident.address();
+    if address.as_bytes().len() <= limits::EMAIL_BYTES { address } else { Address::default() }
+}
+
+/// The first line of a commit's message, capped.
+fn summary(raw: &[u8]) -> Vec<u8> {
+    let message =
+        raw.windows(2).position(|pair| pair == b"\n\n").and_then(|end| raw.get(end + 2..)).unwrap_or_default();
+    message.split(|byte| *byte == b'\n').next().unwrap_or_default().iter().take(120).copied().collect()
+}
+
+pub(crate) fn unreadable(error: ReadError) -> Doubt {
+    match error {
+        ReadError::TooLarge { .. } => Doubt::Limit(error.to_string()),
+        error => {
+            let mut reason = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                reason = format!("{reason}: {cause}");
+                source = cause.source();
+            }
+            Doubt::Unreadable(reason)
+        }
+    }
+}
+
+pub(crate) fn walk_doubt(error: WalkError) -> Doubt {
+    match error {
+        WalkError::Read(error) => unreadable(error),
+        error @ (WalkError::TooMany(_) | WalkError::TooFar(_)) => Doubt::Limit(error.to_string()),
+    }
+}
+
+pub(crate) fn change_doubt(error: ChangeError) -> Doubt {
+    match error {
+        ChangeError::Read(error) => unreadable(error),
+        ChangeError::Walk(error) => walk_doubt(error),
+        ChangeError::Malformed { tree, reason } if reason.is_limit() => {
+            Doubt::Limit(ChangeError::Malformed { tree, reason }.to_string())
+        }
+        error @ ChangeError::Malformed { .. } => Doubt::Unreadable(error.to_string()),
+        error @ (ChangeError::TooMany | ChangeError::OverBudget) => Doubt::Limit(error.to_string()),
+    }
+}

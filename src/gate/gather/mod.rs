@@ -1,0 +1,568 @@
+//! From a list of ref updates to facts: the only step of a decision that reads the repository.
+//!
+//! Reading is lazy in one respect. Which commits are new for a rule depends on what other refs have already been judged by
+//! (design.md 4.7), and asking all refs costs time in their number. So the first look subtracts only the old value and a few
+//! refs that are cheap to know. It sees a superset of the new commits; where that has no findings, the exact set has none
+//! either. Only where something was found does a second look subtract every ref that counts.
+
+mod approvals;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::core::approval::{ApprovalError, Index, PREFIX, Place, VerifiedApproval};
+use crate::core::commit::Tag;
+use crate::core::decide::{Timestamp, submitting_principal};
+use crate::core::digest::Digest;
+use crate::core::facts::{
+    ApprovalFact, CommitFacts, Doubt, Facts, Form, Judged, MALFORMED_TAG, Movement, PolicyOnRef, SignatureFact, Sought,
+    TagFacts, Target, Update,
+};
+use crate::core::id::RepositoryName;
+use crate::core::limits;
+use crate::core::marks::MarkSource;
+use crate::core::objects::{Kind, ReadError};
+use crate::core::oid::Oid;
+use crate::core::policy::{self, Identity, Mode, Policy, Rule, Since};
+use crate::core::scope::{Requirement, judged_commits};
+use crate::core::seal;
+use crate::core::ssh::PublicKey;
+use crate::core::submitter::{Submitter, Via};
+use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, new_commits};
+use crate::gate::engine::{Memory, Scene};
+use crate::gate::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
+use crate::gate::push::{Push, RefUpdate};
+use crate::store::{History, Objects, Refs, SymbolicRef, peel};
+
+use approvals::Ends;
+
+/// Commits whose facts are in flight from threads to where they are kept.
+const COMMITS_AT_ONCE: usize = 4096;
+
+/// Which refs a look subtracts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The old value, `since`, the default branch and the refs that rules name without wildcards.
+    Near,
+    /// Every ref that counts.
+    Everywhere,
+}
+
+/// Reads what a decision needs, keeping what two looks have in common.
+pub(crate) struct Gatherer<'a> {
+    policy: &'a Policy,
+    examiner: Examiner<'a>,
+    objects: &'a Objects,
+    history: &'a History<'a>,
+    refs: &'a dyn RefValues,
+    policy_on_ref: Option<PolicyCheck<'a>>,
+    baseline: Option<&'a Path>,
+    commits: BTreeMap<Oid, CommitFacts>,
+    since: HashMap<usize, Vec<Oid>>,
+    /// Symbolic refs with what they name, as far as they have been asked for, and where.
+    symbolic: BTreeSet<SymbolicRef>,
+    asked_for_symbolic: BTreeSet<String>,
+    look: Look,
+    memory: &'a dyn Memory,
+    receipts: BTreeMap<Digest, Timestamp>,
+    /// The blobs of the records that the push brings; `None` where it deletes one.
+    brought: BTreeMap<Place, Option<Oid>>,
+    /// All records stored for a ref, by the names of their refs, with their blobs.
+    stored: HashMap<Vec<u8>, Vec<(Vec<u8>, Oid)>>,
+    /// The records that are about what lands, or that the push brings, by their blobs.
+    records: HashMap<Oid, Rc<Result<VerifiedApproval, ApprovalError>>>,
+    /// What is known of records that need not be read; `None` until it is asked for.
+    index: Option<Index>,
+    approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
+    submitter: &'a Submitter,
+    /// The service whose unsigned commits this push brings, if it does.
+    pushing_service: Option<&'a policy::Principal>,
+}
+
+/// Ref values before the push, wherever they come from.
+pub(crate) trait RefValues {
+    /// The value of one ref, by its full name.
+    fn value(&self, name: &str) -> Result<Option<Oid>, ReadError>;
+    /// Every ref that `wanted` selects, peeled to commits.
+    fn select(&self, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<(Vec<u8>, Oid)>, ReadError>;
+    /// The refs whose names begin with `prefix`, with their values as they are.
+    fn list(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>, ReadError>;
+    /// The branch that counts as the default one.
+    fn head_branch(&self) -> Result<Option<String>, ReadError>;
+    /// The symbolic refs at or below places, each with what it names in the end.
+    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<SymbolicRef>, ReadError>;
+}
+
+/// The ref that holds the policy in force, and how to tell what is wrong with the policy at a new value of it.
+pub(crate) struct PolicyCheck<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) problems: &'a dyn Fn(Oid) -> Result<Vec<policy::Problem>, ReadError>,
+}
+
+impl<'a> Gatherer<'a> {
+    pub(crate) fn new(
+        policy: &'a Policy,
+        repository: &'a RepositoryName,
+        history: &'a History<'a>,
+        scene: Scene<'a>,
+    ) -> Self {
+        Self {
+            policy,
+            examiner: Examiner::new(Standard { policy, dir: scene.dir, repository, pinned: &[] }, scene.objects),
+            objects: scene.objects,
+            history,
+            refs: scene.refs,
+            policy_on_ref: None,
+            baseline: None,
+            commits: BTreeMap::new(),
+            since: HashMap::new(),
+            symbolic: BTreeSet::new(),
+            asked_for_symbolic: BTreeSet::new(),
+            look: Look::Near,
+            memory: scene.memory,
+            receipts: BTreeMap::new(),
+            brought: BTreeMap::new(),
+            stored: HashMap::new(),
+            records: HashMap::new(),
+            index: None,
+            approvals: BTreeMap::new(),
+            submitter: scene.submitter,
+            pushing_service: pushing_service(policy, scene.submitter, scene.now),
+        }
+    }
+
+    /// Also looks at what the push does to the policy itself.
+    pub(crate) fn with_policy_check(mut self, check: PolicyCheck<'a>) -> Self {
+        self.policy_on_ref = Some(check);
+        self
+    }
+
+    /// Also exempts the history that the refs had at install.
+    pub(crate) fn with_baseline(mut self, baseline: Option<&'a Path>) -> Self {
+        self.baseline = baseline;
+        self
+    }
+
+    /// Also takes changes to these files for approved: an admin pinned what the push leaves in them.
+    pub(crate) fn with_pinned(mut self, files: &'a [String]) -> Self {
+        self.examiner = self.examiner.with_pinned(files);
+        self
+    }
+
+    /// Looks at every update of the push.
+    pub(crate) fn look(&mut self, push: &Push, look: Look) -> Facts {
+        self.look = look;
+        let mut facts = Facts::default();
+        let mut updates: Vec<&RefUpdate> = push.updates.iter().collect();
+        updates.sort_by(|a, b| a.name.cmp(&b.name));
+        self.commits.clear();
+        let records = self.read_records(&updates);
+        for update in updates {
+            let mut update = self.update(update, look, &mut facts.tags);
+            update.doubt = update.doubt.or_else(|| records.as_ref().err().cloned());
+            facts.updates.push(update);
+        }
+        facts.submitter = self.submitter.clone();
+        facts.repository = Some(self.examiner.repository().clone());
+        facts.approvals = self.take_approvals();
+        facts.commits = std::mem::take(&mut self.commits);
+        facts.receipts = self.receipts.clone();
+        facts
+    }
+
+    fn update(&mut self, update: &RefUpdate, look: Look, tags: &mut BTreeMap<Oid, TagFacts>) -> Update {
+        let mut facts = Update {
+            name: update.name.clone(),
+            old: update.old,
+            new: update.new,
+            claimed: update.claimed,
+            movement: match (update.old, update.new) {
+                (_, None) => Movement::Deleted,
+                (None, Some(_)) => Movement::Created,
+                (Some(_), Some(_)) => Movement::Unexamined,
+            },
+            tags: Vec::new(),
+            target: Target::Nothing,
+            base: None,
+            judged: Vec::new(),
+            doubt: None,
+            continuity: self.memory.continuity(&update.name),
+            policy: None,
+            record: None,
+            landings: Vec::new(),
+        };
+        if update.claimed.is_some() {
+            return facts;
+        }
+        if update.name.starts_with(PREFIX.as_bytes()) {
+            match self.record_update(update) {
+                Ok(record) => facts.record = Some(record),
+                Err(doubt) => facts.doubt = Some(doubt),
+            }
+            return facts;
+        }
+        let holds_policy = self.policy_on_ref.as_ref().is_some_and(|check| check.name.as_bytes() == update.name);
+        let rules: Vec<usize> = match self.rules_for(&update.name) {
+            Ok(rules) => rules,
+            Err(doubt) => {
+                facts.doubt = Some(doubt);
+                return facts;
+            }
+        };
+        if holds_policy {
+            facts.policy = Some(PolicyOnRef { problems: Vec::new() });
+        }
+        let Some(new) = update.new else {
+            facts.judged = rules.into_iter().map(Judged::nothing).collect();
+            return facts;
+        };
+        if rules.is_empty() && !holds_policy {
+            return facts;
+        }
+        // What is in doubt about the update is in doubt for each of its rules, and only as much as the rule weighs.
+        if let Err(doubt) = self.examine(&mut facts, new, &rules, look, tags) {
+            facts.judged =
+                rules.into_iter().map(|rule| Judged { doubt: Some(doubt.clone()), ..Judged::nothing(rule) }).collect();
+            facts.doubt = holds_policy.then_some(doubt);
+        }
+        facts
+    }
+
+    /// The rules for a ref: those that match its name, or that of a symbolic ref which leads to it.
+    fn rules_for(&mut self, name: &[u8]) -> Result<Vec<usize>, Doubt> {
+        let policy = self.policy;
+        let awake = || policy.rules().iter().enumerate().filter(|(_, rule)| rule.mode != Mode::Off);
+        let others: BTreeSet<String> =
+            awake().filter(|(_, rule)| !rule.matches_ref(name)).flat_map(|(_, rule)| rule.ref_places()).collect();
+        let unasked: BTreeSet<String> = others.difference(&self.asked_for_symbolic).cloned().collect();
+        if !unasked.is_empty() {
+            self.symbolic.extend(self.refs.symbolic_refs(&unasked).map_err(unreadable)?);
+            self.asked_for_symbolic.extend(unasked);
+        }
+        let leads_here = |symbolic: &&SymbolicRef| symbolic.target == name;
+        let names: Vec<&[u8]> =
+            self.symbolic.iter().filter(leads_here).map(|symbolic| symbolic.name.as_slice()).chain([name]).collect();
+        let matches = |rule: &Rule| names.iter().any(|name| rule.matches_ref(name));
+        Ok(awake().filter(|(_, rule)| matches(rule)).map(|(index, _)| index).collect())
+    }
+
+    fn rule(&self, index: usize) -> Result<&'a Rule, Doubt> {
+        self.policy.rules().get(index).ok_or_else(|| Doubt::Unreadable(format!("rule {index} is not in the policy")))
+    }
+
+    fn examine(
+        &mut self,
+        facts: &mut Update,
+        new: Oid,
+        rules: &[usize],
+        look: Look,
+        tags: &mut BTreeMap<Oid, TagFacts>,
+    ) -> Result<(), Doubt> {
+        facts.target = self.follow_tags(new, facts, tags)?;
+        let old = facts.old.map(|old| peel(self.objects, old)).transpose().map_err(unreadable)?.flatten();
+        let Target::Commit(tip) = facts.target else {
+            if facts.old.is_some() {
+                facts.movement = Movement::Forced;
+            }
+            facts.judged = rules.iter().map(|rule| Judged::nothing(*rule)).collect();
+            return Ok(());
+        };
+        if let (Some(check), Some(on_ref)) = (&self.policy_on_ref, &mut facts.policy) {
+            on_ref.problems = (check.problems)(tip).map_err(unreadable)?;
+        }
+        let since_old = old.map(|old| self.new_commits(tip, &[old], limits::WALK)).transpose()?;
+        if facts.old.is_some() {
+            let forward =
+                old.is_some_and(|old| tip == old || since_old.as_ref().is_some_and(|new| new.boundary.contains(&old)));
+            // A tag that moves from one commit to another moves the name people rely on, whatever the commits.
+            let retagged = facts.name.starts_with(b"refs/tags/") && facts.old != facts.new;
+            facts.movement = if forward && !retagged { Movement::Forward } else { Movement::Forced };
+        }
+        let ends = Ends { tip, old };
+        for index in rules {
+            let mut judged = Judged::nothing(*index);
+            if let Err(doubt) = self.judge(facts, ends, since_old.as_ref(), look, &mut judged) {
+                judged = Judged { doubt: Some(doubt), ..Judged::nothing(*index) };
+            }
+            facts.judged.push(judged);
+        }
+        Ok(())
+    }
+
+    /// Follows annotated tags from the new value, keeping each.
+    fn follow_tags(
+        &mut self,
+        new: Oid,
+        facts: &mut Update,
+        tags: &mut BTreeMap<Oid, TagFacts>,
+    ) -> Result<Target, Doubt> {
+        let mut id = new;
+        for _ in 0..=limits::TAG_DEPTH {
+            match self.objects.kind(id).map_err(unreadable)? {
+                Kind::Commit => return Ok(Target::Commit(id)),
+                kind @ (Kind::Tree | Kind::Blob) => return Ok(Target::Unattributed(kind.name())),
+                Kind::Tag => {
+                    let raw = self.objects.tag(id).map_err(unreadable)?;
+                    facts.tags.push(id);
+                    let tag = Tag::parse(&raw, self.objects.format());
+                    let found = self.tag_facts(id, tag.as_ref());
+                    if let SignatureFact::Good(signature) = &found.signature {
+                        self.look_up_receipt(signature.key(), signature.digest())?;
+                    }
+                    tags.insert(id, found);
+                    match tag {
+                        Ok(tag) => id = tag.object,
+                        Err(_) => return Ok(Target::Unattributed(MALFORMED_TAG)),
+                    }
+                }
+            }
+        }
+        Err(Doubt::Limit(format!("more than {} tags point at each other", limits::TAG_DEPTH)))
+    }
+
+    fn tag_facts(&self, id: Oid, tag: Result<&Tag<'_>, &crate::core::commit::Malformed>) -> TagFacts {
+        match tag {
+            Err(reason) => TagFacts {
+                id,
+                name: Vec::new(),
+                form: Form::Malformed(reason.clone()),
+                signature: SignatureFact::None,
+                marks: Vec::new(),
+            },
+            Ok(tag) => TagFacts {
+                id,
+                // A longer name is that of no ref.
+                name: tag.name.iter().take(limits::REF_BYTES + 1).copied().collect(),
+                form: Form::Canonical,
+                signature: signature_fact(tag.signature.as_ref()),
+                marks: match &tag.tagger {
+                    Some(tagger) => tagger.marks(self.examiner.search(), tag.message, None),
+                    None => self.examiner.search().find(&MarkSource {
+                        author_name: b"",
+                        author_email: b"",
+                        message: tag.message,
+                        encoding: None,
+                    }),
+                },
+            },
+        }
+    }
+
+    /// What one rule looks at.
+    fn judge(
+        &mut self,
+        facts: &mut Update,
+        ends: Ends,
+        since_old: Option<&NewCommits>,
+        look: Look,
+        judged: &mut Judged,
+    ) -> Result<(), Doubt> {
+        let rule = self.rule(judged.rule)?;
+        let forward = since_old.filter(|_| facts.movement == Movement::Forward);
+        if rule.identity != Identity::None || rule.restricts_agents() {
+            self.judge_identity(facts, ends, since_old, look, judged)?;
+        }
+        if rule.approvals.is_some() || (rule.submitters.is_some() && rule.is_path_rule()) {
+            judged.sought = Some(self.seek(facts, ends, forward, judged.rule, look)?);
+        }
+        Ok(())
+    }
+
+    fn judge_identity(
+        &mut self,
+        facts: &mut Update,
+        ends: Ends,
+        since_old: Option<&NewCommits>,
+        look: Look,
+        judged: &mut Judged,
+    ) -> Result<(), Doubt> {
+        let Ends { tip, old } = ends;
+        let rule = self.rule(judged.rule)?;
+        let found;
+        let new = match (since_old, look) {
+            (Some(new), Look::Near) => new,
+            _ => {
+                let hidden = self.hidden(rule, judged.rule, old, look)?;
+                found =
+                    self.new_commits(tip, &hidden, if look == Look::Near { limits::COMMITS } else { limits::WALK })?;
+                &found
+            }
+        };
+        if new.commits.len() > limits::COMMITS {
+            return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
+        }
+        // Who forces a ref may not have what it held.
+        let held = old.filter(|_| facts.movement != Movement::Forced);
+        facts.base = facts.base.or(held).or_else(|| new.boundary.first().copied());
+        let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
+        let line = self.mainline(facts, ends, steps_from)?;
+        self.examine_commits(&line, new)?;
+        if self.carries(new) {
+            let landing = self.landing(facts, ends, steps_from)?;
+            judged.sought = Some(Sought { commits: Vec::new(), landing });
+        }
+        judged.commits = judged_commits(rule, judged.rule, &new.commits, &self.commits);
+        Ok(())
+    }
+
+    /// The mainline of an update: down to the old value where the new one contains it, else to where it meets what is subtracted.
+    fn mainline(&self, facts: &Update, ends: Ends, new: &NewCommits) -> Result<Vec<MainlineCommit>, Doubt> {
+        let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+        let end = match (facts.movement, ends.old) {
+            (Movement::Forward, Some(old)) => Some(old),
+            _ => mainline_end(self.history, new, limits).map_err(walk_doubt)?,
+        };
+        Ok(mainline(new, ends.tip, end))
+    }
+
+    /// Examines each new commit once.
+    fn examine_commits(&mut self, line: &[MainlineCommit], new: &NewCommits) -> Result<(), Doubt> {
+        self.examine_each(&new.commits)?;
+        self.attribute_unsigned(line);
+        self.examine_service_merges(new)
+    }
+
+    /// Where a service that need not sign pushes, or a forge for somebody, what it brings and the ref gains step by step is the
+    /// service's. What it merges, others made; and what was here before, somebody else pushed, whatever moves a ref to it now.
+    fn attribute_unsigned(&mut self, line: &[MainlineCommit]) {
+        let Some(service) = self.pushing_service else { return };
+        for step in line {
+            let Some(commit) = self.commits.get_mut(&step.commit) else { continue };
+            let brought = self.objects.is_incoming(step.commit);
+            if brought && !commit.is_sealed() && matches!(commit.signature, SignatureFact::None) {
+                commit.unsigned_service = Some(service.id.clone());
+            }
+        }
+    }
+
+    fn examine_each(&mut self, commits: &[Oid]) -> Result<(), Doubt> {
+        let unknown: Vec<Oid> = commits.iter().filter(|id| !self.commits.contains_key(id)).copied().collect();
+        for some in unknown.chunks(COMMITS_AT_ONCE) {
+            for examined in self.examiner.examine_all(some) {
+                let mut facts = examined?;
+                facts.position = self.commits.len();
+                self.look_up_receipts(&facts)?;
+                self.commits.insert(facts.id, facts);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_up_receipts(&mut self, commit: &CommitFacts) -> Result<(), Doubt> {
+        for seal in commit.seals.iter().flatten() {
+            if let seal::Outcome::Holds(seal) = &seal.outcome {
+                self.look_up_receipt(seal.key(), seal.digest())?;
+            }
+        }
+        match &commit.signature {
+            SignatureFact::Good(signature) => self.look_up_receipt(signature.key(), signature.digest()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps when something was first received, where that can make a difference.
+    fn look_up_receipt(&mut self, key: &PublicKey, digest: Digest) -> Result<(), Doubt> {
+        if self.policy.asks_for_receipt(key) {
+            let receipt = self.memory.receipt(digest).map_err(Doubt::Unreadable)?;
+            self.receipts.extend(receipt.map(|time| (digest, time)));
+        }
+        Ok(())
+    }
+
+    fn new_commits(&self, tip: Oid, hidden: &[Oid], limit: usize) -> Result<NewCommits, Doubt> {
+        let limits = WalkLimits { new: limit, reads: limits::WALK_READS };
+        new_commits(self.history, tip, hidden, limits).map_err(walk_doubt)
+    }
+
+    /// What a rule's identity requirement has already judged (design.md 4.7), by values before the push.
+    fn hidden(&mut self, rule: &Rule, index: usize, old: Option<Oid>, look: Look) -> Result<Vec<Oid>, Doubt> {
+        let mut hidden: BTreeSet<Oid> = old.into_iter().collect();
+        hidden.extend(self.since(rule, index)?);
+        hidden.extend(self.judged_tips(rule, Requirement::Identity, look)?);
+        if look == Look::Everywhere {
+            hidden.extend(self.baseline()?);
+        }
+        Ok(hidden.into_iter().collect())
+    }
+
+    /// The commits whose history every rule exempts, from the file that install wrote.
+    fn baseline(&self) -> Result<Vec<Oid>, Doubt> {
+        let Some(path) = self.baseline else { return Ok(Vec::new()) };
+        let unreadable =
+            |reason: &dyn std::fmt::Display| Doubt::Unreadable(format!("the baseline {}: {reason}", path.display()));
+        let text = match std::fs::read(path) {
+            Ok(text) => text,
+            // A hook for many repositories names the place where each may have one; without it nothing is exempt.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unreadable(&error)),
+        };
+        let mut known = Vec::new();
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let id = Oid::parse(line).ok_or_else(|| unreadable(&"a line is no object id"))?;
+            // What was pruned since exempts nothing.
+            if self.objects.contains(id).map_err(self::unreadable)? {
+                known.push(id);
+            }
+        }
+        Ok(known)
+    }
+
+    /// The commits whose history the rule exempts. One that does not exist exempts nothing.
+    fn since(&mut self, rule: &Rule, index: usize) -> Result<Vec<Oid>, Doubt> {
+        if let Some(known) = self.since.get(&index) {
+            return Ok(known.clone());
+        }
+        let mut commits = Vec::new();
+        for since in &rule.since {
+            let value = match since {
+                Since::Ref(name) => self.refs.value(name).map_err(unreadable)?,
+                Since::Commit(id) if id.format() == self.objects.format() => {
+                    let known = !self.objects.is_incoming(*id) && self.objects.contains(*id).map_err(unreadable)?;
+                    known.then_some(*id)
+                }
+                Since::Commit(_) => None,
+            };
+            if let Some(value) = value {
+                commits.extend(peel(self.objects, value).map_err(unreadable)?);
+            }
+        }
+        self.since.insert(index, commits.clone());
+        Ok(commits)
+    }
+}
+
+/// The service whose commits need no signature in this push: a forge's own, where it pushes for somebody, or where it pushes.
+fn pushing_service<'p>(policy: &'p Policy, submitter: &Submitter, now: Timestamp) -> Option<&'p policy::Principal> {
+    let (Submitter::Said(said), Some(service)) = (submitter, policy.unsigned_service()) else { return None };
+    let pushes = || submitting_principal(policy, &said.who, now).is_ok_and(|one| one.id == service.id);
+    (said.via == Via::Forge || pushes()).then_some(service)
+}
+
+/// Ref values read from the repository's own files, as a server sees them.
+pub(crate) struct StoredRefs<'a> {
+    pub(crate) refs: &'a Refs,
+    pub(crate) objects: &'a Objects,
+}
+
+impl RefValues for StoredRefs<'_> {
+    fn value(&self, name: &str) -> Result<Option<Oid>, ReadError> {
+        self.refs.value(name)
+    }
+
+    fn select(&self, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<(Vec<u8>, Oid)>, ReadError> {
+        Ok(self.refs.select(self.objects, wanted)?.into_iter().map(|found| (found.name, found.commit)).collect())
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>, ReadError> {
+        self.refs.list(prefix)
+    }
+
+    fn head_branch(&self) -> Result<Option<String>, ReadError> {
+        self.refs.symbolic("HEAD")
+    }
+
+    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<SymbolicRef>, ReadError> {
+        self.refs.symbolic_refs(places)
+    }
+}

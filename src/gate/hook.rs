@@ -1,0 +1,239 @@
+//! The hooks. What an admin decided stands in the shim that calls this.
+
+use std::path::{Path, PathBuf};
+
+use crate::core::decide::{Outcome, Verdict};
+use crate::core::id::RepositoryName;
+use crate::core::report;
+use crate::core::submitter::{Adapter, Submitter};
+use crate::gate::chain::Chained;
+use crate::gate::command::{PreReceive, Update};
+use crate::gate::deadline::{Over, Stage, reached};
+use crate::gate::engine::{EngineError, NoMemory, Scene, Settings, judge};
+use crate::gate::gather::StoredRefs;
+use crate::gate::naming::default_name;
+use crate::gate::policy_source::PolicyError;
+use crate::gate::push::Push;
+use crate::gate::recording::Recorder;
+use crate::gate::submitting::{Pushed, submitter};
+use crate::gate::{chain, deadline};
+use crate::store::{GitDir, Objects, Quarantine, Refs};
+use crate::system::{Exit, Failure, Result, characters, now, observing, prefix_lines, say, say_fix};
+
+/// What holds for a hook before it reads anything: how its lines begin, and when it ends.
+fn begin(server: &PreReceive) {
+    let adapter = server.submitter.unwrap_or(Adapter::None);
+    prefix_lines(adapter.line_prefix());
+    let over = if server.observe { Over::Pass } else { Over::Refuse };
+    if server.observe {
+        observing();
+    }
+    chain::expect(server.chain.as_ref());
+    reached(Stage::Reading);
+    deadline::start(server.deadline.unwrap_or(adapter.deadline()), over);
+}
+
+pub(crate) fn pre_receive(server: PreReceive) -> Result {
+    begin(&server);
+    let (push, input) = match Push::read(&mut std::io::stdin().lock()) {
+        Ok(read) => read,
+        Err(_) if server.observe => return Ok(if chain::pass() == 0 { Exit::Accepted } else { Exit::Undecided }),
+        Err(error) => return Err(Failure::new(error)),
+    };
+    decide_before(Chained { hook: server.chain.clone(), arguments: Vec::new(), input: Some(input) }, &server, &push)
+}
+
+/// Decides, and lets the hook before ours decide what we accept.
+fn decide_before(chained: Chained, server: &PreReceive, push: &Push) -> Result {
+    chain::ready(&chained);
+    let decided = decide(server, push);
+    deadline::still_in_time();
+    match decided? {
+        Exit::Accepted => chained.run(),
+        refused => Ok(refused),
+    }
+}
+
+/// The update hook sees one ref and, before git 2.11's quarantine reached it, less of the push than pre-receive does.
+pub(crate) fn one_update(update: Update) -> Result {
+    begin(&update.server);
+    use std::os::unix::ffi::OsStrExt as _;
+    let push =
+        Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes()).map_err(Failure::new)?;
+    let arguments = vec![update.name, update.old, update.new];
+    decide_before(Chained { hook: update.server.chain.clone(), arguments, input: None }, &update.server, &push)
+}
+
+/// Decides and records. A gate that only observes accepts whatever happens, and says nothing.
+fn decide(server: &PreReceive, push: &Push) -> Result {
+    if !server.observe {
+        return enforce(server, push);
+    }
+    // What could not even be recorded is nobody's fault who pushes.
+    let _ = enforce(server, push);
+    Ok(Exit::Accepted)
+}
+
+/// Where a ledger lies in its repository.
+pub(crate) const LEDGER: &str = "countersign/ledger";
+
+/// The file that tells a canary of `doctor` from a repository.
+pub(crate) const CANARY: &str = "countersign/canary";
+
+fn enforce(server: &PreReceive, push: &Push) -> Result {
+    // Git runs no hook for a push of nothing (receive-pack.c), so whoever ran this one kept the updates from it.
+    if push.updates.is_empty() {
+        return Err(Failure::new("standard input names no ref").hint(
+            "another hook has read it before this one; give that one its own copy, or run it afterwards with --chain",
+        ));
+    }
+    reached(Stage::Ledger);
+    let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
+    let dir = GitDir::of_hook().map_err(cannot)?;
+    let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
+    let pushed = push;
+    let push = push.clone().resolved(&refs).and_then(|push| push.at_stored_values(&refs));
+    let push = &push.map_err(|error| with_causes(&error))?;
+    let repository = name(server, &dir)?;
+    let settings = Settings {
+        policies: server.policies.clone(),
+        repository: repository.clone(),
+        baseline: server.baseline.clone(),
+    };
+    let clock = now()?;
+    // A canary is decided like any push; what becomes of it is nothing that the real ledger should hold.
+    let is_canary = dir.git_dir.join(CANARY).exists();
+    let ledger = server.ledger.clone().map(|own| if is_canary { dir.git_dir.join(LEDGER) } else { own });
+    if let (Some(directory), Some(name), true) = (&ledger, &repository, server.makes_ledgers()) {
+        Recorder::begin(directory, &refs, name)?;
+    }
+    if let Some(directory) = ledger.clone() {
+        let (dir, push, observe) = (dir.clone(), push.clone(), server.observe);
+        deadline::record_with(Box::new(move |reason| {
+            let Ok(refs) = Refs::open(&dir, push.format) else { return };
+            let Ok(recorder) = Recorder::open(&directory, &refs) else { return };
+            let outcome = if observe { Outcome::Accepted } else { Outcome::Undecided };
+            // It is told or not; a record that fails changes nothing about that.
+            let _ = recorder.record_failure(clock, &push, &Submitter::Unasked, reason, outcome);
+        }));
+    }
+    let recorder = ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
+    reached(Stage::Deciding);
+    let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format);
+    let pushed = Pushed { push: pushed, dir: &dir, objects: objects.as_ref().ok(), repository: repository.as_ref() };
+    let submitter = submitter(server.submitter.unwrap_or(Adapter::None), &pushed);
+    let judged = objects.map_err(EngineError::Objects).and_then(|objects| {
+        let scene = Scene {
+            dir: &dir,
+            objects: &objects,
+            refs: &StoredRefs { refs: &refs, objects: &objects },
+            submitter: &submitter,
+            memory: recorder.as_ref().map_or(&NoMemory, |recorder| recorder),
+            now: recorder.as_ref().map_or(clock, |recorder| recorder.now(clock)),
+        };
+        judge(&settings, push, scene)
+    });
+    if recorder.is_none() && judged.as_ref().is_ok_and(|judgement| judgement.policy.spends_approvals()) {
+        return Err(Failure::new("the policy asks for approvals, and without a ledger nobody knows which have landed")
+            .hint("an admin can install the hook again, which makes one:\ncountersign install --server REPO.git --policy FILE"));
+    }
+    reached(Stage::Recording);
+    let accepted = |outcome| if server.observe { Outcome::Accepted } else { outcome };
+    match judged {
+        Ok(judgement) => {
+            let outcome = accepted(judgement.verdict.outcome());
+            let recorded = recorder.map_or(Ok(Vec::new()), |recorder| recorder.record(clock, &judgement, outcome));
+            if !server.observe {
+                recorded.iter().flatten().for_each(|moved| say(&format!("warning: {moved}")));
+                tell(&judgement.verdict);
+            }
+            match recorded {
+                Err(failure) if judgement.policy.enforces() => Err(failure),
+                _ => Ok(exit_of(&judgement.verdict)),
+            }
+        }
+        Err(error) => {
+            if let Some(recorder) = recorder {
+                recorder.record_failure(clock, push, &submitter, &error.to_string(), accepted(Outcome::Undecided))?;
+            }
+            Err(if server.observe { Failure::new(error) } else { engine_failure(&error) })
+        }
+    }
+}
+
+/// What the repository is called, where the policy need not say it.
+fn name(server: &PreReceive, dir: &GitDir) -> Result<Option<RepositoryName>> {
+    let hint = "an admin can name it:\ncountersign install --server REPO.git --repository NAME --policy FILE";
+    if let Some(root) = &server.below {
+        let cannot = |error: std::io::Error| Failure::new(format!("cannot tell where the repository lies: {error}"));
+        let (root, own) = (root.canonicalize().map_err(cannot)?, dir.git_dir.canonicalize().map_err(cannot)?);
+        let none = || Failure::new(format!("{} gives the repository no name", own.display())).hint(hint);
+        let name = default_name(&root, &own).ok_or_else(none)?;
+        // Names fold case, and a repository of the plain name is who has it: else whoever makes another shares its seals.
+        for plain in [format!("{name}.git"), name.to_string()] {
+            if root.join(&plain).canonicalize().is_ok_and(|plain| plain != own) {
+                let both = format!("{} would be called {name}, which {plain} is", own.display());
+                return Err(Failure::new(both).hint("an admin can rename one of the two repositories"));
+            }
+        }
+        return Ok(Some(name));
+    }
+    let variables = server.naming_variables();
+    if variables.is_empty() {
+        return Ok(server.repository.clone());
+    }
+    let set = |name: &&str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let parts: Option<PathBuf> = variables.iter().map(set).collect();
+    let named = parts.and_then(|parts| default_name(Path::new(""), &parts));
+    let none = || Failure::new(format!("{} does not name the repository", variables.join("/"))).hint(hint);
+    named.map(Some).ok_or_else(none)
+}
+
+/// Tells the pusher.
+fn tell(verdict: &Verdict) {
+    say(&report::text(verdict, report::Reader::Pusher, characters(&std::io::stderr())));
+}
+
+/// The exit code of a verdict.
+pub(crate) fn exit_of(verdict: &Verdict) -> Exit {
+    match verdict.outcome() {
+        Outcome::Accepted => Exit::Accepted,
+        Outcome::Rejected => Exit::Rejected,
+        Outcome::Undecided => Exit::Undecided,
+    }
+}
+
+/// Says why no verdict was reached; a broken policy with every one of its problems.
+pub(crate) fn engine_failure(error: &EngineError) -> Failure {
+    if let EngineError::Policy(PolicyError::Invalid(problems)) = error {
+        for problem in problems {
+            say(&format!("error: [policy-invalid] {problem}"));
+            say_fix(problem);
+        }
+    }
+    if let EngineError::Objects(error) = error {
+        return with_causes(error);
+    }
+    let hint = match error {
+        EngineError::Policy(PolicyError::NotYet(..) | PolicyError::NotPinned(..)) => {
+            "an admin sets the first policy with:\ncountersign install --server REPO.git --policy FILE"
+        }
+        EngineError::Policy(_) | EngineError::NoPolicy | EngineError::Objects(_) => {
+            "an admin can see what is wrong with:\ncountersign policy check FILE"
+        }
+        EngineError::NoRepositoryName | EngineError::OtherRepository { .. } => {
+            "an admin can set it with:\ncountersign install --server REPO.git --repository NAME --policy FILE"
+        }
+    };
+    Failure::new(format!("[policy-invalid] {error}; nothing is accepted until it can be decided")).hint(hint)
+}
+
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> Failure {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    Failure::new(message)
+}

@@ -1,0 +1,106 @@
+//! Approvals that have landed and whose time is over leave the refs: nothing is covered by them any more. What was signed is
+//! kept beside the ledger, which says that it landed.
+
+use crate::core::approval::{ClaimedApproval, PREFIX, Place};
+use crate::core::canonical::{Id, RefName};
+use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
+use crate::core::limits;
+use crate::core::objects::ReadError;
+use crate::core::oid::Oid;
+use crate::gate::push::Push;
+use crate::gate::recording::ServerRefs;
+use crate::ledger::{Attempt, Ledger, LedgerError, Outcome, UpdateRecord, Witness};
+use crate::store::{GitDir, Objects, Quarantine, Refs};
+
+/// Records that one push looks at: reading one takes some 0.1 ms.
+const LOOKED_AT: usize = 64;
+
+/// A record that is over.
+struct Over {
+    name: Vec<u8>,
+    blob: Oid,
+    statement: Digest,
+    json: Vec<u8>,
+}
+
+/// Removes records for the refs that a push has moved. Each push looks at others of them.
+pub(crate) fn prune(
+    ledger: &Ledger,
+    dir: &GitDir,
+    refs: &Refs,
+    push: &Push,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let mut stored = Vec::new();
+    let mut turn = 0;
+    for update in push.updates.iter().filter(|update| !update.name.starts_with(PREFIX.as_bytes())) {
+        let (Some(new), Ok(name)) = (update.new, std::str::from_utf8(&update.name)) else { continue };
+        stored.extend(refs.list(&Place::of_target(name)).map_err(failed)?);
+        turn = new.as_bytes().first_chunk().map_or(0, |bytes| usize::from(u16::from_be_bytes(*bytes)));
+    }
+    let start = turn.checked_rem(stored.len()).unwrap_or(0);
+    stored.rotate_left(start);
+    stored.truncate(LOOKED_AT);
+    if stored.is_empty() {
+        return Ok(());
+    }
+    let objects = Objects::open(dir, &Quarantine::default(), push.format);
+    let over = over(ledger, &objects.map_err(failed)?, stored, now)?;
+    if over.is_empty() {
+        return Ok(());
+    }
+    for one in &over {
+        ledger.keep_landed(one.statement, &one.json)?;
+    }
+    // The ledger knows every ref that moves, so this is a decision like others.
+    let update = |one: &Over| UpdateRecord {
+        name: RefName(one.name.clone()),
+        old: Some(Id(one.blob)),
+        new: None,
+        commits: 0,
+        outcome: Outcome::Accepted,
+        findings: Vec::new(),
+        left_out: None,
+        work: Vec::new(),
+        approvals: Vec::new(),
+    };
+    let attempt = Attempt {
+        now,
+        outcome: Outcome::Accepted,
+        policy: None,
+        submitter: None,
+        error: None,
+        updates: over.iter().map(update).collect(),
+        suspects: Vec::new(),
+    };
+    ledger.decide(attempt, &ServerRefs(refs))?;
+    refs.delete(over.iter().map(|one| (one.name.as_slice(), one.blob))).map_err(failed)?;
+    let gone: Vec<_> = over.into_iter().map(|one| (RefName(one.name), Some(Id(one.blob)), None)).collect();
+    ledger.committed(now, &gone, Witness::PostReceive).map(drop)
+}
+
+/// The records that have landed and are expired.
+fn over(
+    ledger: &Ledger,
+    objects: &Objects,
+    stored: Vec<(Vec<u8>, Oid)>,
+    now: Timestamp,
+) -> Result<Vec<Over>, LedgerError> {
+    let receipts = ledger.receipts()?;
+    let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
+    let mut over = Vec::new();
+    for (name, blob) in stored {
+        let json = objects.blob(blob, limit).map_err(failed)?;
+        // What is no good record is not ours to remove.
+        let Ok(record) = ClaimedApproval::parse(&json).and_then(ClaimedApproval::verify) else { continue };
+        if record.approval().expires.0 < now && receipts.find(ledger, record.digest())?.is_some() {
+            over.push(Over { name, blob, statement: record.digest(), json });
+        }
+    }
+    Ok(over)
+}
+
+fn failed(error: ReadError) -> LedgerError {
+    LedgerError::Refs(error.to_string())
+}

@@ -1,0 +1,440 @@
+//! The gate's memory: what the ledger tells a decision, and what it is told of it.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use crate::core::approval;
+use crate::core::canonical::{Id, RefName, Sha256};
+use crate::core::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
+use crate::core::digest::Digest;
+use crate::core::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
+use crate::core::id::RepositoryName;
+use crate::core::limits;
+use crate::core::objects::ReadError;
+use crate::core::oid::Oid;
+use crate::core::policy::{Identity, Mode, Policy};
+use crate::core::report::escape;
+use crate::core::seal;
+use crate::core::ssh::{PrivateKey, PublicKey};
+use crate::core::submitter::{Submitter, Via, Who};
+use crate::gate::engine::{Judgement, Memory};
+use crate::gate::push::Push;
+use crate::ledger::{
+    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Receipts, State,
+    UpdateRecord, Work,
+};
+use crate::store::Refs;
+use crate::system::random_seed;
+use crate::system::{Failure, Result, now};
+
+/// The ledger of the repository that a hook runs in.
+pub(crate) struct Recorder<'a> {
+    ledger: Ledger,
+    /// Read when first asked for: most pushes ask for none.
+    receipts: OnceCell<Receipts>,
+    refs: ServerRefs<'a>,
+    state: State,
+    suspects: Vec<RefName>,
+}
+
+/// The repository's refs, as the ledger compares them.
+pub(crate) struct ServerRefs<'a>(pub(crate) &'a Refs);
+
+impl CurrentRefs for ServerRefs<'_> {
+    fn packed_stamp(&self) -> std::result::Result<String, LedgerError> {
+        self.0.packed_stamp().map_err(refs_failed)
+    }
+    fn loose(&self) -> std::result::Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        self.0.loose_values().map_err(refs_failed)
+    }
+    fn all(&self) -> std::result::Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        self.0.values().map_err(refs_failed)
+    }
+    fn value(&self, name: &[u8]) -> std::result::Result<Option<Oid>, LedgerError> {
+        match std::str::from_utf8(name) {
+            Ok(name) => self.0.value(name).map_err(refs_failed),
+            // The ref store is asked by names that are UTF-8; of others there are few.
+            Err(_) => Ok(self.all()?.get(name).copied()),
+        }
+    }
+}
+
+fn refs_failed(error: ReadError) -> LedgerError {
+    LedgerError::Refs(error.to_string())
+}
+
+/// What to tell about a ledger that fails.
+pub(crate) fn ledger_failure(error: &LedgerError) -> Failure {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    Failure::new(format!("{message}; nothing is accepted that cannot be recorded")).hint(error.hint())
+}
+
+/// The ledger in a directory, and whether it has just been made.
+///
+/// A new one takes the refs as they are for right. It is made beside its place and appears there whole: of several processes that make
+/// one, the first counts.
+pub(crate) fn open_or_make_ledger(
+    directory: &Path,
+    name: &RepositoryName,
+    refs: &dyn CurrentRefs,
+) -> Result<(Ledger, bool)> {
+    let failed = |error: LedgerError| ledger_failure(&error);
+    match Ledger::open(directory) {
+        Ok(ledger) => return Ok((ledger, false)),
+        Err(LedgerError::Absent(_)) => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let make = |place: &Path| -> Result<Ledger> {
+        let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
+        let ledger = Ledger::create(place, name, key, now()?).map_err(failed)?;
+        ledger.take_as_found(now()?, refs).map_err(failed)?;
+        Ok(ledger)
+    };
+    if directory.exists() {
+        return Ok((make(directory)?, true));
+    }
+    let cannot =
+        |error: std::io::Error| Failure::new(format!("cannot make the ledger {}: {error}", directory.display()));
+    let around = directory.parent().unwrap_or(Path::new("."));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(around).map_err(cannot)?;
+    let own = std::fs::Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().prefix(".ledger-").permissions(own).tempdir_in(around).map_err(cannot)?;
+    drop(make(made.path())?);
+    match std::fs::rename(made.path(), directory) {
+        Ok(()) => {
+            // It is no longer there to be removed.
+            let _ = made.keep();
+        }
+        // Another process was faster.
+        Err(_) if directory.exists() => return Ok((Ledger::open(directory).map_err(failed)?, false)),
+        Err(error) => return Err(cannot(error)),
+    }
+    Ok((Ledger::open(directory).map_err(failed)?, true))
+}
+
+impl<'a> Recorder<'a> {
+    /// Makes the ledger of a repository that has just been made: where there is no ref, nothing is left out by beginning now. One
+    /// that has refs and no ledger was not installed, or lost it.
+    pub(crate) fn begin(directory: &Path, refs: &Refs, name: &RepositoryName) -> Result<()> {
+        let values = refs.values().map_err(|error| ledger_failure(&refs_failed(error)))?;
+        if !directory.exists() && values.is_empty() {
+            open_or_make_ledger(directory, name, &ServerRefs(refs))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the ledger, and looks which refs moved since it was last told.
+    pub(crate) fn open(directory: &Path, refs: &'a Refs) -> Result<Self> {
+        let refs = ServerRefs(refs);
+        let open = || -> std::result::Result<_, LedgerError> {
+            let ledger = Ledger::open(directory)?;
+            let suspects = ledger.suspects(&refs)?;
+            let state = ledger.state()?;
+            Ok((ledger, state, suspects))
+        };
+        let (ledger, state, suspects) = open().map_err(|error| ledger_failure(&error))?;
+        Ok(Self { ledger, receipts: OnceCell::new(), refs, state, suspects })
+    }
+
+    /// The time to judge by: what the clock says, unless it went back.
+    pub(crate) fn now(&self, clock: Timestamp) -> Timestamp {
+        clock.max(self.state.time())
+    }
+
+    /// Records a decision with all it rests on. Returns what is to be told of refs that moved with none.
+    pub(crate) fn record(
+        self,
+        clock: Timestamp,
+        judgement: &Judgement,
+        outcome: decide::Outcome,
+    ) -> Result<Vec<String>> {
+        let updates = judgement.verdict.refs.iter().map(|verdict| {
+            let update = judgement.facts.updates.iter().find(|update| update.name == verdict.name);
+            update_record(verdict, update, &judgement.facts, &judgement.policy, outcome)
+        });
+        let attempt = Attempt {
+            now: clock,
+            outcome: recorded_outcome(outcome),
+            policy: Some(judgement.policy.digest()),
+            submitter: submitter_text(&judgement.facts.submitter, Some(&judgement.policy), clock),
+            error: None,
+            updates: updates.collect(),
+            suspects: self.suspects.clone(),
+        };
+        self.write(attempt)
+    }
+
+    /// Records that nothing could be decided. Returns as [`Recorder::record`] does.
+    pub(crate) fn record_failure(
+        self,
+        clock: Timestamp,
+        push: &Push,
+        submitter: &Submitter,
+        error: &str,
+        outcome: decide::Outcome,
+    ) -> Result<Vec<String>> {
+        let updates = push.updates.iter().map(|update| UpdateRecord {
+            name: RefName(update.name.clone()),
+            old: update.old.map(Id),
+            new: update.new.map(Id),
+            commits: 0,
+            outcome: Outcome::Undecided,
+            findings: Vec::new(),
+            left_out: None,
+            work: Vec::new(),
+            approvals: Vec::new(),
+        });
+        let attempt = Attempt {
+            now: clock,
+            outcome: recorded_outcome(outcome),
+            policy: None,
+            submitter: submitter_text(submitter, None, clock),
+            error: Some(escape(error.as_bytes(), DETAIL)),
+            updates: updates.collect(),
+            suspects: self.suspects.clone(),
+        };
+        self.write(attempt)
+    }
+
+    fn receipts(&self) -> std::result::Result<&Receipts, LedgerError> {
+        match self.receipts.get() {
+            Some(receipts) => Ok(receipts),
+            None => {
+                let receipts = self.ledger.receipts()?;
+                Ok(self.receipts.get_or_init(|| receipts))
+            }
+        }
+    }
+
+    fn write(self, attempt: Attempt) -> Result<Vec<String>> {
+        let recorded = self.ledger.decide(attempt, &self.refs).map_err(|error| ledger_failure(&error))?;
+        let value = |id: Option<Id>| id.map_or_else(|| "nothing".to_owned(), |id| id.0.short());
+        let tell = |moved: &Moved| {
+            let name = escape(&moved.name.0, 200);
+            let (from, to) = (value(moved.from), value(moved.to));
+            format!("{name} moved from {from} to {to} with no decision of this gate; it is on record now")
+        };
+        let mut told: Vec<String> = recorded.unexplained.iter().take(MOVES).map(tell).collect();
+        let more = recorded.unexplained.len().saturating_sub(MOVES);
+        if more > 0 {
+            told.push(format!(
+                "{more} more refs moved with no decision of this gate: countersign log show tells which"
+            ));
+        }
+        Ok(told)
+    }
+}
+
+impl Memory for Recorder<'_> {
+    fn receipt(&self, digest: Digest) -> std::result::Result<Option<Timestamp>, String> {
+        let find = || self.receipts()?.find(&self.ledger, digest);
+        find().map_err(|error: LedgerError| error.to_string())
+    }
+
+    fn landing(&self, digest: Digest) -> std::result::Result<Option<Option<Oid>>, String> {
+        let find = || self.receipts()?.landing(&self.ledger, digest);
+        find().map_err(|error: LedgerError| error.to_string())
+    }
+
+    fn approvals(&self) -> approval::Index {
+        let kept = self.ledger.kept_approvals();
+        kept.and_then(|bytes| approval::Index::from_bytes(&bytes)).unwrap_or_default()
+    }
+
+    fn keep_approvals(&self, index: &approval::Index) {
+        let _ = self.ledger.keep_approvals(&index.to_bytes());
+    }
+
+    fn continuity(&self, name: &[u8]) -> Continuity {
+        let suspected = self.suspects.iter().any(|suspect| suspect.0 == name);
+        if suspected || self.state.is_unexplained(name) { Continuity::Broken } else { Continuity::Unbroken }
+    }
+}
+
+/// Who pushed: the principal's id, or the account or key that nobody has registered; and the service through which.
+fn submitter_text(submitter: &Submitter, policy: Option<&Policy>, now: Timestamp) -> Option<String> {
+    let Submitter::Said(said) = submitter else { return None };
+    let known = policy.and_then(|policy| decide::submitting_principal(policy, &said.who, now).ok());
+    let who = match (known, &said.who) {
+        (Some(principal), _) => principal.id.to_string(),
+        (None, Who::Account(account)) => format!("account:{}", escape(account.as_bytes(), DETAIL)),
+        (None, Who::Key(key)) => format!("key:{}", key.fingerprint()),
+    };
+    let service = policy.and_then(Policy::unsigned_service).map_or("forge", |service| service.id.as_str());
+    Some(if said.via == Via::Forge { format!("{who} via {service}") } else { who })
+}
+
+fn recorded_outcome(outcome: decide::Outcome) -> Outcome {
+    match outcome {
+        decide::Outcome::Accepted => Outcome::Accepted,
+        decide::Outcome::Rejected => Outcome::Rejected,
+        decide::Outcome::Undecided => Outcome::Undecided,
+    }
+}
+
+/// Refs that moved with no decision, of which one push is told; of more, the number.
+const MOVES: usize = 10;
+
+/// Characters of a text that are recorded.
+const DETAIL: usize = 300;
+
+fn update_record(
+    verdict: &RefVerdict,
+    update: Option<&Update>,
+    facts: &Facts,
+    policy: &Policy,
+    outcome: decide::Outcome,
+) -> UpdateRecord {
+    let doubts = verdict.undecided.iter().map(|doubt| FindingRecord {
+        code: "undecided".to_owned(),
+        severity: doubt.severity.name().to_owned(),
+        rule: doubt.rule.as_ref().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
+        object: None,
+        author: None,
+        detail: escape(doubt.reason.as_bytes(), DETAIL),
+    });
+    let (findings, left) =
+        selected(doubts.chain(verdict.findings.iter().map(|finding| finding_record(finding, facts, policy))).collect());
+    let more: usize = verdict.more.values().sum();
+    let left_out = (!left.is_empty() || more > 0).then(|| LeftOut {
+        findings: u64::try_from(left.len().saturating_add(more)).unwrap_or(u64::MAX),
+        digest: Sha256(Digest::of(serde_json::to_string(&left).unwrap_or_default().as_bytes())),
+    });
+    let accepted = outcome == decide::Outcome::Accepted && verdict.outcome() == decide::Outcome::Accepted;
+    UpdateRecord {
+        name: RefName(verdict.name.clone()),
+        old: verdict.old.map(Id),
+        new: verdict.new.map(Id),
+        commits: u64::try_from(verdict.commits).unwrap_or(u64::MAX),
+        outcome: recorded_outcome(verdict.outcome()),
+        findings,
+        left_out,
+        work: update.filter(|_| accepted).map(|update| work(update, facts, policy)).unwrap_or_default(),
+        approvals: if accepted { verdict.landed.iter().map(landed).collect() } else { Vec::new() },
+    }
+}
+
+/// The findings to record, and those that are left out: the first of each kind before others of it, so that what is recorded names
+/// every code and rule, as long as there are no more of these than findings are recorded. Both keep their order.
+fn selected(findings: Vec<FindingRecord>) -> (Vec<FindingRecord>, Vec<FindingRecord>) {
+    let kind = |one: &FindingRecord| (one.severity.clone(), one.code.clone(), one.rule.clone());
+    let mut kinds = BTreeSet::new();
+    let is_first: Vec<bool> = findings.iter().map(|one| kinds.insert(kind(one))).collect();
+    let firsts = is_first.iter().filter(|first| **first).count().min(limits::RECORDED_FINDINGS);
+    let (mut firsts, mut others) = (firsts, limits::RECORDED_FINDINGS.saturating_sub(firsts));
+    let (mut recorded, mut left) = (Vec::new(), Vec::new());
+    for (finding, is_first) in findings.into_iter().zip(is_first) {
+        let room = if is_first { &mut firsts } else { &mut others };
+        match room.checked_sub(1) {
+            Some(rest) => {
+                *room = rest;
+                recorded.push(finding);
+            }
+            None => left.push(finding),
+        }
+    }
+    (recorded, left)
+}
+
+fn landed(approval: &Landed) -> LandedApproval {
+    LandedApproval { approver: approval.approver.to_string(), digest: Sha256(approval.digest) }
+}
+
+fn finding_record(finding: &Finding, facts: &Facts, policy: &Policy) -> FindingRecord {
+    let object = match &finding.subject {
+        Subject::Ref(_) => None,
+        Subject::Commit { id, .. } | Subject::Tag { id, .. } => Some(*id),
+    };
+    FindingRecord {
+        code: finding.code.name().to_owned(),
+        severity: finding.severity.name().to_owned(),
+        rule: finding.rules.first().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
+        object: object.map(Id),
+        author: object.and_then(|id| author(id, facts, policy)),
+        detail: escape(finding.detail.as_bytes(), DETAIL),
+    }
+}
+
+/// Who is said to have made a commit: the agent that its seals or marks name, else the person of the email in its author field.
+fn author(id: Oid, facts: &Facts, policy: &Policy) -> Option<String> {
+    let commit = facts.commits.get(&id)?;
+    let sealed = commit.seals.as_ref().ok().and_then(|seals| seals.first()).map(|seal| seal.agent.to_string());
+    let marked = || commit.marks.first().map(|mark| escape(mark.agent.as_bytes(), 100));
+    let person = || {
+        let has = |email: &String| commit.author.is(email);
+        policy.principals().find(|one| one.emails.iter().any(has)).map(|one| one.id.to_string())
+    };
+    sealed.or_else(marked).or_else(person).or_else(|| Some(escape(commit.author.as_bytes(), 100)))
+}
+
+fn rule_text(name: &str, file: &str, line: usize) -> String {
+    format!("{} ({}:{line})", escape(name.as_bytes(), 80), escape(file.as_bytes(), 80))
+}
+
+/// Whose seals and signatures an enforcing rule accepted on a ref: from now on they are received.
+fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
+    let enforcing = update.judged.iter().filter(|judged| {
+        let asks = |rule: &crate::core::policy::Rule| rule.mode == Mode::Enforce && rule.identity != Identity::None;
+        policy.rules().get(judged.rule).is_some_and(asks)
+    });
+    let commits: BTreeSet<Oid> = enforcing.flat_map(|judged| judged.commits.iter().map(|commit| commit.id)).collect();
+    let mut makers: BTreeMap<(String, String), Vec<(Id, Sha256)>> = BTreeMap::new();
+    let mut receive = |id: Oid, key: &PublicKey, digest: Digest| {
+        let holder = policy.by_key(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
+        makers.entry((holder, key.fingerprint().to_string())).or_default().push((Id(id), Sha256(digest)));
+    };
+    for commit in commits.iter().filter_map(|id| facts.commits.get(id)) {
+        for seal in commit.seals.iter().flatten() {
+            if let seal::Outcome::Holds(seal) = &seal.outcome {
+                receive(commit.id, seal.key(), seal.digest());
+            }
+        }
+        if let SignatureFact::Good(signature) = &commit.signature {
+            receive(commit.id, signature.key(), signature.digest());
+        }
+    }
+    for tag in update.tags.iter().filter_map(|id| facts.tags.get(id)) {
+        if let SignatureFact::Good(signature) = &tag.signature {
+            receive(tag.id, signature.key(), signature.digest());
+        }
+    }
+    if let Some(RecordUpdate { record: Some(record), .. }) = &update.record
+        && let (Ok(approval), Some(blob)) = (record.as_ref(), update.new)
+    {
+        receive(blob, approval.signature().key(), approval.signature().digest());
+    }
+    makers.into_iter().map(|((principal, key), commits)| Work { principal, key, commits }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: &str, rule: &str, detail: usize) -> FindingRecord {
+        let [code, rule, severity] = [code, rule, "error"].map(str::to_owned);
+        FindingRecord { code, severity, rule: Some(rule), object: None, author: None, detail: detail.to_string() }
+    }
+
+    #[test]
+    fn every_code_and_rule_is_recorded_before_more_of_one() {
+        let mut all: Vec<FindingRecord> = (0..30).map(|number| finding("a", "r", number)).collect();
+        all.extend([finding("a", "s", 30), finding("b", "r", 31), finding("b", "r", 32)]);
+        let (recorded, left) = selected(all.clone());
+        let details = |findings: &[FindingRecord]| findings.iter().map(|one| one.detail.clone()).collect::<Vec<_>>();
+        let expected: Vec<String> = (0..18).chain([30, 31]).map(|number| number.to_string()).collect();
+        assert_eq!(details(&recorded), expected);
+        assert_eq!((left.len(), details(&left).last().map(String::as_str)), (13, Some("32")));
+        // What fits is recorded as it stands.
+        assert_eq!(selected(all[..20].to_vec()), (all[..20].to_vec(), Vec::new()));
+        let kinds: Vec<FindingRecord> = (0..25).map(|number| finding(&format!("{number:02}"), "r", number)).collect();
+        let (recorded, left) = selected(kinds.clone());
+        assert_eq!((recorded, left), (kinds[..20].to_vec(), kinds[20..].to_vec()));
+    }
+}

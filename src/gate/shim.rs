@@ -1,0 +1,281 @@
+//! The shell files that git runs, and how they come and go without ever being half there.
+
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::system::users::may_execute;
+use crate::system::{Failure, Result, quote};
+
+/// The line that tells our files from others'.
+const MARK: &str = "# Installed by countersign. `countersign uninstall` puts back what was here before.";
+
+/// What the name of a hook gets that was there before ours.
+const BEFORE: &str = ".before-countersign";
+
+/// What the name of a file begins with that is not yet in its place.
+const UNFINISHED: &str = ".countersign-unfinished-";
+
+/// One hook file of ours that is to be written.
+pub(crate) struct Planned {
+    /// Where git looks for it.
+    pub(crate) path: PathBuf,
+    /// Its whole content.
+    pub(crate) text: String,
+    /// Whether a hook of somebody else's stands there and moves aside.
+    pub(crate) moves: Option<PathBuf>,
+}
+
+/// What stands where a hook of ours is to go.
+pub(crate) enum Present {
+    Nothing,
+    Ours(String),
+    Another,
+}
+
+/// Looks at a place for a hook.
+pub(crate) fn present(path: &Path) -> Result<Present> {
+    if path.symlink_metadata().is_err() {
+        return Ok(Present::Nothing);
+    }
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.lines().nth(1) == Some(MARK) => Ok(Present::Ours(text)),
+        _ => Ok(Present::Another),
+    }
+}
+
+/// The name of what stood at `path` before ours.
+pub(crate) fn before(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(BEFORE);
+    path.with_file_name(name)
+}
+
+/// Whether git would run it: it asks the system whether this user may (run-command.c, `find_hook`).
+pub(crate) fn is_executable(path: &Path) -> bool {
+    path.is_file() && may_execute(path)
+}
+
+/// Whether a hook of ours stands there, wherever a link leads.
+pub(crate) fn is_ours(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.lines().nth(1) == Some(MARK))
+}
+
+/// The words of the line that runs a program in its place, as [`quote`] writes them. `None` where there is no such line, or it
+/// holds what a shell would expand.
+pub(crate) fn exec_words(text: &str) -> Option<Vec<String>> {
+    let line = text.lines().find_map(|line| line.strip_prefix("exec "))?;
+    let mut words = Vec::new();
+    let mut word = None;
+    let mut rest = line.trim_end().strip_suffix("\"$@\"").unwrap_or(line).chars();
+    while let Some(char) = rest.next() {
+        match char {
+            ' ' => words.extend(word.take()),
+            '\'' => {
+                let word: &mut String = word.get_or_insert_default();
+                loop {
+                    match rest.next()? {
+                        '\'' => break,
+                        char => word.push(char),
+                    }
+                }
+            }
+            '\\' => word.get_or_insert_default().push(rest.next()?),
+            '"' | '$' | '`' | ';' | '&' | '|' | '<' | '>' | '(' | ')' | '*' | '?' | '#' | '~' => return None,
+            char => word.get_or_insert_default().push(char),
+        }
+    }
+    words.extend(word);
+    Some(words)
+}
+
+/// The text of a hook: a shell, our mark, and its lines.
+pub(crate) fn script(lines: &str) -> String {
+    format!("#!/bin/sh\n{MARK}\n{lines}")
+}
+
+/// Plans a hook at `path`, given the hook that it runs besides itself.
+pub(crate) fn plan(path: &Path, text: impl FnOnce(Option<&Path>) -> String) -> Result<Planned> {
+    let aside = before(path);
+    let occupied = aside.symlink_metadata().is_ok();
+    let chained = |from: &Path| is_executable(from).then(|| aside.clone());
+    match present(path)? {
+        Present::Nothing | Present::Ours(_) if occupied => {
+            Ok(Planned { path: path.to_owned(), text: text(chained(&aside).as_deref()), moves: None })
+        }
+        Present::Nothing | Present::Ours(_) => Ok(Planned { path: path.to_owned(), text: text(None), moves: None }),
+        // A process that was killed had given the hook its second name, and not yet put ours in its place.
+        Present::Another if same_file(path, &aside) => {
+            Ok(Planned { path: path.to_owned(), text: text(chained(&aside).as_deref()), moves: None })
+        }
+        Present::Another if occupied => Err(Failure::new(format!(
+            "both {} and {} are there, and neither is ours to overwrite",
+            path.display(),
+            aside.display()
+        ))
+        .hint("remove the one that is not wanted, then install again")),
+        Present::Another => {
+            if let Some(line) = names_itself(path) {
+                return Err(Failure::new(format!("{} goes by its own name, which changes when it makes room: {line}", path.display()))
+                    .hint("let it call countersign itself, as its first step: see hooks/pre-receive; or write the name into it"));
+            }
+            Ok(Planned { path: path.to_owned(), text: text(chained(path).as_deref()), moves: Some(aside) })
+        }
+    }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| path.symlink_metadata().map(|found| (found.dev(), found.ino())).ok();
+    id(one).is_some() && id(one) == id(other)
+}
+
+/// How scripts look at their own name.
+const OWN_NAME: [&str; 7] =
+    ["$0", "${0", "sys.argv[0]", "$BASH_ARGV0", "BASH_SOURCE", "FindBin::Script", "$PROGRAM_NAME"];
+
+/// The line of a hook that goes by the hook's own name: those that run what lies in `NAME.d`, and those that ask which hook they are.
+/// The directory stays the same, and a name that is only printed does no harm.
+fn names_itself(path: &Path) -> Option<String> {
+    let bytes = std::fs::read(path).ok().filter(|_| is_executable(path))?;
+    let text = std::str::from_utf8(&bytes).ok().filter(|text| text.starts_with("#!"))?;
+    let lines = || text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let runs_others =
+        lines().any(|line| [".d/", ".d\"", ".d;", ".d)", "run-parts"].iter().any(|sign| line.contains(sign)));
+    let own = |line: &&str| {
+        let names = OWN_NAME.iter().any(|name| line.contains(name));
+        let asks = line.contains("case $0") || line.contains("case \"$0\"");
+        asks || (runs_others && names && (!line.contains("dirname") || line.contains("basename")))
+    };
+    lines().find(own).map(|line| line.chars().take(100).collect())
+}
+
+/// Whether carrying out the plan would change nothing.
+pub(crate) fn is_in_place(planned: &Planned) -> Result<bool> {
+    Ok(matches!(present(&planned.path)?, Present::Ours(text) if text == planned.text) && is_executable(&planned.path))
+}
+
+/// Carries out a plan. The hook is complete when it appears; until then the one before it is in force.
+pub(crate) fn write(planned: &Planned) -> Result<()> {
+    let failed = |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", planned.path.display()));
+    let directory = planned.path.parent().unwrap_or(Path::new("."));
+    if !directory.exists() {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+        // Whoever git runs as passes through it, whatever mask this process has.
+        std::fs::set_permissions(directory, Permissions::from_mode(0o755)).map_err(failed)?;
+    }
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory).map_err(failed)?;
+    file.write_all(planned.text.as_bytes()).map_err(failed)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o755)).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    if let Some(aside) = &planned.moves {
+        // A second name first, so that there is no moment without a hook. A link to a symbolic link is not portable.
+        if planned.path.symlink_metadata().map_err(failed)?.is_symlink() {
+            let target = std::fs::read_link(&planned.path).map_err(failed)?;
+            std::os::unix::fs::symlink(target, aside).map_err(failed)?;
+        } else {
+            std::fs::hard_link(&planned.path, aside).map_err(failed)?;
+        }
+    }
+    let Err(error) = file.persist(&planned.path) else { return Ok(()) };
+    if let Some(aside) = &planned.moves {
+        // The hook still stands under its own name.
+        std::fs::remove_file(aside).map_err(failed)?;
+    }
+    Err(failed(error.error))
+}
+
+/// Takes our hook away and puts back what was there. Whether there was one of ours.
+pub(crate) fn remove(path: &Path) -> Result<bool> {
+    let failed = |error: std::io::Error| Failure::new(format!("cannot restore {}: {error}", path.display()));
+    if !matches!(present(path)?, Present::Ours(_)) {
+        return Ok(false);
+    }
+    let aside = before(path);
+    for entry in path.parent().and_then(|directory| std::fs::read_dir(directory).ok()).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    if aside.symlink_metadata().is_ok() {
+        std::fs::rename(&aside, path).map_err(failed)?;
+    } else {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    Ok(true)
+}
+
+/// The program that shims call: this one.
+pub(crate) fn program() -> Result<PathBuf> {
+    std::env::current_exe().map_err(|error| Failure::new(format!("cannot tell where this program lies: {error}")))
+}
+
+/// A path as a word of sh, in quotes where it needs them: for a hint to be pasted.
+pub(crate) fn quoted(path: &Path) -> String {
+    crate::core::report::word(&path.display().to_string())
+}
+
+/// A path as a word of sh.
+pub(crate) fn quote_path(path: &Path) -> Result<String> {
+    check_line(path).map(quote)
+}
+
+/// A path can stand in a hook where it is text on one line.
+pub(crate) fn check_line(path: &Path) -> Result<&str> {
+    let text = path.to_str().ok_or_else(|| Failure::new(format!("{} is not UTF-8", path.display())))?;
+    if text.contains('\n') {
+        return Err(Failure::new("a path with a line feed cannot stand in a hook"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_back() {
+        let line = format!("exec {} hook --policy {} \"$@\"\n", quote("/a b"), quote("it's $HOME"));
+        assert_eq!(exec_words(&script(&line)).unwrap(), ["/a b", "hook", "--policy", "it's $HOME"]);
+        for other in ["exit 0\n", "exec $PROGRAM hook\n", "exec 'open\n", "exec a; b\n"] {
+            assert_eq!(exec_words(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn words_survive_the_shell() {
+        assert_eq!(quote_path(Path::new("plain")).unwrap(), "'plain'");
+        assert_eq!(quote_path(Path::new("it's $HOME")).unwrap(), r"'it'\''s $HOME'");
+        assert!(quote_path(Path::new("two\nlines")).is_err());
+    }
+
+    #[test]
+    fn a_hook_comes_and_goes_and_leaves_what_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pre-receive");
+        let original = "#!/bin/sh\nexit 0\n";
+        std::fs::write(&path, original).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o750)).unwrap();
+        for round in 0..2 {
+            let planned = plan(&path, |chain| script(&format!("chained {chain:?}\n"))).unwrap();
+            assert!(planned.text.contains("before-countersign"), "{}", planned.text);
+            assert_eq!(is_in_place(&planned).unwrap(), round == 1);
+            write(&planned).unwrap();
+        }
+        assert!(is_executable(&path));
+        assert!(remove(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), original);
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o750);
+        assert!(!remove(&path).unwrap(), "another's hook is left alone");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_foreign_hooks_are_not_ours_to_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pre-receive");
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        std::fs::write(before(&path), "#!/bin/sh\n").unwrap();
+        assert!(plan(&path, |_| String::new()).is_err());
+    }
+}

@@ -1,0 +1,297 @@
+//! Where each kind of server keeps hooks, and what its repositories are called.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::core::id::RepositoryName;
+use crate::core::submitter::Adapter;
+use crate::doctor::CANARY_PREFIX;
+use crate::gate::hook::CANARY;
+use crate::gate::naming::{default_name, hashed_name};
+use crate::gate::shim::is_executable;
+use crate::server::repository::Repository;
+use crate::system::{Failure, Result};
+
+/// Where the hooks go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layout {
+    /// In each repository's hooks/, beside git's samples
+    Hooks,
+    /// In each repository's custom_hooks/, which GitLab runs
+    Gitlab,
+    /// In each repository's hooks/NAME.d/, which Gitea and Forgejo run
+    Gitea,
+    /// Once, in gitolite's local code, for all its repositories
+    Gitolite,
+    /// Once, in git's system configuration, for all repositories (git 2.54 or later)
+    Config,
+    /// In an environment and a script to upload to GitHub Enterprise Server
+    Ghes,
+    /// In scripts to upload to Bitbucket Data Center, once for all its repositories
+    Bitbucket,
+}
+
+impl Layout {
+    /// Those with a place of their own in each repository.
+    pub(crate) const IN_REPOSITORY: [Self; 3] = [Self::Hooks, Self::Gitlab, Self::Gitea];
+
+    /// The layout of a kind of server.
+    pub(crate) fn of(adapter: Option<Adapter>) -> Self {
+        match adapter {
+            Some(Adapter::Gitlab) => Self::Gitlab,
+            Some(Adapter::Gitea) => Self::Gitea,
+            Some(Adapter::Gitolite) => Self::Gitolite,
+            Some(Adapter::Ghes) => Self::Ghes,
+            Some(Adapter::Bitbucket) => Self::Bitbucket,
+            _ => Self::Hooks,
+        }
+    }
+
+    /// Whether one hook serves all repositories.
+    pub(super) fn is_shared(self) -> bool {
+        matches!(self, Self::Gitolite | Self::Config | Self::Bitbucket)
+    }
+
+    /// Whether what is installed is written to a directory, from which an admin uploads it.
+    pub(super) fn is_uploaded(self) -> bool {
+        matches!(self, Self::Ghes | Self::Bitbucket)
+    }
+
+    /// Where a hook of one repository lies.
+    pub(crate) fn path(self, git_dir: &Path, hook: &str) -> PathBuf {
+        match self {
+            Self::Gitlab => git_dir.join("custom_hooks").join(hook),
+            // The server runs these two itself; git runs the third.
+            Self::Gitea if hook != "reference-transaction" => {
+                git_dir.join("hooks").join(format!("{hook}.d")).join("countersign")
+            }
+            _ => git_dir.join("hooks").join(hook),
+        }
+    }
+
+    /// Makes sure that the server runs the hooks of a repository from there.
+    pub(super) fn check(self, repository: &Repository) -> Result<()> {
+        match self {
+            Self::Hooks | Self::Gitolite | Self::Config | Self::Ghes => repository.check_hooks_path(),
+            // These send git to hooks of their own, which run what they are given.
+            Self::Gitlab | Self::Bitbucket => Ok(()),
+            Self::Gitea => {
+                repository.check_hooks_path()?;
+                let own = repository.git_dir.join("hooks/pre-receive");
+                let delegates = std::fs::read_to_string(&own).is_ok_and(|text| text.contains(".d/"));
+                if delegates && is_executable(&own) {
+                    return Ok(());
+                }
+                Err(Failure::new(format!("{} does not run the hooks in pre-receive.d", own.display()))
+                    .hint("let the server write it (forgejo has the same command):\ngitea admin regenerate hooks"))
+            }
+        }
+    }
+}
+
+/// A repository to protect.
+pub(super) struct Target {
+    pub(super) path: PathBuf,
+    /// Its path below the directory that was given, as a name; `None` where it was given itself, or its server names it.
+    pub(super) name: Option<RepositoryName>,
+    /// The directory below which it was found; `None` where it was given itself.
+    pub(super) root: Option<PathBuf>,
+}
+
+impl Target {
+    /// One that was found below a directory. Where its path gives it no name, it may be installed already under another, or its
+    /// server names it.
+    fn below(root: &Path, path: PathBuf, named_by_server: bool) -> Self {
+        let name = if named_by_server { None } else { name_below(root, &path) };
+        Self { path, name, root: Some(root.to_owned()) }
+    }
+}
+
+/// Repositories that were found below `root` by another process.
+pub(super) fn found_below(root: &Path, repositories: &[PathBuf], named_by_server: bool) -> Targets {
+    let target = |path: &PathBuf| Target::below(root, path.clone(), named_by_server);
+    Targets { targets: repositories.iter().map(target).collect(), passed_over: Vec::new() }
+}
+
+/// What the path of a repository makes its name; that of a work tree at the top goes by the directory.
+fn name_below(root: &Path, path: &Path) -> Option<RepositoryName> {
+    if path == root.join(".git") {
+        return root.canonicalize().ok().and_then(|root| hashed_name(&root));
+    }
+    default_name(root, path)
+}
+
+/// The repositories that an admin means, and where more may lie.
+pub(super) struct Targets {
+    pub(super) targets: Vec<Target>,
+    pub(super) passed_over: Vec<(PathBuf, String)>,
+}
+
+/// The repositories that an admin means: each one named, and every one below a directory that is none. `named_by_server`: the
+/// server says at each push what they are called, so their paths need not.
+pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool) -> Result<Targets> {
+    let mut passed_over = Vec::new();
+    let mut targets = Vec::new();
+    for server in servers {
+        let below = named(server)?;
+        let only = |path: &PathBuf| resolved(server).is_some_and(|own| resolved(path) == Some(own));
+        if below.repositories.len() == 1 && below.repositories.iter().all(only) {
+            targets.push(Target { path: server.clone(), name: None, root: None });
+            continue;
+        }
+        passed_over.extend(below.passed_over);
+        if below.repositories.is_empty() && !layout.is_shared() {
+            return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display()))
+                .hint("give the path of a bare repository, or of the directory that holds them"));
+        }
+        let mut named: BTreeMap<RepositoryName, PathBuf> = BTreeMap::new();
+        for path in below.repositories {
+            let target = Target::below(server, path, named_by_server);
+            if let Some(name) = &target.name
+                && let Some(other) = named.insert(name.clone(), target.path.clone())
+            {
+                return Err(Failure::new(format!(
+                    "{} and {} would both be named {name}, and share their seals",
+                    other.display(),
+                    target.path.display()
+                ))
+                .hint("rename one of them, or install them one by one with --repository NAME"));
+            }
+            targets.push(target);
+        }
+    }
+    Ok(Targets { targets, passed_over })
+}
+
+/// Whether a directory holds what git looks for in one (gitrepository-layout(5)).
+fn is_repository(path: &Path) -> bool {
+    path.join("objects").is_dir() && path.join("refs").is_dir() && path.join("HEAD").symlink_metadata().is_ok()
+}
+
+/// The repository whose objects and hooks git uses for a path: itself, that of a work tree, or where a file in its place leads to
+/// (gitrepository-layout(5), `gitdir:` and `commondir`).
+pub(crate) fn resolved(path: &Path) -> Option<PathBuf> {
+    let git = path.join(".git");
+    // In git's order (path.c, `enter_repo`).
+    [&git, path].into_iter().find_map(|path| {
+        if is_repository(path) {
+            return Some(path.to_owned());
+        }
+        let led = gitfile(path)?;
+        let common = small(&led.join("commondir")).and_then(|text| String::from_utf8(text).ok());
+        let led = common.map_or_else(|| Some(led.clone()), |common| led.join(common.trim_end()).canonicalize().ok())?;
+        is_repository(&led).then_some(led)
+    })
+}
+
+/// A file of one line; nothing that could hold up whoever reads it.
+fn small(path: &Path) -> Option<Vec<u8>> {
+    path.metadata().ok().filter(|found| found.is_file() && found.len() < 8192)?;
+    std::fs::read(path).ok()
+}
+
+/// Where a file leads that stands in the place of a repository.
+fn gitfile(path: &Path) -> Option<PathBuf> {
+    let text = small(path)?;
+    let target = text.strip_prefix(b"gitdir: ")?;
+    let target = target.split(|byte| *byte == b'\n').next()?;
+    let target = Path::new(std::ffi::OsStr::from_bytes(target));
+    path.parent()?.join(target).canonicalize().ok()
+}
+
+/// Directories between a root and its repositories: more is a loop or no directory of repositories.
+const DEPTH: usize = 16;
+
+/// What a repository holds itself, below which no other one lies.
+const OWN: [&str; 10] =
+    ["objects", "refs", "hooks", "custom_hooks", "info", "logs", "lfs", "countersign", "worktrees", "modules"];
+
+/// The repositories that a path names: a bare one itself, otherwise all below a directory, that of a work tree among them.
+pub(crate) fn named(path: &Path) -> Result<Below> {
+    if is_repository(path) && !path.join(".git").exists() || path.is_file() {
+        return Ok(Below { repositories: vec![path.to_owned()], ..Below::default() });
+    }
+    below(path)
+}
+
+/// What lies below a directory.
+#[derive(Default)]
+pub(crate) struct Below {
+    /// The repositories, in the order of their paths.
+    pub(crate) repositories: Vec<PathBuf>,
+    /// Where repositories may lie that were not looked for, and why.
+    pub(crate) passed_over: Vec<(PathBuf, String)>,
+}
+
+/// The repositories below a directory. A link to a repository counts as one, and a file that leads to one; links to other
+/// directories are not followed, since they may lead anywhere.
+pub(crate) fn below(root: &Path) -> Result<Below> {
+    let mut found = Below::default();
+    let mut links = Vec::new();
+    let mut pending = vec![(root.to_owned(), 0)];
+    while let Some((directory, depth)) = pending.pop() {
+        let cannot = |error: std::io::Error| Failure::new(format!("cannot look into {}: {error}", directory.display()));
+        let entries = match std::fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if depth > 0 => {
+                // mke2fs(8) makes one at the top of a file system, for root alone.
+                if directory.file_name() != Some("lost+found".as_ref()) {
+                    found.passed_over.push((directory, format!("it cannot be looked into: {error}")));
+                }
+                continue;
+            }
+            Err(error) => return Err(cannot(error)),
+        };
+        let inside = is_repository(&directory);
+        for entry in entries {
+            let entry = entry.map_err(cannot)?;
+            let kind = entry.file_type().map_err(cannot)?;
+            let (name, path) = (entry.file_name(), entry.path());
+            let own = inside && OWN.iter().any(|own| name == *own);
+            if own || (name.to_string_lossy().starts_with(CANARY_PREFIX) && path.join(CANARY).is_file()) {
+                continue;
+            }
+            let led = || {
+                // What somebody else's link leads to is not theirs to have protected, or unprotected.
+                let whose = entry.metadata().map(|found| found.uid()).unwrap_or(u32::MAX);
+                resolved(&path).filter(|to| whose == 0 || to.metadata().is_ok_and(|found| found.uid() == whose))
+            };
+            if kind.is_file() {
+                let named = name == ".git" || name.as_bytes().ends_with(b".git");
+                if named && led().is_some() {
+                    links.push(path);
+                } else if named && resolved(&path).is_some() {
+                    found.passed_over.push((path, "it leads to a repository of another user".to_owned()));
+                }
+            } else if kind.is_symlink() {
+                if led().is_some() {
+                    links.push(path);
+                } else if resolved(&path).is_some() {
+                    found.passed_over.push((path, "it leads to a repository of another user".to_owned()));
+                } else if path.is_dir() {
+                    let reason = "it is a link to another directory, which is not followed";
+                    found.passed_over.push((path, reason.to_owned()));
+                }
+            } else if kind.is_dir() {
+                found.repositories.extend(is_repository(&path).then(|| path.clone()));
+                if depth < DEPTH {
+                    pending.push((path, depth + 1));
+                } else {
+                    found.passed_over.push((path, format!("it lies more than {DEPTH} directories deep")));
+                }
+            }
+        }
+    }
+    // One repository is looked at once, by its own path if that lies here too.
+    let mut seen: BTreeSet<PathBuf> = found.repositories.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    links.sort();
+    links.retain(|link| resolved(link).is_some_and(|led| led.canonicalize().is_ok_and(|target| seen.insert(target))));
+    found.repositories.append(&mut links);
+    found.repositories.sort();
+    found.passed_over.sort();
+    Ok(found)
+}

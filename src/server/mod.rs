@@ -1,0 +1,95 @@
+//! A server's repositories: found, protected by the gate's hooks, and given back as they were.
+#![allow(clippy::disallowed_methods)]
+
+mod commands;
+mod config;
+mod ghes;
+mod gitolite;
+pub(crate) mod install;
+mod layout;
+mod others;
+mod repository;
+pub(crate) mod uninstall;
+
+pub(crate) use config::{Configured, version as git_version};
+pub(crate) use layout::{Below, Layout, below, named, resolved};
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::core::id::RepositoryName;
+use crate::core::submitter::Adapter;
+use crate::gate::command::{adapter, repository_name};
+use crate::gate::policy_source::PolicyArg;
+
+#[derive(Args)]
+pub(crate) struct Install {
+    /// Repositories to protect, or directories that hold them; without any, this clone gets its hooks
+    #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1..)]
+    pub(crate) servers: Vec<PathBuf>,
+    /// A policy file, or `ref:REF:PATH[@sha256:DIGEST]` for one in the repository; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
+    pub(crate) policies: Vec<PolicyArg>,
+    /// The kind of server, which says who pushes: ssh, http, gitolite, gitlab, gitea (also forgejo), ghes, bitbucket, push-cert, none
+    #[arg(long, value_name = "KIND", value_parser = adapter)]
+    pub(crate) submitter: Option<Adapter>,
+    /// Where the hooks go, if not where that kind of server has them
+    #[arg(long, value_name = "LAYOUT")]
+    pub(crate) layout: Option<Layout>,
+    /// The name that seals are bound to; without it that of the policy, or the path below ROOT
+    #[arg(long, value_name = "NAME", value_parser = repository_name, requires = "servers")]
+    pub(crate) repository: Option<RepositoryName>,
+    /// Exempt all history that the repository's refs have now
+    #[arg(long, requires = "servers")]
+    pub(crate) baseline: bool,
+    /// Where the ledger is kept; without it, inside the repository's own directory
+    #[arg(long, value_name = "DIR", requires = "servers")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// Seconds after which a push is refused that is not decided; without it 30, and 4 for ghes
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) deadline: Option<u64>,
+    /// Decide and record every push, and refuse none, whatever the policy says
+    #[arg(long)]
+    pub(crate) observe: bool,
+    /// Also watch refs that move without a push, at two more processes for each ref of a push; a policy that says
+    /// out-of-band = "refuse" does so by itself
+    #[arg(long, requires = "servers")]
+    pub(crate) reference_transaction: bool,
+    /// Print what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Where to write what is uploaded: to a GitHub Enterprise Server, or to Bitbucket Data Center
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only repositories that this user owns: root protects each owner's as that owner
+    #[arg(long, hide = true)]
+    pub(crate) own_only: bool,
+    /// The directory below which the path of each repository is its name
+    #[arg(long, hide = true, value_name = "DIR", requires = "own_only")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Uninstall {
+    /// Repositories, or directories that hold them; without any, this clone
+    #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1..)]
+    pub(crate) servers: Vec<PathBuf>,
+    /// Where the hooks are, if one serves all repositories
+    #[arg(long, value_name = "LAYOUT", requires = "servers")]
+    pub(crate) layout: Option<Layout>,
+    /// Only repositories that this user owns: root restores each owner's as that owner
+    #[arg(long, hide = true)]
+    pub(crate) own_only: bool,
+    /// The directory below which they were found
+    #[arg(long, hide = true, value_name = "DIR", requires = "own_only")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+impl Install {
+    /// Whether the server says at each push what a repository is called, because the admin does not.
+    fn named_by_server(&self) -> bool {
+        let says = self.submitter.is_some_and(|adapter| !adapter.repository_variables().is_empty());
+        says && self.repository.is_none()
+    }
+}

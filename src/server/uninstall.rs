@@ -1,0 +1,98 @@
+//! `countersign uninstall --server`: what was there before.
+
+use std::path::Path;
+
+use crate::audit::log::installed_ledger;
+use crate::gate::hook::LEDGER;
+use crate::gate::shim::remove;
+use crate::server::install::{BASELINE, HOOKS, about};
+use crate::server::layout::{Layout, below, found_below, targets};
+use crate::server::others::{Others, Printed};
+use crate::server::repository::Repository;
+use crate::server::{Uninstall, config, gitolite};
+use crate::system::{Exit, Failure, Result, print};
+
+/// Puts servers back as they were.
+pub(crate) fn uninstall(arguments: &Uninstall) -> Result {
+    let shared = arguments.layout.filter(|layout| layout.is_shared());
+    if let Some(layout) = shared {
+        for server in &arguments.servers {
+            match layout {
+                Layout::Gitolite => restore_gitolite(server)?,
+                Layout::Config => config::remove()?,
+                _ => return Err(Failure::new("it was uploaded, and is removed in the server's pages")),
+            }
+        }
+        return Ok(Exit::Accepted);
+    }
+    let mut targets = match &arguments.root {
+        Some(root) => found_below(root, &arguments.servers, true).targets,
+        None => targets(&arguments.servers, Layout::Hooks, true)?.targets,
+    };
+    let others = Others::split(&mut targets, arguments.own_only)?;
+    targets.iter().try_for_each(|target| restore(&target.path))?;
+    others.run(&[], Printed::Shown)?;
+    Ok(Exit::Accepted)
+}
+
+/// Takes the common hook away, and gitolite's links to it.
+fn restore_gitolite(root: &Path) -> Result<()> {
+    let directory = gitolite::common_hooks(root)?;
+    let mut removed = false;
+    for hook in HOOKS {
+        removed |= remove(&directory.join(hook))?;
+    }
+    gitolite::spread()?;
+    for repository in below(root)?.repositories {
+        for hook in HOOKS {
+            unlink_dangling(&repository.join("hooks").join(hook), &directory.join(hook))?;
+        }
+    }
+    print(&format!("{}: {}\n", root.display(), if removed { "uninstalled" } else { NOTHING }))
+}
+
+/// Removes a link that gitolite made to a hook of ours and that leads nowhere now.
+fn unlink_dangling(link: &Path, target: &Path) -> Result<()> {
+    let leads = std::fs::read_link(link).is_ok_and(|to| to == target);
+    if leads && !link.exists() {
+        std::fs::remove_file(link)
+            .map_err(|error| Failure::new(format!("cannot remove {}: {error}", link.display())))?;
+    }
+    Ok(())
+}
+
+const NOTHING: &str = "no hook of ours was there";
+
+/// Puts one repository back as it was, whatever its layout.
+fn restore(server: &Path) -> Result<()> {
+    let repository = Repository::open(server).map_err(|failure| about(server, failure))?;
+    let ledger = installed_ledger(&repository.git_dir);
+    let mut removed = false;
+    for layout in Layout::IN_REPOSITORY {
+        for hook in HOOKS {
+            let path = layout.path(&repository.git_dir, hook);
+            // A link is not what install writes: gitolite's lead to what serves every repository.
+            if !path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+                removed |= remove(&path)?;
+            }
+        }
+    }
+    let own = repository.git_dir.join("countersign");
+    match std::fs::remove_file(repository.git_dir.join(BASELINE)) {
+        // Something else may live there; then it stays.
+        Ok(()) => drop(std::fs::remove_dir(&own)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Failure::new(format!("cannot remove the baseline: {error}"))),
+    }
+    let words = match (removed, ledger.exists()) {
+        (false, _) => NOTHING.to_owned(),
+        (true, false) => "uninstalled".to_owned(),
+        (true, true) if ledger == repository.git_dir.join(LEDGER) => {
+            "uninstalled; the ledger stays where it is".to_owned()
+        }
+        (true, true) => {
+            format!("uninstalled; the ledger stays: --ledger {} at install uses it again", ledger.display())
+        }
+    };
+    print(&format!("{}: {words}\n", server.display()))
+}
