@@ -13,12 +13,11 @@ use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::report::escape;
 use crate::desk::check::full_name;
 use crate::desk::clone::git;
-use crate::gate::hook::LEDGER;
 use crate::gate::recording::{ServerRefs, ledger_failure};
 use crate::ledger::{
     self, CurrentRefs, Entry, FindingRecord, LedgerError, Moved, Outcome, Settled, Signatures, UpdateRecord,
 };
-use crate::server::{Layout, below, resolved};
+use crate::server::{below, installed_ledger, resolved};
 use crate::store::{GitDir, Refs};
 use crate::system::users::Owner;
 use crate::system::{Exit, Failure, Result, print, say, say_hint};
@@ -175,17 +174,6 @@ fn ledger_of(server: &Path) -> Result<Found> {
     };
     let directory = installed_ledger(&git_dir);
     Ok(Found { directory, git_dir: Some(git_dir) })
-}
-
-/// Where the ledger of a repository is: the hook says, or it is where it is by default.
-pub(crate) fn installed_ledger(git_dir: &Path) -> PathBuf {
-    let hooks = Layout::IN_REPOSITORY.iter().map(|layout| layout.path(git_dir, "post-receive"));
-    let named = hooks.filter_map(|path| std::fs::read_to_string(path).ok()).find_map(|hook| {
-        let (_, rest) = hook.split_once(" hook post-receive --ledger '")?;
-        let (path, rest) = rest.split_once('\'')?;
-        (!path.is_empty() && !rest.starts_with("\\''")).then(|| git_dir.join(path))
-    });
-    named.unwrap_or_else(|| git_dir.join(LEDGER))
 }
 
 fn show(show: &Show) -> Result {

@@ -4,20 +4,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::audit::log::{history, installed_ledger};
+use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
-use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, Search, unreadable_encoding};
 use crate::core::policy::{Kind, Policy, Standing};
 use crate::core::seal::{self, Outcome};
 use crate::core::ssh::{ClaimedSignature, PublicKey};
 use crate::desk::clone::{Local, TrackedRefs, settings};
-use crate::desk::sealing::{change_of, root};
+use crate::desk::sealing::change_of;
 use crate::gate::engine::{Settings, repository_name};
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
+use crate::server::installed_ledger;
 use crate::system::{Exit, Failure, Result, characters, now, print};
 
 #[derive(Args)]
@@ -95,15 +95,8 @@ fn describe(
                 let verdict = match repository {
                     None => "not verified: this clone does not know the repository's name".to_owned(),
                     Some(repository) => {
-                        let subject = seal::Subject {
-                            repository,
-                            author: commit.author.raw,
-                            merges: commit.parents.get(1..).unwrap_or_default(),
-                            root: root(&commit.parents),
-                            change: change_of(&local.objects, &commit.parents, commit.tree)?,
-                            message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
-                        };
-                        match seal::verify(&block.claim, &subject) {
+                        let change = change_of(&local.objects, &commit.parents, commit.tree)?;
+                        match block.verify(commit, repository, change) {
                             Outcome::Holds(seal) => format!("holds, key {}", holder(seal.key(), policy)),
                             Outcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
                             Outcome::Bad(reason) => format!("does not verify: {reason}"),

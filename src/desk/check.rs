@@ -7,10 +7,10 @@ use crate::core::report::{self, Reader};
 use crate::core::submitter::Submitter;
 use crate::desk::clone::{Local, TrackedRefs, git, settings, tracked_commit};
 use crate::gate::engine::{NoMemory, Scene, Settings, judge};
-use crate::gate::hook::{engine_failure, exit_of};
+use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::push::{Push, RefUpdate};
-use crate::system::{Failure, Result, characters, now, print};
+use crate::system::{Exit, Failure, Result, characters, now, print};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         return Err(Failure::new(cut_off(&name))
             .hint(format!("fetch the rest, then check again:\ngit fetch --unshallow {}", refs.remote)));
     }
-    Ok(exit_of(&verdict))
+    Ok(Exit::from(&verdict))
 }
 
 /// The remote to compare with. One that was named by hand exists.

@@ -13,15 +13,15 @@ use crate::core::decide::{Severity, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::oid::Oid;
 use crate::core::report::{self, Reader};
+use crate::core::seal::Root;
 use crate::core::tree::{changes, digest};
 use crate::desk::check::{has_findings, judge_locally, take_out_what_is_cut_off};
 use crate::desk::clone::{Local, TrackedRefs, config, git, is_ancestor, settings, tracked_commit};
 use crate::desk::copied::{copied_from, leave_out_copied_seals};
-use crate::desk::sealing::{Content, Sealer, Seals, change_of, rebuild, root, seals_of, tree_of, without_ours};
+use crate::desk::sealing::{Content, Sealer, Seals, change_of, rebuild, seals_of, tree_of, without_ours};
 use crate::desk::sign::{ambiguous, desk_repository, drafters, reseal, unknown_agent};
 use crate::desk::who::{Agent, Desk, desk};
 use crate::gate::chain;
-use crate::gate::hook::exit_of;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::shim::is_executable;
 use crate::store::peel;
@@ -110,7 +110,7 @@ fn seal_draft(file: &Path, agent: Agent) -> Result<()> {
         change: change_of(&local.objects, &parents, tree)?,
         author: author.as_bytes(),
         merges: parents.get(1..).unwrap_or_default(),
-        root: root(&parents),
+        root: Root::of(&parents),
     };
     std::fs::write(file, sealer.seal_message(&message, &content)).map_err(Failure::new)
 }
@@ -439,16 +439,16 @@ pub(crate) fn pre_push(hook: PrePush) -> Result {
             refs.remote
         ));
     }
-    let ends_here = concerns_identity(&verdict) || exit_of(&verdict) == Exit::Undecided;
+    let ends_here = concerns_identity(&verdict) || Exit::from(&verdict) == Exit::Undecided;
     let reader = if ends_here { Reader::Checker } else { Reader::Client };
     let report = report::text(&verdict, reader, characters(&std::io::stderr()));
-    if has_findings(&verdict) || exit_of(&verdict) != Exit::Accepted {
+    if has_findings(&verdict) || Exit::from(&verdict) != Exit::Accepted {
         say(report.trim_end());
     }
     if concerns_identity(&verdict) {
         return Ok(Exit::Rejected);
     }
-    if exit_of(&verdict) != Exit::Accepted {
+    if Exit::from(&verdict) != Exit::Accepted {
         say("hint: pushing all the same: the server decides");
     }
     Ok(Exit::Accepted)

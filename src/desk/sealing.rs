@@ -125,34 +125,16 @@ pub(crate) fn seals_of(objects: &Objects, repository: &RepositoryName, commit: &
     let Ok(trailers) = parse_trailers(commit.message) else { return Ok(Seals::Malformed) };
     let Some(first) = trailers.blocks.first() else { return Ok(Seals::None) };
     let agent = first.claim.agent.clone();
-    if commit.encoding.is_some() {
-        return Ok(Seals::Broken(agent));
-    }
     let change = change_of(objects, &commit.parents, commit.tree)?;
-    let holds = |block: &Block| {
-        let subject = seal::Subject {
-            repository,
-            author: commit.author.raw,
-            merges: commit.parents.get(1..).unwrap_or_default(),
-            root: root(&commit.parents),
-            change,
-            message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
-        };
-        match seal::verify(&block.claim, &subject) {
-            Outcome::Holds(seal) => Some(seal.key().clone()),
-            _ => None,
-        }
+    let holds = |block: &Block| match block.verify(commit, repository, change) {
+        Outcome::Holds(seal) => Some(seal.key().clone()),
+        _ => None,
     };
     let keys: Option<Vec<PublicKey>> = trailers.blocks.iter().map(holds).collect();
     Ok(match keys.and_then(|keys| keys.into_iter().next()) {
         Some(key) => Seals::Hold(agent, key),
         None => Seals::Broken(agent),
     })
-}
-
-/// Whether there is no parent, as a seal says it.
-pub(crate) fn root(parents: &[Oid]) -> Root {
-    if parents.is_empty() { Root::Yes } else { Root::No }
 }
 
 /// The object as a seal can stand in it: without an `encoding` header. Where that says more than that it is UTF-8, git converts

@@ -10,10 +10,11 @@ use crate::core::marks::{Catalogue, Search, Strength, squashed_authors};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
 use crate::core::seal::AGENT_KEY;
+use crate::core::seal::Root;
 use crate::core::ssh::{ClaimedSignature, claimed_key};
 use crate::desk::clone::{Local, git, settings};
 use crate::desk::person_key::{PersonKey, with_signature};
-use crate::desk::sealing::{Content, Sealer, Seals, change_of, in_utf8, rebuild, root, seals_of, without_ours};
+use crate::desk::sealing::{Content, Sealer, Seals, change_of, in_utf8, rebuild, seals_of, without_ours};
 use crate::desk::who::{Agent, Desk, agent_named, desk};
 use crate::gate::engine::repository_name;
 use crate::gate::policy_source::PolicyReader;
@@ -521,7 +522,7 @@ fn sealed(
         change: change_of(objects, parents, commit.tree)?,
         author: commit.author.raw,
         merges: parents.get(1..).unwrap_or_default(),
-        root: root(parents),
+        root: Root::of(parents),
     };
     Ok(rebuild(&plain, &commit, parents, &sealer.seal_message(&message, &content)))
 }

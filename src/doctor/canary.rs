@@ -14,8 +14,8 @@ use crate::core::ssh::PrivateKey;
 use crate::desk::clone::{git, server_git};
 use crate::doctor::gate::{Gate, Seen};
 use crate::doctor::{Canary, Report};
-use crate::gate::hook::CANARY;
 use crate::gate::hook::LEDGER;
+use crate::gate::hook::{CANARY, CANARY_PREFIX};
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::recording::{ServerRefs, open_or_make_ledger};
 use crate::server::Layout;
@@ -23,9 +23,6 @@ use crate::store::{GitDir, Refs};
 use crate::system::random_seed;
 use crate::system::users::{Owner, may_write};
 use crate::system::{Failure, Result};
-
-/// What the names of such repositories begin with.
-pub(crate) const PREFIX: &str = ".countersign-canary-";
 
 /// Where the forged commit goes.
 struct Aim {
@@ -114,7 +111,7 @@ const STALE: Duration = Duration::from_secs(3600);
 fn remove_stale(ground: &Path) {
     for entry in std::fs::read_dir(ground).into_iter().flatten().flatten() {
         let path = entry.path();
-        let is_canary = entry.file_name().to_string_lossy().starts_with(PREFIX) && path.join(CANARY).is_file();
+        let is_canary = entry.file_name().to_string_lossy().starts_with(CANARY_PREFIX) && path.join(CANARY).is_file();
         let own = Owner::of(&path).is_ok_and(Owner::is_this);
         let age = entry.metadata().and_then(|found| found.modified()).map(|time| time.elapsed().unwrap_or_default());
         if is_canary && own && age.is_ok_and(|age| age > STALE) {
@@ -128,7 +125,7 @@ fn push(seen: &Seen, gate: &Gate, policy: &Policy, aim: &Aim) -> Result<Outcome>
     let Gate { server, .. } = gate;
     let (real, ground) = (seen.path.as_path(), ground(&seen.path)?);
     remove_stale(&ground);
-    let make = tempfile::Builder::new().prefix(PREFIX).suffix(".git").tempdir_in(&ground);
+    let make = tempfile::Builder::new().prefix(CANARY_PREFIX).suffix(".git").tempdir_in(&ground);
     let scratch = make.map_err(|error| Failure::new(format!("{}: {error}", ground.display())))?;
     let path = scratch.path();
     make_repository(seen, path).map_err(Failure::new)?;

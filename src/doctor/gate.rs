@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::core::oid::ObjectFormat;
-use crate::core::submitter::Adapter;
 use crate::desk::clone::server_git;
 use crate::doctor::server::Checkup;
 use crate::gate::command::{HookCommand, PreReceive, Watch};
@@ -25,9 +24,9 @@ impl Gate {
     /// The command that installs it again as it is, to which more words can be added.
     pub(super) fn install(&self, repository: &Path) -> String {
         let (place, layout) = match (self.server.root(), self.layout) {
-            (Some(root), Layout::Config) => (root, " --layout config"),
-            (Some(root), _) => (root, ""),
-            (None, _) => (repository, ""),
+            (Some(root), Layout::Config) => (root, Some(Layout::Config)),
+            (Some(root), _) => (root, None),
+            (None, own) => (repository, Some(own).filter(|own| *own != Layout::of(self.server.submitter()))),
         };
         let mut words = format!("countersign install --server {}", quoted(place));
         for policy in self.server.policies() {
@@ -36,18 +35,10 @@ impl Gate {
         if let Some(adapter) = self.server.submitter() {
             words.push_str(&format!(" --submitter {adapter}"));
         }
-        let implied = match self.server.submitter() {
-            Some(Adapter::Gitlab) => Layout::Gitlab,
-            Some(Adapter::Gitea) => Layout::Gitea,
-            _ => Layout::Hooks,
-        };
-        match self.layout {
-            own if own == implied || !layout.is_empty() => words + layout,
-            Layout::Hooks => words + " --layout hooks",
-            Layout::Gitlab => words + " --layout gitlab",
-            Layout::Gitea => words + " --layout gitea",
-            _ => words,
+        if let Some(layout) = layout {
+            words.push_str(&format!(" --layout {layout}"));
         }
+        words
     }
 }
 

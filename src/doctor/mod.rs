@@ -6,8 +6,6 @@ mod gate;
 mod server;
 mod trust;
 
-pub(crate) use canary::PREFIX as CANARY_PREFIX;
-
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;

@@ -12,7 +12,6 @@ use crate::gate::chain::Chained;
 use crate::gate::command::{PostReceive, ReferenceTransaction, Watch};
 use crate::gate::deadline::Over;
 use crate::gate::gather::StoredRefs;
-use crate::gate::hook::with_causes;
 use crate::gate::policy_source::PolicyReader;
 use crate::gate::prune::prune;
 use crate::gate::push::Push;
@@ -42,8 +41,8 @@ pub(crate) fn post_receive(hook: PostReceive) -> Result {
 
 fn settle(directory: &Path, push: Push) -> Result<()> {
     let dir = GitDir::of_hook().map_err(Failure::new)?;
-    let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
-    let push = push.resolved(&refs).map_err(|error| with_causes(&error))?;
+    let refs = Refs::open(&dir, push.format).map_err(|error| Failure::caused(&error))?;
+    let push = push.resolved(&refs).map_err(|error| Failure::caused(&error))?;
     let current = ServerRefs(&refs);
     let moves: Vec<_> = push
         .updates
@@ -104,7 +103,7 @@ fn watched(watch: &Watch, state: &str, input: &[u8]) -> Result {
         let (_, refs) = open(&lines)?;
         for line in &mut lines {
             // Git names a ref that moves through a symbolic one by the name that it was given.
-            line.name.0 = refs.resolve(&line.name.0).map_err(|error| with_causes(&error))?;
+            line.name.0 = refs.resolve(&line.name.0).map_err(|error| Failure::caused(&error))?;
         }
     }
     match state {
@@ -186,7 +185,7 @@ fn committed(watch: &Watch, lines: &[Line]) -> Result<()> {
 
 fn open(lines: &[Line]) -> Result<(GitDir, Refs)> {
     let dir = GitDir::of_hook().map_err(Failure::new)?;
-    let refs = Refs::open(&dir, format(lines)).map_err(|error| with_causes(&error))?;
+    let refs = Refs::open(&dir, format(lines)).map_err(|error| Failure::caused(&error))?;
     Ok((dir, refs))
 }
 
@@ -195,10 +194,10 @@ fn format(lines: &[Line]) -> ObjectFormat {
 }
 
 fn load(watch: &Watch, dir: &GitDir, refs: &Refs, lines: &[Line]) -> Result<Policy> {
-    let objects = Objects::open(dir, &Quarantine::of_hook(), format(lines)).map_err(|error| with_causes(&error))?;
+    let objects = Objects::open(dir, &Quarantine::of_hook(), format(lines)).map_err(|error| Failure::caused(&error))?;
     let values = StoredRefs { refs, objects: &objects };
     let loaded = PolicyReader { repository: Some((&objects, &values)) }.load(&watch.policies);
-    loaded.map(|loaded| loaded.policy).map_err(|error| with_causes(&error))
+    loaded.map(|loaded| loaded.policy).map_err(|error| Failure::caused(&error))
 }
 
 fn is_governed(policy: &Policy, name: &RefName) -> bool {

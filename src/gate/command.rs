@@ -148,6 +148,16 @@ impl HookCommand {
         }
     }
 
+    /// The directory of the ledger.
+    pub(crate) fn ledger(&self) -> Option<&Path> {
+        match self {
+            Self::PreReceive(options) => options.ledger(),
+            Self::PostReceive(PostReceive { ledger, .. }) | Self::ReferenceTransaction(Watch { ledger, .. }) => {
+                Some(ledger)
+            }
+        }
+    }
+
     fn words(&self) -> Vec<Word> {
         let mut words = vec![Word::Bare(self.hook().to_owned())];
         let (observe, chain) = match self {
@@ -305,4 +315,74 @@ pub(crate) fn repository_name(text: &str) -> std::result::Result<RepositoryName,
 pub(crate) fn adapter(text: &str) -> std::result::Result<Adapter, String> {
     let names: Vec<&str> = Adapter::ALL.iter().map(|adapter| adapter.name()).collect();
     Adapter::parse(text).ok_or_else(|| format!("a kind of server is one of {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::gate::shim::script;
+
+    fn path() -> impl Strategy<Value = PathBuf> {
+        "[a-z/][ -~\u{e9}]{0,12}".prop_map(PathBuf::from)
+    }
+
+    fn policies() -> impl Strategy<Value = Vec<PolicyArg>> {
+        let file = path().prop_map(|path| PolicyArg::File(Path::new("/").join(path)));
+        let stored = "[a-z' ]{1,8}".prop_map(|path| format!("ref:refs/heads/{path}:p/{path}").parse().unwrap());
+        proptest::collection::vec(prop_oneof![file, stored], 1..3)
+    }
+
+    fn commands() -> impl Strategy<Value = HookCommand> {
+        let names = prop_oneof![
+            Just((None, None)),
+            "[a-z0-9][a-z0-9._/-]{0,20}".prop_map(|name| (RepositoryName::parse(name.as_bytes()), None)),
+            path().prop_map(|below| (None, Some(below))),
+        ];
+        let adapters = proptest::option::of(proptest::sample::select(Adapter::ALL));
+        let paths = (proptest::option::of(path()), path(), proptest::option::of(path()));
+        (policies(), names, adapters, proptest::option::of(1_u64..3600), any::<bool>(), paths, 0..3).prop_map(
+            |(policies, (repository, below), submitter, deadline, observe, (baseline, ledger, chain), kind)| match kind
+            {
+                0 => HookCommand::PostReceive(PostReceive { ledger, chain, observe }),
+                1 => HookCommand::ReferenceTransaction(Watch { policies, ledger, chain, observe }),
+                _ => HookCommand::PreReceive(PreReceive {
+                    policies,
+                    repository,
+                    below,
+                    baseline,
+                    ledger: Some(ledger),
+                    submitter,
+                    deadline,
+                    observe,
+                    chain,
+                }),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_is_read_as_it_was_written(command in commands()) {
+            let text = script(&format!("exec '/usr/bin/countersign' hook {command} \"$@\"\n"));
+            let read = HookCommand::read(&text);
+            prop_assert_eq!(read, Some((PathBuf::from("/usr/bin/countersign"), command)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_of_ours_is_none() {
+        for text in [
+            "exec countersign hook pre-receive",
+            "exec countersign hook commit-msg",
+            "exec countersign doctor --policy p",
+            "exec countersign hook pre-receive --policy $HOME/p",
+            "exec countersign hook pre-receive --policy p --unknown",
+            "countersign hook pre-receive --policy p",
+        ] {
+            assert_eq!(HookCommand::read(text), None, "{text}");
+        }
+        assert!(HookCommand::read("exec countersign hook pre-receive --policy p \"$@\"\n").is_some());
+    }
 }

@@ -12,7 +12,6 @@ use crate::core::marks::{Search, unreadable_encoding};
 use crate::core::objects::{Contents as _, ReadError};
 use crate::core::oid::Oid;
 use crate::core::policy::{Below, Kind, Policy, Rule};
-use crate::core::seal::{self, Root};
 use crate::core::ssh::{ClaimedSignature, claimed_key};
 use crate::core::tree::{
     ChangeDigest, ChangeError, Difference, EntryMode, MergeTrees, Value, WalkError, WalkLimits, each_change,
@@ -20,6 +19,7 @@ use crate::core::tree::{
 };
 use crate::gate::deadline;
 use crate::store::{GitDir, History, Objects, Stores};
+use crate::system::Failure;
 
 /// Commits for which another thread is worth starting. Below it, opening the stores again costs more than it saves.
 const COMMITS_PER_THREAD: usize = 64;
@@ -204,19 +204,7 @@ impl<'a> Examiner<'a> {
     }
 
     fn verify_seal(&self, commit: &Commit<'_>, block: &Block, change: Digest) -> SealFact {
-        let outcome = seal::verify(
-            &block.claim,
-            &seal::Subject {
-                repository: self.standard.repository,
-                author: commit.author.raw,
-                merges: commit.parents.get(1..).unwrap_or_default(),
-                root: if commit.parents.is_empty() { Root::Yes } else { Root::No },
-                change,
-                message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
-            },
-        );
-        // A sealed message has one reading only in UTF-8.
-        let outcome = if commit.encoding.is_some() { seal::Outcome::Bad(seal::BadSeal::Encoding) } else { outcome };
+        let outcome = block.verify(commit, self.standard.repository, change);
         SealFact { agent: block.claim.agent.clone(), role: block.claim.role.clone(), outcome }
     }
 
@@ -315,15 +303,7 @@ fn summary(raw: &[u8]) -> Vec<u8> {
 pub(crate) fn unreadable(error: ReadError) -> Doubt {
     match error {
         ReadError::TooLarge { .. } => Doubt::Limit(error.to_string()),
-        error => {
-            let mut reason = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                reason = format!("{reason}: {cause}");
-                source = cause.source();
-            }
-            Doubt::Unreadable(reason)
-        }
+        error => Doubt::Unreadable(Failure::caused(&error).message),
     }
 }
 

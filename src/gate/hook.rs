@@ -77,6 +77,9 @@ fn decide(server: &PreReceive, push: &Push) -> Result {
 /// Where a ledger lies in its repository.
 pub(crate) const LEDGER: &str = "countersign/ledger";
 
+/// What the directory of a canary begins with.
+pub(crate) const CANARY_PREFIX: &str = ".countersign-canary-";
+
 /// The file that tells a canary of `doctor` from a repository.
 pub(crate) const CANARY: &str = "countersign/canary";
 
@@ -90,10 +93,10 @@ fn enforce(server: &PreReceive, push: &Push) -> Result {
     reached(Stage::Ledger);
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
-    let refs = Refs::open(&dir, push.format).map_err(|error| with_causes(&error))?;
+    let refs = Refs::open(&dir, push.format).map_err(|error| Failure::caused(&error))?;
     let pushed = push;
     let push = push.clone().resolved(&refs).and_then(|push| push.at_stored_values(&refs));
-    let push = &push.map_err(|error| with_causes(&error))?;
+    let push = &push.map_err(|error| Failure::caused(&error))?;
     let repository = name(server, &dir)?;
     let settings = Settings {
         policies: server.policies.clone(),
@@ -149,7 +152,7 @@ fn enforce(server: &PreReceive, push: &Push) -> Result {
             }
             match recorded {
                 Err(failure) if judgement.policy.enforces() => Err(failure),
-                _ => Ok(exit_of(&judgement.verdict)),
+                _ => Ok(Exit::from(&judgement.verdict)),
             }
         }
         Err(error) => {
@@ -194,15 +197,6 @@ fn tell(verdict: &Verdict) {
     say(&report::text(verdict, report::Reader::Pusher, characters(&std::io::stderr())));
 }
 
-/// The exit code of a verdict.
-pub(crate) fn exit_of(verdict: &Verdict) -> Exit {
-    match verdict.outcome() {
-        Outcome::Accepted => Exit::Accepted,
-        Outcome::Rejected => Exit::Rejected,
-        Outcome::Undecided => Exit::Undecided,
-    }
-}
-
 /// Says why no verdict was reached; a broken policy with every one of its problems.
 pub(crate) fn engine_failure(error: &EngineError) -> Failure {
     if let EngineError::Policy(PolicyError::Invalid(problems)) = error {
@@ -212,7 +206,7 @@ pub(crate) fn engine_failure(error: &EngineError) -> Failure {
         }
     }
     if let EngineError::Objects(error) = error {
-        return with_causes(error);
+        return Failure::caused(error);
     }
     let hint = match error {
         EngineError::Policy(PolicyError::NotYet(..) | PolicyError::NotPinned(..)) => {
@@ -226,14 +220,4 @@ pub(crate) fn engine_failure(error: &EngineError) -> Failure {
         }
     };
     Failure::new(format!("[policy-invalid] {error}; nothing is accepted until it can be decided")).hint(hint)
-}
-
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> Failure {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    Failure::new(message)
 }

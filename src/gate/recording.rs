@@ -67,12 +67,7 @@ fn refs_failed(error: ReadError) -> LedgerError {
 
 /// What to tell about a ledger that fails.
 pub(crate) fn ledger_failure(error: &LedgerError) -> Failure {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
+    let message = Failure::caused(error).message;
     Failure::new(format!("{message}; nothing is accepted that cannot be recorded")).hint(error.hint())
 }
 

@@ -9,8 +9,8 @@ use clap::ValueEnum;
 
 use crate::core::id::RepositoryName;
 use crate::core::submitter::Adapter;
-use crate::doctor::CANARY_PREFIX;
-use crate::gate::hook::CANARY;
+use crate::gate::command::HookCommand;
+use crate::gate::hook::{CANARY, CANARY_PREFIX, LEDGER};
 use crate::gate::naming::{default_name, hashed_name};
 use crate::gate::shim::is_executable;
 use crate::server::repository::Repository;
@@ -90,6 +90,14 @@ impl Layout {
                     .hint("let the server write it (forgejo has the same command):\ngitea admin regenerate hooks"))
             }
         }
+    }
+}
+
+/// The word for it on the command line.
+impl std::fmt::Display for Layout {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = self.to_possible_value();
+        word.map_or(Ok(()), |word| out.write_str(word.get_name()))
     }
 }
 
@@ -294,4 +302,14 @@ pub(crate) fn below(root: &Path) -> Result<Below> {
     found.repositories.sort();
     found.passed_over.sort();
     Ok(found)
+}
+
+/// Where the ledger of a repository is: its hooks say, or it is where it is by default.
+pub(crate) fn installed_ledger(git_dir: &Path) -> PathBuf {
+    let paths = ["pre-receive", "post-receive"]
+        .into_iter()
+        .flat_map(|hook| Layout::IN_REPOSITORY.map(|layout| layout.path(git_dir, hook)));
+    let commands = paths.filter_map(|path| HookCommand::read(&std::fs::read_to_string(path).ok()?));
+    let named = commands.filter_map(|(_, command)| command.ledger().map(Path::to_owned)).next();
+    git_dir.join(named.unwrap_or_else(|| LEDGER.into()))
 }

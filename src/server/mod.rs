@@ -12,7 +12,7 @@ mod repository;
 pub(crate) mod uninstall;
 
 pub(crate) use config::{Configured, version as git_version};
-pub(crate) use layout::{Below, Layout, below, named, resolved};
+pub(crate) use layout::{Below, Layout, below, installed_ledger, named, resolved};
 
 use std::path::PathBuf;
 

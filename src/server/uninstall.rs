@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use crate::audit::log::installed_ledger;
 use crate::gate::hook::LEDGER;
 use crate::gate::shim::remove;
 use crate::server::install::{BASELINE, HOOKS, about};
-use crate::server::layout::{Layout, below, found_below, targets};
+use crate::server::layout::{Layout, below, found_below, installed_ledger, targets};
 use crate::server::others::{Others, Printed};
 use crate::server::repository::Repository;
 use crate::server::{Uninstall, config, gitolite};

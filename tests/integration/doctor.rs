@@ -538,3 +538,20 @@ fn a_clone_is_looked_at() {
     world.git(&["config", "core.hooksPath", "/dev/null"]);
     assert!(look().1.contains("[hooks-path]"));
 }
+
+/// What doctor says to run does run, for a kind of server with hooks elsewhere than such servers have them.
+#[test]
+fn the_command_that_installs_again_names_the_layout() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.install(&["--submitter", "bitbucket", "--layout", "hooks", "--observe"]);
+    let (_, said) = doctor(&world, &[]);
+    let mut lines = said.lines().skip_while(|line| !line.contains("observes"));
+    let fix = lines.find_map(|line| line.strip_prefix("hint: countersign ")).unwrap();
+    let output = world.countersign(&fix.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{fix}: {output:?}");
+    world.commit("a", "1", MARKED);
+    world
+        .push_with(&[("BB_PROJECT_KEY", "acme"), ("BB_REPO_SLUG", "payments")], &["HEAD:refs/heads/main"])
+        .refused("unsealed-agent-commit");
+}

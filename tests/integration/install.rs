@@ -186,6 +186,21 @@ fn a_ledger_is_made_once() {
 }
 
 /// To observe is to refuse nothing, whatever is broken, in whichever hook.
+/// Whoever looks for the ledger reads the hook as the shell does.
+#[test]
+fn a_ledger_is_found_wherever_its_path_leads() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    let place = world.path("o'brien's \"ledgers\"/pay");
+    assert!(installed(&world, &["--ledger", &place.display().to_string()]).status.success());
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    let server = world.server().display().to_string();
+    let shown = world.countersign(&["log", "show", "--server", &server]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("refs/heads/main"), "{shown:?}");
+    assert!(world.countersign(&["uninstall", "--server", &server]).status.success());
+}
+
 #[test]
 fn observing_refuses_nothing_in_any_hook() {
     let world = World::new(AGENTS_EVERYWHERE);

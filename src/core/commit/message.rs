@@ -8,9 +8,11 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use super::raw::Commit;
+use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::limits;
-use crate::core::seal::{self, Claim};
+use crate::core::seal::{self, BadSeal, Claim, Root};
 
 /// What every key of ours begins with, whatever its case.
 const PREFIX: &[u8] = b"countersign-";
@@ -62,6 +64,26 @@ pub struct Block {
     pub span: Range<usize>,
     /// How many bytes of the message stand above the seal's own line: what the seal covers.
     pub covered: usize,
+}
+
+impl Block {
+    /// Whether this seal of `commit` holds, where the repository has this name and the commit does `change` to its first parent. Whoever
+    /// asks about a seal asks here.
+    pub fn verify(&self, commit: &Commit<'_>, repository: &RepositoryName, change: Digest) -> seal::Outcome {
+        // A sealed message has one reading only in UTF-8.
+        if commit.encoding.is_some() {
+            return seal::Outcome::Bad(BadSeal::Encoding);
+        }
+        let subject = seal::Subject {
+            repository,
+            author: commit.author.raw,
+            merges: commit.parents.get(1..).unwrap_or_default(),
+            root: Root::of(&commit.parents),
+            change,
+            message: Digest::of(commit.message.get(..self.covered).unwrap_or_default()),
+        };
+        seal::verify(&self.claim, &subject)
+    }
 }
 
 /// A message whose trailers of ours break the grammar.

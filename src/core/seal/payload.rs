@@ -13,6 +13,13 @@ pub enum Root {
     No,
 }
 
+impl Root {
+    /// Whether a commit with these parents has none.
+    pub fn of(parents: &[Oid]) -> Self {
+        if parents.is_empty() { Self::Yes } else { Self::No }
+    }
+}
+
 /// Everything that a seal binds.
 #[derive(Clone, Copy, Debug)]
 pub struct Payload<'a> {
