@@ -12,13 +12,13 @@ use crate::core::limits;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::report::escape;
 use crate::desk::check::full_name;
-use crate::desk::clone::git;
 use crate::gate::recording::{ServerRefs, ledger_failure};
 use crate::ledger::{
     self, CurrentRefs, Entry, FindingRecord, LedgerError, Moved, Outcome, Settled, Signatures, UpdateRecord,
 };
 use crate::server::{below, installed_ledger, resolved};
 use crate::store::{GitDir, Refs};
+use crate::system::process::git;
 use crate::system::users::Owner;
 use crate::system::{Exit, Failure, Result, print, say, say_hint};
 

@@ -1,5 +1,5 @@
 //! Who, when, and by whose leave: what the record and the objects say afterwards.
-#![allow(clippy::disallowed_methods)]
+#![expect(clippy::disallowed_methods, reason = "the record and repositories are files")]
 
 pub(crate) mod log;
 pub(crate) mod marks;

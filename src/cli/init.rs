@@ -7,8 +7,8 @@ use clap::Args;
 
 use crate::core::id::RepositoryName;
 use crate::core::policy::starter;
-use crate::desk::clone::{config, git};
 use crate::gate::command::repository_name;
+use crate::system::process::{config, git};
 use crate::system::{Exit, Failure, Result, print};
 
 #[derive(Args)]

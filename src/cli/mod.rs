@@ -1,7 +1,7 @@
 //! The commands. Each parses its arguments, gathers facts, calls the core, prints, and ends with an exit code:
 //! 0 accepted, 1 rejected by policy, 2 could not decide or wrong usage.
 
-#![allow(clippy::disallowed_methods)]
+#![expect(clippy::disallowed_methods, reason = "commands read arguments and files")]
 
 mod demo;
 mod explain;

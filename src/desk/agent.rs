@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use crate::core::id::Id;
 use crate::core::ssh::PrivateKey;
-use crate::desk::clone::{config, git};
+use crate::system::process::{config, git};
 use crate::system::{Exit, Failure, Result, print, random_seed};
 
 #[derive(Args)]

@@ -5,11 +5,12 @@ use clap::{Args, ValueEnum};
 use crate::core::decide::{Code, Severity, Undecided, Verdict};
 use crate::core::report::{self, Reader};
 use crate::core::submitter::Submitter;
-use crate::desk::clone::{Local, TrackedRefs, git, settings, tracked_commit};
+use crate::desk::clone::{Local, TrackedRefs, settings, tracked_commit};
 use crate::gate::engine::{NoMemory, Scene, Settings, judge};
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::push::{Push, RefUpdate};
+use crate::system::process::git;
 use crate::system::{Exit, Failure, Result, characters, now, print};
 
 #[derive(Args)]

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use crate::core::id::RepositoryName;
 use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
-use crate::gate::chain::in_memory;
 use crate::gate::engine::Settings;
 use crate::gate::gather::RefValues;
 use crate::gate::policy_source::PolicyArg;
 use crate::store::{GitDir, Objects, Quarantine, Refs, SymbolicRef, peel};
+use crate::system::process::{config, git, server_git};
 use crate::system::{Failure, Result};
 
 /// A clone, opened for reading.
@@ -99,97 +98,6 @@ fn work_tree_policy() -> Result<Option<PolicyArg>> {
     let Ok(top) = git(&["rev-parse", "--show-toplevel"]).line() else { return Ok(None) };
     let path = PathBuf::from(top).join(".countersign").join("policy.toml");
     Ok(path.exists().then_some(PolicyArg::File(path)))
-}
-
-/// One value of git's configuration.
-pub(crate) fn config(key: &str) -> Result<Option<String>> {
-    let output = git(&["config", "--get", key]).output()?;
-    match output.status.code() {
-        Some(0) => Ok(Some(text(output.stdout)?)),
-        Some(1) => Ok(None),
-        _ => Err(Failure::new(format!("git config --get {key} failed: {}", said(&output)))),
-    }
-}
-
-/// A git command to run: what is local, git answers.
-pub(crate) struct Git {
-    command: Command,
-    name: String,
-    input: Option<Vec<u8>>,
-}
-
-/// Prepares a git command.
-pub(crate) fn git(arguments: &[&str]) -> Git {
-    let mut command = Command::new("git");
-    command.args(arguments);
-    Git { command, name: (*arguments.first().unwrap_or(&"")).to_owned(), input: None }
-}
-
-/// Prepares a git command for a server's repository, whoever owns it: an admin has named it.
-pub(crate) fn server_git(git_dir: &Path, arguments: &[&str]) -> Git {
-    let mut git = git(&[&["-c", "safe.directory=*"], arguments].concat()).in_repository(git_dir);
-    git.name = (*arguments.first().unwrap_or(&"")).to_owned();
-    // Named, so that it is used also where git does not look for bare repositories by itself (safe.bareRepository).
-    git.command.env("GIT_DIR", git_dir);
-    git
-}
-
-impl Git {
-    /// Gives it standard input.
-    pub(crate) fn input(mut self, input: &[u8]) -> Self {
-        self.input = Some(input.to_vec());
-        self
-    }
-
-    /// Runs it in a repository, whatever repository the environment names.
-    pub(crate) fn in_repository(mut self, directory: &Path) -> Self {
-        self.command.current_dir(directory);
-        for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
-            self.command.env_remove(variable);
-        }
-        self
-    }
-
-    /// Runs it, whatever its exit code.
-    pub(crate) fn output(mut self) -> Result<Output> {
-        let failed = |error: std::io::Error| {
-            Failure::new(format!("cannot run git: {error}")).hint("install git, or put it on PATH")
-        };
-        let Some(input) = self.input else {
-            return self.command.stdin(Stdio::null()).output().map_err(failed);
-        };
-        self.command.stdin(Stdio::from(in_memory(&input).map_err(failed)?)).output().map_err(failed)
-    }
-
-    /// Runs it; anything but exit 0 is a failure.
-    pub(crate) fn run(self) -> Result<Vec<u8>> {
-        let name = self.name.clone();
-        let output = self.output()?;
-        if output.status.success() {
-            Ok(output.stdout)
-        } else {
-            Err(Failure::new(format!("git {name} failed: {}", said(&output))))
-        }
-    }
-
-    /// Runs it for the one line that it prints.
-    pub(crate) fn line(self) -> Result<String> {
-        self.run().and_then(text)
-    }
-
-    /// Whether it ends with exit 0.
-    pub(crate) fn succeeds(self) -> Result<bool> {
-        Ok(self.output()?.status.success())
-    }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).trim().to_owned()
-}
-
-fn text(bytes: Vec<u8>) -> Result<String> {
-    let text = String::from_utf8(bytes).map_err(|_| Failure::new("git printed something that is not UTF-8"))?;
-    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
 /// What a clone knows of a remote's refs: its remote-tracking branches, as of the last fetch.

@@ -16,10 +16,11 @@ use crate::core::id::Id;
 use crate::core::oid::Oid;
 use crate::core::seal::{AGENT_KEY, SEAL_KEY, SealValue, parse_seal_value};
 use crate::desk::ancestry::{git_command, makes_a_new_commit};
-use crate::desk::clone::{Local, git};
+use crate::desk::clone::Local;
 use crate::desk::hooks::object_id;
 use crate::desk::sealing::{Seals, change_of, seals_of};
 use crate::desk::sign::desk_repository;
+use crate::system::process::git;
 use crate::system::{Failure, Result, say};
 
 /// Commits below HEAD that are searched for the one a seal came from. Reading as many takes some milliseconds, and only where a

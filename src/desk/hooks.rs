@@ -16,7 +16,7 @@ use crate::core::report::{self, Reader};
 use crate::core::seal::Root;
 use crate::core::tree::{changes, digest};
 use crate::desk::check::{has_findings, judge_locally, take_out_what_is_cut_off};
-use crate::desk::clone::{Local, TrackedRefs, config, git, is_ancestor, settings, tracked_commit};
+use crate::desk::clone::{Local, TrackedRefs, is_ancestor, settings, tracked_commit};
 use crate::desk::copied::{copied_from, leave_out_copied_seals};
 use crate::desk::sealing::{Content, Sealer, Seals, change_of, rebuild, seals_of, tree_of, without_ours};
 use crate::desk::sign::{ambiguous, desk_repository, drafters, reseal, unknown_agent};
@@ -25,6 +25,7 @@ use crate::gate::chain;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::shim::is_executable;
 use crate::store::peel;
+use crate::system::process::{config, git, in_memory};
 use crate::system::{Exit, Failure, Result, characters, say, say_hint};
 
 #[derive(Args)]
@@ -467,7 +468,7 @@ fn run_other(hook: &Path, arguments: &[&std::ffi::OsStr], input: Option<&[u8]>) 
     let mut command = Command::new(hook);
     command.args(arguments);
     if let Some(input) = input {
-        command.stdin(Stdio::from(chain::in_memory(input).map_err(failed)?));
+        command.stdin(Stdio::from(in_memory(input).map_err(failed)?));
     }
     Ok(command.status().map_err(failed)?.success())
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::desk::clone::{Git, config, git};
 use crate::gate::shim::{is_executable, is_in_place, plan, program, quote_path, remove, script, write};
+use crate::system::process::{Git, config, git};
 use crate::system::{Exit, Failure, Result, print, quote};
 
 /// The hooks that seal and check.

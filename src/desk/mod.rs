@@ -1,5 +1,5 @@
 //! One developer's clone: who is at work there, the keys, sealing, adopting, approving, and the hooks that do so.
-#![allow(clippy::disallowed_methods)]
+#![expect(clippy::disallowed_methods, reason = "a clone is files and processes")]
 
 pub(crate) mod agent;
 mod ancestry;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::core::ssh::{PrivateKey, PublicKey, armor};
-use crate::desk::clone::{config, git};
+use crate::system::process::{config, git};
 use crate::system::{Failure, Result};
 
 /// The key of `user.signingkey`.

@@ -8,9 +8,9 @@ use crate::core::report::escape;
 use crate::core::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::tree::{changes, digest};
-use crate::desk::clone::git;
 use crate::desk::who::Agent;
 use crate::store::Objects;
+use crate::system::process::git;
 use crate::system::{Failure, Result};
 
 /// What seals: an agent with its key, for one repository.

@@ -12,13 +12,14 @@ use crate::core::report::escape;
 use crate::core::seal::AGENT_KEY;
 use crate::core::seal::Root;
 use crate::core::ssh::{ClaimedSignature, claimed_key};
-use crate::desk::clone::{Local, git, settings};
+use crate::desk::clone::{Local, settings};
 use crate::desk::person_key::{PersonKey, with_signature};
 use crate::desk::sealing::{Content, Sealer, Seals, change_of, in_utf8, rebuild, seals_of, without_ours};
 use crate::desk::who::{Agent, Desk, agent_named, desk};
 use crate::gate::engine::repository_name;
 use crate::gate::policy_source::PolicyReader;
 use crate::store::Objects;
+use crate::system::process::git;
 use crate::system::{Exit, Failure, Result, print, say};
 
 #[derive(Args)]

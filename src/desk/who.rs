@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::core::id::Id;
 use crate::core::marks::{Catalogue, EnvMark};
-use crate::desk::clone::git;
+use crate::system::process::git;
 use crate::system::{Failure, Result};
 
 /// Who runs this process.

@@ -3,11 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::desk::clone::{config, git, settings};
+use crate::desk::clone::settings;
 use crate::desk::install::HOOKS as CLIENT_HOOKS;
 use crate::doctor::Report;
 use crate::gate::policy_source::PolicyReader;
 use crate::gate::shim::{is_executable, is_ours};
+use crate::system::process::{config, git};
 use crate::system::{Failure, Result};
 
 const INSTALL: &str = "countersign install";

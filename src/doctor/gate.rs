@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::core::oid::ObjectFormat;
-use crate::desk::clone::server_git;
 use crate::doctor::server::Checkup;
 use crate::gate::command::{HookCommand, PreReceive, Watch};
 use crate::gate::shim::{is_executable, is_ours, quoted};
 use crate::server::{Configured, Layout};
+use crate::system::process::server_git;
 
 /// Git runs hooks of its configuration since then.
 const CONFIGURED_GIT: (u32, u32) = (2, 54);

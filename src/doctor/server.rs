@@ -12,13 +12,13 @@ use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::policy::{Identity, Mode, OutOfBand, Policy};
 use crate::core::submitter::Adapter;
-use crate::desk::clone::server_git;
 use crate::doctor::gate::{Gate, Seen};
 use crate::doctor::{Progress, Report, canary};
 use crate::gate::gather::{RefValues as _, StoredRefs};
 use crate::gate::shim::{is_executable, is_ours};
 use crate::server::{Below, Configured, Layout, git_version, named, resolved};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
+use crate::system::process::server_git;
 use crate::system::users::{AT_ONCE, Owner, may_write};
 use crate::system::{Failure, Result, now};
 

@@ -2,13 +2,12 @@
 //! something went wrong, since what it decides is its own.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::system::process::in_memory;
 use crate::system::users::may_execute;
 use crate::system::{Exit, Failure, Result, is_observing, say};
 
@@ -40,18 +39,6 @@ impl Chained {
         }
         Err(failed(process.exec()))
     }
-}
-
-/// Standard input for a program: a file, not a pipe, since it may write before it has read everything; and on no disk, which may be
-/// full or not be there.
-pub(crate) fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
-    #[cfg(target_os = "linux")]
-    let mut file = File::from(rustix::fs::memfd_create("push", rustix::fs::MemfdFlags::CLOEXEC)?);
-    #[cfg(not(target_os = "linux"))]
-    let mut file = tempfile::tempfile()?;
-    file.write_all(bytes)?;
-    file.rewind()?;
-    Ok(file)
 }
 
 /// The hook that is there, before its input is known, and then with it.

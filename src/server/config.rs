@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::desk::clone::{git, server_git};
 use crate::gate::command::PreReceive;
+use crate::system::process::{git, server_git};
 use crate::system::{Failure, Result, print};
 
 /// The first version that runs them.

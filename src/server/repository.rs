@@ -8,7 +8,6 @@ use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::oid::ObjectFormat;
 use crate::core::policy::Policy;
-use crate::desk::clone::server_git;
 use crate::gate::engine::{EngineError, Settings, repository_name, unprotected};
 use crate::gate::gather::StoredRefs;
 use crate::gate::hook::engine_failure;
@@ -17,6 +16,7 @@ use crate::gate::recording::{ServerRefs, ledger_failure, open_or_make_ledger};
 use crate::ledger::LedgerError;
 use crate::server::layout::resolved;
 use crate::store::{GitDir, Objects, Quarantine, Refs};
+use crate::system::process::server_git;
 use crate::system::{Failure, Result, now};
 
 /// A repository that pushes come to.

@@ -4,9 +4,11 @@
 //! configuration are never consulted. An object that is missing or cannot be read is a
 //! [`ReadError`](crate::core::objects::ReadError), never "nothing to check".
 
-#![allow(clippy::disallowed_methods)]
+#![expect(clippy::disallowed_methods, reason = "repositories are files")]
 
 mod environment;
+#[cfg(test)]
+mod example;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod graph;

@@ -1,8 +1,9 @@
 //! What a program asks of the system that it runs on: the clock, users, child processes, the terminal.
-#![allow(clippy::disallowed_methods)]
+#![expect(clippy::disallowed_methods, reason = "this is where the system is asked")]
 
 mod clock;
 mod outcome;
+pub(crate) mod process;
 mod random;
 mod terminal;
 pub(crate) mod users;

@@ -21,6 +21,7 @@ mod doctor;
 mod examples;
 mod gate;
 mod hints;
+mod house;
 mod install;
 mod jail;
 mod ledger;

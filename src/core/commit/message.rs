@@ -18,7 +18,7 @@ use crate::core::seal::{self, BadSeal, Claim, Root};
 const PREFIX: &[u8] = b"countersign-";
 
 /// The key of the claim that a person took over an agent's commit.
-pub(crate) const DRAFTED: &str = "Countersign-Drafted";
+pub const DRAFTED: &str = "Countersign-Drafted";
 
 /// The key by which the signer of a merge approves what it brings in.
 pub(crate) const APPROVES: &str = "Countersign-Approves";

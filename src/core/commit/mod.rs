@@ -14,9 +14,8 @@ mod wording;
 
 pub use headers::Malformed;
 pub use ident::{Address, Ident};
-pub(crate) use message::DRAFTED;
 pub use message::{
-    Approves, Block, MalformedTrailers, TrailerFault, Trailers, ends_in_trailers, is_our_line, parse_trailers,
+    Approves, Block, DRAFTED, MalformedTrailers, TrailerFault, Trailers, ends_in_trailers, is_our_line, parse_trailers,
 };
 pub use raw::{Commit, RawSignature, names_utf8};
 pub use tag::{Tag, TagTarget};

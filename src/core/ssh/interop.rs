@@ -29,8 +29,8 @@ pub(crate) fn ssh_keygen(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, St
     if output.status.success() { Ok(output.stdout) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
+#[allow(clippy::disallowed_methods, reason = "ssh-keygen reads files")]
 fn write(path: &Path, content: &[u8]) -> String {
-    #[allow(clippy::disallowed_methods, reason = "ssh-keygen reads files")]
     fs::write(path, content).unwrap();
     #[cfg(unix)]
     {

@@ -14,9 +14,9 @@ use crate::core::scope::{Requirement, is_judged_at};
 use crate::core::seal;
 use crate::core::tree::{Change, WalkLimits, changes, digest, mainline_end, new_commits};
 use crate::desk::approve::{Office, Remote};
-use crate::desk::clone::git;
 use crate::gate::examine::{Examiner, Standard, change_doubt, walk_doubt};
 use crate::store::{History, peel};
+use crate::system::process::git;
 use crate::system::{Failure, Result};
 
 /// The commits that would land on one target.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::core::approval::Place;
 use crate::core::digest::Digest;
-use crate::desk::clone::git;
+use crate::system::process::git;
 use crate::system::{Failure, Result, print};
 
 type Record = (Place, String);

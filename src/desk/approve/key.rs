@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use crate::core::approval::{Approval, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
 use crate::core::policy::{Kind, Policy, Principal};
 use crate::core::ssh::{PublicKey, dearmor};
-use crate::desk::clone::config;
 use crate::desk::person_key::PersonKey;
+use crate::system::process::config;
 use crate::system::{Failure, Result};
 
 /// The person at the desk, with a registered key.

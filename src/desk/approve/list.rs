@@ -15,8 +15,9 @@ use crate::desk::approve::compose::Work;
 use crate::desk::approve::key::Approver;
 use crate::desk::approve::{Office, Remote};
 use crate::desk::check::judge_locally;
-use crate::desk::clone::{TrackedRefs, git};
+use crate::desk::clone::TrackedRefs;
 use crate::gate::push::RefUpdate;
+use crate::system::process::git;
 use crate::system::{Exit, Failure, Result, now, print};
 
 /// Lists everything for the given refs, or for all that rules name or records are for.

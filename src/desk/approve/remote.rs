@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::core::approval::{PREFIX, Place};
 use crate::core::oid::Oid;
-use crate::desk::clone::git;
+use crate::system::process::git;
 use crate::system::{Failure, Result};
 
 /// The refs of a remote.

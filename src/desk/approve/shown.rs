@@ -12,8 +12,8 @@ use crate::core::report::escape;
 use crate::desk::approve::compose::{Work, signer};
 use crate::desk::approve::key::Approver;
 use crate::desk::approve::{Office, list};
-use crate::desk::clone::git;
 use crate::gate::examine::touches;
+use crate::system::process::git;
 use crate::system::{Failure, Result, print};
 
 /// Who says what, with which key and until when.

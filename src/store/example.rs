@@ -1,15 +1,15 @@
-//! Runs the worked example of FORMAT.md with git, coreutils and ssh-keygen, and reads the same commit with our code.
+//! Runs the worked example of a seal with git, coreutils and ssh-keygen, and reads the same commit with our code.
 
-use super::*;
+use super::{GitDir, Objects, Quarantine};
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::seal::{Outcome, Root, Subject, sealed_payload, verify};
 use crate::core::tree::{changes, digest};
 use crate::core::worked_example::{fenced, run};
-use crate::store::{GitDir, Objects, Quarantine};
 
-const FORMAT: &str = include_str!("FORMAT.md");
+const FORMAT: &str = include_str!("../core/seal/FORMAT.md");
 
 #[test]
 fn stock_tools_and_our_reader_agree_on_the_worked_example() {
