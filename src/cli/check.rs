@@ -9,7 +9,7 @@ use super::policy_source::PolicyArg;
 use super::push::{Push, RefUpdate};
 use super::{Failure, Result, characters, now, print};
 use crate::core::decide::{Code, Severity, Undecided, Verdict};
-use crate::core::report::{self, Reader};
+use crate::core::report::{self, Audience};
 use crate::core::submitter::Submitter;
 
 #[derive(Args)]
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: Arguments) -> Result {
     match arguments.format {
         Format::Text if shallow && !has_findings(&verdict) => {}
         Format::Text => {
-            print(&report::text(&verdict, Reader::Checker, characters(&std::io::stdout())))?;
+            print(&report::text(&verdict, Audience::Checker, characters(&std::io::stdout())))?;
             let codes = verdict.refs.iter().flat_map(|one| &one.findings).map(|finding| finding.code);
             if codes.into_iter().any(|code| matches!(code, Code::ApprovalMissing | Code::ApprovalVoid)) {
                 print(

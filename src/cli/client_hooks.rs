@@ -23,7 +23,7 @@ use crate::core::commit::{Commit, is_our_line, names_utf8};
 use crate::core::decide::{Severity, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::oid::Oid;
-use crate::core::report::{self, Reader};
+use crate::core::report::{self, Audience};
 use crate::core::tree::{changes, digest};
 use crate::store::peel;
 
@@ -440,7 +440,7 @@ pub(super) fn pre_push(hook: PrePush) -> Result {
         ));
     }
     let ends_here = concerns_identity(&verdict) || exit_of(&verdict) == Exit::Undecided;
-    let reader = if ends_here { Reader::Checker } else { Reader::Client };
+    let reader = if ends_here { Audience::Checker } else { Audience::Client };
     let report = report::text(&verdict, reader, characters(&std::io::stderr()));
     if has_findings(&verdict) || exit_of(&verdict) != Exit::Accepted {
         say(report.trim_end());

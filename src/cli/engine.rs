@@ -63,9 +63,9 @@ pub(crate) trait Memory {
     /// Whether an approval has landed, by the digest of its statement, and the value to which the ref moved then.
     fn landing(&self, digest: Digest) -> Result<Option<Option<Oid>>, String>;
     /// What is known of records of approvals that were read before.
-    fn approvals(&self) -> approval::Index;
+    fn approvals(&self) -> approval::ApprovalIndex;
     /// Keeps what is known of them now. It saves time and decides nothing, so that a failure changes nothing.
-    fn keep_approvals(&self, index: &approval::Index);
+    fn keep_approvals(&self, index: &approval::ApprovalIndex);
     /// Whether decisions account for a ref's value.
     fn continuity(&self, name: &[u8]) -> Continuity;
 }
@@ -80,10 +80,10 @@ impl Memory for NoMemory {
     fn landing(&self, _: Digest) -> Result<Option<Option<Oid>>, String> {
         Ok(None)
     }
-    fn approvals(&self) -> approval::Index {
-        approval::Index::default()
+    fn approvals(&self) -> approval::ApprovalIndex {
+        approval::ApprovalIndex::default()
     }
-    fn keep_approvals(&self, _: &approval::Index) {}
+    fn keep_approvals(&self, _: &approval::ApprovalIndex) {}
     fn continuity(&self, _: &[u8]) -> Continuity {
         Continuity::Unbroken
     }

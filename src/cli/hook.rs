@@ -390,7 +390,7 @@ fn name(server: &Server, dir: &GitDir) -> Result<Option<RepositoryName>> {
 
 /// Tells the pusher.
 fn tell(verdict: &Verdict) {
-    say(&report::text(verdict, report::Reader::Pusher, characters(&std::io::stderr())));
+    say(&report::text(verdict, report::Audience::Pusher, characters(&std::io::stderr())));
 }
 
 /// The exit code of a verdict.

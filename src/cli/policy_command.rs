@@ -8,7 +8,7 @@ use super::gather::{RefValues, StoredRefs};
 use super::local::Local;
 use super::policy_source::{PolicyArg, PolicyError, PolicyReader};
 use super::{Exit, Failure, Result, now, policy_marks, print, say, say_fix};
-use crate::core::policy::{self, Difference, Direction, Loaded, Problem};
+use crate::core::policy::{self, Direction, Loaded, PolicyDifference, Problem};
 use crate::core::report::escape;
 
 #[derive(Args)]
@@ -101,7 +101,7 @@ fn compare(two: &Two) -> Result {
     Ok(if weaker { Exit::Rejected } else { Exit::Accepted })
 }
 
-fn text(differences: &[Difference]) -> String {
+fn text(differences: &[PolicyDifference]) -> String {
     let mut text = String::new();
     for one in differences {
         let line = format!("{}: {}", one.about, one.message);
@@ -112,8 +112,8 @@ fn text(differences: &[Difference]) -> String {
     text + &format!("{weaker} weaker, {stricter} stricter, {changed} changed\n")
 }
 
-fn json(differences: &[Difference]) -> String {
-    let one = |one: &Difference| {
+fn json(differences: &[PolicyDifference]) -> String {
+    let one = |one: &PolicyDifference| {
         serde_json::json!({
             "direction": one.direction.word(), "about": one.about, "message": one.message,
         })

@@ -1,11 +1,11 @@
 //! Making sealed commits: the message with its block, the commit around it.
 
-use crate::core::commit::{Block, Commit, Ident, ends_in_trailers, is_our_line, names_utf8, parse_trailers};
+use crate::core::commit::{Commit, Ident, SealBlock, ends_in_trailers, is_our_line, names_utf8, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
-use crate::core::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
+use crate::core::seal::{self, BlockHead, Payload, Root, SealOutcome, SealValue};
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::tree::{changes, digest};
 use crate::store::Objects;
@@ -130,8 +130,8 @@ pub(super) fn seals_of(objects: &Objects, repository: &RepositoryName, commit: &
         return Ok(Seals::Broken(agent));
     }
     let change = change_of(objects, &commit.parents, commit.tree)?;
-    let holds = |block: &Block| {
-        let subject = seal::Subject {
+    let holds = |block: &SealBlock| {
+        let subject = seal::SealSubject {
             repository,
             author: commit.author.raw,
             merges: commit.parents.get(1..).unwrap_or_default(),
@@ -140,7 +140,7 @@ pub(super) fn seals_of(objects: &Objects, repository: &RepositoryName, commit: &
             message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
         };
         match seal::verify(&block.claim, &subject) {
-            Outcome::Holds(seal) => Some(seal.key().clone()),
+            SealOutcome::Holds(seal) => Some(seal.key().clone()),
             _ => None,
         }
     };

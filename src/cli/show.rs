@@ -15,9 +15,9 @@ use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
-use crate::core::marks::{Catalogue, Search, unreadable_encoding};
-use crate::core::policy::{Kind, Policy, Standing};
-use crate::core::seal::{self, Outcome};
+use crate::core::marks::{Catalogue, MarkSearch, unreadable_encoding};
+use crate::core::policy::{KeyStatus, Policy, PrincipalKind};
+use crate::core::seal::{self, SealOutcome};
 use crate::core::ssh::{ClaimedSignature, PublicKey};
 
 #[derive(Args)]
@@ -95,7 +95,7 @@ fn describe(
                 let verdict = match repository {
                     None => "not verified: this clone does not know the repository's name".to_owned(),
                     Some(repository) => {
-                        let subject = seal::Subject {
+                        let subject = seal::SealSubject {
                             repository,
                             author: commit.author.raw,
                             merges: commit.parents.get(1..).unwrap_or_default(),
@@ -104,9 +104,9 @@ fn describe(
                             message: Digest::of(commit.message.get(..block.covered).unwrap_or_default()),
                         };
                         match seal::verify(&block.claim, &subject) {
-                            Outcome::Holds(seal) => format!("holds, key {}", holder(seal.key(), policy)),
-                            Outcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
-                            Outcome::Bad(reason) => format!("does not verify: {reason}"),
+                            SealOutcome::Holds(seal) => format!("holds, key {}", holder(seal.key(), policy)),
+                            SealOutcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
+                            SealOutcome::Bad(reason) => format!("does not verify: {reason}"),
                         }
                     }
                 };
@@ -137,7 +137,7 @@ fn describe(
         Some((policy, _)) => policy.marks(),
         None => Catalogue::builtin(),
     };
-    for mark in commit.author.marks(&Search::new(catalogue), commit.message, commit.encoding) {
+    for mark in commit.author.marks(&MarkSearch::new(catalogue), commit.message, commit.encoding) {
         lines.push(format!("mark      of {}: {}", mark.agent, plain(mark.line.as_bytes())));
     }
     if let Some(encoding) = unreadable_encoding(commit.encoding) {
@@ -150,16 +150,16 @@ fn describe(
 fn holder(key: &PublicKey, policy: Known<'_>) -> String {
     let fingerprint = key.fingerprint();
     let Some((policy, now)) = policy else { return format!("{fingerprint} (no policy is at hand to say whose)") };
-    let standing = match policy.key_standing(key, now) {
-        Standing::Good => "",
-        Standing::Revoked => ", revoked",
-        Standing::Retired => ", retired",
+    let standing = match policy.key_status(key, now) {
+        KeyStatus::Good => "",
+        KeyStatus::Revoked => ", revoked",
+        KeyStatus::Retired => ", retired",
     };
     match policy.by_key(key) {
         None => format!("{fingerprint} of nobody registered{standing}"),
         Some(holder) => {
             let owner = holder.owner.as_ref().map(|owner| format!(", owned by {owner}")).unwrap_or_default();
-            let kind = if holder.kind == Kind::Person { "person" } else { holder.kind.noun() };
+            let kind = if holder.kind == PrincipalKind::Person { "person" } else { holder.kind.noun() };
             format!("{fingerprint} of {kind} {}{owner}{standing}", holder.id)
         }
     }

@@ -4,14 +4,14 @@ use crate::cli::examine::{Examiner, Standard, change_doubt, walk_doubt};
 use crate::cli::local::git;
 use crate::cli::{Failure, Result};
 use crate::core::approval::{Approval, ApprovedCommit, Decision};
-use crate::core::canonical::{Id, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
-use crate::core::facts::{CommitFacts, Doubt, Form, SealFact, SignatureFact};
+use crate::core::facts::{CommitFacts, Doubt, ObjectForm, SealFact, SignatureFact};
 use crate::core::id;
 use crate::core::limits;
 use crate::core::oid::Oid;
-use crate::core::policy::{Kind, Mode, Policy, Principal, Rule, Span, Standing};
+use crate::core::policy::{KeyStatus, Mode, Policy, Principal, PrincipalKind, Rule, Span};
 use crate::core::report::escape;
 use crate::core::scope::{Requirement, is_judged_at};
 use crate::core::seal;
@@ -105,7 +105,7 @@ impl Work {
         let sealed =
             self.commits.iter().flat_map(|commit| commit.seals.iter().flatten()).map(|seal| seal.agent.to_string());
         let signed = self.commits.iter().filter_map(|commit| signer(policy, commit));
-        let signed = signed.filter(|signer| signer.kind == Kind::Agent).map(|signer| signer.id.to_string());
+        let signed = signed.filter(|signer| signer.kind == PrincipalKind::Agent).map(|signer| signer.id.to_string());
         let mut agents: Vec<String> = sealed.chain(signed).collect();
         agents.sort();
         agents.dedup();
@@ -117,14 +117,14 @@ impl Work {
         let commit = |commit: &CommitFacts| {
             let change =
                 commit.change.ok_or_else(|| Failure::new(format!("{} has a malformed tree", commit.id.short())))?;
-            Ok(ApprovedCommit { id: Id(commit.id), change: Sha256(change), message: Sha256(commit.message) })
+            Ok(ApprovedCommit { id: CanonicalOid(commit.id), change: Sha256(change), message: Sha256(commit.message) })
         };
         let approval = Approval {
             decision: Decision::Approve,
             repository: office.repository.to_string(),
             name: target.to_owned(),
-            base: self.base.map(Id),
-            head: Id(self.head),
+            base: self.base.map(CanonicalOid),
+            head: CanonicalOid(self.head),
             change: Sha256(self.change),
             commits: self.commits.iter().map(commit).collect::<Result<_>>()?,
             agents: self.agents(&office.policy),
@@ -149,7 +149,7 @@ pub(super) fn signer<'a>(policy: &'a Policy, commit: &CommitFacts) -> Option<&'a
 
 /// What is wrong with a commit, as far as it is not the gate's to say what it asks for.
 fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
-    if let Form::Malformed(reason) = &commit.form {
+    if let ObjectForm::Malformed(reason) = &commit.form {
         return Some(reason.to_string());
     }
     if let Some(fault) = &commit.tree_fault {
@@ -160,7 +160,7 @@ fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
     }
     match &commit.seals {
         // What a service joined is judged by what it carries.
-        Err(_) if signer(policy, commit).is_some_and(|signer| signer.kind == Kind::Service) => None,
+        Err(_) if signer(policy, commit).is_some_and(|signer| signer.kind == PrincipalKind::Service) => None,
         Err(reason) => Some(reason.to_string()),
         Ok(seals) => seals.iter().find_map(|seal| seal_fault(policy, seal)),
     }
@@ -169,15 +169,15 @@ fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
 fn seal_fault(policy: &Policy, fact: &SealFact) -> Option<String> {
     let agent = &fact.agent;
     let seal = match &fact.outcome {
-        seal::Outcome::Holds(seal) => seal,
-        seal::Outcome::Bad(reason) => return Some(format!("{agent}'s seal does not verify: {reason}")),
-        seal::Outcome::Stale(stale) => return Some(format!("{stale} changed after {agent} sealed it")),
+        seal::SealOutcome::Holds(seal) => seal,
+        seal::SealOutcome::Bad(reason) => return Some(format!("{agent}'s seal does not verify: {reason}")),
+        seal::SealOutcome::Stale(stale) => return Some(format!("{stale} changed after {agent} sealed it")),
     };
     let holder = policy.by_key(seal.key());
-    if holder.is_none_or(|holder| holder.kind != Kind::Agent || holder.id != *agent) {
+    if holder.is_none_or(|holder| holder.kind != PrincipalKind::Agent || holder.id != *agent) {
         return Some(format!("{agent}'s seal was made with a key that is not registered as {agent}'s"));
     }
-    let revoked = policy.key_standing(seal.key(), Timestamp(0)) == Standing::Revoked;
+    let revoked = policy.key_status(seal.key(), Timestamp(0)) == KeyStatus::Revoked;
     revoked.then(|| format!("{agent}'s seal was made with a revoked key"))
 }
 

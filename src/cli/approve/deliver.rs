@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::cli::local::git;
 use crate::cli::{Failure, Result, print};
-use crate::core::approval::Place;
+use crate::core::approval::ApprovalPlace;
 use crate::core::digest::Digest;
 
-type Record = (Place, String);
+type Record = (ApprovalPlace, String);
 
 /// Writes the one record to a file.
 pub(super) fn to_file(file: &Path, records: &[Record]) -> Result<()> {

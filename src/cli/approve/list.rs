@@ -10,13 +10,13 @@ use crate::cli::check::judge_locally;
 use crate::cli::local::{TrackedRefs, git};
 use crate::cli::push::RefUpdate;
 use crate::cli::{Exit, Failure, Result, now, print};
-use crate::core::approval::{Approval, ClaimedApproval, Decision, PREFIX, Place, VerifiedApproval};
+use crate::core::approval::{Approval, ApprovalPlace, ClaimedApproval, Decision, PREFIX, VerifiedApproval};
 use crate::core::canonical::Time;
 use crate::core::digest::Digest;
 use crate::core::id::Id;
 use crate::core::limits;
 use crate::core::oid::Oid;
-use crate::core::policy::{Kind, Mode, Standing};
+use crate::core::policy::{KeyStatus, Mode, PrincipalKind};
 use crate::core::report::escape;
 
 /// Lists everything for the given refs, or for all that rules name or records are for.
@@ -30,7 +30,7 @@ pub(super) fn run(office: &Office, remote: &Remote, targets: &[String], key: Opt
         text += &pending(office, remote, target, me.as_ref())?;
     }
     for (name, blob) in stored(office, PREFIX)? {
-        let place = Place::parse(&name).filter(|place| targets.is_empty() || wanted.contains(&place.target));
+        let place = ApprovalPlace::parse(&name).filter(|place| targets.is_empty() || wanted.contains(&place.target));
         let Some(place) = place else { continue };
         let (state, why) = match remote.refs.get(&place.to_string()) {
             Some(there) if *there == blob => state(office, remote, &place, blob)?,
@@ -51,10 +51,10 @@ pub(super) fn run(office: &Office, remote: &Remote, targets: &[String], key: Opt
 }
 
 /// The records of one person for a target.
-pub(super) fn records_by(office: &Office, target: &str, person: &Id) -> Result<Vec<(Place, Approval)>> {
+pub(super) fn records_by(office: &Office, target: &str, person: &Id) -> Result<Vec<(ApprovalPlace, Approval)>> {
     let mut found = Vec::new();
-    for (name, blob) in stored(office, &Place::of_target(target))? {
-        let place = Place::parse(&name).filter(|place| place.target == target && place.approver == *person);
+    for (name, blob) in stored(office, &ApprovalPlace::of_target(target))? {
+        let place = ApprovalPlace::parse(&name).filter(|place| place.target == target && place.approver == *person);
         let Some(place) = place else { continue };
         let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
         let json = office.local.objects.blob(blob, limit).map_err(Failure::new)?;
@@ -67,16 +67,16 @@ pub(super) fn records_by(office: &Office, target: &str, person: &Id) -> Result<V
 
 /// The persons whose stored approvals of a change hold.
 pub(super) fn holding(office: &Office, target: &str, change: Digest) -> Vec<String> {
-    let places = stored(office, &Place::of_target(target)).unwrap_or_default();
+    let places = stored(office, &ApprovalPlace::of_target(target)).unwrap_or_default();
     let same = places
         .into_iter()
-        .filter_map(|(name, blob)| Some((Place::parse(&name).filter(|place| place.change == change)?, blob)));
+        .filter_map(|(name, blob)| Some((ApprovalPlace::parse(&name).filter(|place| place.change == change)?, blob)));
     let holds = same.filter(|(place, blob)| matches!(standing(office, place, *blob), Ok(Ok(_))));
     holds.map(|(place, _)| place.approver.to_string()).collect()
 }
 
 /// When the record at a place was issued, as far as this clone has seen it.
-pub(super) fn issued(office: &Office, place: &Place) -> Option<Time> {
+pub(super) fn issued(office: &Office, place: &ApprovalPlace) -> Option<Time> {
     let blob = office.local.refs.value(&place.to_string()).ok()??;
     let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
     let json = office.local.objects.blob(blob, limit).ok()?;
@@ -116,7 +116,7 @@ fn pending(office: &Office, remote: &Remote, target: &str, me: Option<&Approver<
 }
 
 /// What a stored record is worth now, and why.
-fn state(office: &Office, remote: &Remote, place: &Place, blob: Oid) -> Result<(&'static str, String)> {
+fn state(office: &Office, remote: &Remote, place: &ApprovalPlace, blob: Oid) -> Result<(&'static str, String)> {
     let approval = match standing(office, place, blob)? {
         Ok(approval) => approval,
         Err(why) => return Ok(("void", why)),
@@ -136,7 +136,11 @@ fn state(office: &Office, remote: &Remote, place: &Place, blob: Oid) -> Result<(
 }
 
 /// The approval at a place, or why it counts for nothing whatever the rules ask.
-fn standing(office: &Office, place: &Place, blob: Oid) -> Result<std::result::Result<VerifiedApproval, String>> {
+fn standing(
+    office: &Office,
+    place: &ApprovalPlace,
+    blob: Oid,
+) -> Result<std::result::Result<VerifiedApproval, String>> {
     let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
     let Ok(json) = office.local.objects.blob(blob, limit) else { return Ok(Err("it is no record".to_owned())) };
     let approval = match ClaimedApproval::parse(&json).and_then(ClaimedApproval::verify) {
@@ -145,9 +149,9 @@ fn standing(office: &Office, place: &Place, blob: Oid) -> Result<std::result::Re
     };
     let (said, key, now) = (approval.approval(), approval.signature().key(), now()?);
     let holder = office.policy.by_key(key);
-    let why = if holder.is_none_or(|holder| holder.kind != Kind::Person || holder.id != place.approver) {
+    let why = if holder.is_none_or(|holder| holder.kind != PrincipalKind::Person || holder.id != place.approver) {
         format!("its key {} is not registered as {}'s", key.fingerprint(), place.approver)
-    } else if office.policy.key_standing(key, now) != Standing::Good {
+    } else if office.policy.key_status(key, now) != KeyStatus::Good {
         format!("its key {} is revoked", key.fingerprint())
     } else if said.repository != office.repository.as_str()
         || said.name != place.target

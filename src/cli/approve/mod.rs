@@ -19,7 +19,7 @@ use super::hook::engine_failure;
 use super::local::{Local, TrackedRefs, settings};
 use super::policy_source::{PolicyArg, PolicyReader};
 use super::{Exit, Failure, Result, now};
-use crate::core::approval::{Approval, Place};
+use crate::core::approval::{Approval, ApprovalPlace};
 use crate::core::canonical::Time;
 use crate::core::decide::Timestamp;
 use crate::core::id::RepositoryName;
@@ -146,8 +146,8 @@ fn ends(what: &str) -> (Option<&str>, &str) {
     }
 }
 
-fn place_of(approval: &Approval, approver: &Approver<'_>) -> Place {
-    Place { target: approval.name.clone(), change: approval.change.0, approver: approver.person.id.clone() }
+fn place_of(approval: &Approval, approver: &Approver<'_>) -> ApprovalPlace {
+    ApprovalPlace { target: approval.name.clone(), change: approval.change.0, approver: approver.person.id.clone() }
 }
 
 fn open(arguments: &Arguments) -> Result<Office> {

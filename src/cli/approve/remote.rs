@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::cli::local::git;
 use crate::cli::{Failure, Result};
-use crate::core::approval::{PREFIX, Place};
+use crate::core::approval::{ApprovalPlace, PREFIX};
 use crate::core::oid::Oid;
 
 /// The refs of a remote.
@@ -44,7 +44,7 @@ impl Remote {
             .filter(|name| self.refs.contains_key(*name))
             .map(|name| self.tracking(name))
             .collect();
-        let places: Vec<String> = targets.iter().map(|target| Place::of_target(target)).collect();
+        let places: Vec<String> = targets.iter().map(|target| ApprovalPlace::of_target(target)).collect();
         let records = self.refs.keys().filter(|name| places.iter().any(|place| name.starts_with(place)));
         wanted.extend(records.map(|name| format!("+{name}:{name}")));
         self.get(&wanted)

@@ -11,7 +11,7 @@ use crate::cli::install::quoted;
 use crate::cli::owner::may_write;
 use crate::cli::policy_source::{PolicyArg, PolicyReader};
 use crate::cli::recording::ServerRefs;
-use crate::core::policy::{Kind, Policy};
+use crate::core::policy::{Policy, PrincipalKind};
 use crate::ledger::{Ledger, LedgerError};
 
 impl Checkup<'_> {
@@ -132,7 +132,7 @@ impl Checkup<'_> {
 
     /// Agents that nobody has reviewed in time.
     fn reviews(&mut self, policy: &Policy) {
-        for agent in policy.principals().filter(|one| one.kind == Kind::Agent) {
+        for agent in policy.principals().filter(|one| one.kind == PrincipalKind::Agent) {
             let Some(date) = agent.review_by.filter(|date| date.is_past(self.now)) else { continue };
             let place = format!("{}:{}", agent.at.file, agent.at.line);
             let message = format!("agent {} was to be reviewed by {date} and is suspended", agent.id);

@@ -7,7 +7,7 @@ mod near;
 mod tests;
 
 pub use coverage::{Carried, Coverage, Use, concerns, coverage, stand_ins};
-pub use near::{Near, near};
+pub use near::{NearMiss, near};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::core::oid::Oid;
 #[derive(Clone, Debug, Default)]
 pub struct Landing {
     /// The mainline, the oldest step first.
-    pub steps: Vec<Step>,
+    pub steps: Vec<MainlineStep>,
     /// All new commits.
     pub new: BTreeMap<Oid, Content>,
     /// Commits that approvals name and that the ref has already, or gets from where they were judged.
@@ -33,7 +33,7 @@ pub struct Landing {
 
 /// One commit of the mainline.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct MainlineStep {
     /// The commit.
     pub commit: Oid,
     /// Its change against its mainline parent. `None` where a tree is malformed.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::core::commit::{Block, parse_trailers};
+use crate::core::commit::{SealBlock, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::limits;
@@ -34,14 +34,14 @@ struct Vector {
 }
 
 /// The facts of a vector in our types.
-struct Facts {
+struct VectorFacts {
     repository: RepositoryName,
     merges: Vec<Oid>,
     root: Root,
     change: Digest,
 }
 
-impl Facts {
+impl VectorFacts {
     fn of(vector: &Vector) -> Self {
         Self {
             repository: RepositoryName::parse(vector.repository.as_bytes()).unwrap(),
@@ -51,8 +51,8 @@ impl Facts {
         }
     }
 
-    fn subject<'a>(&'a self, vector: &'a Vector, block: &Block) -> Subject<'a> {
-        Subject {
+    fn subject<'a>(&'a self, vector: &'a Vector, block: &SealBlock) -> SealSubject<'a> {
+        SealSubject {
             repository: &self.repository,
             author: vector.author.as_bytes(),
             merges: &self.merges,
@@ -68,20 +68,20 @@ fn outcomes(vector: &Vector) -> Vec<String> {
         Ok(trailers) => trailers.blocks,
         Err(fault) => return vec![format!("malformed: line {}", fault.line)],
     };
-    let facts = Facts::of(vector);
-    let outcome = |block: &Block| match verify(&block.claim, &facts.subject(vector, block)) {
-        Outcome::Holds(_) => "holds".to_owned(),
-        Outcome::Stale(stale) => format!("stale: {stale}"),
-        Outcome::Bad(BadSeal::Mismatch) => "bad: forged".to_owned(),
-        Outcome::Bad(BadSeal::Signature(_)) => "bad: signature".to_owned(),
-        Outcome::Bad(BadSeal::Encoding) => "bad: encoding".to_owned(),
+    let facts = VectorFacts::of(vector);
+    let outcome = |block: &SealBlock| match verify(&block.claim, &facts.subject(vector, block)) {
+        SealOutcome::Holds(_) => "holds".to_owned(),
+        SealOutcome::Stale(stale) => format!("stale: {stale}"),
+        SealOutcome::Bad(BadSeal::Mismatch) => "bad: forged".to_owned(),
+        SealOutcome::Bad(BadSeal::Signature(_)) => "bad: signature".to_owned(),
+        SealOutcome::Bad(BadSeal::Encoding) => "bad: encoding".to_owned(),
     };
     blocks.iter().map(outcome).collect()
 }
 
 /// Makes the seals of a vector again, byte for byte: there is one way to write them.
 fn write_again(vector: &Vector) {
-    let facts = Facts::of(vector);
+    let facts = VectorFacts::of(vector);
     let blocks = parse_trailers(vector.message.as_bytes()).unwrap().blocks;
     assert_eq!(blocks.len(), vector.payloads.len(), "{}", vector.about);
     for (block, payload) in blocks.iter().zip(&vector.payloads) {

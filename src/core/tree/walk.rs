@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use crate::core::objects::{Graph, Node, ReadError};
+use crate::core::objects::{Graph, GraphNode, ReadError};
 use crate::core::oid::Oid;
 
 /// The new commits below one tip.
@@ -230,7 +230,7 @@ impl<'g> Paint<'g> {
         Ok(())
     }
 
-    fn count_read(&mut self, node: &Node) -> Result<(), WalkError> {
+    fn count_read(&mut self, node: &GraphNode) -> Result<(), WalkError> {
         self.reads += usize::from(!node.is_indexed());
         if self.reads > self.limits.reads { Err(WalkError::TooFar(self.limits.reads)) } else { Ok(()) }
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Difference, Direction, about};
+use super::{Direction, PolicyDifference, about};
 use crate::core::id::Id;
 use crate::core::policy::rules::{IDENTITIES, MARKS, MODES, PERMISSIONS};
 use crate::core::policy::{AgentsAllowed, Approvals, Rule, Since, Span, Submitters, Whose};
 
 /// Adds how the keys of two rules differ.
-pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) {
+pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDifference>) {
     let mut keys = Keys { about: about(old), found };
     keys.word("mode", MODES, old.mode, new.mode);
     keys.word("identity", IDENTITIES, old.identity, new.identity);
@@ -42,12 +42,12 @@ pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) 
 
 struct Keys<'f> {
     about: String,
-    found: &'f mut BTreeSet<Difference>,
+    found: &'f mut BTreeSet<PolicyDifference>,
 }
 
 impl Keys<'_> {
     fn add(&mut self, direction: Direction, message: String) {
-        self.found.insert(Difference { direction, about: self.about.clone(), message });
+        self.found.insert(PolicyDifference { direction, about: self.about.clone(), message });
     }
 
     fn texts(&mut self, key: &str, direction: Option<Direction>, old: String, new: String) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Comparison, Direction};
-use crate::core::marks::{MarkKind, Origin, Strength};
+use crate::core::marks::{MarkKind, RowOrigin, Strength};
 use crate::core::policy::{Date, Policy};
 
 /// What a row finds, with what a match says and of whom.
@@ -55,7 +55,7 @@ impl Comparison<'_> {
 
 fn own_rows(policy: &Policy) -> OwnRows<'_> {
     let mut own = OwnRows::new();
-    for row in policy.marks().rows().filter(|row| row.origin == Origin::Added) {
+    for row in policy.marks().rows().filter(|row| row.origin == RowOrigin::Added) {
         let said = own.entry((row.kind, row.pattern.as_str())).or_insert((row.strength, row.agent.as_str()));
         // Of two rows that find the same, the one that asks more decides.
         if weight(row.strength) > weight(said.0) {

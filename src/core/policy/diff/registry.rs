@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Comparison, Direction};
-use crate::core::policy::{Date, Kind, Policy, Principal, Rule, Whose};
+use crate::core::policy::{Date, Policy, Principal, PrincipalKind, Rule, Whose};
 
 impl Comparison<'_> {
     /// Compares principals, and what became of keys.
@@ -29,7 +29,7 @@ impl Comparison<'_> {
             if new.principal(&principal.id).is_none_or(|after| after.kind != principal.kind) {
                 // The addresses of a person who is gone no longer keep anybody from approving.
                 let (direction, why) = match principal.kind {
-                    Kind::Service => self.without_service(),
+                    PrincipalKind::Service => self.without_service(),
                     _ if principal.emails.is_empty() => (Direction::Stricter, ""),
                     _ => (Direction::Weaker, ""),
                 };
@@ -51,7 +51,7 @@ impl Comparison<'_> {
         }
         for key in before.difference(&after) {
             let (direction, why) =
-                if new.kind == Kind::Service { self.without_service() } else { (Direction::Stricter, "") };
+                if new.kind == PrincipalKind::Service { self.without_service() } else { (Direction::Stricter, "") };
             self.add(direction, name.clone(), format!("the key {key} is gone{why}"));
         }
         for account in new.accounts.iter().filter(|account| !old.accounts.contains(account)) {
