@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Code, Landed, RuleContext, Timestamp};
 use crate::core::approval::{Approval, Decision, VerifiedApproval, withdraws};
 use crate::core::facts::{ApprovalFact, SignatureFact};
-use crate::core::landing::{Carried, Coverage, Landing, NearMiss, Use, coverage, near, stand_ins};
+use crate::core::landing::{Carried, Coverage, Landing, MadeBy, NearMiss, Use, coverage, near, stand_ins};
 use crate::core::limits;
 use crate::core::oid::Oid;
 use crate::core::policy::{Approvals, KeyStatus, Principal, PrincipalKind};
@@ -87,23 +87,23 @@ impl Objection {
 
 impl<'a> ApprovalSet<'a> {
     /// Counts what there is for a landing on a ref.
-    pub(super) fn new(context: &RuleContext<'a>, name: &[u8], landing: &'a Landing) -> Self {
+    pub(super) fn new(context: &RuleContext<'a>, landing: &'a Landing) -> Self {
         let mut approvals = Self { valid: Vec::new(), merges: Vec::new(), void: Vec::new(), landing, now: context.now };
-        let records = context.facts.approvals.get(name).map(Vec::as_slice).unwrap_or_default();
+        let records = context.facts.approvals.get(&context.update.name).map(Vec::as_slice).unwrap_or_default();
         for fact in records {
-            approvals.add(context, name, fact, records);
+            approvals.add(context, fact, records);
         }
-        approvals.merges = signed_merges(context, name, landing);
+        approvals.merges = signed_merges(context, landing);
         approvals
     }
 
-    fn add(&mut self, context: &RuleContext<'a>, name: &[u8], fact: &'a ApprovalFact, records: &'a [ApprovalFact]) {
+    fn add(&mut self, context: &RuleContext<'a>, fact: &'a ApprovalFact, records: &'a [ApprovalFact]) {
         // What is no record says nothing: storing it is refused, and nobody can tell what it would be about.
         let Some(approval) = fact.approval() else { return };
         let used = fact.used;
         let covers = coverage(approval.approval(), self.landing, used);
         let stand_ins = stand_ins(approval.approval(), self.landing);
-        match valid_approver(context, name, fact, approval, records) {
+        match valid_approver(context, fact, approval, records) {
             Ok(person) => {
                 let is_borne_out = fact.is_borne_out;
                 self.valid.push(ValidApproval { person, approval, used, coverage: covers, stand_ins, is_borne_out });
@@ -131,12 +131,12 @@ impl<'a> ApprovalSet<'a> {
     }
 
     /// The persons whose approval covers a commit. What a service made is covered only by its content.
-    pub(super) fn approvers(&self, commit: Oid, asks: &Approvals, by_service: bool) -> Vec<Approver<'a>> {
-        let covers = |valid: &&ValidApproval<'_>| match (by_service, valid.coverage.contains(commit)) {
-            (true, _) => valid.carried(commit, self.landing).is_some(),
-            (false, covers) => covers && self.made_up_review(valid, commit).is_none(),
+    pub(super) fn approvers(&self, commit: Oid, asks: &Approvals, made_by: MadeBy) -> Vec<Approver<'a>> {
+        let covers = |valid: &&ValidApproval<'_>| match made_by {
+            MadeBy::Service => valid.carried(commit, self.landing).is_some(),
+            MadeBy::Somebody => valid.coverage.contains(commit) && self.uncovered_reviewer(valid, commit).is_none(),
         };
-        let valid = self.valid.iter().filter(covers).filter(|valid| self.barred(valid, asks).is_none());
+        let valid = self.valid.iter().filter(covers).filter(|valid| self.condition_unmet(valid, asks).is_none());
         let merges = self.merges.iter().filter(|merge| {
             let counts = asks.signed_merge && merge.brings.contains(&commit) && asks.from.contains(&merge.person.id);
             counts && presence_missing(merge.signature, asks).is_none()
@@ -146,7 +146,7 @@ impl<'a> ApprovalSet<'a> {
     }
 
     /// Who is said below the message of a commit to have reviewed it, and has no approval that covers it.
-    fn made_up_review<'v>(&self, valid: &'v ValidApproval<'_>, commit: Oid) -> Option<&'v Vec<u8>> {
+    fn uncovered_reviewer<'v>(&self, valid: &'v ValidApproval<'_>, commit: Oid) -> Option<&'v Vec<u8>> {
         if valid.coverage.by_id.contains(&commit) {
             return None;
         }
@@ -159,23 +159,25 @@ impl<'a> ApprovalSet<'a> {
     }
 
     /// Why approvals that are about a commit do not count.
-    pub(super) fn objections(&self, commit: Oid, asks: &Approvals, by_service: bool) -> Vec<Objection> {
+    pub(super) fn objections(&self, commit: Oid, asks: &Approvals, made_by: MadeBy) -> Vec<Objection> {
         let mut objections = Vec::new();
         for valid in &self.valid {
             let approval = valid.approval.approval();
             if valid.coverage.contains(commit) {
-                objections.extend(self.barred(valid, asks));
-                if by_service && !valid.coverage.by_content.contains_key(&commit) {
+                objections.extend(self.condition_unmet(valid, asks));
+                if made_by == MadeBy::Service && !valid.coverage.by_content.contains_key(&commit) {
                     let words = format!("{} approved it, but a service carries and does not author", valid.person.id);
                     objections.push(Objection::new(Code::ApprovalVoid, words));
-                } else if let Some(address) = self.made_up_review(valid, commit).filter(|_| !by_service) {
+                } else if let Some(address) =
+                    self.uncovered_reviewer(valid, commit).filter(|_| made_by == MadeBy::Somebody)
+                {
                     let words = format!(
                         "{} approved it, but below its message it says that {:?} reviewed it, whose approval does not cover it",
                         valid.person.id,
                         String::from_utf8_lossy(address)
                     );
                     objections.push(Objection::new(Code::ApprovalVoid, words));
-                } else if by_service && valid.carried(commit, self.landing).is_none() {
+                } else if made_by == MadeBy::Service && valid.carried(commit, self.landing).is_none() {
                     let words = format!(
                         "{}'s record names commits that are not here or not as it says, and a service made this of them",
                         valid.person.id
@@ -195,7 +197,7 @@ impl<'a> ApprovalSet<'a> {
     }
 
     /// Why a valid approval does not count under what a rule asks.
-    fn barred(&self, valid: &ValidApproval<'_>, asks: &Approvals) -> Option<Objection> {
+    fn condition_unmet(&self, valid: &ValidApproval<'_>, asks: &Approvals) -> Option<Objection> {
         let person = &valid.person.id;
         if !asks.from.contains(person) {
             let words = format!("{person} approved it, whose approval the rule does not ask for");
@@ -220,7 +222,6 @@ impl<'a> ApprovalSet<'a> {
 /// The person whose approval this is, if it counts for anything.
 fn valid_approver<'a>(
     context: &RuleContext<'a>,
-    name: &[u8],
     fact: &ApprovalFact,
     approval: &VerifiedApproval,
     records: &[ApprovalFact],
@@ -234,7 +235,7 @@ fn valid_approver<'a>(
         return void(format!("{who}'s approval is signed with the revoked key {}", key.fingerprint()));
     }
     let named = context.facts.repository.as_ref().is_some_and(|own| own.as_str() == said.repository);
-    if !named || said.name.as_bytes() != name || fact.place.approver.as_str() != who {
+    if !named || said.name.as_bytes() != context.update.name || fact.place.approver.as_str() != who {
         return void(format!("{who}'s approval is for {} of {}", said.name, said.repository));
     }
     if said.decision == Decision::Withdraw {
@@ -292,13 +293,13 @@ fn presence_missing(signature: &VerifiedSignature, asks: &Approvals) -> Option<&
 }
 
 /// The mainline merges by which their signers approve what they bring in.
-fn signed_merges<'a>(context: &RuleContext<'a>, name: &[u8], landing: &'a Landing) -> Vec<SignedMerge<'a>> {
+fn signed_merges<'a>(context: &RuleContext<'a>, landing: &'a Landing) -> Vec<SignedMerge<'a>> {
     let Some(repository) = &context.facts.repository else { return Vec::new() };
     let mut merges = Vec::new();
     for step in &landing.steps {
         let (Some(brought), Some(commit)) = (&step.merge, context.facts.commits.get(&step.commit)) else { continue };
         let SignatureFact::Good(signature) = &commit.signature else { continue };
-        let says = commit.approves.iter().any(|one| one.repository == *repository && one.name == name);
+        let says = commit.approves.iter().any(|one| one.repository == *repository && one.name == context.update.name);
         let person = holder(context, signature).filter(|person| person.kind == PrincipalKind::Person);
         let good = context.policy.key_status(signature.key(), context.received(signature.digest())) == KeyStatus::Good;
         if let Some(person) = person.filter(|_| says && good) {

@@ -9,6 +9,7 @@ use super::{Code, Doubt, Findings, RuleContext, Subject, submitter, vouching};
 use crate::core::commit::Address;
 use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, RefTarget, SignatureFact, Sought};
 use crate::core::id::Id;
+use crate::core::landing::MadeBy;
 use crate::core::oid::Oid;
 use crate::core::policy::{Approvals, Principal, PrincipalKind, Whose};
 use crate::core::report::word;
@@ -21,9 +22,9 @@ pub(super) fn judge(
     findings: &mut Findings<'_>,
 ) {
     let Some(asks) = &context.rule.approvals else { return };
-    vouching::tell(context, findings);
-    if let RefTarget::Unattributed(kind) = findings.update.target {
-        let subject = Subject::Ref(findings.update.name.clone());
+    vouching::warn_of_unknown_makers(context, findings);
+    if let RefTarget::Unattributed(kind) = context.update.target {
+        let subject = Subject::Ref(context.update.name.clone());
         let detail = format!("it leads to a {kind}, which nobody can approve");
         let hint = "commit the content and push the commit".to_owned();
         return findings.add(context.rule, Code::ApprovalMissing, subject, detail, hint);
@@ -51,7 +52,7 @@ struct ApprovalCheck<'b> {
 impl<'b> ApprovalCheck<'b> {
     fn judge(&self, findings: &mut Findings<'_>) {
         // Where identity looks at it too, this is found once. It need not: other refs may have been judged by who made it.
-        if let Some(Unreadable { code, detail, hint }) = unreadable::unreadable(self.commit, findings.update.base) {
+        if let Some(Unreadable { code, detail, hint }) = unreadable::unreadable(self.commit, self.context.update.base) {
             return self.find(findings, code, detail, hint);
         }
         self.say_whose_work_it_is(findings);
@@ -62,12 +63,12 @@ impl<'b> ApprovalCheck<'b> {
             Ok(makers) => makers,
             Err(objection) => return self.refuse(findings, 0, vec![objection]),
         };
-        if let Some((detail, hint)) = vouching::objection(self.context, &makers) {
+        if let Some((detail, hint)) = vouching::unknown_maker(self.context, &makers) {
             return self.find(findings, Code::UnsignedCommit, detail, hint);
         }
         let mut for_it: BTreeSet<&Id> = BTreeSet::new();
         let mut objections: Vec<Objection> = Vec::new();
-        for approver in self.approvals.approvers(self.commit.id, self.asks, self.service().is_some()) {
+        for approver in self.approvals.approvers(self.commit.id, self.asks, self.made_by()) {
             match self.eligible(&approver, &makers) {
                 Ok(()) => {
                     for_it.insert(&approver.person.id);
@@ -78,7 +79,7 @@ impl<'b> ApprovalCheck<'b> {
         if for_it.len() >= self.asks.count {
             return;
         }
-        objections.extend(self.approvals.objections(self.commit.id, self.asks, self.service().is_some()));
+        objections.extend(self.approvals.objections(self.commit.id, self.asks, self.made_by()));
         self.refuse(findings, for_it.len(), objections);
     }
 
@@ -151,6 +152,10 @@ impl<'b> ApprovalCheck<'b> {
 
     fn service(&self) -> Option<&'b Principal> {
         self.context.service_of(self.commit)
+    }
+
+    fn made_by(&self) -> MadeBy {
+        if self.service().is_some() { MadeBy::Service } else { MadeBy::Somebody }
     }
 
     fn signer_of(&self, commit: &CommitFacts, kind: PrincipalKind) -> Option<&'b Principal> {
@@ -238,7 +243,7 @@ impl<'b> ApprovalCheck<'b> {
             detail = format!("{detail}; {}", objection.words);
         }
         let code = objections.first().map_or(Code::ApprovalMissing, |objection| objection.code);
-        let hint = self.hint(findings);
+        let hint = self.hint();
         self.find(findings, code, detail, hint);
     }
 
@@ -262,10 +267,10 @@ impl<'b> ApprovalCheck<'b> {
     }
 
     /// How to get what is missing, for the one who pushes.
-    fn hint(&self, findings: &Findings<'_>) -> String {
-        let commands = self.context.commands(findings);
+    fn hint(&self) -> String {
+        let commands = self.context.commands();
         let Some(tip) = commands.tip() else { return String::new() };
-        let (branch, target) = (format!("review-{}", tip.short()), ref_word(&findings.update.name));
+        let (branch, target) = (format!("review-{}", tip.short()), ref_word(&self.context.update.name));
         let from = self.asks.from_text();
         let people = match self.asks.count {
             1 if self.asks.from.iter().any(|person| person.as_str() == from) => format!("{from} approves"),

@@ -61,8 +61,7 @@ struct IdentityCheck<'b, 'd, 'u> {
 
 impl<'b> IdentityCheck<'b, '_, '_> {
     fn judge(&mut self) {
-        if let Some(Unreadable { code, detail, hint }) = unreadable::unreadable(self.commit, self.findings.update.base)
-        {
+        if let Some(Unreadable { code, detail, hint }) = unreadable::unreadable(self.commit, self.context.update.base) {
             self.find(code, detail, hint);
         }
         if self.commit.form != ObjectForm::Canonical {
@@ -267,7 +266,7 @@ impl<'b> IdentityCheck<'b, '_, '_> {
         let detail = format!("{} is to be reviewed by {date}, and suspended after that day", agent.id);
         let hint =
             format!("ask {owner} to review it and an admin to move review-by ({}:{})", agent.at.file, agent.at.line);
-        let (rule, subject) = (self.context.rule, Subject::Ref(self.findings.update.name.clone()));
+        let (rule, subject) = (self.context.rule, Subject::Ref(self.context.update.name.clone()));
         self.findings.notice(rule, Code::AgentSuspended, subject, detail, hint);
     }
 
@@ -377,7 +376,7 @@ impl<'b> IdentityCheck<'b, '_, '_> {
     fn unreadable(&mut self) -> bool {
         let Some(encoding) = self.context.unreadable(self.commit.unreadable_encoding.as_ref()) else { return false };
         let detail = format!("nobody can say what it shows: its encoding header names \"{encoding}\"");
-        let hint = unreadable::encoding_hint(self.findings.update.base);
+        let hint = unreadable::encoding_hint(self.context.update.base);
         self.find(Code::MalformedCommit, detail, hint);
         true
     }
@@ -406,7 +405,7 @@ impl<'b> IdentityCheck<'b, '_, '_> {
     }
 
     fn commands(&self) -> Commands<'_> {
-        self.context.commands(self.findings)
+        self.context.commands()
     }
 
     fn seal_or_adopt(&self, agent: &str) -> Hint {

@@ -45,7 +45,7 @@ pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
     let mut refs = Vec::with_capacity(facts.updates.len());
     for update in &facts.updates {
         let room = limits::FINDINGS.saturating_sub(kept).min(limits::FINDINGS_OF_A_REF);
-        let verdict = judge_update(policy, facts, update, now, room);
+        let verdict = judge_update(&UpdateContext { policy, facts, update, now }, room);
         kept = kept.saturating_add(verdict.findings.len());
         refs.push(verdict);
     }
@@ -53,10 +53,11 @@ pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
     Verdict { refs }
 }
 
-fn judge_update(policy: &Policy, facts: &Facts, update: &Update, now: Timestamp, room: usize) -> RefVerdict {
-    let mut findings = Findings::new(policy, facts, update, now, room);
-    protected::judge(policy, facts, update, &mut findings);
-    records::judge(policy, facts, update, &mut findings);
+fn judge_update(context: &UpdateContext<'_>, room: usize) -> RefVerdict {
+    let UpdateContext { policy, facts, update, now } = *context;
+    let mut findings = Findings::new(*context, room);
+    protected::judge(context, &mut findings);
+    records::judge(context, &mut findings);
     if let Some(doubt) = &update.doubt {
         findings.doubt(None, doubt);
     }
@@ -65,7 +66,7 @@ fn judge_update(policy: &Policy, facts: &Facts, update: &Update, now: Timestamp,
         let Some(rule) = policy.rules().get(judged.rule) else { continue };
         let sought = judged.sought.iter().flat_map(|sought| &sought.commits);
         commits.extend(judged.commits.iter().chain(sought).map(|commit| commit.id));
-        judge_rule(&RuleContext { policy, facts, rule, now }, judged, &mut findings);
+        judge_rule(&RuleContext { policy, facts, update, rule, now }, judged, &mut findings);
     }
     findings.into_verdict(commits.len())
 }
@@ -77,8 +78,8 @@ fn judge_rule(context: &RuleContext<'_>, judged: &Judged, findings: &mut Finding
     movement::judge(context, findings);
     submitter::judge(context, judged, findings);
     tags::judge(context, findings);
-    let landing = judged.sought.as_ref().and_then(|sought| findings.update.landings.get(sought.landing));
-    let approvals = landing.map(|landing| ApprovalSet::new(context, &findings.update.name, landing));
+    let landing = judged.sought.as_ref().and_then(|sought| context.update.landings.get(sought.landing));
+    let approvals = landing.map(|landing| ApprovalSet::new(context, landing));
     findings.landed.extend(approvals.iter().flat_map(ApprovalSet::landed));
     for commit in &judged.commits {
         match context.facts.commits.get(&commit.id) {
@@ -91,10 +92,21 @@ fn judge_rule(context: &RuleContext<'_>, judged: &Judged, findings: &mut Finding
     approvals::judge(context, judged.sought.as_ref(), approvals.as_ref(), findings);
 }
 
-/// What every rule is judged with.
+/// One ref update, and all that its judgement depends on.
+#[derive(Clone, Copy)]
+struct UpdateContext<'a> {
+    policy: &'a Policy,
+    facts: &'a Facts,
+    update: &'a Update,
+    now: Timestamp,
+}
+
+/// The same, under one rule.
+#[derive(Clone, Copy)]
 struct RuleContext<'a> {
     policy: &'a Policy,
     facts: &'a Facts,
+    update: &'a Update,
     rule: &'a Rule,
     now: Timestamp,
 }
@@ -116,8 +128,8 @@ impl<'a> RuleContext<'a> {
     }
 
     /// The commands that hints are made of.
-    fn commands<'d>(&'d self, findings: &Findings<'d>) -> hint::Commands<'d> {
-        hint::Commands { policy: self.policy, facts: self.facts, update: findings.update }
+    fn commands(&self) -> hint::Commands<'a> {
+        hint::Commands { policy: self.policy, facts: self.facts, update: self.update }
     }
 
     /// When something that was signed was first received: before this push, or with it.
@@ -128,10 +140,7 @@ impl<'a> RuleContext<'a> {
 
 /// Collects the findings of one update. What several rules find alike is one finding.
 struct Findings<'a> {
-    policy: &'a Policy,
-    facts: &'a Facts,
-    update: &'a Update,
-    now: Timestamp,
+    context: UpdateContext<'a>,
     /// Findings of each severity that are kept; of more, the number.
     room: usize,
     findings: Vec<Finding>,
@@ -145,12 +154,9 @@ struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    fn new(policy: &'a Policy, facts: &'a Facts, update: &'a Update, now: Timestamp, room: usize) -> Self {
+    fn new(context: UpdateContext<'a>, room: usize) -> Self {
         Self {
-            policy,
-            facts,
-            update,
-            now,
+            context,
             room,
             findings: Vec::new(),
             known: HashMap::new(),
@@ -177,15 +183,16 @@ impl Findings<'_> {
 
     /// Adds a finding that no rule had to ask for.
     fn protect(&mut self, code: Code, detail: String, hint: String) {
-        let subject = Subject::Ref(self.update.name.clone());
+        let subject = Subject::Ref(self.context.update.name.clone());
         self.insert(Severity::Error, Vec::new(), code, subject, [detail, hint]);
     }
 
     fn insert(&mut self, severity: Severity, rules: Vec<RuleName>, code: Code, subject: Subject, words: [String; 2]) {
         let [detail, hint] = words;
+        let UpdateContext { policy, facts, .. } = self.context;
         let agent = match &subject {
-            Subject::Commit { id, .. } => self.facts.commits.get(id).and_then(|commit| agent_of(self.policy, commit)),
-            Subject::Tag { id, .. } => self.facts.tags.get(id).and_then(|tag| agent_of_tag(self.policy, tag)),
+            Subject::Commit { id, .. } => facts.commits.get(id).and_then(|commit| agent_of(policy, commit)),
+            Subject::Tag { id, .. } => facts.tags.get(id).and_then(|tag| agent_of_tag(policy, tag)),
             Subject::Ref(_) => None,
         };
         let finding = Finding { code, severity, subject, agent, rules, detail, hint };
@@ -219,7 +226,7 @@ impl Findings<'_> {
                 self.undecided.push(Undecided { severity, rule: rule.map(RuleName::of), reason: reason.clone() });
             }
             Doubt::Limit(reason) => {
-                let subject = Subject::Ref(self.update.name.clone());
+                let subject = Subject::Ref(self.context.update.name.clone());
                 let hint = "push in smaller parts, or ask an admin to import the history with the hook off".to_owned();
                 let rules = rule.map(RuleName::of).into_iter().collect();
                 self.insert(severity, rules, Code::LimitExceeded, subject, [reason.clone(), hint]);
@@ -232,7 +239,7 @@ impl Findings<'_> {
             finding.rules.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         }
         self.findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        let Update { name, old, new, .. } = self.update;
+        let Update { name, old, new, .. } = self.context.update;
         RefVerdict {
             name: name.clone(),
             old: *old,

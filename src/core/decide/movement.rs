@@ -6,11 +6,11 @@ use crate::core::policy::Permission;
 
 pub(super) fn judge(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
     let rule = context.rule;
-    let subject = Subject::Ref(findings.update.name.clone());
-    match findings.update.movement {
+    let subject = Subject::Ref(context.update.name.clone());
+    match context.update.movement {
         Movement::Forced if rule.force_push == Permission::Deny => {
             let detail = "the new value does not contain the old one, and force-push is denied".to_owned();
-            let hint = context.commands(findings).pull().text();
+            let hint = context.commands().pull().text();
             findings.add(rule, Code::ForcePushDenied, subject, detail, hint);
         }
         Movement::Deleted if rule.delete == Permission::Deny => {

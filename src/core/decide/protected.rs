@@ -1,13 +1,14 @@
 //! `ref-denied` and `policy-invalid`: refs that are refused, and the policy's own ref, whatever the rules say.
 
 use super::hint::{Commands, Hint, baseline};
-use super::{Code, Findings};
-use crate::core::facts::{Continuity, Facts, Movement, Update};
+use super::{Code, Findings, UpdateContext};
+use crate::core::facts::{Continuity, Movement};
 use crate::core::oid::Oid;
-use crate::core::policy::{OutOfBand, Policy};
+use crate::core::policy::OutOfBand;
 use crate::core::report::word;
 
-pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, findings: &mut Findings<'_>) {
+pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
+    let UpdateContext { policy, facts, update, .. } = *context;
     if let Some(claimed) = &update.claimed {
         let value = |id: &Option<Oid>| id.map_or_else(|| "nothing".to_owned(), |id| id.short());
         let (said, found) = (value(claimed), value(&update.old));

@@ -3,16 +3,17 @@
 
 use super::approval_set::approver;
 use super::hint::{Hint, ref_word};
-use super::{Code, Findings};
+use super::{Code, Findings, UpdateContext};
 use crate::core::approval::{ApprovalPlace, VerifiedApproval};
-use crate::core::facts::{Facts, RecordUpdate, Update};
-use crate::core::policy::{KeyStatus, Policy};
+use crate::core::facts::RecordUpdate;
+use crate::core::policy::KeyStatus;
 
 /// What every name of ours begins with, whatever its case.
 const NAMESPACE: &[u8] = b"refs/countersign/";
 
 /// Judges an update of a ref of ours.
-pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, findings: &mut Findings<'_>) {
+pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
+    let update = context.update;
     let ours = update.name.get(..NAMESPACE.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAMESPACE));
     if !ours {
         return;
@@ -39,18 +40,18 @@ pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, findings: &
             let hint = Hint::new().run("make it, of the branch that is approved", [approve]).text();
             findings.protect(Code::ApprovalMalformed, format!("it is no approval: {error}"), hint);
         }
-        Some(Ok(approval)) => judge_record(policy, facts, record, place, approval, findings),
+        Some(Ok(approval)) => judge_record(context, record, place, approval, findings),
     }
 }
 
 fn judge_record(
-    policy: &Policy,
-    facts: &Facts,
+    context: &UpdateContext<'_>,
     record: &RecordUpdate,
     place: &ApprovalPlace,
     approval: &VerifiedApproval,
     findings: &mut Findings<'_>,
 ) {
+    let UpdateContext { policy, facts, now, .. } = *context;
     let said = approval.approval();
     let approve = format!("countersign approve {} --for {}", said.head.0.abbreviated(), ref_word(said.name.as_bytes()));
     let again = Hint::new().run("make it again", [approve.clone()]).text();
@@ -69,7 +70,7 @@ fn judge_record(
             Hint::new().run("a registered person approves, with a key of their own", [format!("{approve} --key FILE")]);
         findings.protect(objection.code, objection.words, hint.text());
     }
-    if policy.key_status(approval.signature().key(), findings.now) == KeyStatus::Revoked {
+    if policy.key_status(approval.signature().key(), now) == KeyStatus::Revoked {
         let detail = format!("it is signed with the revoked key {}", approval.signature().key().fingerprint());
         findings.protect(Code::ApproverNotAllowed, detail, again.clone());
     }

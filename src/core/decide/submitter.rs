@@ -11,7 +11,7 @@ use crate::core::submitter::{Said, Submitter, Who};
 pub(super) fn judge(context: &RuleContext<'_>, judged: &Judged, findings: &mut Findings<'_>) {
     let Some(allowed) = &context.rule.submitters else { return };
     let touching = judged.sought.as_ref().and_then(|sought| sought.commits.first());
-    let unattributed = matches!(findings.update.target, RefTarget::Unattributed(_));
+    let unattributed = matches!(context.update.target, RefTarget::Unattributed(_));
     if context.rule.is_path_rule() && touching.is_none() && !unattributed {
         return;
     }
@@ -20,7 +20,7 @@ pub(super) fn judge(context: &RuleContext<'_>, judged: &Judged, findings: &mut F
         Known::Unasked => return,
         Known::Unknown(reason) => {
             let detail = format!("{why} only {} may push, and nobody knows who pushes: {reason}", allowed.text());
-            return find(context, findings, Code::SubmitterUnknown, detail, unknown_hint(context, findings, &reason));
+            return find(context, findings, Code::SubmitterUnknown, detail, unknown_hint(context, &reason));
         }
         Known::Principal(submitter) => submitter,
     };
@@ -51,11 +51,11 @@ fn why(rule: &Rule, touching: Option<&JudgedCommit>) -> String {
 }
 
 fn find(context: &RuleContext<'_>, findings: &mut Findings<'_>, code: Code, detail: String, hint: String) {
-    let subject = Subject::Ref(findings.update.name.clone());
+    let subject = Subject::Ref(context.update.name.clone());
     findings.add(context.rule, code, subject, detail, hint);
 }
 
-fn unknown_hint(context: &RuleContext<'_>, findings: &Findings<'_>, reason: &str) -> String {
+fn unknown_hint(context: &RuleContext<'_>, reason: &str) -> String {
     match &context.facts.submitter {
         Submitter::Said(Said { who: Who::Account(account), .. }) => {
             format!("ask an admin to add accounts = [{account:?}] to whoever that is in the policy")
@@ -76,7 +76,7 @@ fn unknown_hint(context: &RuleContext<'_>, findings: &Findings<'_>, reason: &str
         Submitter::Unknown(_) | Submitter::Unasked => {
             let push = "push by a way of the server that says who you are, such as ssh or https with a login";
             if reason.contains("certificate") {
-                let signed = context.commands(findings).push("--signed ");
+                let signed = context.commands().push("--signed ");
                 Hint::new().run(&format!("{push}; or sign the push"), [signed]).text()
             } else {
                 push.to_owned()

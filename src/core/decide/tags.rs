@@ -9,19 +9,19 @@ use crate::core::report::word;
 
 /// Judges the tags of one update, and what stands where a commit should, under one rule.
 pub(super) fn judge(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
-    if let RefTarget::Unattributed(MALFORMED_TAG) = findings.update.target {
+    if let RefTarget::Unattributed(MALFORMED_TAG) = context.update.target {
         return unreadable(context, findings);
     }
     if context.rule.identity == Identity::None || context.rule.is_path_rule() {
         return;
     }
-    for (depth, id) in findings.update.tags.iter().enumerate() {
+    for (depth, id) in context.update.tags.iter().enumerate() {
         let Some(tag) = context.facts.tags.get(id) else { continue };
         let position = if depth == 0 { TagDepth::Outermost } else { TagDepth::Nested };
         judge_tag(context, tag, position, findings);
     }
-    if let (RefTarget::Unattributed(kind), Identity::Everyone) = (findings.update.target, context.rule.identity) {
-        let subject = Subject::Ref(findings.update.name.clone());
+    if let (RefTarget::Unattributed(kind), Identity::Everyone) = (context.update.target, context.rule.identity) {
+        let subject = Subject::Ref(context.update.name.clone());
         let detail = format!("it leads to a {kind}, which has no author");
         findings.add(
             context.rule,
@@ -38,7 +38,7 @@ fn unreadable(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
     if !context.rule.looks_at_commits() {
         return;
     }
-    let malformed = findings.update.tags.iter().filter_map(|id| context.facts.tags.get(id));
+    let malformed = context.update.tags.iter().filter_map(|id| context.facts.tags.get(id));
     for tag in malformed.filter(|tag| tag.form != ObjectForm::Canonical) {
         judge_tag(context, tag, TagDepth::Nested, findings);
     }
@@ -56,13 +56,13 @@ fn judge_tag(context: &RuleContext<'_>, tag: &TagFacts, position: TagDepth, find
     let name = String::from_utf8_lossy(&tag.name).into_owned();
     if let ObjectForm::Malformed(reason) = &tag.form {
         let detail = format!("the tag has no single reading: {reason}");
-        let hint = retag("make the tag again, of the commit that it is to name", position, tag, findings);
+        let hint = retag("make the tag again, of the commit that it is to name", position, tag, context);
         return findings.add(context.rule, Code::MalformedTag, subject, detail, hint);
     }
-    let ref_name = findings.update.name.strip_prefix(b"refs/tags/");
+    let ref_name = context.update.name.strip_prefix(b"refs/tags/");
     if position == TagDepth::Outermost && ref_name.is_some_and(|wanted| wanted != tag.name) {
         let detail = format!("the tag object is named \"{name}\", not what the ref is named");
-        let hint = retag("make the tag under the name it is pushed as", position, tag, findings);
+        let hint = retag("make the tag under the name it is pushed as", position, tag, context);
         findings.add(context.rule, Code::MalformedTag, subject.clone(), detail, hint);
     }
     match signer(context, tag) {
@@ -72,7 +72,7 @@ fn judge_tag(context: &RuleContext<'_>, tag: &TagFacts, position: TagDepth, find
             findings.add(context.rule, Code::AgentNotAllowed, subject, detail, "have a person sign the tag".to_owned());
         }
         Signer::Unproven(code, detail) => {
-            let hint = retag("sign the tag with a registered SSH key", position, tag, findings);
+            let hint = retag("sign the tag with a registered SSH key", position, tag, context);
             match context.mark(&tag.marks) {
                 Some(mark) => {
                     let detail = format!("it bears the mark of {} (\"{}\"): {detail}", mark.agent, mark.line);
@@ -93,10 +93,10 @@ fn judge_tag(context: &RuleContext<'_>, tag: &TagFacts, position: TagDepth, find
 }
 
 /// Makes a tag again, and signs it.
-fn retag(words: &str, position: TagDepth, tag: &TagFacts, findings: &Findings<'_>) -> String {
-    let pushed_as = findings.update.name.strip_prefix(b"refs/tags/").filter(|_| position == TagDepth::Outermost);
+fn retag(words: &str, position: TagDepth, tag: &TagFacts, context: &RuleContext<'_>) -> String {
+    let pushed_as = context.update.name.strip_prefix(b"refs/tags/").filter(|_| position == TagDepth::Outermost);
     let name = word(&String::from_utf8_lossy(pushed_as.unwrap_or(&tag.name)));
-    let commit = match findings.update.target {
+    let commit = match context.update.target {
         RefTarget::Commit(id) => id.abbreviated(),
         RefTarget::Unattributed(_) | RefTarget::Nothing => "COMMIT".to_owned(),
     };

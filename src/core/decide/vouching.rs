@@ -10,15 +10,15 @@ use crate::core::seal;
 use crate::core::ssh::PublicKey;
 
 /// Says at each push that such commits are refused.
-pub(super) fn tell(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
+pub(super) fn warn_of_unknown_makers(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
     let Some(problem) = context.policy.tolerated_in(context.rule) else { return };
-    let subject = Subject::Ref(findings.update.name.clone());
+    let subject = Subject::Ref(context.update.name.clone());
     let hint = format!("ask an admin to {} ({}:{})", problem.fix, problem.at.file, problem.at.line);
     findings.notice(context.rule, Code::UnsignedCommit, subject, problem.message, hint);
 }
 
 /// Why the makers of a commit are not known where the rule needs to know them, with what to do about it.
-pub(super) fn objection(context: &RuleContext<'_>, makers: &[&CommitFacts]) -> Option<(String, String)> {
+pub(super) fn unknown_maker(context: &RuleContext<'_>, makers: &[&CommitFacts]) -> Option<(String, String)> {
     context.policy.tolerated_in(context.rule)?;
     let unknown = makers.iter().find(|commit| !maker_is_vouched_for(context, commit))?;
     let detail = format!(

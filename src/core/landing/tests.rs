@@ -160,13 +160,21 @@ fn a_squash_of_one_commit_keeps_its_message_and_one_of_several_has_its_own() {
     assert!(!coverage(&single, &landing, Use::Fresh).contains(oid("s")));
 }
 
-fn merge(commits: &[&str], change_: &str, is_clean: bool) -> Landing {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Merged {
+    Cleanly,
+    ByHand,
+}
+
+use Merged::{ByHand, Cleanly};
+
+fn merge(commits: &[&str], change_: &str, merged: Merged) -> Landing {
     let mut landing = line(&[ONE, TWO]);
     let brought = commits.iter().map(|name| oid(name)).collect();
     landing.steps = vec![MainlineStep {
         commit: oid("m"),
         change: Some(change(change_)),
-        merge: Some(Brought { commits: brought, is_clean }),
+        merge: Some(Brought { commits: brought, is_clean: merged == Merged::Cleanly }),
         wording: Wording::default(),
         made_by: MadeBy::Somebody,
     }];
@@ -184,11 +192,11 @@ fn merge(commits: &[&str], change_: &str, is_clean: bool) -> Landing {
 fn a_merge_brings_in_what_was_approved_and_does_no_more() {
     let approved = approval("both", &[ONE, TWO], &[]);
     for (landing, covers) in [
-        (merge(&["one", "two"], "both", false), true),
-        (merge(&["one", "two"], "other", true), true),
-        (merge(&["one", "two"], "other", false), false),
-        (merge(&["one", "two", "three"], "both", true), false),
-        (merge(&[], "both", true), false),
+        (merge(&["one", "two"], "both", ByHand), true),
+        (merge(&["one", "two"], "other", Cleanly), true),
+        (merge(&["one", "two"], "other", ByHand), false),
+        (merge(&["one", "two", "three"], "both", Cleanly), false),
+        (merge(&[], "both", Cleanly), false),
     ] {
         assert_eq!(coverage(&approved, &landing, Use::Fresh).contains(oid("m")), covers, "{landing:?}");
     }

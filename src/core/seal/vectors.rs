@@ -136,13 +136,17 @@ fn plain() -> impl Strategy<Value = Option<String>> {
     proptest::option::of("[!-~]([ -~]{0,98}[!-~])?")
 }
 
+fn seal() -> impl Strategy<Value = SealValue> {
+    let digest = || any::<[u8; 32]>().prop_map(Digest::from_bytes);
+    (digest(), digest(), proptest::collection::vec(any::<u8>(), 1..400))
+        .prop_map(|(change, message, signature)| SealValue { change, message, signature })
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_back(
-        agent in id(), model in plain(), session in plain(), task in plain(),
-        change: [u8; 32], message: [u8; 32], signature in proptest::collection::vec(any::<u8>(), 1..400),
+        agent in id(), (model, session, task) in (plain(), plain(), plain()), seal in seal(),
     ) {
-        let seal = SealValue { change: Digest::from_bytes(change), message: Digest::from_bytes(message), signature };
         let claim = Claim { agent, role: None, model, session, task, seal };
         let text = format!("Subject\n\n{}", text_of(&claim, &claim.seal));
         let read = parse_trailers(text.as_bytes()).unwrap().blocks;

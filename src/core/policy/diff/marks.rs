@@ -18,7 +18,7 @@ impl Comparison<'_> {
             match new.get(&(*kind, *pattern)) {
                 None => self.add(Direction::Weaker, "marks-file", format!("{row} of {agent} is gone")),
                 Some((after, other)) if before != after => {
-                    let direction = Direction::of(weight(*after) >= weight(*before), false);
+                    let direction = Direction::between(&weight(*before), &weight(*after));
                     let message = format!("{row} {} -> {} ({agent} -> {other})", words(*before), words(*after));
                     self.add(direction, "marks-file", message);
                 }
@@ -39,15 +39,12 @@ impl Comparison<'_> {
         let layers: BTreeSet<usize> = old.keys().chain(new.keys()).copied().collect();
         for layer in layers {
             let (before, after) = (old.get(&layer), new.get(&layer));
-            let is_later = match (before, after) {
-                (_, None) => true,
-                (None, Some(_)) => false,
-                (Some(before), Some(after)) => after > before,
-            };
             if before != after {
                 let text = |date: Option<&Date>| date.map_or("none".to_owned(), ToString::to_string);
                 let message = format!("marks-date {} -> {}", text(before), text(after));
-                self.add(Direction::of(is_later, false), "policy", message);
+                // With no date every row counts.
+                let known = |date: Option<&Date>| (date.is_none(), date.copied());
+                self.add(Direction::between(&known(before), &known(after)), "policy", message);
             }
         }
     }

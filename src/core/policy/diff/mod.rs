@@ -10,6 +10,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::glob::{Below, LetterCase};
@@ -38,8 +39,18 @@ impl Direction {
         }
     }
 
-    fn of(is_at_least: bool, is_at_most: bool) -> Self {
-        match (is_at_least, is_at_most) {
+    /// That from one value to another, of which the greater asks more.
+    fn between<T: Ord>(old: &T, new: &T) -> Self {
+        match new.cmp(old) {
+            Ordering::Greater => Self::Stricter,
+            Ordering::Equal => Self::Changed,
+            Ordering::Less => Self::Weaker,
+        }
+    }
+
+    /// That from one list of the accepted to another.
+    fn between_lists<T: Copy>(old: T, new: T, is_within: impl Fn(T, T) -> bool) -> Self {
+        match (is_within(new, old), is_within(old, new)) {
             (true, false) => Self::Stricter,
             (true, true) => Self::Changed,
             (false, _) => Self::Weaker,

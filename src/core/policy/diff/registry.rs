@@ -1,5 +1,6 @@
 //! Who is registered, with which keys.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::{Comparison, Direction};
@@ -93,13 +94,9 @@ impl Comparison<'_> {
         }
         if old.review_by != new.review_by {
             let text = |date: Option<Date>| date.map_or("none".to_owned(), |date| date.to_string());
-            let earlier = match (old.review_by, new.review_by) {
-                (None, _) => true,
-                (Some(_), None) => false,
-                (Some(old), Some(new)) => new < old,
-            };
+            let term = |date: Option<Date>| Reverse((date.is_none(), date));
             let message = format!("review-by {} -> {}", text(old.review_by), text(new.review_by));
-            self.add(Direction::of(earlier, false), name, message);
+            self.add(Direction::between(&term(old.review_by), &term(new.review_by)), name, message);
         }
     }
 

@@ -173,7 +173,7 @@ proptest::proptest! {
     #[test]
     fn agrees_with_a_naive_matcher(pattern in "(\\*\\*/)?[ab*]{1,3}(/[ab*]{1,2}){0,2}(/\\*\\*)?", text in "[ab]{1,2}(/[ab]{1,2}){0,3}") {
         if let Ok(glob) = Glob::parse(&pattern) {
-            let expected = naive(&pattern, &text, true);
+            let expected = naive(&pattern, &text, '/');
             proptest::prop_assert_eq!(glob.matches(text.as_bytes(), LetterCase::Exact), expected);
             proptest::prop_assert_eq!(glob.matches(text.as_bytes(), LetterCase::Folded), expected);
         }
@@ -204,7 +204,7 @@ proptest::proptest! {
     ) {
         if let Ok(glob) = Glob::parse(&pattern) {
             let stripped: Vec<&str> = pattern.split('/').map(strip).collect();
-            let read = readings(&text).iter().any(|reading| naive(&stripped.join("/"), reading, true));
+            let read = readings(&text).iter().any(|reading| naive(&stripped.join("/"), reading, '/'));
             let matched = glob.matches(text.as_bytes(), LetterCase::Folded);
             let is_path = !has_empty_component(&text);
             proptest::prop_assert!(matched || !read || !is_path, "{pattern} should match {text:?}");
@@ -256,11 +256,13 @@ fn readings(text: &str) -> Vec<String> {
     readings
 }
 
-/// The definition, by trying everything.
-fn naive(pattern: &str, text: &str, start: bool) -> bool {
-    if start && let Some(rest) = pattern.strip_prefix("**/") {
-        let after = |(position, _): (usize, &str)| position > 0 && naive(rest, &text[position + 1..], true);
-        return naive(rest, text, true) || text.match_indices('/').any(after);
+/// The definition, by trying everything. Both begin as if behind a slash.
+fn naive(pattern: &str, text: &str, before: char) -> bool {
+    if before == '/'
+        && let Some(rest) = pattern.strip_prefix("**/")
+    {
+        let after = |(position, _): (usize, &str)| position > 0 && naive(rest, &text[position + 1..], '/');
+        return naive(rest, text, '/') || text.match_indices('/').any(after);
     }
     if pattern == "**" {
         return true;
@@ -268,10 +270,10 @@ fn naive(pattern: &str, text: &str, start: bool) -> bool {
     match (pattern.chars().next(), text.chars().next()) {
         (None, None) => true,
         (Some('*'), _) => {
-            naive(&pattern[1..], text, false)
-                || text.chars().next().is_some_and(|c| c != '/' && naive(pattern, &text[1..], false))
+            naive(&pattern[1..], text, '*')
+                || text.chars().next().is_some_and(|c| c != '/' && naive(pattern, &text[1..], c))
         }
-        (Some(wanted), Some(found)) if wanted == found => naive(&pattern[1..], &text[1..], wanted == '/'),
+        (Some(wanted), Some(found)) if wanted == found => naive(&pattern[1..], &text[1..], wanted),
         _ => false,
     }
 }

@@ -312,12 +312,19 @@ struct Places<'a> {
     nodes: Three<Option<Oid>>,
 }
 
+/// Whether a tree is read on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    On,
+    Stay,
+}
+
 impl<'a> Places<'a> {
     fn new(trees: &dyn Trees, raw: &'a Three<Rc<Vec<u8>>>, nodes: &Three<Option<Oid>>) -> Result<Self, Stop> {
         let cursors = Three::new(&raw.base, &raw.sides.ours, &raw.sides.theirs);
         let cursors = cursors.map(|raw| Entries::new(raw, trees.format()));
         let mut places = Self { cursors, heads: Three::new(None, None, None), nodes: *nodes };
-        places.step(true, true, true)?;
+        places.step(&Three::new(Step::On, Step::On, Step::On))?;
         Ok(places)
     }
 
@@ -327,19 +334,19 @@ impl<'a> Places<'a> {
         let first = heads.into_iter().flatten().reduce(|a, b| if b.order(&a) == Ordering::Less { b } else { a });
         let Some(first) = first else { return Ok(None) };
         let place = self.heads.map(|head| head.filter(|head| head.order(&first) == Ordering::Equal));
-        self.step(place.base.is_some(), place.sides.ours.is_some(), place.sides.theirs.is_some())?;
+        self.step(&place.map(|entry| if entry.is_some() { Step::On } else { Step::Stay }))?;
         Ok(Some(place))
     }
 
-    fn step(&mut self, base: bool, ours: bool, theirs: bool) -> Result<(), Stop> {
-        let forth = |step: bool, cursor: &mut Entries<'a>, head: &mut Option<Entry<'a>>, node: Option<Oid>| {
-            if step {
+    fn step(&mut self, steps: &Three<Step>) -> Result<(), Stop> {
+        let forth = |step: Step, cursor: &mut Entries<'a>, head: &mut Option<Entry<'a>>, node: Option<Oid>| {
+            if step == Step::On {
                 *head = cursor.advance().map_err(|reason| malformed(node, reason))?;
             }
             Ok::<(), Stop>(())
         };
-        forth(base, &mut self.cursors.base, &mut self.heads.base, self.nodes.base)?;
-        forth(ours, &mut self.cursors.sides.ours, &mut self.heads.sides.ours, self.nodes.sides.ours)?;
-        forth(theirs, &mut self.cursors.sides.theirs, &mut self.heads.sides.theirs, self.nodes.sides.theirs)
+        forth(steps.base, &mut self.cursors.base, &mut self.heads.base, self.nodes.base)?;
+        forth(steps.sides.ours, &mut self.cursors.sides.ours, &mut self.heads.sides.ours, self.nodes.sides.ours)?;
+        forth(steps.sides.theirs, &mut self.cursors.sides.theirs, &mut self.heads.sides.theirs, self.nodes.sides.theirs)
     }
 }
