@@ -24,7 +24,7 @@ use crate::store::{GitDir, History, Objects, Stores};
 /// Commits for which another thread is worth starting. Below it, opening the stores again costs more than it saves.
 const COMMITS_PER_THREAD: usize = 64;
 
-/// Threads at most: each has caches of its own, within the memory budget of design.md 6.
+/// Threads at most: each has caches of its own, within the memory budget (`limits`).
 const THREADS: usize = 4;
 
 /// The main thread's stack on Linux: trees are followed by recursion, to the depth of a limit.

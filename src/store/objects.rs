@@ -294,7 +294,7 @@ struct Kept {
 
 impl Kept {
     /// Enough for the directories of a large project at two commits. Each thread that examines commits has as much, all of
-    /// them a quarter of the memory budget of design.md 6.
+    /// them a quarter of the memory budget (`limits`).
     const BYTES: usize = 4 << 20;
     /// What a small object costs besides its bytes.
     const OVERHEAD: usize = 128;

@@ -1,4 +1,4 @@
-//! The change between two trees: the pipe from `git diff-tree` (design.md 4.2), and libgit2.
+//! The change between two trees: the pipe from `git diff-tree` (seal/FORMAT.md), and libgit2.
 
 use countersign::core::digest::Digest;
 use countersign::core::oid::Oid;

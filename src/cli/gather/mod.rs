@@ -1,7 +1,7 @@
 //! From a list of ref updates to facts: the only step of a decision that reads the repository.
 //!
 //! Reading is lazy in one respect. Which commits are new for a rule depends on what other refs have already been judged by
-//! (design.md 4.7), and asking all refs costs time in their number. So the first look subtracts only the old value and a few
+//! ([`crate::core::scope`]), and asking all refs costs time in their number. So the first look subtracts only the old value and a few
 //! refs that are cheap to know. It sees a superset of the new commits; where that has no findings, the exact set has none
 //! either. Only where something was found does a second look subtract every ref that counts.
 
@@ -475,7 +475,7 @@ impl<'a> Gatherer<'a> {
         new_commits(self.history, tip, hidden, limits).map_err(walk_doubt)
     }
 
-    /// What a rule's identity requirement has already judged (design.md 4.7), by values before the push.
+    /// What a rule's identity requirement has already judged ([`crate::core::scope`]), by values before the push.
     fn hidden(&mut self, rule: &Rule, index: usize, old: Option<Oid>, look: Look) -> Result<Vec<Oid>, Doubt> {
         let mut hidden: BTreeSet<Oid> = old.into_iter().collect();
         hidden.extend(self.since(rule, index)?);

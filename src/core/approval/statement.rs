@@ -29,7 +29,7 @@ pub enum Decision {
 pub struct ApprovedCommit {
     /// The commit.
     pub id: CanonicalOid,
-    /// Its change against its first parent (design.md 4.2).
+    /// Its change against its first parent, digested as for a seal.
     pub change: Sha256,
     /// The digest of its message without its seal blocks. Records made before 0.2 hold that of what stands above the first
     /// `Countersign-` line.

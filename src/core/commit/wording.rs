@@ -1,4 +1,8 @@
-//! What an approval binds of a message, and whether a message that lands in place of an approved one says the same (design.md 4.3).
+//! What an approval binds of a message, and whether a message that lands in place of an approved one says the same.
+//!
+//! Tools that land work write below its message: blank lines and trailers such as `Signed-off-by` or git's cherry-pick note. Those may be
+//! added, and a request's number behind the subject of a squash; `Reviewed-by` and `Approved-by` speak for persons, so they are added only
+//! for persons whose approval covers what lands, or by a service. Anything else is another message.
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,4 +1,8 @@
 //! The approvals that are about one ref update: which hold, what each covers, and why others do not count.
+//!
+//! An approval holds while its key is one of the person it names and neither revoked nor retired, it is for this ref and this repository, it
+//! is issued by now and has not expired, and that person has not withdrawn it. A rule may ask more of it: whose it is, how old it may be,
+//! and that somebody touched the hardware key that signed it. It grants nothing but itself: who pushes still needs leave to push.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,9 @@
 //! Whether the persons that a rule asks for have approved exactly what would land: all findings about approvals of commits.
+//!
+//! Persons are counted, for each commit, and each once. Nobody approves what they made: the person who signed an unsealed commit, and the
+//! one whom its author field names; of what lands in the place of approved commits, those commits' makers. The owner of an agent may
+//! approve its work ("the agent proposes, a person approves"), unless the rule asks for somebody `independent`, who has no part in it at
+//! all. A service carries and does not author, so what it makes is approved only by what it stands for.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,9 @@
 //! Who made a commit, and whether the rule accepts that: all findings about identity.
+//!
+//! Every seal of a commit must hold, and the first names the maker: later ones are other steps of a pipeline. Without a seal it is whoever
+//! signed the commit. A person who signs may say to have taken an agent's work over (`Countersign-Drafted`), and then answers for it. A
+//! mark of an agent proves nothing; it says that silence is not enough. A key is judged by when the seal or signature was first received,
+//! never by a date that its signer wrote.
 
 use super::hint::{AgentKey, Commands, Hint};
 use super::unreadable::{self, Unreadable};
@@ -11,7 +16,7 @@ use crate::core::policy::{Identity, KeyStatus, Permission, Principal, PrincipalK
 use crate::core::seal;
 use crate::core::ssh::PublicKey;
 
-/// Days before a review date on which pushes begin to warn (design.md 4.5).
+/// Days before a review date on which pushes begin to warn: two weeks, for the owner to look at the agent.
 const REVIEW_NOTICE_DAYS: i64 = 14;
 
 /// Judges one commit under one rule.

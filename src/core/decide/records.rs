@@ -1,5 +1,9 @@
-//! The namespace of approvals, which has rules of its own and no others (design.md 4.3): records, each issued later than the one it
-//! replaces, and nothing else.
+//! The namespace of approvals, which has rules of its own and no others: records, each issued later than the one it replaces, and
+//! nothing else.
+//!
+//! Anyone may carry a record here, as only its signature counts. Its name says for which ref, which change and by whom, so that approvers
+//! never wait for each other, and it may say only what the record says. Nobody deletes one: a withdrawal is a record too, and takes the
+//! place of what it withdraws.
 
 use super::approval_set::approver;
 use super::hint::{Hint, ref_word};

@@ -128,7 +128,7 @@ pub fn principal<'p>(policy: &'p Policy, who: &Who, now: Timestamp) -> Result<&'
 }
 
 /// Why a person who pushes cannot be the somebody else that `independent` asks for; `None` where they can. What the hook was
-/// never told counts for nobody (design.md 4.3 excludes the submitter where there is one to know).
+/// never told counts for nobody: `independent` excludes the submitter where there is one to know.
 pub(super) fn stands_behind(context: &RuleContext<'_>, person: &Principal) -> Result<Option<&'static str>, String> {
     if matches!(context.facts.submitter, Submitter::Unnamed) {
         return Ok(None);

@@ -53,7 +53,7 @@ impl std::fmt::Display for Span {
     }
 }
 
-/// What a rule asks of approvals (design.md 4.5, `[rule.approvals]`).
+/// What a rule asks of approvals (POLICY.md, `[rule.approvals]`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approvals {
     /// How many persons.

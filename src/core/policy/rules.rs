@@ -268,7 +268,7 @@ impl Rule {
     }
 
     /// Whether what this rule has judged needs no judging under `other`: it asks at least as much of every commit that
-    /// `other` looks at. Then the tip of a ref under this rule is subtracted for `other` (design.md 4.7).
+    /// `other` looks at. Then the tip of a ref under this rule is subtracted for `other` ([`crate::core::scope`]).
     pub fn covers(&self, other: &Rule) -> bool {
         let paths = match (&self.paths, &other.paths) {
             (None, _) => true,

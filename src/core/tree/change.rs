@@ -1,4 +1,4 @@
-//! What a commit does to its parent's tree, and the digest of it that seals bind (design.md 4.2).
+//! What a commit does to its parent's tree, and the digest of it that seals bind (seal/FORMAT.md, "The change").
 //!
 //! The comparison is git's own merge walk over the entries of both trees as they are stored (tree-diff.c, `ll_diff_tree_paths`),
 //! so that it says what `git diff-tree` says also of trees that git would not write today.

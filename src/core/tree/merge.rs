@@ -1,4 +1,4 @@
-//! What a merge adds of its own: the entries that are not what its parents and their merge bases give (design.md 4.7).
+//! What a merge adds of its own: the entries that are not what its parents and their merge bases give.
 //!
 //! An entry of a merge, or its absence, is clean where it is what a three-way merge gives without looking into files: with every
 //! merge base, the one entry that the parents which differ from the base agree on, or the base's where none does. Every other is the

@@ -1,4 +1,4 @@
-//! Which commits are new: reachable from a tip, and not from what a requirement has already judged (design.md 4.7).
+//! Which commits are new: reachable from a tip, and not from what a requirement has already judged ([`crate::core::scope`]).
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::rc::Rc;

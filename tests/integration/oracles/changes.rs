@@ -1,4 +1,4 @@
-//! The change digest against its definition, a pipe from `git diff-tree` (design.md 4.2).
+//! The change digest against its definition, a pipe from `git diff-tree` (seal/FORMAT.md).
 
 use std::collections::BTreeMap;
 

@@ -245,7 +245,7 @@ impl Comparison<'_> {
     }
 
     /// What a ref holds when a rule comes over it was not judged by that rule, and is not judged again where other refs'
-    /// rules ask no more (design.md 4.7).
+    /// rules ask no more ([`crate::core::scope`]).
     fn vouching(&mut self, rule: &Rule) {
         let asks =
             |rule: &Rule| rule.identity != Identity::None || rule.approvals.is_some() || rule.submitters.is_some();

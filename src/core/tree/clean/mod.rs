@@ -1,4 +1,4 @@
-//! What git makes of merging two commits: the tree, where there is no conflict (design.md 4.3).
+//! What git makes of merging two commits: the tree, where there is no conflict.
 //!
 //! It follows git's default strategy (`ort`; git's Documentation/merge-strategies and technical/directory-rename-detection): each
 //! side's renames are found as git finds them, two versions of a file are merged by its histogram diff, several merge bases are
