@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use countersign::core::canonical::{Id, RefName, Sha256, Time};
+use countersign::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use countersign::core::decide::Timestamp;
 use countersign::core::digest::Digest;
 use countersign::core::id::RepositoryName;
@@ -58,8 +58,8 @@ fn seal(number: u64) -> Digest {
 fn update(number: u64) -> UpdateRecord {
     UpdateRecord {
         name: RefName(b"refs/heads/main".to_vec()),
-        old: number.checked_sub(1).map(|old| Id(oid(old))),
-        new: Some(Id(oid(number))),
+        old: number.checked_sub(1).map(|old| CanonicalOid(oid(old))),
+        new: Some(CanonicalOid(oid(number))),
         commits: 1,
         outcome: Outcome::Accepted,
         findings: Vec::new(),
@@ -68,7 +68,7 @@ fn update(number: u64) -> UpdateRecord {
         work: vec![Work {
             principal: "claude-code".into(),
             key: "SHA256:Y8rvSqrN7eLmuU+B865WBD+wqeUlOipmbJkd+s4zMVU".into(),
-            commits: vec![(Id(oid(number)), Sha256(seal(number)))],
+            commits: vec![(CanonicalOid(oid(number)), Sha256(seal(number)))],
         }],
     }
 }
@@ -158,7 +158,7 @@ fn measure(directory: &Path, records: u64) {
         let old = refs.0.replace(Some(oid(number)));
         committed.push(timed(|| {
             let ledger = Ledger::open(directory).unwrap();
-            let moved = (RefName(b"refs/heads/main".to_vec()), old.map(Id), Some(Id(oid(number))));
+            let moved = (RefName(b"refs/heads/main".to_vec()), old.map(CanonicalOid), Some(CanonicalOid(oid(number))));
             ledger.committed(Timestamp(NOW), &[moved], Witness::PostReceive).unwrap();
             ledger.compact().unwrap();
         }));

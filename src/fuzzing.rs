@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 
 use base64ct::{Base64, Encoding as _};
 
-use crate::core::approval::{Approval, ClaimedApproval, Index, Place, seal_envelope};
-use crate::core::commit::{Commit, Subject, Tag, Trailers, Wording, ends_in_trailers, message_digest, parse_trailers};
+use crate::core::approval::{Approval, ApprovalIndex, ApprovalPlace, ClaimedApproval, seal_envelope};
+use crate::core::commit::{
+    Commit, SubjectLine, Tag, Trailers, Wording, ends_in_trailers, message_digest, parse_trailers,
+};
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSource};
 use crate::core::oid::{ObjectFormat, Oid};
@@ -95,7 +97,10 @@ fn tag(bytes: &[u8]) -> bool {
 }
 
 fn message(bytes: &[u8]) -> bool {
-    assert!(Wording::of(bytes).says(message_digest(bytes), Subject::Kept).is_some(), "it does not say what it says");
+    assert!(
+        Wording::of(bytes).says(message_digest(bytes), SubjectLine::Kept).is_some(),
+        "it does not say what it says"
+    );
     let _ = ends_in_trailers(bytes);
     let Ok(Trailers { blocks, drafted, approves }) = parse_trailers(bytes) else { return false };
     let mut end = 0;
@@ -186,15 +191,15 @@ fn statement(bytes: &[u8]) -> bool {
 }
 
 fn index(bytes: &[u8]) -> bool {
-    let Some(index) = Index::from_bytes(bytes) else { return false };
-    assert_eq!(Index::from_bytes(&index.to_bytes()), Some(index));
+    let Some(index) = ApprovalIndex::from_bytes(bytes) else { return false };
+    assert_eq!(ApprovalIndex::from_bytes(&index.to_bytes()), Some(index));
     true
 }
 
 fn place(bytes: &[u8]) -> bool {
-    let Some(place) = Place::parse(bytes) else { return false };
+    let Some(place) = ApprovalPlace::parse(bytes) else { return false };
     assert_eq!(place.to_string().as_bytes(), bytes, "it is written otherwise");
-    assert!(bytes.starts_with(Place::of_target(&place.target).as_bytes()));
+    assert!(bytes.starts_with(ApprovalPlace::of_target(&place.target).as_bytes()));
     true
 }
 

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use countersign::core::oid::Oid;
 
-use crate::chance::{Dice, NAMES};
+use crate::random::{NAMES, Random};
 use crate::repository::{Kind, Repository};
 
 /// A file, a link or a submodule; the mode as its tree spells it.
@@ -55,10 +55,10 @@ const ODD_DIRECTORIES: [&str; 19] = [
 const DEEP: usize = 520;
 
 impl Content {
-    pub fn first(repository: &mut Repository, dice: &mut Dice) -> Self {
+    pub fn first(repository: &mut Repository, random: &mut Random) -> Self {
         let mut content = Self::default();
         for _ in 0..30 {
-            content.add(repository, dice);
+            content.add(repository, random);
         }
         content
     }
@@ -75,40 +75,40 @@ impl Content {
     }
 
     /// Changes something, as people do.
-    pub fn change(&mut self, repository: &mut Repository, dice: &mut Dice) {
-        for _ in 0..1 + dice.roll(2) {
-            let Some(path) = self.some_path(dice) else { return self.add(repository, dice) };
-            match dice.roll(24) {
-                0..=12 => self.edit(&path, repository, dice),
-                13..=15 => self.add(repository, dice),
+    pub fn change(&mut self, repository: &mut Repository, random: &mut Random) {
+        for _ in 0..1 + random.below(2) {
+            let Some(path) = self.some_path(random) else { return self.add(repository, random) };
+            match random.below(24) {
+                0..=12 => self.edit(&path, repository, random),
+                13..=15 => self.add(repository, random),
                 16 | 17 => drop(self.files.remove(&path)),
-                18 | 19 => self.rename(&path, repository, dice),
-                20 => self.rename_directory(&path, dice),
+                18 | 19 => self.rename(&path, repository, random),
+                20 => self.rename_directory(&path, random),
                 21 => self.change_mode(&path),
-                22 => self.change_type(&path, repository, dice),
-                _ => self.copy(&path, dice),
+                22 => self.change_type(&path, repository, random),
+                _ => self.copy(&path, random),
             }
         }
     }
 
     /// Makes something odd, one thing at a time, or all right again.
-    pub fn distort(&mut self, repository: &mut Repository, dice: &mut Dice) {
+    pub fn distort(&mut self, repository: &mut Repository, random: &mut Random) {
         self.odd.clear();
         self.files.values_mut().filter(|file| ODD_MODES.contains(&file.mode)).for_each(|file| file.mode = "100644");
         self.files.retain(|path, _| path.len() < DEEP);
-        let path = self.some_path(dice).unwrap_or_default();
-        if dice.one_in(2) {
+        let path = self.some_path(random).unwrap_or_default();
+        if random.one_in(2) {
             return;
         }
-        if dice.one_in(4) {
+        if random.one_in(4) {
             let file = self.files.get_mut(&path);
-            file.into_iter().for_each(|file| file.mode = *dice.pick(&ODD_MODES));
-        } else if dice.one_in(200) {
+            file.into_iter().for_each(|file| file.mode = *random.pick(&ODD_MODES));
+        } else if random.one_in(200) {
             let id = repository.add(Kind::Blob, b"deep\n".to_vec());
             self.put([b"d/".repeat(DEEP), b"f".to_vec()].concat(), File { mode: "100644", id });
         } else {
             let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-            self.odd.insert(path[..end].to_vec(), *dice.pick(&ODD_DIRECTORIES));
+            self.odd.insert(path[..end].to_vec(), *random.pick(&ODD_DIRECTORIES));
         }
     }
 
@@ -126,8 +126,8 @@ impl Content {
         }
     }
 
-    fn some_path(&self, dice: &mut Dice) -> Option<Vec<u8>> {
-        let position = dice.roll(self.files.len().max(1));
+    fn some_path(&self, random: &mut Random) -> Option<Vec<u8>> {
+        let position = random.below(self.files.len().max(1));
         self.files.keys().nth(position).cloned()
     }
 
@@ -137,57 +137,57 @@ impl Content {
         self.files.insert(path, file);
     }
 
-    fn add(&mut self, repository: &mut Repository, dice: &mut Dice) {
-        let depth = if dice.one_in(40) { 40 } else { 1 + dice.roll(3) };
-        let names: Vec<&[u8]> = (0..depth).map(|_| *dice.pick(&NAMES)).collect();
-        let lines: Vec<String> = (0..8 + dice.roll(8)).map(|_| format!("line {}\n", dice.roll(1000))).collect();
+    fn add(&mut self, repository: &mut Repository, random: &mut Random) {
+        let depth = if random.one_in(40) { 40 } else { 1 + random.below(3) };
+        let names: Vec<&[u8]> = (0..depth).map(|_| *random.pick(&NAMES)).collect();
+        let lines: Vec<String> = (0..8 + random.below(8)).map(|_| format!("line {}\n", random.below(1000))).collect();
         let mut text = lines.concat().into_bytes();
-        if dice.one_in(10) {
+        if random.one_in(10) {
             text[3] = 0;
         }
         let id = repository.add(Kind::Blob, text);
         self.put(names.join(&b'/'), File { mode: "100644", id });
     }
 
-    fn edit(&mut self, path: &[u8], repository: &mut Repository, dice: &mut Dice) {
+    fn edit(&mut self, path: &[u8], repository: &mut Repository, random: &mut Random) {
         let Some(file) = self.files.get_mut(path) else { return };
         let Some(text) = repository.texts.get(&file.id) else { return };
         let mut lines: Vec<Vec<u8>> = text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-        let place = dice.roll(lines.len().max(1));
-        let line = format!("line {} is new\n", dice.roll(1000)).into_bytes();
-        match dice.roll(5) {
+        let place = random.below(lines.len().max(1));
+        let line = format!("line {} is new\n", random.below(1000)).into_bytes();
+        match random.below(5) {
             0 => lines.insert(place, line),
             1 if lines.len() > 1 => drop(lines.remove(place)),
             2 if lines.last().is_some_and(|last| !last.ends_with(b"\n")) => lines.push(b"\n".to_vec()),
-            2 if dice.one_in(3) => lines.push(b"no end".to_vec()),
-            3 if dice.one_in(6) => lines.iter_mut().for_each(|line| line.insert(line.len().saturating_sub(1), b'\r')),
+            2 if random.one_in(3) => lines.push(b"no end".to_vec()),
+            3 if random.one_in(6) => lines.iter_mut().for_each(|line| line.insert(line.len().saturating_sub(1), b'\r')),
             _ => lines.iter_mut().skip(place).take(1).for_each(|old| old.clone_from(&line)),
         }
         file.id = repository.add(Kind::Blob, lines.concat());
     }
 
-    fn rename(&mut self, path: &[u8], repository: &mut Repository, dice: &mut Dice) {
+    fn rename(&mut self, path: &[u8], repository: &mut Repository, random: &mut Random) {
         let Some(file) = self.files.remove(path) else { return };
-        let mut to = if dice.one_in(2) { path.to_vec() } else { dice.pick(&NAMES).to_vec() };
+        let mut to = if random.one_in(2) { path.to_vec() } else { random.pick(&NAMES).to_vec() };
         to.extend_from_slice(b"-moved");
         self.put(to.clone(), file);
-        if dice.one_in(3) {
-            self.edit(&to, repository, dice);
+        if random.one_in(3) {
+            self.edit(&to, repository, random);
         }
     }
 
-    fn rename_directory(&mut self, path: &[u8], dice: &mut Dice) {
+    fn rename_directory(&mut self, path: &[u8], random: &mut Random) {
         let Some(end) = path.iter().position(|byte| *byte == b'/') else { return };
-        let (from, to) = (&path[..=end], [dice.pick(&NAMES), &b"-dir/"[..]].concat());
+        let (from, to) = (&path[..=end], [random.pick(&NAMES), &b"-dir/"[..]].concat());
         let moved: Vec<(Vec<u8>, File)> = self.files.extract_if(.., |path, _| path.starts_with(from)).collect();
         for (path, file) in moved {
             self.put([&to, &path[from.len()..]].concat(), file);
         }
     }
 
-    fn copy(&mut self, path: &[u8], dice: &mut Dice) {
+    fn copy(&mut self, path: &[u8], random: &mut Random) {
         let Some(file) = self.files.get(path).copied() else { return };
-        self.put([dice.pick(&NAMES), &b"-copy"[..]].concat(), file);
+        self.put([random.pick(&NAMES), &b"-copy"[..]].concat(), file);
     }
 
     fn change_mode(&mut self, path: &[u8]) {
@@ -199,14 +199,14 @@ impl Content {
         };
     }
 
-    fn change_type(&mut self, path: &[u8], repository: &mut Repository, dice: &mut Dice) {
-        match dice.roll(4) {
+    fn change_type(&mut self, path: &[u8], repository: &mut Repository, random: &mut Random) {
+        match random.below(4) {
             0 => {
-                let id = repository.add(Kind::Blob, dice.pick(&NAMES).to_vec());
+                let id = repository.add(Kind::Blob, random.pick(&NAMES).to_vec());
                 self.put(path.to_vec(), File { mode: "120000", id });
             }
             1 => {
-                let digit = 1 + dice.roll(9);
+                let digit = 1 + random.below(9);
                 let id = Oid::parse(digit.to_string().repeat(2 * repository.format.id_len()).as_bytes()).unwrap();
                 self.put(path.to_vec(), File { mode: "160000", id });
             }

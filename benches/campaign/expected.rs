@@ -101,7 +101,7 @@ pub const EXPECTED: &[Expected] = &[
     Expected { kinds: &["libgit2, a tag signed"], why: "it takes the signature for a part of the message" },
     Expected {
         kinds: &["trees with *, brought: refused"],
-        why: "a push brings no tree that git would not have written (design.md 4.2)",
+        why: "a push brings no tree that git would not have written (seal/FORMAT.md)",
     },
     Expected { kinds: &["trees with *: refused, and git dies"], why: "what git cannot read has no change" },
     Expected {

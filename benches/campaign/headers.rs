@@ -2,8 +2,8 @@
 
 use countersign::core::oid::{ObjectFormat, Oid};
 
-use crate::chance::Dice;
 use crate::message::Message;
+use crate::random::Random;
 
 /// The parts of a commit, before they are joined.
 pub struct Parts {
@@ -36,8 +36,8 @@ pub const ENCODING: &str = "ISO-8859-1";
 const ZONES: [&str; 6] = ["+0000", "+0530", "-0000", "-1130", "+1400", "-0700"];
 
 impl Parts {
-    pub fn new(tree: Oid, parents: &[Oid], date: u64, message: &Message, dice: &mut Dice) -> Self {
-        let mut person = |date| format!("{} {date} {}", dice.pick(&PEOPLE), dice.pick(&ZONES)).into_bytes();
+    pub fn new(tree: Oid, parents: &[Oid], date: u64, message: &Message, random: &mut Random) -> Self {
+        let mut person = |date| format!("{} {date} {}", random.pick(&PEOPLE), random.pick(&ZONES)).into_bytes();
         Self {
             tree: tree.to_string(),
             parents: parents.iter().map(Oid::to_string).collect(),
@@ -50,8 +50,8 @@ impl Parts {
     }
 
     /// Headers that other tools write, and no reader stumbles over.
-    pub fn decorate(&mut self, format: ObjectFormat, dice: &mut Dice) {
-        match dice.roll(12) {
+    pub fn decorate(&mut self, format: ObjectFormat, random: &mut Random) {
+        match random.below(12) {
             0 => self.others.extend(format!("encoding {ENCODING}\n").into_bytes()),
             1 => self.others.extend_from_slice(b"change-id kmkrlqyoxsnzv\n"),
             2 => self.others.extend_from_slice(b"HG:extra rebase_source:1\n"),
@@ -62,7 +62,7 @@ impl Parts {
             4 if self.parents.len() > 1 => {
                 let id = self.parents[1].clone();
                 let tag = format!("mergetag object {id}\n type commit\n tag v1\n tagger A <a@b> 1 +0000\n \n m\n");
-                self.others.extend(tag.repeat(1 + dice.roll(2)).into_bytes());
+                self.others.extend(tag.repeat(1 + random.below(2)).into_bytes());
             }
             _ => {}
         }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use countersign::core::oid::{ObjectFormat, Oid};
 
-use crate::chance::Dice;
 use crate::content::{Content, Oddity};
 use crate::headers::{ODD, Parts, TAGS};
 use crate::message::Message;
+use crate::random::Random;
 use crate::repository::{Kind, Layout, Repository};
 
 /// Where the dates of commits come from.
@@ -57,7 +57,7 @@ const BRANCHES: usize = 5;
 
 impl World {
     pub fn new(seed: u64, size: usize) -> Self {
-        let mut dice = Dice(seed);
+        let mut random = Random(seed);
         // Every combination comes up in some dozens of worlds.
         let format = if seed / 2 % 4 == 3 { ObjectFormat::Sha256 } else { ObjectFormat::Sha1 };
         let making = if seed.is_multiple_of(2) { Making::Regular } else { Making::Odd };
@@ -65,71 +65,71 @@ impl World {
         let dates = if making == Making::Odd {
             Dates::Skewed
         } else {
-            *dice.pick(&[Dates::Rising, Dates::Equal, Dates::Skewed])
+            *random.pick(&[Dates::Rising, Dates::Equal, Dates::Skewed])
         };
-        let layout = [Layout::Whole, Layout::Deltas, Layout::Loose][dice.roll(3)];
+        let layout = [Layout::Whole, Layout::Deltas, Layout::Loose][random.below(3)];
         let repository = Repository::new(format);
         let (commits, tags, reach) = Default::default();
         let mut world = Self { repository, seed, making, dates, commits, tags, reach };
-        world.grow(size, &mut dice);
+        world.grow(size, &mut random);
         for (kind, raw) in TAGS {
-            let target = dice.pick(&world.commits).id.to_string();
+            let target = random.pick(&world.commits).id.to_string();
             let id = world.repository.add(Kind::Tag, raw(&target).into_bytes());
             world.tags.push((kind, id));
         }
         world.repository.store(layout);
-        if making == Making::Regular && dice.one_in(2) {
+        if making == Making::Regular && random.one_in(2) {
             let ids: String = world.commits.iter().map(|commit| format!("{}\n", commit.id)).collect();
             world.repository.git_with(&["commit-graph", "write", "--stdin-commits"], ids.as_bytes()).unwrap();
         }
         world
     }
 
-    fn grow(&mut self, size: usize, dice: &mut Dice) {
+    fn grow(&mut self, size: usize, random: &mut Random) {
         let mut contents: Vec<Content> = Vec::with_capacity(size);
         let mut heads: Vec<usize> = Vec::new();
         while self.commits.len() < size {
             let number = self.commits.len();
-            if heads.len() < BRANCHES || dice.one_in(60) {
+            if heads.len() < BRANCHES || random.one_in(60) {
                 // A branch begins somewhere, or with a history of its own.
-                if number == 0 || dice.one_in(10) {
-                    let content = Content::first(&mut self.repository, dice);
-                    self.commit(&[], content, &mut contents, dice);
+                if number == 0 || random.one_in(10) {
+                    let content = Content::first(&mut self.repository, random);
+                    self.commit(&[], content, &mut contents, random);
                     heads.push(number);
                 } else {
-                    heads.push(dice.roll(number));
+                    heads.push(random.below(number));
                 }
                 heads.drain(..heads.len().saturating_sub(BRANCHES));
                 continue;
             }
-            let branch = dice.roll(heads.len());
+            let branch = random.below(heads.len());
             let ours = heads[branch];
-            match dice.roll(20) {
+            match random.below(20) {
                 0..=2 => {
-                    let other = dice.roll(heads.len());
+                    let other = random.below(heads.len());
                     let theirs = heads[other];
                     if self.reach[ours].holds(theirs) || self.reach[theirs].holds(ours) {
                         continue;
                     }
-                    let merged = self.merged(&contents, ours, &[theirs], dice);
-                    self.commit(&[ours, theirs], merged, &mut contents, dice);
+                    let merged = self.merged(&contents, ours, &[theirs], random);
+                    self.commit(&[ours, theirs], merged, &mut contents, random);
                     heads[branch] = number;
                     // Both sides merge what the other had: from now on they have two merge bases.
-                    if dice.one_in(3) {
-                        let merged = self.merged(&contents, theirs, &[ours], dice);
-                        self.commit(&[theirs, ours], merged, &mut contents, dice);
+                    if random.one_in(3) {
+                        let merged = self.merged(&contents, theirs, &[ours], random);
+                        self.commit(&[theirs, ours], merged, &mut contents, random);
                         heads[other] = number + 1;
                     }
                 }
                 3 => {
                     let mut parents = vec![ours];
                     for head in &heads {
-                        if !parents.contains(head) && parents.len() < 2 + dice.roll(5) {
+                        if !parents.contains(head) && parents.len() < 2 + random.below(5) {
                             parents.push(*head);
                         }
                     }
-                    let merged = self.merged(&contents, ours, &parents[1..], dice);
-                    self.commit(&parents, merged, &mut contents, dice);
+                    let merged = self.merged(&contents, ours, &parents[1..], random);
+                    self.commit(&parents, merged, &mut contents, random);
                     heads[branch] = number;
                 }
                 // A revert: the content as it was some commits before.
@@ -137,51 +137,51 @@ impl World {
                     let before = self.commits[ours].parents.first().copied().unwrap_or(ours);
                     let before = self.commits[before].parents.first().copied().unwrap_or(before);
                     let content = contents[before].clone();
-                    self.commit(&[ours], content, &mut contents, dice);
+                    self.commit(&[ours], content, &mut contents, random);
                     heads[branch] = number;
                 }
                 _ => {
                     let mut content = contents[ours].clone();
-                    content.change(&mut self.repository, dice);
-                    self.commit(&[ours], content, &mut contents, dice);
+                    content.change(&mut self.repository, random);
+                    self.commit(&[ours], content, &mut contents, random);
                     heads[branch] = number;
                 }
             }
         }
     }
 
-    fn merged(&mut self, contents: &[Content], ours: usize, theirs: &[usize], dice: &mut Dice) -> Content {
+    fn merged(&mut self, contents: &[Content], ours: usize, theirs: &[usize], random: &mut Random) -> Content {
         let mut merged = contents[ours].clone();
         for other in theirs {
             let base = self.bases(ours, *other).first().map(|base| contents[*base].clone()).unwrap_or_default();
             merged.merge(&base, &contents[*other]);
         }
         // Now and then a merge brings something that neither side had.
-        if dice.one_in(8) {
-            merged.change(&mut self.repository, dice);
+        if random.one_in(8) {
+            merged.change(&mut self.repository, random);
         }
         merged
     }
 
-    fn commit(&mut self, parents: &[usize], mut content: Content, contents: &mut Vec<Content>, dice: &mut Dice) {
+    fn commit(&mut self, parents: &[usize], mut content: Content, contents: &mut Vec<Content>, random: &mut Random) {
         let number = self.commits.len();
-        if self.making == Making::Odd && dice.one_in(5) {
-            content.distort(&mut self.repository, dice);
+        if self.making == Making::Odd && random.one_in(5) {
+            content.distort(&mut self.repository, random);
         }
         let tree = content.tree(&mut self.repository);
         let date = 1_700_000_000
             + match self.dates {
                 Dates::Rising => number,
                 Dates::Equal => number / 50,
-                Dates::Skewed => dice.roll(1000),
+                Dates::Skewed => random.below(1000),
             };
         let ids: Vec<Oid> = parents.iter().map(|parent| self.commits[*parent].id).collect();
-        let message = Message::new(dice);
-        let mut parts = Parts::new(tree, &ids, u64::try_from(date).unwrap(), &message, dice);
-        parts.decorate(self.repository.format, dice);
+        let message = Message::new(random);
+        let mut parts = Parts::new(tree, &ids, u64::try_from(date).unwrap(), &message, random);
+        parts.decorate(self.repository.format, random);
         let mut odd = None;
-        if self.making == Making::Odd && dice.one_in(4) {
-            let (kind, distort) = *dice.pick(&ODD);
+        if self.making == Making::Odd && random.one_in(4) {
+            let (kind, distort) = *random.pick(&ODD);
             distort(&mut parts);
             odd = Some(kind);
         }

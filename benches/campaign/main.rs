@@ -16,8 +16,6 @@
 // A binary has no outside, and its modules share what they like.
 #![allow(unreachable_pub, missing_docs)]
 
-#[path = "../../tests/integration/oracles/chance.rs"]
-mod chance;
 mod compare;
 mod content;
 mod expected;
@@ -25,6 +23,8 @@ mod headers;
 mod history;
 mod message;
 mod ours;
+#[path = "../../tests/integration/oracles/random.rs"]
+mod random;
 mod repository;
 #[path = "../../tests/integration/oracles/rows.rs"]
 mod rows;

@@ -4,7 +4,7 @@ use countersign::core::digest::Digest;
 use countersign::core::id::Id;
 use countersign::core::seal::{BlockHead, SealValue, seal_line};
 
-use crate::chance::Dice;
+use crate::random::Random;
 
 pub struct Message {
     /// What it is like, for the table of differences.
@@ -62,30 +62,30 @@ const BLOCKS: [(&str, Change); 9] = [
 ];
 
 impl Message {
-    pub fn new(dice: &mut Dice) -> Self {
-        match dice.roll(10) {
-            0 | 1 => Self::sealed(dice),
+    pub fn new(random: &mut Random) -> Self {
+        match random.below(10) {
+            0 | 1 => Self::sealed(random),
             2 => {
-                let (kind, change) = *dice.pick(&BLOCKS);
-                Self { kind, bytes: format!("Subject\n\nBody\n\n{}", change(block(dice, None))).into_bytes() }
+                let (kind, change) = *random.pick(&BLOCKS);
+                Self { kind, bytes: format!("Subject\n\nBody\n\n{}", change(block(random, None))).into_bytes() }
             }
-            3 => Self::claiming(dice),
-            _ => Self { kind: "without ours", bytes: dice.pick(&ORDINARY).to_vec() },
+            3 => Self::claiming(random),
+            _ => Self { kind: "without ours", bytes: random.pick(&ORDINARY).to_vec() },
         }
     }
 
-    fn sealed(dice: &mut Dice) -> Self {
-        let (kind, above, below) = *dice.pick(&SHAPES);
-        let mut blocks = block(dice, None);
-        for _ in 0..dice.roll(2) {
-            blocks += &block(dice, Some("reviewer"));
+    fn sealed(random: &mut Random) -> Self {
+        let (kind, above, below) = *random.pick(&SHAPES);
+        let mut blocks = block(random, None);
+        for _ in 0..random.below(2) {
+            blocks += &block(random, Some("reviewer"));
         }
         Self { kind, bytes: format!("{above}{blocks}{below}").into_bytes() }
     }
 
-    fn claiming(dice: &mut Dice) -> Self {
+    fn claiming(random: &mut Random) -> Self {
         let lines = ["Countersign-Drafted: codex\n", "Countersign-Approves: acme/pay refs/heads/main\n"];
-        let line = *dice.pick(&lines);
+        let line = *random.pick(&lines);
         Self { kind: "with a claim", bytes: format!("Subject\n\n{line}Signed-off-by: A <a@b>\n").into_bytes() }
     }
 }
@@ -104,12 +104,12 @@ const ORDINARY: [&[u8]; 9] = [
 ];
 
 /// A block whose signature is none: what is asked is how it reads.
-fn block(dice: &mut Dice, role: Option<&str>) -> String {
-    let agent = Id::parse(dice.pick(&["claude-code", "codex", "a.b_c-d"]).as_bytes()).unwrap();
+fn block(random: &mut Random, role: Option<&str>) -> String {
+    let agent = Id::parse(random.pick(&["claude-code", "codex", "a.b_c-d"]).as_bytes()).unwrap();
     let role = role.map(|role| Id::parse(role.as_bytes()).unwrap());
-    let model = dice.one_in(2).then_some("model 4.5 (preview): x");
+    let model = random.one_in(2).then_some("model 4.5 (preview): x");
     let head = BlockHead { agent: &agent, role: role.as_ref(), model, session: None, task: model };
-    let number = [u8::try_from(dice.roll(256)).unwrap()];
+    let number = [u8::try_from(random.below(256)).unwrap()];
     let value = SealValue { change: Digest::of(&number), message: Digest::of(b"m"), signature: number.repeat(200) };
     head.to_text() + &seal_line(&value)
 }

@@ -4,9 +4,9 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use countersign::core::approval::{
-    Approval, ApprovedCommit, Decision, NAMESPACE, Place, pre_authentication, seal_envelope,
+    Approval, ApprovalPlace, ApprovedCommit, Decision, NAMESPACE, pre_authentication, seal_envelope,
 };
-use countersign::core::canonical::{Id, Sha256, Time};
+use countersign::core::canonical::{CanonicalOid, Sha256, Time};
 use countersign::core::commit::{Commit, message_digest};
 use countersign::core::decide::Timestamp;
 use countersign::core::digest::Digest;
@@ -34,20 +34,20 @@ pub fn store(lab: &Lab, project: &Project, unrelated: usize) -> [PathBuf; 2] {
         let raw = objects.commit(pair[1]).unwrap();
         let message = Commit::parse(&raw, ObjectFormat::Sha1).unwrap().message.to_vec();
         ApprovedCommit {
-            id: Id(pair[1]),
+            id: CanonicalOid(pair[1]),
             change: Sha256(between(pair[0], pair[1])),
             message: Sha256(message_digest(&message)),
         }
     };
     let line: Vec<Oid> = std::iter::once(oid(&project.old)).chain(commits.iter().copied()).collect();
     let all: Vec<ApprovedCommit> = line.windows(2).map(approved).collect();
-    let mut records: Vec<(Place, String)> = Vec::new();
+    let mut records: Vec<(ApprovalPlace, String)> = Vec::new();
     let mut seal = |base: Oid, change: Digest, commits: Vec<ApprovedCommit>| {
         let approval = Approval {
             decision: Decision::Approve,
             repository: "acme/payments".into(),
             name: TARGET.into(),
-            base: Some(Id(base)),
+            base: Some(CanonicalOid(base)),
             head: commits.last().unwrap().id,
             change: Sha256(change),
             commits,
@@ -61,7 +61,7 @@ pub fn store(lab: &Lab, project: &Project, unrelated: usize) -> [PathBuf; 2] {
         let statement = approval.to_statement().unwrap();
         let signature = key.sign(NAMESPACE, &pre_authentication(statement.as_bytes()));
         let approver = countersign::core::id::Id::parse(b"bob").unwrap();
-        let place = Place { target: TARGET.into(), change, approver };
+        let place = ApprovalPlace { target: TARGET.into(), change, approver };
         records.push((place, seal_envelope(&statement, &signature).unwrap()));
     };
     for (number, chunk) in all.chunks(all.len() / 10).enumerate() {
@@ -71,8 +71,11 @@ pub fn store(lab: &Lab, project: &Project, unrelated: usize) -> [PathBuf; 2] {
     for number in 0..unrelated {
         let unlike = |what: &str| Digest::of(format!("{what} {number}").as_bytes());
         let id = oid(&unlike("commit").to_string()[..40]);
-        let commit =
-            ApprovedCommit { id: Id(id), change: Sha256(unlike("change")), message: Sha256(unlike("message")) };
+        let commit = ApprovedCommit {
+            id: CanonicalOid(id),
+            change: Sha256(unlike("change")),
+            message: Sha256(unlike("message")),
+        };
         seal(oid(&project.old), unlike("combined"), vec![commit]);
     }
     write(lab, project, records);
@@ -84,7 +87,7 @@ fn oid(text: &str) -> Oid {
 }
 
 /// Writes the blobs in one pack and their refs packed.
-fn write(lab: &Lab, project: &Project, mut records: Vec<(Place, String)>) {
+fn write(lab: &Lab, project: &Project, mut records: Vec<(ApprovalPlace, String)>) {
     let marks = project.directory.join("record-marks");
     records.sort_by_key(|(place, _)| place.to_string());
     lab.import(&project.server(), &[&format!("--export-marks={}", marks.display())], |input| {

@@ -8,7 +8,7 @@ use countersign::core::digest::Digest;
 use countersign::core::id::RepositoryName;
 use countersign::core::objects::Trees as _;
 use countersign::core::oid::{ObjectFormat, Oid};
-use countersign::core::seal::{self, Outcome, Root, Subject};
+use countersign::core::seal::{self, Root, SealOutcome, SealSubject};
 use countersign::core::tree::{changes, digest};
 use countersign::store::{GitDir, Objects, Quarantine};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -195,7 +195,7 @@ fn verify_commit(store: &Objects, id: Oid) {
     let parent_tree = Commit::parse(&parent, ObjectFormat::Sha1).unwrap().tree;
     let change = digest(&changes(store, Some(parent_tree), commit.tree).unwrap(), commit.tree.format());
     let trailers = parse_trailers(commit.message).unwrap();
-    let subject = Subject {
+    let subject = SealSubject {
         repository: &RepositoryName::parse(b"acme/payments").unwrap(),
         author: commit.author.raw,
         merges: &[],
@@ -203,7 +203,7 @@ fn verify_commit(store: &Objects, id: Oid) {
         change,
         message: Digest::of(&commit.message[..trailers.blocks[0].covered]),
     };
-    assert!(matches!(seal::verify(&trailers.blocks[0].claim, &subject), Outcome::Holds(_)));
+    assert!(matches!(seal::verify(&trailers.blocks[0].claim, &subject), SealOutcome::Holds(_)));
 }
 
 pub fn large_history(lab: &Lab) -> Vec<Row> {

@@ -11,11 +11,11 @@
     unreachable_pub
 )]
 
-#[path = "../../tests/integration/oracles/chance.rs"]
-#[allow(dead_code)]
-mod chance;
 #[path = "../../tests/integration/oracles/histories.rs"]
 mod histories;
+#[path = "../../tests/integration/oracles/random.rs"]
+#[allow(dead_code)]
+mod random;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -27,8 +27,8 @@ use countersign::core::oid::{ObjectFormat, Oid};
 use countersign::core::tree::{WalkLimits, merged_tree};
 use countersign::store::{GitDir, History, Objects, Quarantine};
 
-use chance::Dice;
 use histories::{Histories, Merge};
+use random::Random;
 
 /// The commits to be merged, in hexadecimal digits.
 type Pair = (String, String);

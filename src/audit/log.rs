@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::core::canonical::{Id, RefName, Time};
+use crate::core::canonical::{CanonicalOid, RefName, Time};
 use crate::core::decide::Timestamp;
 use crate::core::limits;
 use crate::core::oid::{ObjectFormat, Oid};
@@ -265,7 +265,7 @@ fn names_of(entry: &Entry) -> Box<dyn Iterator<Item = &RefName> + '_> {
 }
 
 fn mentions(entry: &Entry, prefix: &str) -> bool {
-    let is_it = |id: &Id| id.to_string().starts_with(prefix);
+    let is_it = |id: &CanonicalOid| id.to_string().starts_with(prefix);
     let in_update = |update: &UpdateRecord| {
         update.old.iter().chain(&update.new).any(is_it)
             || update.findings.iter().filter_map(|finding| finding.object.as_ref()).any(is_it)
@@ -286,7 +286,7 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-fn value(id: Option<Id>) -> String {
+fn value(id: Option<CanonicalOid>) -> String {
     id.map_or_else(|| "nothing".to_owned(), |id| id.0.short())
 }
 
@@ -557,8 +557,8 @@ fn check_refs(git_dir: &Path, state: &ledger::State) -> std::result::Result<(), 
             let name = escape(name, 200);
             say(&format!(
                 "error: {name} is at {}, and the ledger's last value is {}",
-                value(current.map(Id)),
-                value(last.map(Id))
+                value(current.map(CanonicalOid)),
+                value(last.map(CanonicalOid))
             ));
         }
     }
@@ -599,7 +599,7 @@ pub(crate) fn history(directory: &Path, commit: Oid) -> Result<Vec<String>> {
                             approval.digest
                         )
                     }));
-                    let about = update.findings.iter().filter(|finding| finding.object == Some(Id(commit)));
+                    let about = update.findings.iter().filter(|finding| finding.object == Some(CanonicalOid(commit)));
                     lines.extend(about.map(|finding| format!("          {}: {}", finding.code, finding.detail)));
                 }
                 decisions.insert(decision, latest);

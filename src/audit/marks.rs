@@ -9,10 +9,10 @@ use std::rc::Rc;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::{MarkWeight, Timestamp, mark_weight};
 use crate::core::facts::SignatureFact;
-use crate::core::marks::{Mark, MarkSource, Origin, Search, unreadable_encoding};
+use crate::core::marks::{Mark, MarkSearch, MarkSource, RowOrigin, unreadable_encoding};
 use crate::core::objects::Graph as _;
 use crate::core::oid::Oid;
-use crate::core::policy::{Identity, Kind, Marks, Mode, Permission, Policy, Rule};
+use crate::core::policy::{Identity, Marks, Mode, Permission, Policy, PrincipalKind, Rule};
 use crate::core::report::escape;
 use crate::desk::clone::Local;
 use crate::gate::examine::signature_fact;
@@ -43,7 +43,7 @@ pub(crate) fn survey(local: &Local, policy: &Policy, now: Timestamp) -> Result<S
         policy,
         now,
         walk: Walk { local, history: History::new(&local.objects, &local.dir), known: HashMap::new() },
-        search: Search::new(policy.marks()),
+        search: MarkSearch::new(policy.marks()),
         looked: BTreeMap::new(),
         met: BTreeMap::new(),
     };
@@ -59,7 +59,7 @@ struct Survey<'a> {
     policy: &'a Policy,
     now: Timestamp,
     walk: Walk<'a>,
-    search: Search<'a>,
+    search: MarkSearch<'a>,
     /// Every commit that was looked at; `None` where it shows nothing.
     looked: BTreeMap<Oid, Option<Shown>>,
     /// What is made of each commit that shows something and is not answered for: the most that any rule makes of it.
@@ -181,7 +181,7 @@ impl Survey<'_> {
         let ours = trailers.is_ok_and(|trailers| !trailers.blocks.is_empty() || !trailers.drafted.is_empty());
         let by_agent = || match signature_fact(commit.signature.as_ref()) {
             SignatureFact::Good(signature) => {
-                self.policy.by_key(signature.key()).is_some_and(|holder| holder.kind == Kind::Agent)
+                self.policy.by_key(signature.key()).is_some_and(|holder| holder.kind == PrincipalKind::Agent)
             }
             SignatureFact::None | SignatureFact::Unsupported(_) | SignatureFact::Bad { .. } => false,
         };
@@ -239,7 +239,7 @@ impl Survey<'_> {
     fn row_text(&self, mark: &Mark) -> String {
         let Some(row) = self.policy.marks().row(mark) else { return format!("{}  (no row)", mark.kind.name()) };
         let added = row.added.map(|day| format!("  (since {day})")).unwrap_or_default();
-        let origin = if row.origin == Origin::Added { "  (marks-file)" } else { "" };
+        let origin = if row.origin == RowOrigin::Added { "  (marks-file)" } else { "" };
         format!("{}  {}{origin}{added}", row.kind.name(), row.pattern)
     }
 }

@@ -8,9 +8,9 @@ use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
 use crate::core::id::RepositoryName;
-use crate::core::marks::{Catalogue, Search, unreadable_encoding};
-use crate::core::policy::{Kind, Policy, Standing};
-use crate::core::seal::{self, Outcome};
+use crate::core::marks::{Catalogue, MarkSearch, unreadable_encoding};
+use crate::core::policy::{KeyStatus, Policy, PrincipalKind};
+use crate::core::seal::{self, SealOutcome};
 use crate::core::ssh::{ClaimedSignature, PublicKey};
 use crate::desk::clone::{Local, TrackedRefs, settings};
 use crate::desk::sealing::change_of;
@@ -97,9 +97,9 @@ fn describe(
                     Some(repository) => {
                         let change = change_of(&local.objects, &commit.parents, commit.tree)?;
                         match block.verify(commit, repository, change) {
-                            Outcome::Holds(seal) => format!("holds, key {}", holder(seal.key(), policy)),
-                            Outcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
-                            Outcome::Bad(reason) => format!("does not verify: {reason}"),
+                            SealOutcome::Holds(seal) => format!("holds, key {}", holder(seal.key(), policy)),
+                            SealOutcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
+                            SealOutcome::Bad(reason) => format!("does not verify: {reason}"),
                         }
                     }
                 };
@@ -130,7 +130,7 @@ fn describe(
         Some((policy, _)) => policy.marks(),
         None => Catalogue::builtin(),
     };
-    for mark in commit.author.marks(&Search::new(catalogue), commit.message, commit.encoding) {
+    for mark in commit.author.marks(&MarkSearch::new(catalogue), commit.message, commit.encoding) {
         lines.push(format!("mark      of {}: {}", mark.agent, plain(mark.line.as_bytes())));
     }
     if let Some(encoding) = unreadable_encoding(commit.encoding) {
@@ -143,16 +143,16 @@ fn describe(
 fn holder(key: &PublicKey, policy: Known<'_>) -> String {
     let fingerprint = key.fingerprint();
     let Some((policy, now)) = policy else { return format!("{fingerprint} (no policy is at hand to say whose)") };
-    let standing = match policy.key_standing(key, now) {
-        Standing::Good => "",
-        Standing::Revoked => ", revoked",
-        Standing::Retired => ", retired",
+    let standing = match policy.key_status(key, now) {
+        KeyStatus::Good => "",
+        KeyStatus::Revoked => ", revoked",
+        KeyStatus::Retired => ", retired",
     };
     match policy.by_key(key) {
         None => format!("{fingerprint} of nobody registered{standing}"),
         Some(holder) => {
             let owner = holder.owner.as_ref().map(|owner| format!(", owned by {owner}")).unwrap_or_default();
-            let kind = if holder.kind == Kind::Person { "person" } else { holder.kind.noun() };
+            let kind = if holder.kind == PrincipalKind::Person { "person" } else { holder.kind.noun() };
             format!("{fingerprint} of {kind} {}{owner}{standing}", holder.id)
         }
     }

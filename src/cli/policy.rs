@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::audit::marks as policy_marks;
-use crate::core::policy::{self, Difference, Direction, Loaded, Problem};
+use crate::core::policy::{self, Direction, Loaded, PolicyDifference, Problem};
 use crate::core::report::escape;
 use crate::desk::clone::Local;
 use crate::gate::gather::{RefValues, StoredRefs};
@@ -102,7 +102,7 @@ fn compare(two: &Two) -> Result {
     Ok(if weaker { Exit::Rejected } else { Exit::Accepted })
 }
 
-fn text(differences: &[Difference]) -> String {
+fn text(differences: &[PolicyDifference]) -> String {
     let mut text = String::new();
     for one in differences {
         let line = format!("{}: {}", one.about, one.message);
@@ -113,8 +113,8 @@ fn text(differences: &[Difference]) -> String {
     text + &format!("{weaker} weaker, {stricter} stricter, {changed} changed\n")
 }
 
-fn json(differences: &[Difference]) -> String {
-    let one = |one: &Difference| {
+fn json(differences: &[PolicyDifference]) -> String {
+    let one = |one: &PolicyDifference| {
         serde_json::json!({
             "direction": one.direction.word(), "about": one.about, "message": one.message,
         })

@@ -67,9 +67,9 @@ impl RefName {
 
 /// An object id in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(pub Oid);
+pub struct CanonicalOid(pub Oid);
 
-impl fmt::Display for Id {
+impl fmt::Display for CanonicalOid {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, out)
     }
@@ -107,7 +107,7 @@ macro_rules! as_string {
 as_string! {
     Time, "a time", Time::parse;
     RefName, "a ref name", RefName::parse;
-    Id, "an object id", |text| Oid::parse(text.as_bytes()).map(Id);
+    CanonicalOid, "an object id", |text| Oid::parse(text.as_bytes()).map(CanonicalOid);
     Sha256, "a sha256 digest", |text| Digest::parse(text.strip_prefix("sha256:")?.as_bytes()).map(Sha256);
 }
 

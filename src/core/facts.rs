@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::core::approval::{ApprovalError, Place, VerifiedApproval};
+use crate::core::approval::{ApprovalError, ApprovalPlace, VerifiedApproval};
 use crate::core::commit::{Address, Approves, Malformed, MalformedTrailers};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
@@ -45,7 +45,7 @@ pub struct Facts {
 #[derive(Debug)]
 pub struct ApprovalFact {
     /// Where it is stored.
-    pub place: Place,
+    pub place: ApprovalPlace,
     /// The record, or why it is none.
     pub record: Rc<Result<VerifiedApproval, ApprovalError>>,
     /// Whether and how the ledger knows it to have landed.
@@ -66,7 +66,7 @@ impl ApprovalFact {
 #[derive(Debug)]
 pub struct RecordUpdate {
     /// The place; `None` where the name is not that of one.
-    pub place: Option<Place>,
+    pub place: Option<ApprovalPlace>,
     /// The record, or why it is none; `None` where it is deleted. Many places can name one record.
     pub record: Option<Rc<Result<VerifiedApproval, ApprovalError>>>,
     /// When the record that it replaces was issued.
@@ -89,7 +89,7 @@ pub struct Update {
     /// Annotated tags between the ref and its target, the outermost first.
     pub tags: Vec<Oid>,
     /// What the ref leads to in the end.
-    pub target: Target,
+    pub target: RefTarget,
     /// A commit that the pusher has and that lies below all new ones, for the range in a hint.
     pub base: Option<Oid>,
     /// What each matching rule looks at.
@@ -132,7 +132,7 @@ pub enum Continuity {
 
 /// What a ref leads to after its tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum RefTarget {
     /// A commit.
     Commit(Oid),
     /// A tree or blob, which has no author.
@@ -221,7 +221,7 @@ pub struct CommitFacts {
     /// Its place among the commits of the push: each comes after its parents.
     pub position: usize,
     /// Whether it has one reading.
-    pub form: Form,
+    pub form: ObjectForm,
     /// What is wrong with the trees it changes.
     pub tree_fault: Option<String>,
     /// For each rule with paths that it touches, by position, the first such path: of what it changes, or at a merge of what is the
@@ -246,7 +246,7 @@ pub struct CommitFacts {
 
 /// Whether an object has one reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum ObjectForm {
     /// It has.
     Canonical,
     /// It has none, or several.
@@ -272,7 +272,7 @@ pub struct SealFact {
     /// The step of a pipeline; `None` for the author.
     pub role: Option<Id>,
     /// What verification found.
-    pub outcome: seal::Outcome,
+    pub outcome: seal::SealOutcome,
 }
 
 /// The signature over a whole object.
@@ -313,7 +313,7 @@ pub struct TagFacts {
     /// The name inside it.
     pub name: Vec<u8>,
     /// Whether it has one reading.
-    pub form: Form,
+    pub form: ObjectForm,
     /// The signature at the end of its body.
     pub signature: SignatureFact,
     /// The traces of AI agents in tagger and message.
@@ -323,12 +323,12 @@ pub struct TagFacts {
 impl CommitFacts {
     /// Whether it has seals and each of them holds.
     pub fn is_sealed(&self) -> bool {
-        let holds = |seal: &SealFact| matches!(seal.outcome, seal::Outcome::Holds(_));
+        let holds = |seal: &SealFact| matches!(seal.outcome, seal::SealOutcome::Holds(_));
         self.seals.as_ref().is_ok_and(|seals| !seals.is_empty() && seals.iter().all(holds))
     }
 
     /// Whether it can be read for the paths that it changes.
     pub fn has_paths(&self) -> bool {
-        self.form == Form::Canonical && self.tree_fault.is_none()
+        self.form == ObjectForm::Canonical && self.tree_fault.is_none()
     }
 }

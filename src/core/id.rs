@@ -9,7 +9,7 @@ pub struct Id(String);
 impl Id {
     /// Parses an id; `None` where the text does not follow the grammar.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        follows_grammar(text, false).then(|| String::from_utf8(text.to_vec()).ok().map(Self))?
+        follows_grammar(text, b"._-").then(|| String::from_utf8(text.to_vec()).ok().map(Self))?
     }
 
     /// The id as text.
@@ -31,7 +31,7 @@ pub struct RepositoryName(String);
 impl RepositoryName {
     /// Parses a name; `None` where the text does not follow `[a-z0-9][a-z0-9._/-]{0,63}`.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        follows_grammar(text, true).then(|| String::from_utf8(text.to_vec()).ok().map(Self))?
+        follows_grammar(text, b"._-/").then(|| String::from_utf8(text.to_vec()).ok().map(Self))?
     }
 
     /// The name as text.
@@ -46,11 +46,11 @@ impl fmt::Display for RepositoryName {
     }
 }
 
-/// What both grammars share; a repository name may hold a slash after its first character.
-fn follows_grammar(text: &[u8], slash: bool) -> bool {
+/// What both grammars share; `more` may stand after the first character.
+fn follows_grammar(text: &[u8], more: &[u8]) -> bool {
     let Some((first, rest)) = text.split_first() else { return false };
     let word = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let inner = |byte: &u8| word(byte) || matches!(byte, b'.' | b'_' | b'-') || (slash && *byte == b'/');
+    let inner = |byte: &u8| word(byte) || more.contains(byte);
     word(first) && rest.len() <= 63 && rest.iter().all(inner)
 }
 

@@ -1,11 +1,14 @@
 //! Every ceiling on work and memory, with its reason. Over one is a `limit-exceeded` finding, never a hang.
+//!
+//! The memory budget: whatever a push within these limits holds, and whatever its shape, deciding it takes less than 64 MiB of anonymous
+//! memory, all threads together. Files of the repository that are mapped do not count.
 
-/// New commits that one requirement may look at in one push. The facts of so many sealed commits are within the memory
-/// budget of design.md 6; an import larger than this is an admin's baseline, not a push.
+/// New commits that one requirement may look at in one push. The facts of so many sealed commits are within the
+/// memory budget; an import larger than this is an admin's baseline, not a push.
 pub const COMMITS: usize = 15_000;
 
 /// Commits of stored history that one walk may find new. At about 200 bytes each they stay within the
-/// memory budget of design.md 6.
+/// memory budget.
 pub const WALK: usize = 150_000;
 
 /// Commits of stored history that one walk may read as objects, because no commit-graph has them, on either side. Where dates

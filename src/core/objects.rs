@@ -9,7 +9,7 @@ use crate::core::oid::{ObjectFormat, Oid};
 
 /// The type of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ObjectKind {
     /// File content.
     Blob,
     /// A directory.
@@ -20,7 +20,7 @@ pub enum Kind {
     Tag,
 }
 
-impl Kind {
+impl ObjectKind {
     /// Git's name for it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -111,7 +111,7 @@ pub trait Contents: Trees {
     ///
     /// # Errors
     /// [`ReadError::Write`] if SHA-1 finds the content to be part of a collision attack.
-    fn id_of(&self, kind: Kind, content: &[u8]) -> Result<Oid, ReadError>;
+    fn id_of(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, ReadError>;
 
     /// Counts work of merging, in bytes that were read. `false` once there are more than
     /// [`crate::core::limits::MERGED_BYTES_IN_ALL`].
@@ -120,16 +120,16 @@ pub trait Contents: Trees {
 
 /// What a walk needs of one commit.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct GraphNode {
     /// The parents in order.
     pub parents: Rc<[Oid]>,
-    /// The topological level: above that of every parent. [`Node::OUTSIDE`] where no commit-graph has the commit.
+    /// The topological level: above that of every parent. [`GraphNode::OUTSIDE`] where no commit-graph has the commit.
     pub generation: u32,
     /// The committer's date in seconds. Whoever wrote the commit chose it: it orders a walk, it decides nothing.
     pub seconds: u64,
 }
 
-impl Node {
+impl GraphNode {
     /// The generation of a commit that no commit-graph has: it counts as the highest.
     pub const OUTSIDE: u32 = u32::MAX;
 
@@ -148,11 +148,11 @@ pub trait Graph {
     ///
     /// # Errors
     /// [`ReadError`] if it is missing or unreadable.
-    fn node(&self, id: Oid) -> Result<Node, ReadError>;
+    fn node(&self, id: Oid) -> Result<GraphNode, ReadError>;
 
     /// A commit as its object has it, such as one that is incoming.
     ///
     /// # Errors
     /// As [`Graph::node`].
-    fn object_node(&self, id: Oid) -> Result<Node, ReadError>;
+    fn object_node(&self, id: Oid) -> Result<GraphNode, ReadError>;
 }

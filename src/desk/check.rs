@@ -3,10 +3,10 @@
 use clap::{Args, ValueEnum};
 
 use crate::core::decide::{Code, Severity, Undecided, Verdict};
-use crate::core::report::{self, Reader};
+use crate::core::report::{self, Audience};
 use crate::core::submitter::Submitter;
 use crate::desk::clone::{Local, TrackedRefs, settings, tracked_commit};
-use crate::gate::engine::{NoMemory, Scene, Settings, judge};
+use crate::gate::engine::{NoMemory, PushContext, Settings, judge};
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::push::{Push, RefUpdate};
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     match arguments.format {
         Format::Text if shallow && !has_findings(&verdict) => {}
         Format::Text => {
-            print(&report::text(&verdict, Reader::Checker, characters(&std::io::stdout())))?;
+            print(&report::text(&verdict, Audience::Checker, characters(&std::io::stdout())))?;
             let codes = verdict.refs.iter().flat_map(|one| &one.findings).map(|finding| finding.code);
             if codes.into_iter().any(|code| matches!(code, Code::ApprovalMissing | Code::ApprovalVoid)) {
                 print(
@@ -149,7 +149,7 @@ pub(crate) fn judge_locally(
 ) -> Result<Verdict> {
     let moving = updates.into_iter().filter(|update| update.old != update.new).collect();
     let push = Push { updates: moving, format: local.objects.format() };
-    let scene = Scene {
+    let context = PushContext {
         dir: &local.dir,
         objects: &local.objects,
         refs,
@@ -157,7 +157,7 @@ pub(crate) fn judge_locally(
         submitter: &Submitter::Unasked,
         now: now()?,
     };
-    judge(settings, &push, scene).map(|judgement| judgement.verdict).map_err(|error| engine_failure(&error))
+    judge(settings, &push, context).map(|judgement| judgement.verdict).map_err(|error| engine_failure(&error))
 }
 
 /// A branch name stands for the branch.

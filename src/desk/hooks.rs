@@ -12,7 +12,7 @@ use crate::core::commit::{Commit, is_our_line, names_utf8};
 use crate::core::decide::{Severity, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::oid::Oid;
-use crate::core::report::{self, Reader};
+use crate::core::report::{self, Audience};
 use crate::core::seal::Root;
 use crate::core::tree::{changes, digest};
 use crate::desk::check::{has_findings, judge_locally, take_out_what_is_cut_off};
@@ -441,7 +441,7 @@ pub(crate) fn pre_push(hook: PrePush) -> Result {
         ));
     }
     let ends_here = concerns_identity(&verdict) || Exit::from(&verdict) == Exit::Undecided;
-    let reader = if ends_here { Reader::Checker } else { Reader::Client };
+    let reader = if ends_here { Audience::Checker } else { Audience::Client };
     let report = report::text(&verdict, reader, characters(&std::io::stderr()));
     if has_findings(&verdict) || Exit::from(&verdict) != Exit::Accepted {
         say(report.trim_end());

@@ -1,11 +1,11 @@
 //! Making sealed commits: the message with its block, the commit around it.
 
-use crate::core::commit::{Block, Commit, Ident, ends_in_trailers, is_our_line, names_utf8, parse_trailers};
+use crate::core::commit::{Commit, Ident, SealBlock, ends_in_trailers, is_our_line, names_utf8, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
-use crate::core::seal::{self, BlockHead, Outcome, Payload, Root, SealValue};
+use crate::core::seal::{self, BlockHead, Payload, Root, SealOutcome, SealValue};
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::tree::{changes, digest};
 use crate::desk::who::Agent;
@@ -126,8 +126,8 @@ pub(crate) fn seals_of(objects: &Objects, repository: &RepositoryName, commit: &
     let Some(first) = trailers.blocks.first() else { return Ok(Seals::None) };
     let agent = first.claim.agent.clone();
     let change = change_of(objects, &commit.parents, commit.tree)?;
-    let holds = |block: &Block| match block.verify(commit, repository, change) {
-        Outcome::Holds(seal) => Some(seal.key().clone()),
+    let holds = |block: &SealBlock| match block.verify(commit, repository, change) {
+        SealOutcome::Holds(seal) => Some(seal.key().clone()),
         _ => None,
     };
     let keys: Option<Vec<PublicKey>> = trailers.blocks.iter().map(holds).collect();

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::core::commit::{Commit, DRAFTED, ends_in_trailers, parse_trailers};
 use crate::core::id::{Id, RepositoryName};
-use crate::core::marks::{Catalogue, Search, Strength, squashed_authors};
+use crate::core::marks::{Catalogue, MarkSearch, Strength, squashed_authors};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
 use crate::core::seal::AGENT_KEY;
@@ -488,7 +488,7 @@ fn has_steps(commit: &Commit<'_>) -> bool {
 
 /// The agents whose marks of authorship a commit bears.
 fn authored_marks(commit: &Commit<'_>) -> Vec<String> {
-    let marks = commit.author.marks(&Search::new(Catalogue::builtin()), commit.message, commit.encoding);
+    let marks = commit.author.marks(&MarkSearch::new(Catalogue::builtin()), commit.message, commit.encoding);
     marks.into_iter().filter(|mark| mark.strength == Strength::Authored).map(|mark| mark.agent).collect()
 }
 

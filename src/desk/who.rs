@@ -1,4 +1,4 @@
-//! Whose process this is: a person's, or which agent's (design.md 4.1, "On a desk").
+//! Whose process this is: a person's, or which agent's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
-use crate::core::policy::{Identity, Kind, Mode, Policy, Rule};
+use crate::core::policy::{Identity, Mode, Policy, PrincipalKind, Rule};
 use crate::core::seal::{self, BlockHead, Payload, Root, SealValue};
 use crate::core::ssh::PrivateKey;
 use crate::doctor::gate::{Gate, Seen};
@@ -237,7 +237,7 @@ fn commit(policy: &Policy, repository: &RepositoryName, desk: &Path, aim: &Aim) 
 
 /// A commit that bears the mark of an agent and its seal, made with a key that nobody has registered.
 fn forged(policy: &Policy, repository: &RepositoryName, tree: &str) -> Result<String> {
-    let agent = policy.principals().find(|one| one.kind == Kind::Agent).map(|agent| agent.id.clone());
+    let agent = policy.principals().find(|one| one.kind == PrincipalKind::Agent).map(|agent| agent.id.clone());
     let agent = agent.or_else(|| Id::parse(b"canary")).ok_or_else(|| Failure::new("the canary has no name"))?;
     let author = "Canary <noreply@anthropic.com> 1700000000 +0000";
     let head = BlockHead { agent: &agent, role: None, model: None, session: None, task: None }.to_text();

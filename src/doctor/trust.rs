@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::core::policy::{Kind, Policy};
+use crate::core::policy::{Policy, PrincipalKind};
 use crate::doctor::gate::Gate;
 use crate::doctor::server::{Checkup, Opened};
 use crate::gate::command::PreReceive;
@@ -132,7 +132,7 @@ impl Checkup<'_> {
 
     /// Agents that nobody has reviewed in time.
     fn reviews(&mut self, policy: &Policy) {
-        for agent in policy.principals().filter(|one| one.kind == Kind::Agent) {
+        for agent in policy.principals().filter(|one| one.kind == PrincipalKind::Agent) {
             let Some(date) = agent.review_by.filter(|date| date.is_past(self.now)) else { continue };
             let place = format!("{}:{}", agent.at.file, agent.at.line);
             let message = format!("agent {} was to be reviewed by {date} and is suspended", agent.id);

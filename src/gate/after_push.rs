@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::core::canonical::{Id, RefName};
+use crate::core::canonical::{CanonicalOid, RefName};
 use crate::core::limits;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::policy::{Mode, OutOfBand, Policy};
@@ -47,7 +47,7 @@ fn settle(directory: &Path, push: Push) -> Result<()> {
     let moves: Vec<_> = push
         .updates
         .iter()
-        .map(|update| (RefName(update.name.clone()), update.old.map(Id), update.new.map(Id)))
+        .map(|update| (RefName(update.name.clone()), update.old.map(CanonicalOid), update.new.map(CanonicalOid)))
         .collect();
     let record = || -> std::result::Result<(), LedgerError> {
         let ledger = Ledger::open(directory)?;
@@ -146,7 +146,7 @@ fn prepared(watch: &Watch, lines: &[Line]) -> Result {
     for Line { name, new, .. } in lines.iter().filter(|line| is_governed(&policy, &line.name)) {
         let stays =
             crate::ledger::CurrentRefs::value(&current, &name.0).map_err(|error| ledger_failure(&error))? == *new;
-        if !stays && !ledger.awaits(name, new.map(Id)).map_err(|error| ledger_failure(&error))? {
+        if !stays && !ledger.awaits(name, new.map(CanonicalOid)).map_err(|error| ledger_failure(&error))? {
             let name = escape(&name.0, 200);
             say(&format!(
                 "error: [ref-denied] {name}: no decision moves it there, and the policy says out-of-band = \"refuse\""
@@ -170,7 +170,7 @@ fn committed(watch: &Watch, lines: &[Line]) -> Result<()> {
         let mut strangers = Vec::new();
         for Line { name, new, .. } in lines {
             let governed = policy.as_ref().is_none_or(|policy| is_governed(policy, name));
-            if governed && !ledger.awaits(name, new.map(Id))? {
+            if governed && !ledger.awaits(name, new.map(CanonicalOid))? {
                 strangers.push(name.clone());
             }
         }

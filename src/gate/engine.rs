@@ -46,7 +46,7 @@ pub(crate) enum EngineError {
 
 /// Where and when a push is judged.
 #[derive(Clone, Copy)]
-pub(crate) struct Scene<'a> {
+pub(crate) struct PushContext<'a> {
     pub(crate) dir: &'a GitDir,
     pub(crate) objects: &'a Objects,
     /// Ref values before the push.
@@ -64,9 +64,9 @@ pub(crate) trait Memory {
     /// Whether an approval has landed, by the digest of its statement, and the value to which the ref moved then.
     fn landing(&self, digest: Digest) -> Result<Option<Option<Oid>>, String>;
     /// What is known of records of approvals that were read before.
-    fn approvals(&self) -> approval::Index;
+    fn approvals(&self) -> approval::ApprovalIndex;
     /// Keeps what is known of them now. It saves time and decides nothing, so that a failure changes nothing.
-    fn keep_approvals(&self, index: &approval::Index);
+    fn keep_approvals(&self, index: &approval::ApprovalIndex);
     /// Whether decisions account for a ref's value.
     fn continuity(&self, name: &[u8]) -> Continuity;
 }
@@ -81,10 +81,10 @@ impl Memory for NoMemory {
     fn landing(&self, _: Digest) -> Result<Option<Option<Oid>>, String> {
         Ok(None)
     }
-    fn approvals(&self) -> approval::Index {
-        approval::Index::default()
+    fn approvals(&self) -> approval::ApprovalIndex {
+        approval::ApprovalIndex::default()
     }
-    fn keep_approvals(&self, _: &approval::Index) {}
+    fn keep_approvals(&self, _: &approval::ApprovalIndex) {}
     fn continuity(&self, _: &[u8]) -> Continuity {
         Continuity::Unbroken
     }
@@ -98,11 +98,11 @@ pub(crate) struct Judgement {
 }
 
 /// Decides a push.
-pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Result<Judgement, EngineError> {
+pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) -> Result<Judgement, EngineError> {
     if settings.policies.is_empty() {
         return Err(EngineError::NoPolicy);
     }
-    let Scene { dir, objects, refs, now, .. } = scene;
+    let PushContext { dir, objects, refs, now, .. } = context;
     let reader = PolicyReader { repository: Some((objects, refs)) };
     let InForce { policy, pinned } = in_force(settings, &reader, push, refs)?;
     if !policy.enforces() {
@@ -116,7 +116,7 @@ pub(crate) fn judge(settings: &Settings, push: &Push, scene: Scene<'_>) -> Resul
     let digest = policy.digest();
     let problems =
         |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip, digest));
-    let mut gatherer = Gatherer::new(&policy, &repository, &history, scene);
+    let mut gatherer = Gatherer::new(&policy, &repository, &history, context);
     gatherer = gatherer.with_baseline(settings.baseline.as_deref());
     gatherer = gatherer.with_pinned(&pinned);
     if let Some(name) = &policy_ref {

@@ -3,18 +3,18 @@
 use std::cell::OnceCell;
 use std::num::NonZeroUsize;
 
-use crate::core::commit::{Address, Block, Commit, Ident, RawSignature, message_digest, parse_trailers};
+use crate::core::commit::{Address, Commit, Ident, RawSignature, SealBlock, message_digest, parse_trailers};
 use crate::core::digest::Digest;
-use crate::core::facts::{CommitFacts, Doubt, Form, MergeFact, SealFact, SignatureFact};
+use crate::core::facts::{CommitFacts, Doubt, MergeFact, ObjectForm, SealFact, SignatureFact};
 use crate::core::id::RepositoryName;
 use crate::core::limits;
-use crate::core::marks::{Search, unreadable_encoding};
+use crate::core::marks::{MarkSearch, unreadable_encoding};
 use crate::core::objects::{Contents as _, ReadError};
 use crate::core::oid::Oid;
-use crate::core::policy::{Below, Kind, Policy, Rule};
+use crate::core::policy::{Below, Policy, PrincipalKind, Rule};
 use crate::core::ssh::{ClaimedSignature, claimed_key};
 use crate::core::tree::{
-    ChangeDigest, ChangeError, Difference, EntryMode, MergeTrees, Value, WalkError, WalkLimits, each_change,
+    ChangeDigest, ChangeError, EntryDifference, EntryMode, MergeTrees, Value, WalkError, WalkLimits, each_change,
     each_own_entry, merge_bases,
 };
 use crate::gate::deadline;
@@ -24,7 +24,7 @@ use crate::system::Failure;
 /// Commits for which another thread is worth starting. Below it, opening the stores again costs more than it saves.
 const COMMITS_PER_THREAD: usize = 64;
 
-/// Threads at most: each has caches of its own, within the memory budget of design.md 6.
+/// Threads at most: each has caches of its own, within the memory budget (`limits`).
 const THREADS: usize = 4;
 
 /// The main thread's stack on Linux: trees are followed by recursion, to the depth of a limit.
@@ -46,7 +46,7 @@ pub(crate) struct Examiner<'a> {
     objects: &'a Objects,
     history: History<'a>,
     /// Made when the first commit is searched: a push that brings none needs no list of marks.
-    search: OnceCell<Search<'a>>,
+    search: OnceCell<MarkSearch<'a>>,
 }
 
 impl<'a> Examiner<'a> {
@@ -61,8 +61,8 @@ impl<'a> Examiner<'a> {
     }
 
     /// What finds the marks of agents.
-    pub(crate) fn search(&self) -> &Search<'a> {
-        self.search.get_or_init(|| Search::new(self.standard.policy.marks()))
+    pub(crate) fn search(&self) -> &MarkSearch<'a> {
+        self.search.get_or_init(|| MarkSearch::new(self.standard.policy.marks()))
     }
 
     /// Examines all commits, many of them on several threads. The answer is that of one after the other: it ends at the first
@@ -118,7 +118,7 @@ impl<'a> Examiner<'a> {
             message: Digest::of(b""),
             approves: Vec::new(),
             position: 0,
-            form: Form::Canonical,
+            form: ObjectForm::Canonical,
             tree_fault: None,
             touched: Vec::new(),
             seals: Ok(Vec::new()),
@@ -131,7 +131,7 @@ impl<'a> Examiner<'a> {
         };
         match Commit::parse(&raw, self.objects.format()) {
             Ok(commit) => self.read_commit(&commit, &mut facts)?,
-            Err(reason) => facts.form = Form::Malformed(reason),
+            Err(reason) => facts.form = ObjectForm::Malformed(reason),
         }
         Ok(facts)
     }
@@ -200,10 +200,10 @@ impl<'a> Examiner<'a> {
     fn is_a_service_s(&self, signature: Option<&RawSignature>) -> bool {
         let claimed = signature.and_then(|signature| ClaimedSignature::from_armor(&signature.armor).ok());
         let holder = claimed.and_then(|claimed| self.standard.policy.by_key(claimed.key()));
-        holder.is_some_and(|holder| holder.kind == Kind::Service)
+        holder.is_some_and(|holder| holder.kind == PrincipalKind::Service)
     }
 
-    fn verify_seal(&self, commit: &Commit<'_>, block: &Block, change: Digest) -> SealFact {
+    fn verify_seal(&self, commit: &Commit<'_>, block: &SealBlock, change: Digest) -> SealFact {
         let outcome = block.verify(commit, self.standard.repository, change);
         SealFact { agent: block.claim.agent.clone(), role: block.claim.role.clone(), outcome }
     }
@@ -240,7 +240,7 @@ impl<'p> Touched<'p> {
         !self.open.is_empty()
     }
 
-    fn meet(&mut self, change: Difference<'_>) {
+    fn meet(&mut self, change: EntryDifference<'_>) {
         if self.pinned.iter().any(|file| file.as_bytes() == change.path) {
             return;
         }
@@ -281,7 +281,7 @@ pub(crate) fn signature_fact(signature: Option<&RawSignature>) -> SignatureFact 
 }
 
 /// Whether a change is of the rule's paths. What is behind a link or a submodule is not in this tree.
-pub(crate) fn touches(rule: &Rule, change: Difference<'_>) -> bool {
+pub(crate) fn touches(rule: &Rule, change: EntryDifference<'_>) -> bool {
     let opaque = |side: Option<Value>| matches!(side, Some((EntryMode::Symlink | EntryMode::Submodule, _)));
     let below = if opaque(change.old) || opaque(change.new) { Below::Anything } else { Below::Named };
     rule.touches(change.path, below).is_some()

@@ -9,7 +9,7 @@ use crate::core::submitter::{Adapter, Submitter};
 use crate::gate::chain::Chained;
 use crate::gate::command::{PreReceive, Update};
 use crate::gate::deadline::{Over, Stage, reached};
-use crate::gate::engine::{EngineError, NoMemory, Scene, Settings, judge};
+use crate::gate::engine::{EngineError, NoMemory, PushContext, Settings, judge};
 use crate::gate::gather::StoredRefs;
 use crate::gate::naming::default_name;
 use crate::gate::policy_source::PolicyError;
@@ -126,7 +126,7 @@ fn enforce(server: &PreReceive, push: &Push) -> Result {
     let pushed = Pushed { push: pushed, dir: &dir, objects: objects.as_ref().ok(), repository: repository.as_ref() };
     let submitter = submitter(server.submitter.unwrap_or(Adapter::None), &pushed);
     let judged = objects.map_err(EngineError::Objects).and_then(|objects| {
-        let scene = Scene {
+        let context = PushContext {
             dir: &dir,
             objects: &objects,
             refs: &StoredRefs { refs: &refs, objects: &objects },
@@ -134,7 +134,7 @@ fn enforce(server: &PreReceive, push: &Push) -> Result {
             memory: recorder.as_ref().map_or(&NoMemory, |recorder| recorder),
             now: recorder.as_ref().map_or(clock, |recorder| recorder.now(clock)),
         };
-        judge(&settings, push, scene)
+        judge(&settings, push, context)
     });
     if recorder.is_none() && judged.as_ref().is_ok_and(|judgement| judgement.policy.spends_approvals()) {
         return Err(Failure::new("the policy asks for approvals, and without a ledger nobody knows which have landed")
@@ -194,7 +194,7 @@ fn name(server: &PreReceive, dir: &GitDir) -> Result<Option<RepositoryName>> {
 
 /// Tells the pusher.
 fn tell(verdict: &Verdict) {
-    say(&report::text(verdict, report::Reader::Pusher, characters(&std::io::stderr())));
+    say(&report::text(verdict, report::Audience::Pusher, characters(&std::io::stderr())));
 }
 
 /// Says why no verdict was reached; a broken policy with every one of its problems.

@@ -1,8 +1,8 @@
 //! Approvals that have landed and whose time is over leave the refs: nothing is covered by them any more. What was signed is
 //! kept beside the ledger, which says that it landed.
 
-use crate::core::approval::{ClaimedApproval, PREFIX, Place};
-use crate::core::canonical::{Id, RefName};
+use crate::core::approval::{ApprovalPlace, ClaimedApproval, PREFIX};
+use crate::core::canonical::{CanonicalOid, RefName};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::limits;
@@ -36,7 +36,7 @@ pub(crate) fn prune(
     let mut turn = 0;
     for update in push.updates.iter().filter(|update| !update.name.starts_with(PREFIX.as_bytes())) {
         let (Some(new), Ok(name)) = (update.new, std::str::from_utf8(&update.name)) else { continue };
-        stored.extend(refs.list(&Place::of_target(name)).map_err(failed)?);
+        stored.extend(refs.list(&ApprovalPlace::of_target(name)).map_err(failed)?);
         turn = new.as_bytes().first_chunk().map_or(0, |bytes| usize::from(u16::from_be_bytes(*bytes)));
     }
     let start = turn.checked_rem(stored.len()).unwrap_or(0);
@@ -56,7 +56,7 @@ pub(crate) fn prune(
     // The ledger knows every ref that moves, so this is a decision like others.
     let update = |one: &Over| UpdateRecord {
         name: RefName(one.name.clone()),
-        old: Some(Id(one.blob)),
+        old: Some(CanonicalOid(one.blob)),
         new: None,
         commits: 0,
         outcome: Outcome::Accepted,
@@ -76,7 +76,7 @@ pub(crate) fn prune(
     };
     ledger.decide(attempt, &ServerRefs(refs))?;
     refs.delete(over.iter().map(|one| (one.name.as_slice(), one.blob))).map_err(failed)?;
-    let gone: Vec<_> = over.into_iter().map(|one| (RefName(one.name), Some(Id(one.blob)), None)).collect();
+    let gone: Vec<_> = over.into_iter().map(|one| (RefName(one.name), Some(CanonicalOid(one.blob)), None)).collect();
     ledger.committed(now, &gone, Witness::PostReceive).map(drop)
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use crate::core::approval;
-use crate::core::canonical::{Id, RefName, Sha256};
+use crate::core::canonical::{CanonicalOid, RefName, Sha256};
 use crate::core::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
 use crate::core::digest::Digest;
 use crate::core::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
@@ -177,8 +177,8 @@ impl<'a> Recorder<'a> {
     ) -> Result<Vec<String>> {
         let updates = push.updates.iter().map(|update| UpdateRecord {
             name: RefName(update.name.clone()),
-            old: update.old.map(Id),
-            new: update.new.map(Id),
+            old: update.old.map(CanonicalOid),
+            new: update.new.map(CanonicalOid),
             commits: 0,
             outcome: Outcome::Undecided,
             findings: Vec::new(),
@@ -210,7 +210,7 @@ impl<'a> Recorder<'a> {
 
     fn write(self, attempt: Attempt) -> Result<Vec<String>> {
         let recorded = self.ledger.decide(attempt, &self.refs).map_err(|error| ledger_failure(&error))?;
-        let value = |id: Option<Id>| id.map_or_else(|| "nothing".to_owned(), |id| id.0.short());
+        let value = |id: Option<CanonicalOid>| id.map_or_else(|| "nothing".to_owned(), |id| id.0.short());
         let tell = |moved: &Moved| {
             let name = escape(&moved.name.0, 200);
             let (from, to) = (value(moved.from), value(moved.to));
@@ -238,12 +238,12 @@ impl Memory for Recorder<'_> {
         find().map_err(|error: LedgerError| error.to_string())
     }
 
-    fn approvals(&self) -> approval::Index {
+    fn approvals(&self) -> approval::ApprovalIndex {
         let kept = self.ledger.kept_approvals();
-        kept.and_then(|bytes| approval::Index::from_bytes(&bytes)).unwrap_or_default()
+        kept.and_then(|bytes| approval::ApprovalIndex::from_bytes(&bytes)).unwrap_or_default()
     }
 
-    fn keep_approvals(&self, index: &approval::Index) {
+    fn keep_approvals(&self, index: &approval::ApprovalIndex) {
         let _ = self.ledger.keep_approvals(&index.to_bytes());
     }
 
@@ -305,8 +305,8 @@ fn update_record(
     let accepted = outcome == decide::Outcome::Accepted && verdict.outcome() == decide::Outcome::Accepted;
     UpdateRecord {
         name: RefName(verdict.name.clone()),
-        old: verdict.old.map(Id),
-        new: verdict.new.map(Id),
+        old: verdict.old.map(CanonicalOid),
+        new: verdict.new.map(CanonicalOid),
         commits: u64::try_from(verdict.commits).unwrap_or(u64::MAX),
         outcome: recorded_outcome(verdict.outcome()),
         findings,
@@ -351,7 +351,7 @@ fn finding_record(finding: &Finding, facts: &Facts, policy: &Policy) -> FindingR
         code: finding.code.name().to_owned(),
         severity: finding.severity.name().to_owned(),
         rule: finding.rules.first().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
-        object: object.map(Id),
+        object: object.map(CanonicalOid),
         author: object.and_then(|id| author(id, facts, policy)),
         detail: escape(finding.detail.as_bytes(), DETAIL),
     }
@@ -380,14 +380,14 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
         policy.rules().get(judged.rule).is_some_and(asks)
     });
     let commits: BTreeSet<Oid> = enforcing.flat_map(|judged| judged.commits.iter().map(|commit| commit.id)).collect();
-    let mut makers: BTreeMap<(String, String), Vec<(Id, Sha256)>> = BTreeMap::new();
+    let mut makers: BTreeMap<(String, String), Vec<(CanonicalOid, Sha256)>> = BTreeMap::new();
     let mut receive = |id: Oid, key: &PublicKey, digest: Digest| {
         let holder = policy.by_key(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
-        makers.entry((holder, key.fingerprint().to_string())).or_default().push((Id(id), Sha256(digest)));
+        makers.entry((holder, key.fingerprint().to_string())).or_default().push((CanonicalOid(id), Sha256(digest)));
     };
     for commit in commits.iter().filter_map(|id| facts.commits.get(id)) {
         for seal in commit.seals.iter().flatten() {
-            if let seal::Outcome::Holds(seal) = &seal.outcome {
+            if let seal::SealOutcome::Holds(seal) = &seal.outcome {
                 receive(commit.id, seal.key(), seal.digest());
             }
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::canonical::{Id, RefName, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 
 /// One entry. Its JSON is compact, with the keys in the order of these fields.
@@ -50,7 +50,7 @@ pub struct Found {
     /// When.
     pub time: Time,
     /// Names and values. A value of `null` says that the ref is known to be gone.
-    pub refs: Vec<(RefName, Option<Id>)>,
+    pub refs: Vec<(RefName, Option<CanonicalOid>)>,
 }
 
 /// See [`Entry::Decided`].
@@ -98,9 +98,9 @@ pub struct UpdateRecord {
     #[serde(rename = "ref")]
     pub name: RefName,
     /// Its value before.
-    pub old: Option<Id>,
+    pub old: Option<CanonicalOid>,
     /// Its value after.
-    pub new: Option<Id>,
+    pub new: Option<CanonicalOid>,
     /// How many distinct commits were judged.
     pub commits: u64,
     /// What became of this update.
@@ -140,7 +140,7 @@ pub struct FindingRecord {
     /// The rule, as `name (file:line)`; `null` for a protection that needs none.
     pub rule: Option<String>,
     /// The commit or tag that it is about; `null` for the ref.
-    pub object: Option<Id>,
+    pub object: Option<CanonicalOid>,
     /// Who is said to have made the object: a claim.
     pub author: Option<String>,
     /// What is wrong, escaped and capped.
@@ -166,7 +166,7 @@ pub struct Work {
     /// The fingerprint of the key.
     pub key: String,
     /// Each commit with the digest of the SSHSIG blob of the seal or signature on it.
-    pub commits: Vec<(Id, Sha256)>,
+    pub commits: Vec<(CanonicalOid, Sha256)>,
 }
 
 /// See [`Entry::Committed`] and [`Entry::Aborted`].
@@ -215,9 +215,9 @@ pub struct Moved {
     #[serde(rename = "ref")]
     pub name: RefName,
     /// The value that the ledger knew.
-    pub from: Option<Id>,
+    pub from: Option<CanonicalOid>,
     /// The value that was found.
-    pub to: Option<Id>,
+    pub to: Option<CanonicalOid>,
 }
 
 /// See [`Entry::Suppressed`].

@@ -10,7 +10,7 @@ use super::error::LedgerError;
 use super::kept;
 use super::state::{Recent, State};
 use super::store::Ledger;
-use crate::core::canonical::{Id, RefName};
+use crate::core::canonical::{CanonicalOid, RefName};
 use crate::core::oid::Oid;
 
 /// The refs of the repository, as its files have them.
@@ -157,8 +157,8 @@ impl Ledger {
         for name in suspects {
             let to = refs.value(&name.0)?;
             if !self.is_explained(state, name, to)? {
-                let from = self.known(state, name)?.map(Id);
-                moved.push(Moved { name: name.clone(), from, to: to.map(Id) });
+                let from = self.known(state, name)?.map(CanonicalOid);
+                moved.push(Moved { name: name.clone(), from, to: to.map(CanonicalOid) });
             }
         }
         Ok(moved)

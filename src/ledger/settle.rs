@@ -10,7 +10,7 @@ use super::known::CurrentRefs;
 use super::scan::{self, Signatures};
 use super::state::{IN_FLIGHT, Move, State};
 use super::store::Ledger;
-use crate::core::canonical::{Id, RefName, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::limits;
@@ -65,7 +65,7 @@ impl Ledger {
             unexplained = moved;
             if attempt.outcome == Outcome::Accepted {
                 for update in &attempt.updates {
-                    let value = refs.value(&update.name.0)?.map(Id);
+                    let value = refs.value(&update.name.0)?.map(CanonicalOid);
                     // Git takes the deletion of a ref that is gone already.
                     let is_gone = value.is_none() && update.new.is_none();
                     if value != update.old && !is_gone {
@@ -100,12 +100,12 @@ impl Ledger {
             let overdue = time.0.0.saturating_sub(open.time.0.0) >= IN_FLIGHT;
             let (mut landed, mut lost) = (Vec::new(), Vec::new());
             for one in open.pending.iter().filter(|one| overdue || touched.contains(&one.name)) {
-                let is_there = open.missing == 0 && refs.value(&one.name.0)?.map(Id) == one.new;
+                let is_there = open.missing == 0 && refs.value(&one.name.0)?.map(CanonicalOid) == one.new;
                 if is_there { landed.push(one.name.clone()) } else { lost.push(one.name.clone()) }
             }
             for one in open.aborted.iter().filter(|_| open.missing == 0) {
                 let value = refs.value(&one.name.0)?;
-                if value.map(Id) == one.new && self.known(state, &one.name)? != value {
+                if value.map(CanonicalOid) == one.new && self.known(state, &one.name)? != value {
                     landed.push(one.name.clone());
                 }
             }
@@ -123,7 +123,7 @@ impl Ledger {
     pub fn committed(
         &self,
         now: Timestamp,
-        moves: &[(RefName, Option<Id>, Option<Id>)],
+        moves: &[(RefName, Option<CanonicalOid>, Option<CanonicalOid>)],
         by: Witness,
     ) -> Result<Vec<RefName>, LedgerError> {
         let mut strangers = Vec::new();
@@ -189,8 +189,8 @@ impl Ledger {
             return Ok((own, others));
         }
         let decided = state.open.values().flat_map(|open| open.pending.iter().chain(&open.aborted));
-        let mut accepted: BTreeSet<Id> = decided.filter_map(|one| one.new).collect();
-        accepted.extend(self.known_refs(state)?.into_values().map(Id));
+        let mut accepted: BTreeSet<CanonicalOid> = decided.filter_map(|one| one.new).collect();
+        accepted.extend(self.known_refs(state)?.into_values().map(CanonicalOid));
         let (news, mut strange): (Vec<Moved>, Vec<Moved>) =
             own.into_iter().partition(|one| one.to.is_none_or(|to| accepted.contains(&to)));
         strange.extend(others);
@@ -201,7 +201,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`] if the ledger cannot be read.
-    pub fn awaits(&self, name: &RefName, new: Option<Id>) -> Result<bool, LedgerError> {
+    pub fn awaits(&self, name: &RefName, new: Option<CanonicalOid>) -> Result<bool, LedgerError> {
         Ok(self.state()?.lands(&name.0, new.map(|id| id.0)))
     }
 
@@ -214,15 +214,15 @@ impl Ledger {
         self.append(now, &mut |state| {
             let time = Time(now.max(state.time()));
             let (known, found) = (self.known_refs(state)?, refs.all()?);
-            let mut changed: BTreeMap<RefName, Option<Id>> = BTreeMap::new();
+            let mut changed: BTreeMap<RefName, Option<CanonicalOid>> = BTreeMap::new();
             for (name, id) in found.iter().filter(|(name, id)| known.get(*name) != Some(*id)) {
-                changed.insert(RefName(name.clone()), Some(Id(*id)));
+                changed.insert(RefName(name.clone()), Some(CanonicalOid(*id)));
             }
             for name in known.keys().filter(|name| !found.contains_key(*name)) {
                 changed.insert(RefName(name.clone()), None);
             }
             for name in &state.unexplained {
-                changed.entry(name.clone()).or_insert_with(|| found.get(&name.0).copied().map(Id));
+                changed.entry(name.clone()).or_insert_with(|| found.get(&name.0).copied().map(CanonicalOid));
             }
             count = changed.len();
             let changed: Vec<_> = changed.into_iter().collect();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Outcome, Settled, UpdateRecord};
 use super::merkle::{Frontier, leaf};
-use crate::core::canonical::{Id, RefName, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::oid::Oid;
@@ -59,14 +59,14 @@ pub(super) struct Open {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Move {
     pub(super) name: RefName,
-    pub(super) old: Option<Id>,
-    pub(super) new: Option<Id>,
+    pub(super) old: Option<CanonicalOid>,
+    pub(super) new: Option<CanonicalOid>,
 }
 
 /// The last known value of a ref.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Recent {
-    pub(super) value: Option<Id>,
+    pub(super) value: Option<CanonicalOid>,
     pub(super) entry: u64,
 }
 
@@ -135,7 +135,7 @@ impl State {
 
     /// Whether an accepted decision may yet move, or has moved, this ref to this value.
     pub fn lands(&self, name: &[u8], value: Option<Oid>) -> bool {
-        let value = value.map(Id);
+        let value = value.map(CanonicalOid);
         self.open.values().any(|open| {
             open.missing == 0
                 && open.pending.iter().chain(&open.aborted).any(|one| one.name.0 == name && one.new == value)

@@ -9,7 +9,7 @@ use std::process::Command;
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::canonical::{Id, RefName, Sha256};
+use crate::core::canonical::{CanonicalOid, RefName, Sha256};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
@@ -62,8 +62,8 @@ pub(super) fn ledger(directory: &Path) -> Ledger {
 pub(super) fn update(name_: &str, old: Option<u8>, new: Option<u8>) -> UpdateRecord {
     UpdateRecord {
         name: name(name_),
-        old: old.map(|old| Id(oid(old))),
-        new: new.map(|new| Id(oid(new))),
+        old: old.map(|old| CanonicalOid(oid(old))),
+        new: new.map(|new| CanonicalOid(oid(new))),
         commits: 1,
         outcome: Outcome::Accepted,
         findings: Vec::new(),
@@ -86,7 +86,7 @@ pub(super) fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt {
 }
 
 pub(super) fn worked(update: UpdateRecord, seals: impl Iterator<Item = u32>) -> UpdateRecord {
-    let commit = |number: u32| Id(Oid::parse(format!("{:040x}", number + 1).as_bytes()).unwrap());
+    let commit = |number: u32| CanonicalOid(Oid::parse(format!("{:040x}", number + 1).as_bytes()).unwrap());
     let commits = seals.map(|seal| (commit(seal), Sha256(seal_digest(seal)))).collect();
     UpdateRecord { work: vec![Work { principal: "claude-code".into(), key: "SHA256:x".into(), commits }], ..update }
 }
@@ -158,7 +158,7 @@ fn a_decision_left_open_is_settled_by_the_refs() {
     // It was not dead after all.
     refs.set("refs/heads/b", Some(1));
     assert_eq!(ledger.suspects(&refs).unwrap(), []);
-    let moved = [(name("refs/heads/b"), None, Some(Id(oid(1))))];
+    let moved = [(name("refs/heads/b"), None, Some(CanonicalOid(oid(1))))];
     ledger.committed(Timestamp(START + 101), &moved, Witness::PostReceive).unwrap();
     let state = ledger.state().unwrap();
     assert_eq!(ledger.known_refs(&state).unwrap(), *refs.0.borrow());
@@ -180,8 +180,8 @@ fn a_ref_that_moves_with_no_decision_is_reported_once() {
     let recorded = ledger.decide(again, &refs).unwrap();
     let moved = |name_: &str, from: Option<u8>, to: Option<u8>| Moved {
         name: name(name_),
-        from: from.map(|value| Id(oid(value))),
-        to: to.map(|value| Id(oid(value))),
+        from: from.map(|value| CanonicalOid(oid(value))),
+        to: to.map(|value| CanonicalOid(oid(value))),
     };
     let mut found = recorded.unexplained;
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -583,8 +583,8 @@ proptest! {
         let mut now = START;
         let run = |now: i64, number: u8, new: Option<u8>, ends: u8| {
             let own = format!("refs/heads/{number}");
-            let old = refs.value(own.as_bytes()).unwrap().map(Id);
-            let new = new.map(|new| Id(oid(new)));
+            let old = refs.value(own.as_bytes()).unwrap().map(CanonicalOid);
+            let new = new.map(|new| CanonicalOid(oid(new)));
             if old == new {
                 return;
             }

@@ -5,7 +5,7 @@ use crate::core::commit::{Commit, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::oid::{ObjectFormat, Oid};
-use crate::core::seal::{Outcome, Root, Subject, sealed_payload, verify};
+use crate::core::seal::{Root, SealOutcome, SealSubject, sealed_payload, verify};
 use crate::core::tree::{changes, digest};
 use crate::core::worked_example::{fenced, run};
 
@@ -27,7 +27,7 @@ fn stock_tools_and_our_reader_agree_on_the_worked_example() {
     let change = digest(&changes(&objects, Some(old), commit.tree).unwrap(), commit.tree.format());
     let trailers = parse_trailers(commit.message).unwrap();
     let block = &trailers.blocks[0];
-    let subject = Subject {
+    let subject = SealSubject {
         repository: &RepositoryName::parse(b"acme/payments").unwrap(),
         author: commit.author.raw,
         merges: &[],
@@ -39,6 +39,6 @@ fn stock_tools_and_our_reader_agree_on_the_worked_example() {
     for ours in [change, subject.message, Digest::of(&payload)] {
         assert_eq!(lines.next(), Some(format!("{ours}  -").as_str()));
     }
-    let Outcome::Holds(seal) = verify(&block.claim, &subject) else { panic!("the example holds") };
+    let SealOutcome::Holds(seal) = verify(&block.claim, &subject) else { panic!("the example holds") };
     assert!(lines.next().unwrap().ends_with(&seal.key().fingerprint().to_string()));
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::environment::GitDir;
 use super::objects::{Objects, gix_format, gix_id, own_id};
-use crate::core::objects::{Graph, Node, ReadError};
+use crate::core::objects::{Graph, GraphNode, ReadError};
 use crate::core::oid::Oid;
 
 /// The commit history of one repository.
@@ -22,14 +22,18 @@ impl<'o> History<'o> {
         Self { objects, dir, graph: OnceCell::new(), shallow: OnceCell::new() }
     }
 
-    fn graph_node(&self, id: Oid) -> Option<Node> {
+    fn graph_node(&self, id: Oid) -> Option<GraphNode> {
         let graph = self.graph.get_or_init(|| self.open_graph()).as_ref()?;
         let commit = graph.commit_by_id(gix_id(id))?;
         let mut parents = Vec::with_capacity(1);
         for parent in commit.iter_parents() {
             parents.push(own_id(graph.id_at(parent.ok()?)));
         }
-        Some(Node { parents: parents.into(), generation: commit.generation(), seconds: commit.committer_timestamp() })
+        Some(GraphNode {
+            parents: parents.into(),
+            generation: commit.generation(),
+            seconds: commit.committer_timestamp(),
+        })
     }
 
     /// The commit-graph is a cache: without it, or where it cannot be read, the objects answer.
@@ -54,20 +58,20 @@ impl Graph for History<'_> {
         self.objects.is_incoming(id)
     }
 
-    fn node(&self, id: Oid) -> Result<Node, ReadError> {
+    fn node(&self, id: Oid) -> Result<GraphNode, ReadError> {
         match self.graph_node(id) {
             Some(node) => Ok(node),
             None => self.object_node(id),
         }
     }
 
-    fn object_node(&self, id: Oid) -> Result<Node, ReadError> {
+    fn object_node(&self, id: Oid) -> Result<GraphNode, ReadError> {
         let raw = self.objects.commit(id)?;
         let (parents, seconds) = loose_parse(&raw);
         // A shallow repository ends at commits whose parents it does not have. Only what it stored before may end so.
         let cut = !self.objects.is_incoming(id) && self.shallow().contains(&id);
         let parents = if cut { Rc::default() } else { parents.into() };
-        Ok(Node { parents, generation: Node::OUTSIDE, seconds })
+        Ok(GraphNode { parents, generation: GraphNode::OUTSIDE, seconds })
     }
 }
 

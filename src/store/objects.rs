@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::environment::{GitDir, Quarantine};
 use crate::core::limits;
-use crate::core::objects::{Contents, Kind, ReadError, Trees};
+use crate::core::objects::{Contents, ObjectKind, ReadError, Trees};
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::tree::empty_tree;
 use gix::objs::{Exists as _, Find as _, FindHeader as _};
@@ -55,7 +55,7 @@ pub struct Objects {
     stored: Vec<gix::odb::Handle>,
     kept: RefCell<Kept>,
     /// What was over its ceiling, and the size: many refs can name it, and each reading would cost again.
-    too_large: RefCell<HashMap<Oid, (Kind, u64)>>,
+    too_large: RefCell<HashMap<Oid, (ObjectKind, u64)>>,
 }
 
 impl Objects {
@@ -101,7 +101,7 @@ impl Objects {
     ///
     /// # Errors
     /// [`ReadError`] if it is missing or unreadable.
-    pub fn kind(&self, id: Oid) -> Result<Kind, ReadError> {
+    pub fn kind(&self, id: Oid) -> Result<ObjectKind, ReadError> {
         self.header(id).map(|(kind, _)| kind)
     }
 
@@ -122,7 +122,7 @@ impl Objects {
     /// # Errors
     /// [`ReadError`], also where the object is no commit or larger than [`limits::COMMIT_BYTES`].
     pub fn commit(&self, id: Oid) -> Result<Rc<Vec<u8>>, ReadError> {
-        self.read_kept(id, Kind::Commit, limits::COMMIT_BYTES)
+        self.read_kept(id, ObjectKind::Commit, limits::COMMIT_BYTES)
     }
 
     /// The raw bytes of an annotated tag.
@@ -130,7 +130,7 @@ impl Objects {
     /// # Errors
     /// As [`Objects::commit`].
     pub fn tag(&self, id: Oid) -> Result<Vec<u8>, ReadError> {
-        self.read(id, Kind::Tag, limits::COMMIT_BYTES)
+        self.read(id, ObjectKind::Tag, limits::COMMIT_BYTES)
     }
 
     /// The raw bytes of a blob of at most `limit` bytes.
@@ -138,7 +138,7 @@ impl Objects {
     /// # Errors
     /// As [`Objects::commit`].
     pub fn blob(&self, id: Oid, limit: u64) -> Result<Vec<u8>, ReadError> {
-        self.read(id, Kind::Blob, limit)
+        self.read(id, ObjectKind::Blob, limit)
     }
 
     /// Stores a commit as a loose object. Only a desk does so, never the enforcing path.
@@ -152,7 +152,7 @@ impl Objects {
         written.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
     }
 
-    fn read_kept(&self, id: Oid, wanted: Kind, limit: u64) -> Result<Rc<Vec<u8>>, ReadError> {
+    fn read_kept(&self, id: Oid, wanted: ObjectKind, limit: u64) -> Result<Rc<Vec<u8>>, ReadError> {
         if let Some((kind, raw)) = self.kept.borrow().objects.get(&id) {
             check_kind(id, *kind, wanted)?;
             return Ok(Rc::clone(raw));
@@ -162,7 +162,7 @@ impl Objects {
         Ok(raw)
     }
 
-    fn read(&self, id: Oid, wanted: Kind, limit: u64) -> Result<Vec<u8>, ReadError> {
+    fn read(&self, id: Oid, wanted: ObjectKind, limit: u64) -> Result<Vec<u8>, ReadError> {
         if let Some((kind, size)) = self.too_large.borrow().get(&id) {
             check_kind(id, *kind, wanted)?;
             return Err(ReadError::TooLarge { id, size: *size, limit });
@@ -195,7 +195,7 @@ impl Objects {
         Err(ReadError::Missing(id))
     }
 
-    fn header(&self, id: Oid) -> Result<(Kind, u64), ReadError> {
+    fn header(&self, id: Oid) -> Result<(ObjectKind, u64), ReadError> {
         for store in self.handles() {
             let header = store.try_header(&gix_id(id));
             if let Some(header) = header.map_err(|error| ReadError::Unreadable(id, error.to_string()))? {
@@ -220,7 +220,7 @@ impl Trees for Objects {
         if id == empty_tree(self.places.format) {
             Ok(Rc::default())
         } else {
-            self.read_kept(id, Kind::Tree, limits::TREE_BYTES)
+            self.read_kept(id, ObjectKind::Tree, limits::TREE_BYTES)
         }
     }
 
@@ -239,7 +239,7 @@ impl Contents for Objects {
 
     fn size(&self, id: Oid) -> Result<u64, ReadError> {
         let (kind, size) = self.header(id)?;
-        check_kind(id, kind, Kind::Blob)?;
+        check_kind(id, kind, ObjectKind::Blob)?;
         Ok(size)
     }
 
@@ -249,7 +249,7 @@ impl Contents for Objects {
         tree.and_then(Oid::parse).ok_or_else(|| ReadError::Unreadable(commit, "it names no tree".to_owned()))
     }
 
-    fn id_of(&self, kind: Kind, content: &[u8]) -> Result<Oid, ReadError> {
+    fn id_of(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, ReadError> {
         let id = gix::objs::compute_hash(gix_format(self.places.format), gix_kind(kind), content);
         id.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
     }
@@ -260,46 +260,46 @@ impl Contents for Objects {
     }
 }
 
-fn check_kind(id: Oid, found: Kind, wanted: Kind) -> Result<(), ReadError> {
+fn check_kind(id: Oid, found: ObjectKind, wanted: ObjectKind) -> Result<(), ReadError> {
     if found == wanted {
         return Ok(());
     }
     Err(ReadError::WrongKind { id, found: found.name(), wanted: wanted.name() })
 }
 
-fn own_kind(kind: gix::objs::Kind) -> Kind {
+fn own_kind(kind: gix::objs::Kind) -> ObjectKind {
     match kind {
-        gix::objs::Kind::Blob => Kind::Blob,
-        gix::objs::Kind::Tree => Kind::Tree,
-        gix::objs::Kind::Commit => Kind::Commit,
-        gix::objs::Kind::Tag => Kind::Tag,
+        gix::objs::Kind::Blob => ObjectKind::Blob,
+        gix::objs::Kind::Tree => ObjectKind::Tree,
+        gix::objs::Kind::Commit => ObjectKind::Commit,
+        gix::objs::Kind::Tag => ObjectKind::Tag,
     }
 }
 
-fn gix_kind(kind: Kind) -> gix::objs::Kind {
+fn gix_kind(kind: ObjectKind) -> gix::objs::Kind {
     match kind {
-        Kind::Blob => gix::objs::Kind::Blob,
-        Kind::Tree => gix::objs::Kind::Tree,
-        Kind::Commit => gix::objs::Kind::Commit,
-        Kind::Tag => gix::objs::Kind::Tag,
+        ObjectKind::Blob => gix::objs::Kind::Blob,
+        ObjectKind::Tree => gix::objs::Kind::Tree,
+        ObjectKind::Commit => gix::objs::Kind::Commit,
+        ObjectKind::Tag => gix::objs::Kind::Tag,
     }
 }
 
 /// A bounded memory of commits and trees.
 #[derive(Default)]
 struct Kept {
-    objects: HashMap<Oid, (Kind, Rc<Vec<u8>>)>,
+    objects: HashMap<Oid, (ObjectKind, Rc<Vec<u8>>)>,
     bytes: usize,
 }
 
 impl Kept {
     /// Enough for the directories of a large project at two commits. Each thread that examines commits has as much, all of
-    /// them a quarter of the memory budget of design.md 6.
+    /// them a quarter of the memory budget (`limits`).
     const BYTES: usize = 4 << 20;
     /// What a small object costs besides its bytes.
     const OVERHEAD: usize = 128;
 
-    fn keep(&mut self, id: Oid, kind: Kind, raw: &Rc<Vec<u8>>) {
+    fn keep(&mut self, id: Oid, kind: ObjectKind, raw: &Rc<Vec<u8>>) {
         let cost = raw.capacity().saturating_add(Self::OVERHEAD);
         if self.bytes.saturating_add(cost) > Self::BYTES {
             *self = Self::default();

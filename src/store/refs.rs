@@ -11,7 +11,7 @@ use super::environment::GitDir;
 use super::objects::{Objects, gix_format, own_id};
 use crate::core::commit::Tag;
 use crate::core::limits;
-use crate::core::objects::{Kind, ReadError};
+use crate::core::objects::{ObjectKind, ReadError};
 use crate::core::oid::{ObjectFormat, Oid};
 
 /// A ref and the commit it leads to.
@@ -308,13 +308,13 @@ pub fn peel(objects: &Objects, id: Oid) -> Result<Option<Oid>, ReadError> {
     let mut id = id;
     for _ in 0..=limits::TAG_DEPTH {
         match objects.kind(id)? {
-            Kind::Commit => return Ok(Some(id)),
-            Kind::Tag => {
+            ObjectKind::Commit => return Ok(Some(id)),
+            ObjectKind::Tag => {
                 let raw = objects.tag(id)?;
                 let Ok(tag) = Tag::parse(&raw, objects.format()) else { return Ok(None) };
                 id = tag.object;
             }
-            Kind::Tree | Kind::Blob => return Ok(None),
+            ObjectKind::Tree | ObjectKind::Blob => return Ok(None),
         }
     }
     Ok(None)

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::approvals::{ONE_APPROVAL, Office, people};
+use crate::approvals::{ONE_APPROVAL, ProtectedServer, people};
 use crate::world::{Actor, BOB, CLAUDE, STRANGER, World, binary};
 
 /// Writes an actor's private key and returns the path of the file.
@@ -27,21 +27,20 @@ fn approve(world: &World, words: &[&str]) -> (String, Option<i32>) {
     approve_with(world, words, &[])
 }
 
-fn at_work() -> (Office, String) {
-    let office = Office::at_work();
-    office.push(&["work:refs/heads/retry"]).accepted();
-    let key = key_file(&office, BOB);
-    (office, key)
+fn at_work() -> (ProtectedServer, String) {
+    let setup = ProtectedServer::at_work();
+    setup.push(&["work:refs/heads/retry"]).accepted();
+    let key = key_file(&setup, BOB);
+    (setup, key)
 }
 
 #[test]
 fn one_command_approves_exactly_what_then_lands() {
-    let (office, key) = at_work();
-    office.push_main("work").refused("approval-missing");
-    let (said, code) =
-        approve(&office, &["retry", "--for", "main", "--key", &key, "--yes", "--comment", "Looks right"]);
+    let (setup, key) = at_work();
+    setup.push_main("work").refused("approval-missing");
+    let (said, code) = approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes", "--comment", "Looks right"]);
     assert_eq!(code, Some(0), "{said}");
-    let work = office.git(&["rev-parse", "--short=7", "work"]);
+    let work = setup.git(&["rev-parse", "--short=7", "work"]);
     for part in [
         "bob approves 2 commits for refs/heads/main of acme/payments",
         &format!("{work} Add b\n        alice@acme.dev, sealed by claude-code"),
@@ -53,10 +52,10 @@ fn one_command_approves_exactly_what_then_lands() {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
     // The command wrote what git and FORMAT.md alone make of the same commits.
-    let place = office.git_in(&office.server(), &["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
-    let record = office.git_in(&office.server(), &["cat-file", "blob", &place]);
+    let place = setup.git_in(&setup.server(), &["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
+    let record = setup.git_in(&setup.server(), &["cat-file", "blob", &place]);
     let claimed = countersign::core::approval::ClaimedApproval::parse(record.as_bytes()).unwrap();
-    let mut expected = office.draft("work", "refs/heads/main", BOB);
+    let mut expected = setup.draft("work", "refs/heads/main", BOB);
     let said = claimed.approval();
     expected.approval.issued = said.issued;
     expected.approval.expires = said.expires;
@@ -64,14 +63,14 @@ fn one_command_approves_exactly_what_then_lands() {
     expected.approval.comment = Some("Looks right".into());
     assert_eq!(*said, expected.approval);
     assert_eq!(place, expected.place.to_string());
-    office.push_main("work").accepted();
+    setup.push_main("work").accepted();
 }
 
 #[test]
 fn stock_tools_verify_the_record() {
-    let (office, key) = at_work();
-    let file = office.path("record").display().to_string();
-    let (said, code) = approve(&office, &["retry", "--for", "main", "--key", &key, "--yes", "--out", &file]);
+    let (setup, key) = at_work();
+    let file = setup.path("record").display().to_string();
+    let (said, code) = approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes", "--out", &file]);
     assert_eq!(code, Some(0), "{said}");
     let script = r#"
         sed 's/^{"payload":"\([^"]*\)".*/\1/' record | base64 --decode > statement
@@ -79,23 +78,23 @@ fn stock_tools_verify_the_record() {
         { echo '-----BEGIN SSH SIGNATURE-----'; sed 's/.*"sig":"\([^"]*\)".*/\1/' record | fold -w 70; echo
           echo '-----END SSH SIGNATURE-----'; } | sed '/^$/d' > approval.sig
         ssh-keygen -Y verify -f people -I bob -n countersign-approval-v1 -s approval.sig < signed"#;
-    std::fs::write(office.path("people"), format!("bob {}\n", BOB.line())).unwrap();
-    let mut command = office.command("sh", &office.path(""));
+    std::fs::write(setup.path("people"), format!("bob {}\n", BOB.line())).unwrap();
+    let mut command = setup.command("sh", &setup.path(""));
     command.args(["-ec", script]);
-    let output = office.run(command, None);
+    let output = setup.run(command, None);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // It is in nobody's way: nothing was stored or pushed, and anyone may carry it.
-    assert_eq!(office.git(&["for-each-ref", "refs/countersign/"]), "");
-    let place = office.draft("work", "refs/heads/main", BOB).place;
-    let carried = office.refspec_of(&std::fs::read_to_string(file).unwrap(), &place.to_string());
-    office.push(&["work:refs/heads/main", &carried]).accepted();
+    assert_eq!(setup.git(&["for-each-ref", "refs/countersign/"]), "");
+    let place = setup.draft("work", "refs/heads/main", BOB).place;
+    let carried = setup.refspec_of(&std::fs::read_to_string(file).unwrap(), &place.to_string());
+    setup.push(&["work:refs/heads/main", &carried]).accepted();
 }
 
 #[test]
 fn only_a_person_at_a_terminal_approves_what_holds() {
-    let (office, key) = at_work();
+    let (setup, key) = at_work();
     let refused = |words: &[&str], environment: &[(&str, &str)], why: &str| {
-        let (said, code) = approve_with(&office, words, environment);
+        let (said, code) = approve_with(&setup, words, environment);
         assert!(code == Some(2) && said.contains(why), "{why}: {code:?} {said}");
     };
     let usual = ["retry", "--for", "main", "--key", &key, "--yes"];
@@ -103,49 +102,49 @@ fn only_a_person_at_a_terminal_approves_what_holds() {
     for (variable, value) in [("CLAUDECODE", "1"), ("AI_AGENT", "x"), ("COUNTERSIGN_AGENT", "claude-code")] {
         refused(&usual, &[(variable, value)], "only a person approves");
     }
-    let (agents, strangers) = (key_file(&office, CLAUDE), key_file(&office, STRANGER));
+    let (agents, strangers) = (key_file(&setup, CLAUDE), key_file(&setup, STRANGER));
     refused(&["retry", "--for", "main", "--key", &agents, "--yes"], &[], "is the key of agent claude-code");
     refused(&["retry", "--for", "main", "--key", &strangers, "--yes"], &[], "is not a key that the policy registers");
     refused(&["retry", "--for", "main", "--yes"], &[], "no key here is registered to a person");
     refused(&["main", "--for", "main", "--key", &key, "--yes"], &[], "there is nothing to approve");
     refused(&["nowhere", "--for", "main", "--key", &key, "--yes"], &[], "nowhere names no commit");
     refused(&["work~1..work", "--for", "main", "--key", &key, "--yes"], &[], "an approval begins at the merge base");
-    assert_eq!(office.git_in(&office.server(), &["for-each-ref", "refs/countersign/"]), "");
+    assert_eq!(setup.git_in(&setup.server(), &["for-each-ref", "refs/countersign/"]), "");
 }
 
 #[test]
 fn a_seal_that_does_not_hold_is_not_approved() {
-    let (office, key) = at_work();
-    std::fs::write(office.clone_dir().join("b.txt"), "changed\n").unwrap();
-    office.git(&["-c", "core.hooksPath=/dev/null", "commit", "-q", "-a", "--amend", "--no-edit"]);
-    let (said, code) = approve(&office, &["work", "--for", "main", "--key", &key, "--yes"]);
+    let (setup, key) = at_work();
+    std::fs::write(setup.clone_dir().join("b.txt"), "changed\n").unwrap();
+    setup.git(&["-c", "core.hooksPath=/dev/null", "commit", "-q", "-a", "--amend", "--no-edit"]);
+    let (said, code) = approve(&setup, &["work", "--for", "main", "--key", &key, "--yes"]);
     assert!(code == Some(2) && said.contains("cannot be approved") && said.contains("changed after"), "{said}");
 }
 
 #[test]
 fn several_merge_bases_are_refused() {
-    let office = Office::new(ONE_APPROVAL);
-    let key = key_file(&office, BOB);
-    office.git(&["checkout", "-q", "-b", "left", "origin/main"]);
-    office.commit("l.txt", "l\n", "Left\n");
-    office.git(&["checkout", "-q", "-b", "right", "origin/main"]);
-    office.commit("r.txt", "r\n", "Right\n");
-    office.git(&["checkout", "-q", "-b", "one", "left"]);
-    office.git(&["merge", "-q", "--no-ff", "-m", "One", "right"]);
-    office.git(&["checkout", "-q", "-b", "two", "right"]);
-    office.git(&["merge", "-q", "--no-ff", "-m", "Two", "left"]);
-    office.push_main("one").accepted();
-    let (said, code) = approve(&office, &["two", "--for", "main", "--key", &key, "--yes"]);
+    let setup = ProtectedServer::new(ONE_APPROVAL);
+    let key = key_file(&setup, BOB);
+    setup.git(&["checkout", "-q", "-b", "left", "origin/main"]);
+    setup.commit("l.txt", "l\n", "Left\n");
+    setup.git(&["checkout", "-q", "-b", "right", "origin/main"]);
+    setup.commit("r.txt", "r\n", "Right\n");
+    setup.git(&["checkout", "-q", "-b", "one", "left"]);
+    setup.git(&["merge", "-q", "--no-ff", "-m", "One", "right"]);
+    setup.git(&["checkout", "-q", "-b", "two", "right"]);
+    setup.git(&["merge", "-q", "--no-ff", "-m", "Two", "left"]);
+    setup.push_main("one").accepted();
+    let (said, code) = approve(&setup, &["two", "--for", "main", "--key", &key, "--yes"]);
     assert!(code == Some(2) && said.contains("several merge bases"), "{said}");
 }
 
 #[test]
 fn hostile_words_reach_no_terminal() {
-    let office = Office::new(ONE_APPROVAL);
-    let key = key_file(&office, BOB);
-    office.agent("a\u{202e}b\u{1b}[2J.txt", "x\n", "Harmless \u{1b}[31m\u{202e}text\u{2066} \u{7}\n");
-    office.push(&["work:refs/heads/retry"]).accepted();
-    let (said, code) = approve(&office, &["retry", "--for", "main", "--key", &key, "--yes"]);
+    let setup = ProtectedServer::new(ONE_APPROVAL);
+    let key = key_file(&setup, BOB);
+    setup.agent("a\u{202e}b\u{1b}[2J.txt", "x\n", "Harmless \u{1b}[31m\u{202e}text\u{2066} \u{7}\n");
+    setup.push(&["work:refs/heads/retry"]).accepted();
+    let (said, code) = approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{said:?}");
     assert!(said.contains("Harmless \\x1b[31m\\u{202e}text\\u{2066} \\x07"), "{said}");
@@ -153,92 +152,92 @@ fn hostile_words_reach_no_terminal() {
 
 #[test]
 fn approvals_are_listed_and_taken_back() {
-    let (office, key) = at_work();
-    let (said, _) = approve(&office, &["--list"]);
+    let (setup, key) = at_work();
+    let (said, _) = approve(&setup, &["--list"]);
     assert!(said.starts_with("pending  retry for main: claude-code's work has 0 of 1 approval"), "{said}");
     let usual = ["retry", "--for", "main", "--key", &key, "--yes"];
-    assert_eq!(approve(&office, &usual).1, Some(0));
-    let (said, _) = approve(&office, &["--list"]);
+    assert_eq!(approve(&setup, &usual).1, Some(0));
+    let (said, _) = approve(&setup, &["--list"]);
     assert!(
         said.starts_with("valid ") && said.contains("for main by bob: ") && said.contains(" on retry, until "),
         "{said}"
     );
-    let (said, code) = approve(&office, &[&usual[..], &["--withdraw"]].concat());
+    let (said, code) = approve(&setup, &[&usual[..], &["--withdraw"]].concat());
     assert!(code == Some(0) && said.starts_with("bob withdraws the approval of 2 commits"), "{said}");
-    let (said, _) = approve(&office, &["--list"]);
+    let (said, _) = approve(&setup, &["--list"]);
     assert!(said.contains("pending ") && said.contains("void ") && said.contains("withdrawn on"), "{said}");
-    office.push_main("work").refused("approval-void");
+    setup.push_main("work").refused("approval-void");
 }
 
 #[test]
 fn an_approval_is_taken_back_wherever_its_branch_is_now() {
-    let (office, key) = at_work();
+    let (setup, key) = at_work();
     // A range, whose right side only the remote has.
-    office.git(&["push", "-q", "origin", "work:refs/heads/theirs"]);
-    office.git(&["checkout", "-q", "--detach", "work"]);
-    let approved = office.git(&["rev-parse", "work"]);
-    assert_eq!(approve(&office, &["origin/main..theirs", "--for", "main", "--key", &key, "--yes"]).1, Some(0));
+    setup.git(&["push", "-q", "origin", "work:refs/heads/theirs"]);
+    setup.git(&["checkout", "-q", "--detach", "work"]);
+    let approved = setup.git(&["rev-parse", "work"]);
+    assert_eq!(approve(&setup, &["origin/main..theirs", "--for", "main", "--key", &key, "--yes"]).1, Some(0));
     let usual = ["retry", "--for", "main", "--key", &key, "--yes", "--withdraw"];
-    office.git(&["push", "-q", "-f", "origin", "origin/main:refs/heads/retry", ":refs/heads/theirs"]);
-    let (said, code) = approve(&office, &usual);
+    setup.git(&["push", "-q", "-f", "origin", "origin/main:refs/heads/retry", ":refs/heads/theirs"]);
+    let (said, code) = approve(&setup, &usual);
     assert!(code == Some(2) && said.contains("there is no approval of retry for refs/heads/main by bob"), "{said}");
-    let (listed, _) = approve(&office, &["--list", "--key", &key]);
+    let (listed, _) = approve(&setup, &["--list", "--key", &key]);
     let digits = listed.split_whitespace().nth(1).unwrap().to_owned();
     assert!(listed.starts_with("valid ") && listed.contains("which no branch points at now"), "{listed}");
-    let (said, code) = approve(&office, &[&[digits.as_str()], &usual[1..]].concat());
+    let (said, code) = approve(&setup, &[&[digits.as_str()], &usual[1..]].concat());
     assert!(
         code == Some(0) && said.contains("Add b") && said.contains("withdraws the approval of 2 commits"),
         "{said}"
     );
-    office.push_main(&approved).refused("approval-void");
+    setup.push_main(&approved).refused("approval-void");
 }
 
 #[test]
 fn the_list_says_what_waits_for_others() {
     let rules = ONE_APPROVAL.replace("from = [\"maintainers\"]", "count = 2\nfrom = [\"maintainers\"]");
-    let office = Office::new(&rules);
-    office.agent("a.txt", "a\n", "Add a\n");
-    office.push(&["work:refs/heads/retry"]).accepted();
-    let key = key_file(&office, BOB);
-    let waits = |key: &str| approve(&office, &["--list", "--key", key]).0.contains("(you have approved it)");
+    let setup = ProtectedServer::new(&rules);
+    setup.agent("a.txt", "a\n", "Add a\n");
+    setup.push(&["work:refs/heads/retry"]).accepted();
+    let key = key_file(&setup, BOB);
+    let waits = |key: &str| approve(&setup, &["--list", "--key", key]).0.contains("(you have approved it)");
     assert!(!waits(&key));
-    assert_eq!(approve(&office, &["retry", "--for", "main", "--key", &key, "--yes"]).1, Some(0));
-    assert!(waits(&key) && !waits(&key_file(&office, crate::approvals::CAROL)));
+    assert_eq!(approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes"]).1, Some(0));
+    assert!(waits(&key) && !waits(&key_file(&setup, crate::approvals::CAROL)));
 }
 
 #[test]
 fn a_record_can_wait_in_the_clone() {
-    let (office, key) = at_work();
-    let (said, code) = approve(&office, &["retry", "--for", "main", "--key", &key, "--yes", "--no-push"]);
+    let (setup, key) = at_work();
+    let (said, code) = approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes", "--no-push"]);
     assert_eq!(code, Some(0), "{said}");
-    let place = office.git(&["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
-    let (listed, _) = approve(&office, &["--list"]);
+    let place = setup.git(&["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
+    let (listed, _) = approve(&setup, &["--list"]);
     assert!(listed.contains("kept ") && listed.contains(&format!("git push origin +{place}")), "{listed}");
     assert!(said.ends_with(&format!("to deliver it: git push origin +{place}\n")), "{said}");
-    assert_eq!(office.git_in(&office.server(), &["for-each-ref", "refs/countersign/"]), "");
-    office.push(&["work:refs/heads/main", &format!("+{place}")]).accepted();
-    let (said, _) = approve(&office, &["--list"]);
+    assert_eq!(setup.git_in(&setup.server(), &["for-each-ref", "refs/countersign/"]), "");
+    setup.push(&["work:refs/heads/main", &format!("+{place}")]).accepted();
+    let (said, _) = approve(&setup, &["--list"]);
     assert!(said.starts_with("spent "), "{said}");
 }
 
 #[test]
 fn a_key_with_a_passphrase_signs_through_ssh_keygen() {
-    let office = Office::new(ONE_APPROVAL);
-    let key = office.path("home/dave").display().to_string();
-    let mut make = office.command("ssh-keygen", &office.path("home"));
+    let setup = ProtectedServer::new(ONE_APPROVAL);
+    let key = setup.path("home/dave").display().to_string();
+    let mut make = setup.command("ssh-keygen", &setup.path("home"));
     make.args(["-q", "-t", "ed25519", "-N", "secret", "-C", "dave", "-f", &key]);
-    assert!(office.run(make, None).status.success());
+    assert!(setup.run(make, None).status.success());
     let line = std::fs::read_to_string(format!("{key}.pub")).unwrap();
     let rules = ONE_APPROVAL.replace("[\"maintainers\"]", "[\"maintainers\", \"dave\"]");
-    office.set_policy(&format!("{}\n[people.dave]\nkeys = [\"{}\"]\n{rules}", people(), line.trim()));
-    office.agent("a.txt", "a\n", "Add a\n");
-    office.push(&["work:refs/heads/retry"]).accepted();
-    let ask = office.path("home/ask");
-    office.write_executable(&ask, "#!/bin/sh\necho secret\n");
+    setup.set_policy(&format!("{}\n[people.dave]\nkeys = [\"{}\"]\n{rules}", people(), line.trim()));
+    setup.agent("a.txt", "a\n", "Add a\n");
+    setup.push(&["work:refs/heads/retry"]).accepted();
+    let ask = setup.path("home/ask");
+    setup.write_executable(&ask, "#!/bin/sh\necho secret\n");
     let environment = [("SSH_ASKPASS", ask.to_str().unwrap()), ("SSH_ASKPASS_REQUIRE", "force")];
-    let (said, code) = approve_with(&office, &["retry", "--for", "main", "--key", &key, "--yes"], &environment);
+    let (said, code) = approve_with(&setup, &["retry", "--for", "main", "--key", &key, "--yes"], &environment);
     assert_eq!(code, Some(0), "{said}");
-    office.push_main("work").accepted();
+    setup.push_main("work").accepted();
 }
 
 /// What is approved for a ref that is not there yet is what a push that makes it would bring, and not all of history.
@@ -246,18 +245,18 @@ fn a_key_with_a_passphrase_signs_through_ssh_keygen() {
 fn a_new_ref_begins_with_what_was_approved_for_it() {
     let rules =
         ONE_APPROVAL.replace("refs = [\"refs/heads/main\"]", "refs = [\"refs/heads/main\", \"refs/heads/release/*\"]");
-    let office = Office::new(&rules);
-    let key = key_file(&office, BOB);
-    office.agent("VERSION", "9\n", "Bump\n");
-    office.push(&["work:refs/heads/bump"]).accepted();
-    let make = |what: &str| office.push(&[&format!("{what}:refs/heads/release/9")]);
+    let setup = ProtectedServer::new(&rules);
+    let key = key_file(&setup, BOB);
+    setup.agent("VERSION", "9\n", "Bump\n");
+    setup.push(&["work:refs/heads/bump"]).accepted();
+    let make = |what: &str| setup.push(&[&format!("{what}:refs/heads/release/9")]);
     make("work").refused("approval-missing");
-    let (said, code) = approve(&office, &["bump", "--for", "release/9", "--key", &key, "--yes"]);
+    let (said, code) = approve(&setup, &["bump", "--for", "release/9", "--key", &key, "--yes"]);
     assert!(code == Some(0) && said.contains("bob approves 1 commit for refs/heads/release/9"), "{said}");
-    let more = office.agent("more.txt", "1\n", "More\n");
+    let more = setup.agent("more.txt", "1\n", "More\n");
     make(&more).refused("approval-missing");
-    office.push(&["work~1:refs/heads/main"]).refused("approval-missing");
+    setup.push(&["work~1:refs/heads/main"]).refused("approval-missing");
     make("work~1").accepted();
     // Another one at main alone needs nobody.
-    office.push(&["origin/main:refs/heads/release/8"]).accepted();
+    setup.push(&["origin/main:refs/heads/release/8"]).accepted();
 }

@@ -1,4 +1,4 @@
-//! What an attacker tries (design.md 7), pushed for real. Each attack is refused with its code, and where there is one, its
+//! What an attacker tries, pushed for real. Each attack is refused with its code, and where there is one, its
 //! harmless twin is accepted.
 
 mod hooks;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use countersign::core::canonical::{Id, RefName, Sha256};
+use countersign::core::canonical::{CanonicalOid, RefName, Sha256};
 use countersign::core::commit::parse_trailers;
 use countersign::core::decide::Timestamp;
 use countersign::core::digest::Digest;
@@ -309,8 +309,8 @@ fn received_at(world: &World, then: i64) {
     let ledger = Ledger::create(&world.ledger(), &repository, key, Timestamp(then)).unwrap();
     let update = |old: Option<Oid>, new: Option<Oid>, work| UpdateRecord {
         name: name.clone(),
-        old: old.map(Id),
-        new: new.map(Id),
+        old: old.map(CanonicalOid),
+        new: new.map(CanonicalOid),
         commits: 1,
         outcome: Outcome::Accepted,
         findings: Vec::new(),
@@ -318,8 +318,11 @@ fn received_at(world: &World, then: i64) {
         approvals: Vec::new(),
         work,
     };
-    let work =
-        Work { principal: "claude-code".into(), key: "SHA256:x".into(), commits: vec![(Id(head), Sha256(digest))] };
+    let work = Work {
+        principal: "claude-code".into(),
+        key: "SHA256:x".into(),
+        commits: vec![(CanonicalOid(head), Sha256(digest))],
+    };
     for (old, new, work) in [(None, Some(head), vec![work]), (Some(head), None, Vec::new())] {
         let attempt = Attempt {
             now: Timestamp(then),
@@ -331,7 +334,13 @@ fn received_at(world: &World, then: i64) {
             suspects: Vec::new(),
         };
         ledger.decide(attempt, &At(old)).unwrap();
-        ledger.committed(Timestamp(then), &[(name.clone(), old.map(Id), new.map(Id))], Witness::PostReceive).unwrap();
+        ledger
+            .committed(
+                Timestamp(then),
+                &[(name.clone(), old.map(CanonicalOid), new.map(CanonicalOid))],
+                Witness::PostReceive,
+            )
+            .unwrap();
     }
 }
 

@@ -1,19 +1,19 @@
 //! Git itself, and libgit2 where it can, against our own reading of objects and history: generated repositories, seeded,
 //! so that a failure names the seed that shows it again.
 
-mod chance;
 mod changes;
 mod commits;
 mod histories;
 mod history;
 mod merges;
 mod names;
+mod random;
 mod rows;
 
 use countersign::core::oid::{ObjectFormat, Oid};
 use countersign::store::{GitDir, Objects, Quarantine};
 
-use chance::Dice;
+use random::Random;
 
 use crate::world::World;
 

@@ -1,6 +1,6 @@
 //! Who pushed: each kind of server by its documented environment, and what is made up.
 
-use crate::approvals::{ONE_APPROVAL, Office};
+use crate::approvals::{ONE_APPROVAL, ProtectedServer};
 use crate::world::{ALICE, BOB, CLAUDE, REPOSITORY, STRANGER, World, registry};
 
 /// The registry, with what the server calls people; alice has an account that nobody has registered too.
@@ -160,18 +160,18 @@ fn an_independent_approval_is_not_by_who_pushes() {
         "{}{rules}",
         crate::approvals::people().replace("[people.bob]\n", "[people.bob]\naccounts = [\"bob\"]\n")
     );
-    let office = Office::with(&policy, "sha1");
-    let said = office.install(&[]);
+    let setup = ProtectedServer::with(&policy, "sha1");
+    let said = setup.install(&[]);
     assert!(said.contains("warning:") && said.contains("independent"), "{said}");
-    office.install(&["--submitter", "http"]);
-    office.agent("a.txt", "a\n", "Add a\n");
-    let bobs = office.refspec(&office.draft("work", "refs/heads/main", BOB));
-    office.push_with(&[("REMOTE_USER", "bob")], &[&bobs]).accepted();
-    let pushed = office.push_with(&[("REMOTE_USER", "bob")], &["work:refs/heads/main"]);
+    setup.install(&["--submitter", "http"]);
+    setup.agent("a.txt", "a\n", "Add a\n");
+    let bobs = setup.refspec(&setup.draft("work", "refs/heads/main", BOB));
+    setup.push_with(&[("REMOTE_USER", "bob")], &[&bobs]).accepted();
+    let pushed = setup.push_with(&[("REMOTE_USER", "bob")], &["work:refs/heads/main"]);
     pushed.refused("not-distinct");
     assert!(pushed.said.contains("bob approved it and pushes it"), "{}", pushed.said);
-    office.push_with(&[("REMOTE_USER", "mallory")], &["work:refs/heads/main"]).refused("submitter-unknown");
-    office.push_with(&[], &["work:refs/heads/main"]).refused("submitter-unknown");
+    setup.push_with(&[("REMOTE_USER", "mallory")], &["work:refs/heads/main"]).refused("submitter-unknown");
+    setup.push_with(&[], &["work:refs/heads/main"]).refused("submitter-unknown");
 }
 
 /// A forge that merges for somebody who clicks, with commits that it cannot sign.

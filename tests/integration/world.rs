@@ -356,7 +356,7 @@ impl World {
         self.git_with(&["hash-object", "-t", kind, "--literally", "-w", "--stdin"], raw)
     }
 
-    /// The change digest of a commit, by git and the definition alone (design.md 4.2).
+    /// The change digest of a commit, by git and the definition alone (seal/FORMAT.md).
     pub fn change_digest(&self, old: &str, new: &str) -> Digest {
         let mut command = self.command("git", &self.clone_dir());
         command.args(["--no-replace-objects", "diff-tree", "-r", "-z", "--no-renames", "--no-abbrev"]);

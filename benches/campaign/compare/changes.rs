@@ -1,11 +1,11 @@
-//! The change between two trees: the pipe from `git diff-tree` (design.md 4.2), and libgit2.
+//! The change between two trees: the pipe from `git diff-tree` (seal/FORMAT.md), and libgit2.
 
 use countersign::core::digest::Digest;
 use countersign::core::oid::Oid;
 
-use crate::chance::Dice;
 use crate::history::{Commit, World};
 use crate::ours::Ours;
+use crate::random::Random;
 use crate::repository::{Answering, until};
 use crate::rows::{Row, by_libgit2, row};
 use crate::tally::Tally;
@@ -31,7 +31,7 @@ struct Readers<'a> {
     empty: Oid,
 }
 
-pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, dice: &mut Dice, tally: &mut Tally) {
+pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, random: &mut Random, tally: &mut Tally) {
     let pipe = Answering::new(&world.repository, &PIPE);
     let mut readers = Readers { ours, pipe, libgit2, empty: world.repository.empty_tree() };
     for (number, new) in world.commits.iter().enumerate() {
@@ -39,8 +39,8 @@ pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, d
         if olds.is_empty() {
             olds.push(None);
         }
-        if dice.one_in(4) {
-            olds.push(Some(&world.commits[dice.roll(number + 1)]));
+        if random.one_in(4) {
+            olds.push(Some(&world.commits[random.below(number + 1)]));
         }
         for old in olds {
             readers.pair(world.seed, old, new, tally);

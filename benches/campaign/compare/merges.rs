@@ -3,9 +3,9 @@
 use countersign::core::oid::Oid;
 
 use super::{foreign_id, own_id};
-use crate::chance::Dice;
 use crate::history::{Dates, Making, World};
 use crate::ours::Ours;
+use crate::random::Random;
 use crate::tally::Tally;
 
 /// Pairs of commits that nobody merged, besides the merges there are, as a share of the commits.
@@ -24,10 +24,10 @@ struct Pair {
     tree: Option<Oid>,
 }
 
-pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, dice: &mut Dice, tally: &mut Tally) {
+pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, random: &mut Random, tally: &mut Tally) {
     // Git makes anything of trees that it would not have written; and nothing here depends on the hash.
     let Some(repository) = libgit2.filter(|_| world.making == Making::Regular) else { return };
-    let pairs = pairs(world, dice);
+    let pairs = pairs(world, random);
     let lines: Vec<String> = pairs.iter().map(|pair| pair.line(world)).collect();
     let merged = by_git(world, &lines);
     assert_eq!(merged.len(), pairs.len());
@@ -68,15 +68,16 @@ pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, d
 }
 
 /// The merges there are, and pairs of commits that nobody merged.
-fn pairs(world: &World, dice: &mut Dice) -> Vec<Pair> {
+fn pairs(world: &World, random: &mut Random) -> Vec<Pair> {
     let merges = world.commits.iter().filter(|commit| commit.parents.len() == 2);
     let mut pairs: Vec<Pair> = merges
         .map(|commit| Pair { one: commit.parents[0], other: commit.parents[1], tree: Some(commit.tree) })
         .collect();
     for _ in 0..world.commits.len() / PAIRS {
-        let one = dice.roll(world.commits.len());
+        let one = random.below(world.commits.len());
         // Near to each other, as what people merge, or anywhere.
-        let other = if dice.one_in(3) { dice.roll(world.commits.len()) } else { one - dice.roll(one.min(12) + 1) };
+        let other =
+            if random.one_in(3) { random.below(world.commits.len()) } else { one - random.below(one.min(12) + 1) };
         let bases = world.bases(one, other);
         if !bases.contains(&one) && !bases.contains(&other) {
             pairs.push(Pair { one, other, tree: None });

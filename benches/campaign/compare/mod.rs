@@ -9,9 +9,9 @@ mod walks;
 
 use countersign::core::oid::{ObjectFormat, Oid};
 
-use crate::chance::Dice;
 use crate::history::World;
 use crate::ours::Ours;
+use crate::random::Random;
 use crate::tally::Tally;
 
 /// Holds our reading of a world against that of git and of libgit2.
@@ -21,13 +21,13 @@ pub fn compare(world: &World, tally: &mut Tally) {
     let libgit2 =
         (world.repository.format == ObjectFormat::Sha1).then(|| git2::Repository::open(world.repository.path()));
     let libgit2 = libgit2.map(Result::unwrap);
-    let mut dice = Dice(world.seed ^ 0x00c0_ffee);
+    let mut random = Random(world.seed ^ 0x00c0_ffee);
     commits::compare(world, &ours, libgit2.as_ref(), tally);
     tags::compare(world, &ours, libgit2.as_ref(), tally);
-    changes::compare(world, &ours, libgit2.as_ref(), &mut dice, tally);
+    changes::compare(world, &ours, libgit2.as_ref(), &mut random, tally);
     trailers::compare(world, tally);
-    walks::compare(world, &ours, libgit2.as_ref(), &mut dice, tally);
-    merges::compare(world, &ours, libgit2.as_ref(), &mut dice, tally);
+    walks::compare(world, &ours, libgit2.as_ref(), &mut random, tally);
+    merges::compare(world, &ours, libgit2.as_ref(), &mut random, tally);
 }
 
 fn foreign_id(id: Oid) -> git2::Oid {

@@ -5,22 +5,22 @@ use std::collections::{BTreeSet, HashMap};
 use countersign::core::oid::Oid;
 
 use super::{foreign_id, own_id};
-use crate::chance::Dice;
 use crate::history::{Dates, Making, World};
 use crate::ours::Ours;
+use crate::random::Random;
 use crate::tally::Tally;
 
 /// Questions asked of one world.
 const QUESTIONS: usize = 60;
 
-pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, dice: &mut Dice, tally: &mut Tally) {
+pub fn compare(world: &World, ours: &Ours, libgit2: Option<&git2::Repository>, random: &mut Random, tally: &mut Tally) {
     let numbers: HashMap<Oid, usize> = world.commits.iter().enumerate().map(|(number, one)| (one.id, number)).collect();
     let skewed = if world.dates == Dates::Skewed { ", dates skewed" } else { "" };
     for _ in 0..QUESTIONS {
-        let tip = dice.roll(world.commits.len());
+        let tip = random.below(world.commits.len());
         // Near to the tip, as in a push, or anywhere.
-        let near = if dice.one_in(2) { 50 } else { world.commits.len() };
-        let hidden: Vec<usize> = (0..dice.roll(4)).map(|_| tip - dice.roll(near.min(tip + 1))).collect();
+        let near = if random.one_in(2) { 50 } else { world.commits.len() };
+        let hidden: Vec<usize> = (0..random.below(4)).map(|_| tip - random.below(near.min(tip + 1))).collect();
         let defined = world.new_commits(tip, &hidden);
         let id = |number: &usize| world.commits[*number].id;
         let (tip_id, hidden_ids): (Oid, Vec<Oid>) = (id(&tip), hidden.iter().map(id).collect());

@@ -14,7 +14,7 @@ use crate::core::oid::Oid;
 
 /// What is known of a record: the beginnings of ids and digests, which are enough to tell that a record is about something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gist {
+pub struct IndexedApproval {
     last: u64,
     content: u64,
     combined: u64,
@@ -22,7 +22,7 @@ pub struct Gist {
     withdraws: bool,
 }
 
-impl Gist {
+impl IndexedApproval {
     /// What is to be known of an approval.
     pub fn of(approval: &Approval) -> Option<Self> {
         let last = approval.commits.last()?;
@@ -46,20 +46,20 @@ fn content(change: &Digest, message: &Digest) -> u64 {
 
 /// Records that have been read, by the ids of their blobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Index(BTreeMap<Oid, Gist>);
+pub struct ApprovalIndex(BTreeMap<Oid, IndexedApproval>);
 
 /// The first bytes of an index's encoding. An index of another version is made anew.
 const MAGIC: &[u8] = b"countersign-approvals-v2\n";
 
-impl Index {
+impl ApprovalIndex {
     /// What is known of the record in a blob.
-    pub fn get(&self, blob: Oid) -> Option<&Gist> {
+    pub fn get(&self, blob: Oid) -> Option<&IndexedApproval> {
         self.0.get(&blob)
     }
 
     /// Keeps what is known of a record.
-    pub fn insert(&mut self, blob: Oid, gist: Gist) {
-        self.0.insert(blob, gist);
+    pub fn insert(&mut self, blob: Oid, indexed: IndexedApproval) {
+        self.0.insert(blob, indexed);
     }
 
     /// How many records are known.
@@ -81,18 +81,18 @@ impl Index {
     /// whether it withdraws.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        for (blob, gist) in &self.0 {
+        for (blob, indexed) in &self.0 {
             bytes.push(u8::try_from(blob.as_bytes().len()).unwrap_or(0));
             bytes.extend_from_slice(blob.as_bytes());
-            for number in [gist.last, gist.content, gist.combined] {
+            for number in [indexed.last, indexed.content, indexed.combined] {
                 bytes.extend_from_slice(&number.to_be_bytes());
             }
-            bytes.push(u8::from(gist.withdraws));
+            bytes.push(u8::from(indexed.withdraws));
         }
         bytes
     }
 
-    /// Reads what [`Index::to_bytes`] wrote. `None` for anything else.
+    /// Reads what [`ApprovalIndex::to_bytes`] wrote. `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes.strip_prefix(MAGIC)?;
         let mut known = Vec::with_capacity(rest.len() / 46);
@@ -100,7 +100,7 @@ impl Index {
             let blob = id(&mut rest)?;
             let (last, content, combined) = (number(&mut rest)?, number(&mut rest)?, number(&mut rest)?);
             let withdraws = flag(&mut rest)?;
-            known.push((blob, Gist { last, content, combined, withdraws }));
+            known.push((blob, IndexedApproval { last, content, combined, withdraws }));
         }
         // They are sorted, so that the map is built at once.
         Some(Self(known.into_iter().collect()))
@@ -131,15 +131,15 @@ fn flag(rest: &mut &[u8]) -> Option<bool> {
 }
 
 /// Tells which records can cover something that lands, or take back what does, by what is known of them without reading.
-pub fn can_cover(landing: &Landing) -> impl Fn(&Gist) -> bool + use<> {
+pub fn can_cover(landing: &Landing) -> impl Fn(&IndexedApproval) -> bool + use<> {
     let ids: HashSet<u64> = landing.new.keys().map(|id| beginning(id.as_bytes())).collect();
     let contents = landing.new.values().filter_map(|new| Some(content(&new.change?, &new.message)));
     let contents: HashSet<u64> = contents.collect();
     let steps: HashSet<u64> =
         landing.steps.iter().filter_map(|step| Some(beginning(step.change?.as_bytes()))).collect();
-    move |gist| {
-        let about = || ids.contains(&gist.last) || contents.contains(&gist.content);
-        gist.withdraws || steps.contains(&gist.combined) || about()
+    move |indexed| {
+        let about = || ids.contains(&indexed.last) || contents.contains(&indexed.content);
+        indexed.withdraws || steps.contains(&indexed.combined) || about()
     }
 }
 
@@ -153,18 +153,18 @@ mod tests {
 
     #[test]
     fn an_index_reads_back_and_nothing_else_does() {
-        let gist = Gist { last: 1, content: u64::MAX, combined: 3, withdraws: false };
-        let mut index = Index::default();
-        index.insert(oid("1", 40), gist);
-        index.insert(oid("2", 64), Gist { last: 4, withdraws: true, ..gist });
+        let indexed = IndexedApproval { last: 1, content: u64::MAX, combined: 3, withdraws: false };
+        let mut index = ApprovalIndex::default();
+        index.insert(oid("1", 40), indexed);
+        index.insert(oid("2", 64), IndexedApproval { last: 4, withdraws: true, ..indexed });
         let bytes = index.to_bytes();
-        assert_eq!(Index::from_bytes(&bytes), Some(index.clone()));
-        assert_eq!(Index::from_bytes(&Index::default().to_bytes()), Some(Index::default()));
+        assert_eq!(ApprovalIndex::from_bytes(&bytes), Some(index.clone()));
+        assert_eq!(ApprovalIndex::from_bytes(&ApprovalIndex::default().to_bytes()), Some(ApprovalIndex::default()));
         for end in 0..bytes.len() {
-            let cut = Index::from_bytes(&bytes[..end]);
-            assert!(
-                cut.is_none_or(|cut| cut.len() < 2 && cut.0.iter().all(|(blob, gist)| index.get(*blob) == Some(gist)))
-            );
+            let cut = ApprovalIndex::from_bytes(&bytes[..end]);
+            assert!(cut.is_none_or(
+                |cut| cut.len() < 2 && cut.0.iter().all(|(blob, indexed)| index.get(*blob) == Some(indexed))
+            ));
         }
     }
 }

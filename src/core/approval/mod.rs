@@ -18,7 +18,7 @@ mod tests;
 pub use envelope::{
     ApprovalError, ClaimedApproval, NAMESPACE, PAYLOAD_TYPE, VerifiedApproval, pre_authentication, seal_envelope,
 };
-pub use index::{Gist, Index, can_cover};
-pub use place::{PREFIX, Place};
+pub use index::{ApprovalIndex, IndexedApproval, can_cover};
+pub use place::{ApprovalPlace, PREFIX};
 pub use statement::{Approval, ApprovedCommit, Decision, PREDICATE_TYPE, STATEMENT_TYPE};
 pub use withdrawal::withdraws;

@@ -10,7 +10,7 @@ pub const PREFIX: &str = "refs/countersign/approvals/";
 
 /// The ref of one person's record on one change for one target: approvers never collide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct ApprovalPlace {
     /// The full name of the target ref.
     pub target: String,
     /// The combined change.
@@ -19,7 +19,7 @@ pub struct Place {
     pub approver: Id,
 }
 
-impl Place {
+impl ApprovalPlace {
     /// Reads the name of a ref. `None` for one that is not a record's.
     pub fn parse(name: &[u8]) -> Option<Self> {
         let rest = std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)?;
@@ -35,7 +35,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ApprovalPlace {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}{}/{}", Self::of_target(&self.target), self.change, self.approver)
     }
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        let place = Place {
+        let place = ApprovalPlace {
             target: "refs/heads/release/1.0".into(),
             change: Digest::of(b"change"),
             approver: Id::parse(b"alice").unwrap(),
@@ -57,7 +57,7 @@ mod tests {
             name.starts_with("refs/countersign/approvals/heads/release/1.0/") && name.ends_with("/alice"),
             "{name}"
         );
-        assert_eq!(Place::parse(name.as_bytes()), Some(place));
+        assert_eq!(ApprovalPlace::parse(name.as_bytes()), Some(place));
         let hex = "a".repeat(64);
         for bad in [
             "refs/heads/main".to_owned(),
@@ -68,7 +68,7 @@ mod tests {
             format!("refs/countersign/approvals/heads/main/{hex}/"),
             format!("refs/countersign/approvals/heads/main/{hex}"),
         ] {
-            assert_eq!(Place::parse(bad.as_bytes()), None, "{bad}");
+            assert_eq!(ApprovalPlace::parse(bad.as_bytes()), None, "{bad}");
         }
     }
 }

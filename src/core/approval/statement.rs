@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::envelope::ApprovalError;
-use crate::core::canonical::{Id, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, Sha256, Time};
 use crate::core::id;
 use crate::core::limits;
 
@@ -28,8 +28,8 @@ pub enum Decision {
 #[serde(deny_unknown_fields)]
 pub struct ApprovedCommit {
     /// The commit.
-    pub id: Id,
-    /// Its change against its first parent (design.md 4.2).
+    pub id: CanonicalOid,
+    /// Its change against its first parent, digested as for a seal.
     pub change: Sha256,
     /// The digest of its message without its seal blocks. Records made before 0.2 hold that of what stands above the first
     /// `Countersign-` line.
@@ -49,9 +49,9 @@ pub struct Approval {
     pub name: String,
     /// The one merge base of `head` and the ref's value, or for a ref that does not exist the commit where its mainline would end;
     /// `None` where there is none.
-    pub base: Option<Id>,
+    pub base: Option<CanonicalOid>,
     /// The last commit.
-    pub head: Id,
+    pub head: CanonicalOid,
     /// The combined change from `base` to `head`.
     pub change: Sha256,
     /// The commits, in the order of `git rev-list --topo-order --reverse base..head`.
@@ -76,7 +76,7 @@ pub struct Approval {
 struct Statement {
     #[serde(rename = "_type")]
     kind: String,
-    subject: Vec<Subject>,
+    subject: Vec<StatementSubject>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
     predicate: Approval,
@@ -84,7 +84,7 @@ struct Statement {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Subject {
+struct StatementSubject {
     digest: GitCommit,
 }
 
@@ -92,7 +92,7 @@ struct Subject {
 #[serde(deny_unknown_fields)]
 struct GitCommit {
     #[serde(rename = "gitCommit")]
-    commit: Id,
+    commit: CanonicalOid,
 }
 
 /// Characters of a comment.
@@ -107,7 +107,7 @@ impl Approval {
         self.validate()?;
         let statement = Statement {
             kind: STATEMENT_TYPE.to_owned(),
-            subject: vec![Subject { digest: GitCommit { commit: self.head } }],
+            subject: vec![StatementSubject { digest: GitCommit { commit: self.head } }],
             predicate_type: PREDICATE_TYPE.to_owned(),
             predicate: self.clone(),
         };
@@ -154,7 +154,7 @@ impl Approval {
         if self.commits.len() > limits::APPROVED_COMMITS {
             return Err(ApprovalError::TooLarge);
         }
-        let mut ids: Vec<Id> = self.commits.iter().map(|commit| commit.id).collect();
+        let mut ids: Vec<CanonicalOid> = self.commits.iter().map(|commit| commit.id).collect();
         ids.sort_unstable();
         ids.dedup();
         let formats = ids.iter().chain([&self.head]).chain(&self.base).all(|id| id.0.format() == self.head.0.format());

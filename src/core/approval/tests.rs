@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::canonical::{Id, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::oid::Oid;
@@ -11,8 +11,8 @@ pub(super) fn key() -> PrivateKey {
     PrivateKey::from_seed(&[7; 32]).unwrap()
 }
 
-pub(super) fn id(number: u8) -> Id {
-    Id(Oid::from_bytes(&[number; 20]).unwrap())
+pub(super) fn id(number: u8) -> CanonicalOid {
+    CanonicalOid(Oid::from_bytes(&[number; 20]).unwrap())
 }
 
 fn digest(text: &str) -> Sha256 {
@@ -147,7 +147,7 @@ fn values_that_no_record_may_hold() {
         (Approval { commits: reversed, ..good.clone() }, "commits"),
         (Approval { commits: doubled, ..good.clone() }, "commits"),
         (Approval { commits: Vec::new(), ..good.clone() }, "commits"),
-        (Approval { base: Some(Id(Oid::from_bytes(&[1; 32]).unwrap())), ..good.clone() }, "commits"),
+        (Approval { base: Some(CanonicalOid(Oid::from_bytes(&[1; 32]).unwrap())), ..good.clone() }, "commits"),
         (Approval { expires: good.issued, ..good.clone() }, "expires"),
         (Approval { comment: Some(String::new()), ..good.clone() }, "comment"),
         (Approval { comment: Some("a\u{1b}[31m".into()), ..good.clone() }, "comment"),

@@ -1,4 +1,5 @@
-//! Which approvals a withdrawal takes back (design.md 4.3).
+//! Which approvals a withdrawal takes back: every one by the same person for the same ref and repository that was issued before it and
+//! names any of its commits, by id, or by change and message. So an approval of a part, or from before a rebase, does not come back.
 
 use std::collections::HashSet;
 

@@ -1,7 +1,7 @@
 //! The value of an author, committer or tagger header.
 
 use super::headers::{Header, Malformed};
-use crate::core::marks::{Mark, MarkSource, Search};
+use crate::core::marks::{Mark, MarkSearch, MarkSource};
 
 /// `name <email> seconds zone`, each part as raw bytes. The name may be empty, the email too.
 ///
@@ -51,7 +51,7 @@ impl<'a> Ident<'a> {
     }
 
     /// The marks of AI agents in this author and in a message of this encoding, whichever way the author is read.
-    pub fn marks(&self, search: &Search<'_>, message: &[u8], encoding: Option<&[u8]>) -> Vec<Mark> {
+    pub fn marks(&self, search: &MarkSearch<'_>, message: &[u8], encoding: Option<&[u8]>) -> Vec<Mark> {
         let own = MarkSource { author_name: self.name, author_email: self.email, message, encoding };
         let mut marks = search.find(&own);
         let address = self.address();
@@ -162,7 +162,7 @@ mod tests {
             ("Ann <<noreply@anthropic.com>> 0 +0000", true),
         ] {
             let ident = Ident::read(raw.as_bytes()).unwrap();
-            let search = Search::new(Catalogue::builtin());
+            let search = MarkSearch::new(Catalogue::builtin());
             assert_eq!(!ident.marks(&search, b"Work\n", None).is_empty(), marked, "{raw}");
         }
     }

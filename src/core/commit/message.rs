@@ -27,7 +27,7 @@ pub(crate) const APPROVES: &str = "Countersign-Approves";
 #[derive(Clone, Debug, Default)]
 pub struct Trailers {
     /// The seals in order: the author's first, if it has one.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<SealBlock>,
     /// The agents a person says they took this commit over from.
     pub drafted: Vec<Id>,
     /// Where the signer of this merge approves what it brings in.
@@ -57,7 +57,7 @@ impl Approves {
 
 /// A claimed seal with its place in the message.
 #[derive(Clone, Debug)]
-pub struct Block {
+pub struct SealBlock {
     /// What the block says.
     pub claim: Claim,
     /// Where the block stands in the message, its last LF included.
@@ -66,15 +66,15 @@ pub struct Block {
     pub covered: usize,
 }
 
-impl Block {
+impl SealBlock {
     /// Whether this seal of `commit` holds, where the repository has this name and the commit does `change` to its first parent. Whoever
     /// asks about a seal asks here.
-    pub fn verify(&self, commit: &Commit<'_>, repository: &RepositoryName, change: Digest) -> seal::Outcome {
+    pub fn verify(&self, commit: &Commit<'_>, repository: &RepositoryName, change: Digest) -> seal::SealOutcome {
         // A sealed message has one reading only in UTF-8.
         if commit.encoding.is_some() {
-            return seal::Outcome::Bad(BadSeal::Encoding);
+            return seal::SealOutcome::Bad(BadSeal::Encoding);
         }
-        let subject = seal::Subject {
+        let subject = seal::SealSubject {
             repository,
             author: commit.author.raw,
             merges: commit.parents.get(1..).unwrap_or_default(),
@@ -155,7 +155,7 @@ pub fn parse_trailers(message: &[u8]) -> Result<Trailers, MalformedTrailers> {
     if paragraph.len() > limits::TRAILERS {
         return Err(top.fault(TrailerFault::TooMany));
     }
-    let mut reader = Reader::default();
+    let mut reader = TrailerReader::default();
     for line in paragraph {
         if line.text.is_empty() {
             break;
@@ -167,24 +167,28 @@ pub fn parse_trailers(message: &[u8]) -> Result<Trailers, MalformedTrailers> {
 }
 
 /// One line of the message: its number from 1, its text without the LF, and where it stands.
-struct Line<'a> {
+struct MessageLine<'a> {
     number: usize,
     text: &'a [u8],
     span: Range<usize>,
 }
 
-impl Line<'_> {
+impl MessageLine<'_> {
     fn fault(&self, reason: TrailerFault) -> MalformedTrailers {
         MalformedTrailers { line: self.number, reason }
     }
 }
 
-fn split_lines(message: &[u8]) -> Vec<Line<'_>> {
+fn split_lines(message: &[u8]) -> Vec<MessageLine<'_>> {
     let mut start = 0;
     let mut lines = Vec::new();
     for (position, whole) in message.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let end = start + whole.len();
-        lines.push(Line { number: position + 1, text: whole.strip_suffix(b"\n").unwrap_or(whole), span: start..end });
+        lines.push(MessageLine {
+            number: position + 1,
+            text: whole.strip_suffix(b"\n").unwrap_or(whole),
+            span: start..end,
+        });
         start = end;
     }
     lines
@@ -222,14 +226,14 @@ fn is_ours(text: &[u8]) -> bool {
 
 /// The index of the first line of the last paragraph. Paragraphs are divided by empty lines; empty lines at the end count
 /// for nothing.
-fn last_paragraph(lines: &[Line<'_>]) -> usize {
+fn last_paragraph(lines: &[MessageLine<'_>]) -> usize {
     let end = lines.iter().rposition(|line| !line.text.is_empty()).unwrap_or(0);
     lines.iter().take(end).rposition(|line| line.text.is_empty()).map_or(0, |empty| empty + 1)
 }
 
 /// Reads the lines of the last paragraph in order.
 #[derive(Default)]
-struct Reader {
+struct TrailerReader {
     trailers: Trailers,
     open: Option<OpenBlock>,
     note_seen: bool,
@@ -244,12 +248,12 @@ struct OpenBlock {
     session: Option<String>,
     task: Option<String>,
     /// The place of the last key read in the required order.
-    last: Key,
+    last: TrailerKey,
 }
 
 /// Our keys in the order a block holds them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+enum TrailerKey {
     Agent,
     Role,
     Model,
@@ -260,19 +264,19 @@ enum Key {
     Approves,
 }
 
-const KEYS: [(Key, &str); 8] = [
-    (Key::Agent, seal::AGENT_KEY),
-    (Key::Role, seal::ROLE_KEY),
-    (Key::Model, seal::MODEL_KEY),
-    (Key::Session, seal::SESSION_KEY),
-    (Key::Task, seal::TASK_KEY),
-    (Key::Seal, seal::SEAL_KEY),
-    (Key::Drafted, DRAFTED),
-    (Key::Approves, APPROVES),
+const KEYS: [(TrailerKey, &str); 8] = [
+    (TrailerKey::Agent, seal::AGENT_KEY),
+    (TrailerKey::Role, seal::ROLE_KEY),
+    (TrailerKey::Model, seal::MODEL_KEY),
+    (TrailerKey::Session, seal::SESSION_KEY),
+    (TrailerKey::Task, seal::TASK_KEY),
+    (TrailerKey::Seal, seal::SEAL_KEY),
+    (TrailerKey::Drafted, DRAFTED),
+    (TrailerKey::Approves, APPROVES),
 ];
 
-impl Reader {
-    fn line(&mut self, line: &Line<'_>) -> Result<(), TrailerFault> {
+impl TrailerReader {
+    fn line(&mut self, line: &MessageLine<'_>) -> Result<(), TrailerFault> {
         if line.text.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
             return Err(TrailerFault::ControlByte);
         }
@@ -297,24 +301,24 @@ impl Reader {
             return Err(TrailerFault::NoteAboveSeal);
         }
         match (key, self.open.take()) {
-            (Key::Agent, None) => {
+            (TrailerKey::Agent, None) => {
                 let agent = Id::parse(value).ok_or(TrailerFault::Value(name))?;
                 self.open = Some(OpenBlock::new(line.span.start, agent));
                 Ok(())
             }
-            (Key::Agent | Key::Drafted | Key::Approves, Some(_)) => Err(TrailerFault::Unclosed),
-            (Key::Drafted, None) => {
+            (TrailerKey::Agent | TrailerKey::Drafted | TrailerKey::Approves, Some(_)) => Err(TrailerFault::Unclosed),
+            (TrailerKey::Drafted, None) => {
                 let agent = Id::parse(value).ok_or(TrailerFault::Value(name))?;
                 if !self.trailers.drafted.contains(&agent) {
                     self.trailers.drafted.push(agent);
                 }
                 self.within(self.trailers.drafted.len())
             }
-            (Key::Approves, None) => {
+            (TrailerKey::Approves, None) => {
                 self.trailers.approves.push(Approves::parse(value).ok_or(TrailerFault::Value(name))?);
                 self.within(self.trailers.approves.len())
             }
-            (Key::Seal, Some(block)) => self.close(block, value, line),
+            (TrailerKey::Seal, Some(block)) => self.close(block, value, line),
             (_, Some(mut block)) if block.last < key => {
                 block.read(key, name, value)?;
                 self.open = Some(block);
@@ -328,7 +332,7 @@ impl Reader {
         if lines > limits::SEALS { Err(TrailerFault::TooMany) } else { Ok(()) }
     }
 
-    fn close(&mut self, block: OpenBlock, value: &[u8], line: &Line<'_>) -> Result<(), TrailerFault> {
+    fn close(&mut self, block: OpenBlock, value: &[u8], line: &MessageLine<'_>) -> Result<(), TrailerFault> {
         let (first, start) = (self.trailers.blocks.is_empty(), block.start);
         if first != block.role.is_none() || block.role.as_ref().is_some_and(|role| role.as_str() == seal::AUTHOR) {
             return Err(TrailerFault::Role);
@@ -340,7 +344,7 @@ impl Reader {
         let OpenBlock { agent, role, model, session, task, .. } = block;
         let claim = Claim { agent, role, model, session, task, seal };
         let span = start..line.span.end;
-        self.trailers.blocks.push(Block { claim, span, covered: line.span.start });
+        self.trailers.blocks.push(SealBlock { claim, span, covered: line.span.start });
         Ok(())
     }
 
@@ -351,17 +355,19 @@ impl Reader {
 
 impl OpenBlock {
     fn new(start: usize, agent: Id) -> Self {
-        Self { start, agent, role: None, model: None, session: None, task: None, last: Key::Agent }
+        Self { start, agent, role: None, model: None, session: None, task: None, last: TrailerKey::Agent }
     }
 
-    fn read(&mut self, key: Key, name: &'static str, value: &[u8]) -> Result<(), TrailerFault> {
+    fn read(&mut self, key: TrailerKey, name: &'static str, value: &[u8]) -> Result<(), TrailerFault> {
         let plain = || seal::plain_value(value).map(str::to_owned).ok_or(TrailerFault::Value(name));
         match key {
-            Key::Role => self.role = Some(Id::parse(value).ok_or(TrailerFault::Value(name))?),
-            Key::Model => self.model = Some(plain()?),
-            Key::Session => self.session = Some(plain()?),
-            Key::Task => self.task = Some(plain()?),
-            Key::Agent | Key::Seal | Key::Drafted | Key::Approves => return Err(TrailerFault::Order(name)),
+            TrailerKey::Role => self.role = Some(Id::parse(value).ok_or(TrailerFault::Value(name))?),
+            TrailerKey::Model => self.model = Some(plain()?),
+            TrailerKey::Session => self.session = Some(plain()?),
+            TrailerKey::Task => self.task = Some(plain()?),
+            TrailerKey::Agent | TrailerKey::Seal | TrailerKey::Drafted | TrailerKey::Approves => {
+                return Err(TrailerFault::Order(name));
+            }
         }
         self.last = key;
         Ok(())

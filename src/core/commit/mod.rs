@@ -15,8 +15,9 @@ mod wording;
 pub use headers::Malformed;
 pub use ident::{Address, Ident};
 pub use message::{
-    Approves, Block, DRAFTED, MalformedTrailers, TrailerFault, Trailers, ends_in_trailers, is_our_line, parse_trailers,
+    Approves, DRAFTED, MalformedTrailers, SealBlock, TrailerFault, Trailers, ends_in_trailers, is_our_line,
+    parse_trailers,
 };
 pub use raw::{Commit, RawSignature, names_utf8};
 pub use tag::{Tag, TagTarget};
-pub use wording::{Subject, Wording, is_message_of, message_digest, without_seals};
+pub use wording::{SubjectLine, Wording, is_message_of, message_digest, without_seals};

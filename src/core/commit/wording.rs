@@ -1,4 +1,8 @@
-//! What an approval binds of a message, and whether a message that lands in place of an approved one says the same (design.md 4.3).
+//! What an approval binds of a message, and whether a message that lands in place of an approved one says the same.
+//!
+//! Tools that land work write below its message: blank lines and trailers such as `Signed-off-by` or git's cherry-pick note. Those may be
+//! added, and a request's number behind the subject of a squash; `Reviewed-by` and `Approved-by` speak for persons, so they are added only
+//! for persons whose approval covers what lands, or by a service. Anything else is another message.
 
 use sha2::{Digest as _, Sha256};
 
@@ -46,14 +50,14 @@ const REVIEWED: [&[u8]; 2] = [b"reviewed-by", b"approved-by"];
 #[derive(Clone, Debug, Default)]
 pub struct Wording {
     /// Those that leave out most come first.
-    forms: Vec<Form>,
+    forms: Vec<MessageReading>,
     /// Where those begin that leave out nothing.
     full: usize,
 }
 
 /// One reading.
 #[derive(Clone, Debug)]
-struct Form {
+struct MessageReading {
     /// The whole of it.
     whole: Digest,
     /// With the subject as it stood before a request's number was added.
@@ -66,7 +70,7 @@ struct Form {
 
 /// How much of the subject may be another's.
 #[derive(Clone, Copy, Debug)]
-pub enum Subject<'a> {
+pub enum SubjectLine<'a> {
     /// None of it.
     Kept,
     /// One ` (#N)` or ` (!N)` may stand behind it.
@@ -113,13 +117,13 @@ impl Wording {
 
     /// Whether the message says what an approval of `approved` approves, but for what a landing adds below it. Says who is said to
     /// have reviewed it in what is added.
-    pub fn says(&self, approved: Digest, subject: Subject<'_>) -> Option<&[Vec<u8>]> {
-        let fits = |form: &&Form| {
+    pub fn says(&self, approved: Digest, subject: SubjectLine<'_>) -> Option<&[Vec<u8>]> {
+        let fits = |form: &&MessageReading| {
             form.whole == approved
                 || match subject {
-                    Subject::Kept => false,
-                    Subject::Numbered => form.unnumbered == Some(approved),
-                    Subject::Free(approved) => {
+                    SubjectLine::Kept => false,
+                    SubjectLine::Numbered => form.unnumbered == Some(approved),
+                    SubjectLine::Free(approved) => {
                         form.unnumbered.is_some_and(|own| approved.is_exactly(own)) || approved.has_body(form.body)
                     }
                 }
@@ -136,7 +140,7 @@ impl Wording {
         self.full().any(|form| form.body == body)
     }
 
-    fn full(&self) -> impl Iterator<Item = &Form> {
+    fn full(&self) -> impl Iterator<Item = &MessageReading> {
         self.forms.iter().skip(self.full)
     }
 }
@@ -172,7 +176,7 @@ impl Readings {
     }
 
     /// The message as it is up to here, and with each number of line feeds that may end it.
-    fn forms(&self, reviewers: &[Vec<u8>], forms: &mut Vec<Form>) {
+    fn forms(&self, reviewers: &[Vec<u8>], forms: &mut Vec<MessageReading>) {
         let ended = |hash: &Sha256, ends: usize| {
             let mut hash = hash.clone();
             hash.update(vec![b'\n'; ends]);
@@ -181,7 +185,7 @@ impl Readings {
         let usual = 0..=END_LINES;
         let own = Some(self.ends).filter(|own| !usual.contains(own));
         for ends in usual.chain(own) {
-            forms.push(Form {
+            forms.push(MessageReading {
                 whole: ended(&self.whole, ends),
                 unnumbered: self.unnumbered.as_ref().map(|hash| ended(hash, ends)),
                 body: ended(&self.body, 0),
@@ -247,7 +251,7 @@ mod tests {
         format!("{above}{BLOCK}{digits} {digits} U1NIU0lH\n{below}")
     }
 
-    fn says(message: &str, approved: &str, subject: Subject<'_>) -> Option<usize> {
+    fn says(message: &str, approved: &str, subject: SubjectLine<'_>) -> Option<usize> {
         Wording::of(message.as_bytes()).says(message_digest(approved.as_bytes()), subject).map(<[_]>::len)
     }
 
@@ -276,9 +280,9 @@ mod tests {
             format!("{plain}\nSee merge request acme/payments!7\n"),
             format!("{plain}\nReviewed-on: https://x/7\n\n\n"),
         ] {
-            assert_eq!(says(&message, plain, Subject::Kept), Some(0), "{message:?}");
+            assert_eq!(says(&message, plain, SubjectLine::Kept), Some(0), "{message:?}");
             let block = sealed("Add retry\n\nWith a limit.\n\n", "");
-            assert_eq!(says(&message, &block, Subject::Kept), Some(0), "{message:?}");
+            assert_eq!(says(&message, &block, SubjectLine::Kept), Some(0), "{message:?}");
         }
         for message in [
             "Add retry\n\nWith a limit\n".to_owned(),
@@ -288,18 +292,18 @@ mod tests {
             format!("{plain}\nTested-by: B <b@x>\nSigned-off-by: B <b@x>\n"),
             format!("{plain}\n Signed-off-by: B <b@x>\n"),
         ] {
-            assert_eq!(says(&message, plain, Subject::Kept), None, "{message:?}");
+            assert_eq!(says(&message, plain, SubjectLine::Kept), None, "{message:?}");
         }
     }
 
     #[test]
     fn who_is_said_to_have_reviewed_is_told() {
         let message = "S\n\nReviewed-by: Bob Ng <bob@acme.dev>\nApproved-by: Security\nSigned-off-by: A <a@x>\n";
-        assert_eq!(says(message, "S\n", Subject::Kept), Some(2));
-        assert_eq!(says(message, "S\n\nReviewed-by: Bob Ng <bob@acme.dev>\n", Subject::Kept), Some(1));
-        assert_eq!(says(message, message, Subject::Kept), Some(0));
+        assert_eq!(says(message, "S\n", SubjectLine::Kept), Some(2));
+        assert_eq!(says(message, "S\n\nReviewed-by: Bob Ng <bob@acme.dev>\n", SubjectLine::Kept), Some(1));
+        assert_eq!(says(message, message, SubjectLine::Kept), Some(0));
         let named = Wording::of(message.as_bytes());
-        let named = named.says(message_digest(b"S\n"), Subject::Kept).unwrap();
+        let named = named.says(message_digest(b"S\n"), SubjectLine::Kept).unwrap();
         assert_eq!(named, [b"Security".to_vec(), b"bob@acme.dev".to_vec()]);
     }
 
@@ -317,9 +321,9 @@ mod tests {
             ("Add retry (#7)\n", false, false),
         ] {
             let own = Wording::of(approved.as_bytes());
-            assert_eq!(says(message, approved, Subject::Numbered).is_some(), numbered, "{message:?}");
-            assert_eq!(says(message, approved, Subject::Free(&own)).is_some(), free, "{message:?}");
-            assert_eq!(says(message, approved, Subject::Kept), None, "{message:?}");
+            assert_eq!(says(message, approved, SubjectLine::Numbered).is_some(), numbered, "{message:?}");
+            assert_eq!(says(message, approved, SubjectLine::Free(&own)).is_some(), free, "{message:?}");
+            assert_eq!(says(message, approved, SubjectLine::Kept), None, "{message:?}");
         }
     }
 

@@ -1,71 +1,82 @@
 //! Whether the persons that a rule asks for have approved exactly what would land: all findings about approvals of commits.
+//!
+//! Persons are counted, for each commit, and each once. Nobody approves what they made: the person who signed an unsealed commit, and the
+//! one whom its author field names; of what lands in the place of approved commits, those commits' makers. The owner of an agent may
+//! approve its work ("the agent proposes, a person approves"), unless the rule asks for somebody `independent`, who has no part in it at
+//! all. A service carries and does not author, so what it makes is approved only by what it stands for.
 
 use std::collections::BTreeSet;
 
-use super::again::{self, Unreadable};
-use super::ballot::{Ballot, Objection, Voter};
+use super::approval_set::{ApprovalSet, Approver, Objection};
 use super::hint::{Hint, ref_word};
-use super::{Bench, Code, Docket, Doubt, Subject, submitter, vouching};
+use super::unreadable::{self, Unreadable};
+use super::{Code, Doubt, Findings, RuleContext, Subject, submitter, vouching};
 use crate::core::commit::Address;
-use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, SignatureFact, Sought, Target};
+use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, RefTarget, SignatureFact, Sought};
 use crate::core::id::Id;
+use crate::core::landing::MadeBy;
 use crate::core::oid::Oid;
-use crate::core::policy::{Approvals, Kind, Principal, Whose};
+use crate::core::policy::{Approvals, Principal, PrincipalKind, Whose};
 use crate::core::report::word;
 
 /// Judges what one rule wants approved in one update.
-pub(super) fn judge(bench: &Bench<'_>, sought: Option<&Sought>, ballot: Option<&Ballot<'_>>, docket: &mut Docket<'_>) {
-    let Some(asks) = &bench.rule.approvals else { return };
-    vouching::tell(bench, docket);
-    if let Target::Unattributed(kind) = docket.update.target {
-        let subject = Subject::Ref(docket.update.name.clone());
+pub(super) fn judge(
+    context: &RuleContext<'_>,
+    sought: Option<&Sought>,
+    approvals: Option<&ApprovalSet<'_>>,
+    findings: &mut Findings<'_>,
+) {
+    let Some(asks) = &context.rule.approvals else { return };
+    vouching::warn_of_unknown_makers(context, findings);
+    if let RefTarget::Unattributed(kind) = context.update.target {
+        let subject = Subject::Ref(context.update.name.clone());
         let detail = format!("it leads to a {kind}, which nobody can approve");
         let hint = "commit the content and push the commit".to_owned();
-        return docket.find(bench.rule, Code::ApprovalMissing, subject, detail, hint);
+        return findings.add(context.rule, Code::ApprovalMissing, subject, detail, hint);
     }
-    let (Some(sought), Some(ballot)) = (sought, ballot) else { return };
+    let (Some(sought), Some(approvals)) = (sought, approvals) else { return };
     for judged in &sought.commits {
-        match bench.facts.commits.get(&judged.id) {
-            Some(commit) => Poll { bench, asks, ballot, judged, commit }.judge(docket),
+        match context.facts.commits.get(&judged.id) {
+            Some(commit) => ApprovalCheck { context, asks, approvals, judged, commit }.judge(findings),
             None => {
-                docket.doubt(Some(bench.rule), &Doubt::Unreadable(format!("commit {} was not examined", judged.id)))
+                findings.doubt(Some(context.rule), &Doubt::Unreadable(format!("commit {} was not examined", judged.id)))
             }
         }
     }
 }
 
 /// One commit, and what is asked of it.
-struct Poll<'b> {
-    bench: &'b Bench<'b>,
+struct ApprovalCheck<'b> {
+    context: &'b RuleContext<'b>,
     asks: &'b Approvals,
-    ballot: &'b Ballot<'b>,
+    approvals: &'b ApprovalSet<'b>,
     judged: &'b JudgedCommit,
     commit: &'b CommitFacts,
 }
 
-impl<'b> Poll<'b> {
-    fn judge(&self, docket: &mut Docket<'_>) {
+impl<'b> ApprovalCheck<'b> {
+    fn judge(&self, findings: &mut Findings<'_>) {
         // Where identity looks at it too, this is found once. It need not: other refs may have been judged by who made it.
-        if let Some(Unreadable { code, detail, hint }) = again::unreadable(self.commit, docket.update.base) {
-            return self.find(docket, code, detail, hint);
+        if let Some(Unreadable { code, detail, hint }) = unreadable::unreadable(self.commit, self.context.update.base) {
+            return self.find(findings, code, detail, hint);
         }
-        self.say_whose_work_it_is(docket);
+        self.say_whose_work_it_is(findings);
         if !self.is_asked_for() {
             return;
         }
         let makers = match self.makers() {
             Ok(makers) => makers,
-            Err(objection) => return self.refuse(docket, 0, vec![objection]),
+            Err(objection) => return self.refuse(findings, 0, vec![objection]),
         };
-        if let Some((detail, hint)) = vouching::objection(self.bench, &makers) {
-            return self.find(docket, Code::UnsignedCommit, detail, hint);
+        if let Some((detail, hint)) = vouching::unknown_maker(self.context, &makers) {
+            return self.find(findings, Code::UnsignedCommit, detail, hint);
         }
         let mut for_it: BTreeSet<&Id> = BTreeSet::new();
         let mut objections: Vec<Objection> = Vec::new();
-        for voter in self.ballot.voters(self.commit.id, self.asks, self.service().is_some()) {
-            match self.eligible(&voter, &makers) {
+        for approver in self.approvals.approvers(self.commit.id, self.asks, self.made_by()) {
+            match self.eligible(&approver, &makers) {
                 Ok(()) => {
-                    for_it.insert(&voter.person.id);
+                    for_it.insert(&approver.person.id);
                 }
                 Err(objection) => objections.push(objection),
             }
@@ -73,29 +84,33 @@ impl<'b> Poll<'b> {
         if for_it.len() >= self.asks.count {
             return;
         }
-        objections.extend(self.ballot.objections(self.commit.id, self.asks, self.service().is_some()));
-        self.refuse(docket, for_it.len(), objections);
+        objections.extend(self.approvals.objections(self.commit.id, self.asks, self.made_by()));
+        self.refuse(findings, for_it.len(), objections);
     }
 
     /// The commits whose makers made this one: itself, or what it stands for; one with a message of its own is its signer's too.
     fn makers(&self) -> Result<Vec<&'b CommitFacts>, Objection> {
-        let Some(carried) = self.ballot.carried(self.commit.id) else { return Ok(vec![self.commit]) };
+        let Some(carried) = self.approvals.carried(self.commit.id) else { return Ok(vec![self.commit]) };
         let commit = |id: &Oid| {
             let words = || format!("it stands for {}, which is not in this repository", id.short());
-            self.bench.facts.commits.get(id).ok_or_else(|| Objection::new(Code::ApprovalVoid, words()))
+            self.context.facts.commits.get(id).ok_or_else(|| Objection::new(Code::ApprovalVoid, words()))
         };
         let own = (carried.has_own_message && self.service().is_none()).then_some(Ok(self.commit));
         carried.stands_for.iter().map(commit).chain(own).collect()
     }
 
     /// What a person lands in the place of agents' commits stays theirs, and must say so.
-    fn say_whose_work_it_is(&self, docket: &mut Docket<'_>) {
-        if self.service().is_some() || self.commit.is_sealed() || self.signer_of(self.commit, Kind::Agent).is_some() {
+    fn say_whose_work_it_is(&self, findings: &mut Findings<'_>) {
+        if self.service().is_some()
+            || self.commit.is_sealed()
+            || self.signer_of(self.commit, PrincipalKind::Agent).is_some()
+        {
             return;
         }
         let mut agents: BTreeSet<String> = BTreeSet::new();
-        for (approval, place) in self.ballot.stand_ins(self.commit.id) {
-            let approved: Option<Vec<&CommitFacts>> = place.iter().map(|id| self.bench.facts.commits.get(id)).collect();
+        for (approval, place) in self.approvals.stand_ins(self.commit.id) {
+            let approved: Option<Vec<&CommitFacts>> =
+                place.iter().map(|id| self.context.facts.commits.get(id)).collect();
             match approved {
                 Some(commits) => agents.extend(commits.into_iter().flat_map(|commit| self.agents_of(commit))),
                 // What cannot be looked at may all be theirs.
@@ -112,14 +127,14 @@ impl<'b> Poll<'b> {
         let hint = Hint::new()
             .run("if it is the last commit, have it say so", [format!("git commit --amend --no-edit -S{say}")])
             .say("else push the approved commits as they are");
-        self.find(docket, Code::UnsealedAgentCommit, detail, hint.text());
+        self.find(findings, Code::UnsealedAgentCommit, detail, hint.text());
     }
 
     /// The agents whose work a commit is, by its seals, its signature or what a person said who adopted it.
     fn agents_of(&self, commit: &CommitFacts) -> Vec<String> {
         let sealed = commit.seals.iter().flatten().map(|seal| seal.agent.to_string());
         let drafted = commit.drafted.iter().map(ToString::to_string);
-        let signer = self.signer_of(commit, Kind::Agent).map(|agent| agent.id.to_string());
+        let signer = self.signer_of(commit, PrincipalKind::Agent).map(|agent| agent.id.to_string());
         sealed.chain(drafted).chain(signer).collect()
     }
 
@@ -127,36 +142,40 @@ impl<'b> Poll<'b> {
     fn is_asked_for(&self) -> bool {
         if let Some(service) = self.service() {
             // What it merges and adds nothing to is judged where it comes from.
-            return !self.bench.rule.services.contains(&service.id) && self.commit.merge != MergeFact::AddsNothing;
+            return !self.context.rule.services.contains(&service.id) && self.commit.merge != MergeFact::AddsNothing;
         }
         self.asks.whose == Whose::Everyone || self.is_agents_work()
     }
 
     fn is_agents_work(&self) -> bool {
         let sealed = self.commit.seals.as_ref().map_or(true, |seals| !seals.is_empty());
-        let marked = self.bench.mark(&self.commit.marks).is_some();
-        let marked = marked || self.bench.unreadable(self.commit.unreadable_encoding.as_ref()).is_some();
-        let signed = self.bench.claimed_agent(&self.commit.signature).is_some();
+        let marked = self.context.mark(&self.commit.marks).is_some();
+        let marked = marked || self.context.unreadable(self.commit.unreadable_encoding.as_ref()).is_some();
+        let signed = self.context.claimed_agent(&self.commit.signature).is_some();
         sealed || marked || signed || !self.commit.drafted.is_empty()
     }
 
     fn service(&self) -> Option<&'b Principal> {
-        self.bench.service_of(self.commit)
+        self.context.service_of(self.commit)
     }
 
-    fn signer_of(&self, commit: &CommitFacts, kind: Kind) -> Option<&'b Principal> {
+    fn made_by(&self) -> MadeBy {
+        if self.service().is_some() { MadeBy::Service } else { MadeBy::Somebody }
+    }
+
+    fn signer_of(&self, commit: &CommitFacts, kind: PrincipalKind) -> Option<&'b Principal> {
         let SignatureFact::Good(signature) = &commit.signature else { return None };
-        let policy = self.bench.policy;
-        policy.by_key(signature.key()).filter(|one| one.kind == kind && policy.registers(self.bench.rule, one))
+        let policy = self.context.policy;
+        policy.by_key(signature.key()).filter(|one| one.kind == kind && policy.registers(self.context.rule, one))
     }
 
     /// Whether this person's approval counts for this commit.
-    fn eligible(&self, voter: &Voter<'_>, makers: &[&CommitFacts]) -> Result<(), Objection> {
-        let person = &voter.person.id;
+    fn eligible(&self, approver: &Approver<'_>, makers: &[&CommitFacts]) -> Result<(), Objection> {
+        let person = &approver.person.id;
         if self.asks.independent {
             let words =
                 |how: &str| format!("{person} approved it and {how}, and the rule asks for somebody independent");
-            match submitter::stands_behind(self.bench, voter.person) {
+            match submitter::stands_behind(self.context, approver.person) {
                 Ok(None) => {}
                 Ok(Some(how)) => return Err(Objection::new(Code::NotDistinct, words(how))),
                 Err(reason) => {
@@ -181,27 +200,29 @@ impl<'b> Poll<'b> {
 
     /// The persons who made a commit: who signed it and whom its author field names, unless an agent sealed it.
     fn made(&self, commit: &CommitFacts) -> BTreeSet<Id> {
-        if commit.seals.as_ref().is_ok_and(|seals| !seals.is_empty()) || self.signer_of(commit, Kind::Agent).is_some() {
+        if commit.seals.as_ref().is_ok_and(|seals| !seals.is_empty())
+            || self.signer_of(commit, PrincipalKind::Agent).is_some()
+        {
             return BTreeSet::new();
         }
-        let signer = self.signer_of(commit, Kind::Person).map(|signer| signer.id.clone());
+        let signer = self.signer_of(commit, PrincipalKind::Person).map(|signer| signer.id.clone());
         self.named(&commit.author).into_iter().chain(signer).collect()
     }
 
     /// The persons with this email address.
     fn named(&self, email: &Address) -> BTreeSet<Id> {
         let has = |own: &String| email.is(own);
-        let people = self.bench.policy.principals().filter(|one| one.kind == Kind::Person);
+        let people = self.context.policy.principals().filter(|one| one.kind == PrincipalKind::Person);
         people.filter(|one| one.emails.iter().any(has)).map(|one| one.id.clone()).collect()
     }
 
     /// How a person stands behind a commit already.
     fn stands_behind(&self, commit: &CommitFacts, person: &Id) -> Option<String> {
         let sealed = commit.seals.iter().flatten().map(|seal| &seal.agent);
-        let signer = self.signer_of(commit, Kind::Agent).or_else(|| self.bench.service_of(commit));
+        let signer = self.signer_of(commit, PrincipalKind::Agent).or_else(|| self.context.service_of(commit));
         let agents = sealed.chain(&commit.drafted).chain(signer.map(|signer| &signer.id));
         let owns = |agent: &&Id| {
-            let owner = self.bench.policy.principal(agent).and_then(|agent| agent.owner.as_ref());
+            let owner = self.context.policy.principal(agent).and_then(|agent| agent.owner.as_ref());
             owner == Some(person)
         };
         if let Some(agent) = agents.into_iter().find(owns) {
@@ -213,11 +234,11 @@ impl<'b> Poll<'b> {
         if self.named(&commit.committer).contains(person) {
             return Some("is its committer".to_owned());
         }
-        let signed = self.signer_of(commit, Kind::Person).is_some_and(|signer| signer.id == *person);
+        let signed = self.signer_of(commit, PrincipalKind::Person).is_some_and(|signer| signer.id == *person);
         signed.then(|| "signed it".to_owned())
     }
 
-    fn refuse(&self, docket: &mut Docket<'_>, count: usize, mut objections: Vec<Objection>) {
+    fn refuse(&self, findings: &mut Findings<'_>, count: usize, mut objections: Vec<Objection>) {
         let asked = self.asks.count;
         let noun = if asked == 1 { "approval" } else { "approvals" };
         let mut detail = format!("{} has {count} of {asked} {noun}", self.whose_work());
@@ -227,8 +248,8 @@ impl<'b> Poll<'b> {
             detail = format!("{detail}; {}", objection.words);
         }
         let code = objections.first().map_or(Code::ApprovalMissing, |objection| objection.code);
-        let hint = self.hint(docket);
-        self.find(docket, code, detail, hint);
+        let hint = self.hint();
+        self.find(findings, code, detail, hint);
     }
 
     fn whose_work(&self) -> String {
@@ -241,17 +262,20 @@ impl<'b> Poll<'b> {
         if let Some(service) = self.service() {
             return format!("what service {} carries", service.id);
         }
-        match self.signer_of(self.commit, Kind::Agent).or_else(|| self.signer_of(self.commit, Kind::Person)) {
+        match self
+            .signer_of(self.commit, PrincipalKind::Agent)
+            .or_else(|| self.signer_of(self.commit, PrincipalKind::Person))
+        {
             Some(signer) => format!("{}'s work", signer.id),
             None => "it".to_owned(),
         }
     }
 
     /// How to get what is missing, for the one who pushes.
-    fn hint(&self, docket: &Docket<'_>) -> String {
-        let commands = self.bench.commands(docket);
+    fn hint(&self) -> String {
+        let commands = self.context.commands();
         let Some(tip) = commands.tip() else { return String::new() };
-        let (branch, target) = (format!("review-{}", tip.short()), ref_word(&docket.update.name));
+        let (branch, target) = (format!("review-{}", tip.short()), ref_word(&self.context.update.name));
         let from = self.asks.from_text();
         let people = match self.asks.count {
             1 if self.asks.from.iter().any(|person| person.as_str() == from) => format!("{from} approves"),
@@ -260,8 +284,8 @@ impl<'b> Poll<'b> {
         };
         let push = format!("git push origin {}:refs/heads/{branch}", tip.abbreviated());
         // A policy that says the name tells it to whoever approves.
-        let name = commands.name().filter(|_| self.bench.policy.repository().is_none());
-        let policy = self.bench.facts.policy.as_deref().map_or_else(|| "FILE".to_owned(), word);
+        let name = commands.name().filter(|_| self.context.policy.repository().is_none());
+        let policy = self.context.facts.policy.as_deref().map_or_else(|| "FILE".to_owned(), word);
         let setup = name.into_iter().chain([format!("git config countersign.policy {policy}")]);
         Hint::new()
             .run("put it on a branch of its own", [push])
@@ -270,13 +294,13 @@ impl<'b> Poll<'b> {
             .text()
     }
 
-    fn find(&self, docket: &mut Docket<'_>, code: Code, detail: String, hint: String) {
+    fn find(&self, findings: &mut Findings<'_>, code: Code, detail: String, hint: String) {
         let detail = match &self.judged.touched {
             Some(path) => format!("{detail} (it touches {:?})", String::from_utf8_lossy(path)),
             None => detail,
         };
         let CommitFacts { id, summary, position, .. } = self.commit;
         let subject = Subject::Commit { id: *id, summary: summary.clone(), position: *position };
-        docket.find(self.bench.rule, code, subject, detail, hint);
+        findings.add(self.context.rule, code, subject, detail, hint);
     }
 }

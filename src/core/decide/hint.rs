@@ -1,6 +1,6 @@
 //! What to do about a finding: lines of words, and commands, each alone on its line, to be taken as they are.
 
-use crate::core::facts::{Facts, Target, Update};
+use crate::core::facts::{Facts, RefTarget, Update};
 use crate::core::id::Id;
 use crate::core::oid::Oid;
 use crate::core::policy::Policy;
@@ -84,8 +84,8 @@ impl Commands<'_> {
     /// The commit that is pushed, whatever the pusher has checked out.
     pub(super) fn tip(&self) -> Option<Oid> {
         match self.update.target {
-            Target::Commit(id) => Some(id),
-            Target::Unattributed(_) | Target::Nothing => self.update.new,
+            RefTarget::Commit(id) => Some(id),
+            RefTarget::Unattributed(_) | RefTarget::Nothing => self.update.new,
         }
     }
 
@@ -107,7 +107,7 @@ impl Commands<'_> {
             // Which of several is at work, their own desk knows.
             (Some(_), Some(mark)) if !policy.is_one_agent(mark) => self.seal_as(None),
             (Some(agent), _) => self.seal_as(Some(&agent.id)),
-            (None, Some(mark)) => self.register(mark, Key::Known),
+            (None, Some(mark)) => self.register(mark, AgentKey::Known),
             (None, None) => self.seal_as(None),
         }
     }
@@ -127,12 +127,12 @@ impl Commands<'_> {
     }
 
     /// Gives an agent a key that an admin registers, and has the pushed commits sealed with it.
-    pub(super) fn register(&self, name: &str, key: Key) -> Hint {
+    pub(super) fn register(&self, name: &str, key: AgentKey) -> Hint {
         let id = Id::parse(name.as_bytes());
         let owner = id.as_ref().and_then(|id| self.policy.principal(id)).and_then(|agent| agent.owner.as_ref());
         let owner = owner.map_or("PERSON", Id::as_str);
         let shown = id.as_ref().map_or("AGENT", Id::as_str);
-        let more = if key == Key::New { " --new-key" } else { "" };
+        let more = if key == AgentKey::New { " --new-key" } else { "" };
         let add = format!("countersign agent add {shown} --owner {owner}{more}");
         let words = "as the agent, get a key, and ask an admin to put what this prints into the policy";
         let sign = match &id {
@@ -191,7 +191,7 @@ impl Commands<'_> {
 
 /// Which key an agent is to have.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum AgentKey {
     /// The one its clone has, or its first.
     Known,
     /// Another than it has.

@@ -1,31 +1,36 @@
 //! Who made a commit, and whether the rule accepts that: all findings about identity.
+//!
+//! Every seal of a commit must hold, and the first names the maker: later ones are other steps of a pipeline. Without a seal it is whoever
+//! signed the commit. A person who signs may say to have taken an agent's work over (`Countersign-Drafted`), and then answers for it. A
+//! mark of an agent proves nothing; it says that silence is not enough. A key is judged by when the seal or signature was first received,
+//! never by a date that its signer wrote.
 
-use super::again::{self, Unreadable};
-use super::hint::{Commands, Hint, Key};
-use super::{Ballot, Bench, Code, Docket, Subject, Timestamp};
+use super::hint::{AgentKey, Commands, Hint};
+use super::unreadable::{self, Unreadable};
+use super::{ApprovalSet, Code, Findings, RuleContext, Subject, Timestamp};
 use crate::core::commit::TrailerFault;
-use crate::core::facts::{CommitFacts, Form, JudgedCommit, MergeFact, SealFact, SignatureFact};
+use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, ObjectForm, SealFact, SignatureFact};
 use crate::core::marks::{Mark, MarkKind};
 use crate::core::oid::Oid;
-use crate::core::policy::{Identity, Kind, Permission, Principal, Standing};
+use crate::core::policy::{Identity, KeyStatus, Permission, Principal, PrincipalKind};
 use crate::core::seal;
 use crate::core::ssh::PublicKey;
 
-/// Days before a review date on which pushes begin to warn (design.md 4.5).
+/// Days before a review date on which pushes begin to warn: two weeks, for the owner to look at the agent.
 const REVIEW_NOTICE_DAYS: i64 = 14;
 
 /// Judges one commit under one rule.
 pub(super) fn judge(
-    bench: &Bench<'_>,
+    context: &RuleContext<'_>,
     judged: &JudgedCommit,
     commit: &CommitFacts,
-    ballot: Option<&Ballot<'_>>,
-    docket: &mut Docket<'_>,
+    approvals: Option<&ApprovalSet<'_>>,
+    findings: &mut Findings<'_>,
 ) {
-    if bench.rule.identity == Identity::None && !bench.rule.restricts_agents() {
+    if context.rule.identity == Identity::None && !context.rule.restricts_agents() {
         return;
     }
-    Case { bench, judged, commit, ballot, docket }.judge();
+    IdentityCheck { context, judged, commit, approvals, findings }.judge();
 }
 
 /// Who made the commit, as far as it is proven.
@@ -51,20 +56,20 @@ struct Fault {
     hint: String,
 }
 
-struct Case<'b, 'd, 'u> {
-    bench: &'b Bench<'b>,
+struct IdentityCheck<'b, 'd, 'u> {
+    context: &'b RuleContext<'b>,
     judged: &'b JudgedCommit,
     commit: &'b CommitFacts,
-    ballot: Option<&'b Ballot<'b>>,
-    docket: &'d mut Docket<'u>,
+    approvals: Option<&'b ApprovalSet<'b>>,
+    findings: &'d mut Findings<'u>,
 }
 
-impl<'b> Case<'b, '_, '_> {
+impl<'b> IdentityCheck<'b, '_, '_> {
     fn judge(&mut self) {
-        if let Some(Unreadable { code, detail, hint }) = again::unreadable(self.commit, self.docket.update.base) {
+        if let Some(Unreadable { code, detail, hint }) = unreadable::unreadable(self.commit, self.context.update.base) {
             self.find(code, detail, hint);
         }
-        if self.commit.form != Form::Canonical {
+        if self.commit.form != ObjectForm::Canonical {
             return;
         }
         match self.maker() {
@@ -123,18 +128,18 @@ impl<'b> Case<'b, '_, '_> {
         let name = &fact.agent;
         let whose = fact.role.as_ref().map_or_else(|| format!("{name}'s seal"), |role| format!("{name}'s {role} seal"));
         match &fact.outcome {
-            seal::Outcome::Bad(reason) => Err(Fault {
+            seal::SealOutcome::Bad(reason) => Err(Fault {
                 code: Code::BadSeal,
                 detail: format!("{whose} does not verify: {reason}"),
                 hint: self.commands().seal(Some(name.as_str())).text(),
             }),
-            seal::Outcome::Stale(stale) => Err(Fault {
+            seal::SealOutcome::Stale(stale) => Err(Fault {
                 code: Code::StaleSeal,
                 detail: format!("{whose} is authentic, but {stale} changed after sealing"),
                 hint: self.seal_or_adopt(name.as_str()).text(),
             }),
-            seal::Outcome::Holds(seal) => {
-                self.agent_with_key(name.as_str(), seal.key(), self.bench.received(seal.digest()), &whose)
+            seal::SealOutcome::Holds(seal) => {
+                self.agent_with_key(name.as_str(), seal.key(), self.context.received(seal.digest()), &whose)
             }
         }
     }
@@ -147,27 +152,27 @@ impl<'b> Case<'b, '_, '_> {
         received: Timestamp,
         whose: &str,
     ) -> Result<&'b Principal, Fault> {
-        let policy = self.bench.policy;
+        let policy = self.context.policy;
         let fingerprint = key.fingerprint();
-        if let Some(word) = void_word(policy.key_standing(key, received)) {
+        if let Some(word) = void_word(policy.key_status(key, received)) {
             return Err(Fault {
                 code: Code::AgentRevoked,
                 detail: format!("{whose} was made with the {word} key {fingerprint}"),
-                hint: self.commands().register(name, Key::New).text(),
+                hint: self.commands().register(name, AgentKey::New).text(),
             });
         }
-        let holder = policy.by_key(key).filter(|principal| policy.registers(self.bench.rule, principal));
+        let holder = policy.by_key(key).filter(|principal| policy.registers(self.context.rule, principal));
         match holder {
-            Some(holder) if holder.kind != Kind::Agent || holder.id.as_str() != name => Err(Fault {
+            Some(holder) if holder.kind != PrincipalKind::Agent || holder.id.as_str() != name => Err(Fault {
                 code: Code::SharedKey,
                 detail: format!("{whose} was made with a key of {} {}", holder.kind.noun(), holder.id),
-                hint: self.commands().register(name, Key::New).text(),
+                hint: self.commands().register(name, AgentKey::New).text(),
             }),
             Some(agent) => self.in_service(agent, received),
             None => Err(Fault {
                 code: Code::UnknownAgent,
                 detail: format!("{whose} was made with the key {fingerprint}, which no agent has registered as {name}"),
-                hint: self.commands().register(name, Key::Known).text(),
+                hint: self.commands().register(name, AgentKey::Known).text(),
             }),
         }
     }
@@ -191,9 +196,9 @@ impl<'b> Case<'b, '_, '_> {
     /// Who signed the commit as a whole, where no seal stands.
     fn signer(&self) -> Maker<'b> {
         let (key, received) = match &self.commit.signature {
-            SignatureFact::Good(signature) => (signature.key(), self.bench.received(signature.digest())),
+            SignatureFact::Good(signature) => (signature.key(), self.context.received(signature.digest())),
             SignatureFact::None => {
-                return match self.bench.service_of(self.commit) {
+                return match self.context.service_of(self.commit) {
                     Some(service) => Maker::Service(service),
                     None => Maker::Unproven(self.unsigned("it is not signed".to_owned())),
                 };
@@ -202,7 +207,7 @@ impl<'b> Case<'b, '_, '_> {
                 return Maker::Unproven(self.unsigned(format!("its {kind} signature is not supported; sign with SSH")));
             }
             SignatureFact::Bad { reason, .. } => {
-                if let Some(agent) = self.bench.claimed_agent(&self.commit.signature) {
+                if let Some(agent) = self.context.claimed_agent(&self.commit.signature) {
                     let detail = format!("{}'s signature does not verify: {reason}", agent.id);
                     let hint = self.commands().seal(Some(agent.id.as_str())).text();
                     return Maker::Unproven(Fault { code: Code::BadSeal, detail, hint });
@@ -212,16 +217,16 @@ impl<'b> Case<'b, '_, '_> {
                 return Maker::Unproven(Fault { code: Code::BadSignature, detail, hint });
             }
         };
-        let policy = self.bench.policy;
-        let holder = policy.by_key(key).filter(|principal| policy.registers(self.bench.rule, principal));
-        let void = void_word(policy.key_standing(key, received));
+        let policy = self.context.policy;
+        let holder = policy.by_key(key).filter(|principal| policy.registers(self.context.rule, principal));
+        let void = void_word(policy.key_status(key, received));
         let unknown = |detail| {
             let sign = self.commands().sign_as_person(self.commit.id);
             let hint = Hint::new().say("ask an admin to register your key, or sign with one that is").and(sign).text();
             Maker::Unproven(Fault { code: Code::UnknownSigner, detail, hint })
         };
         match (holder, void) {
-            (Some(agent), _) if agent.kind == Kind::Agent => {
+            (Some(agent), _) if agent.kind == PrincipalKind::Agent => {
                 match self.agent_with_key(agent.id.as_str(), key, received, &format!("{}'s signature", agent.id)) {
                     Ok(agent) => Maker::Agent(agent),
                     Err(fault) => Maker::Unproven(fault),
@@ -229,7 +234,7 @@ impl<'b> Case<'b, '_, '_> {
             }
             (_, Some(word)) => unknown(format!("it is signed with the {word} key {}", key.fingerprint())),
             (None, None) => unknown(format!("it is signed with {}, which nobody has registered", key.fingerprint())),
-            (Some(service), None) if service.kind == Kind::Service => Maker::Service(service),
+            (Some(service), None) if service.kind == PrincipalKind::Service => Maker::Service(service),
             (Some(_), None) if self.commit.drafted.is_empty() => Maker::Person,
             (Some(_), None) => Maker::Adopted,
         }
@@ -242,7 +247,7 @@ impl<'b> Case<'b, '_, '_> {
 
     /// The agent is who it says; may it work here?
     fn allowed(&mut self, agent: &Principal) {
-        if self.bench.rule.agents.contains(agent) {
+        if self.context.rule.agents.contains(agent) {
             return self.review_nears(agent);
         }
         let code = if self.judged.touched.is_some() { Code::PathDenied } else { Code::AgentNotAllowed };
@@ -258,7 +263,7 @@ impl<'b> Case<'b, '_, '_> {
     fn review_nears(&mut self, agent: &Principal) {
         let Some(date) = agent
             .review_by
-            .filter(|date| date.is_within(REVIEW_NOTICE_DAYS, self.bench.now) && !date.is_past(self.bench.now))
+            .filter(|date| date.is_within(REVIEW_NOTICE_DAYS, self.context.now) && !date.is_past(self.context.now))
         else {
             return;
         };
@@ -266,12 +271,12 @@ impl<'b> Case<'b, '_, '_> {
         let detail = format!("{} is to be reviewed by {date}, and suspended after that day", agent.id);
         let hint =
             format!("ask {owner} to review it and an admin to move review-by ({}:{})", agent.at.file, agent.at.line);
-        let (rule, subject) = (self.bench.rule, Subject::Ref(self.docket.update.name.clone()));
-        self.docket.notice(rule, Code::AgentSuspended, subject, detail, hint);
+        let (rule, subject) = (self.context.rule, Subject::Ref(self.context.update.name.clone()));
+        self.findings.notice(rule, Code::AgentSuspended, subject, detail, hint);
     }
 
     fn adopted(&mut self) {
-        if self.bench.rule.adopted == Permission::Deny {
+        if self.context.rule.adopted == Permission::Deny {
             let hint = "have the agent make and seal the change itself".to_owned();
             self.find(Code::AgentNotAllowed, "adopted agents' work is not accepted here".to_owned(), hint);
         }
@@ -292,11 +297,11 @@ impl<'b> Case<'b, '_, '_> {
     /// A service carries what others made: a merge that adds nothing, or approved commits in another form. Unless the rule lists
     /// it, what it carries is judged in its place.
     fn service(&mut self, service: &Principal) {
-        let listed = self.bench.rule.services.contains(&service.id);
+        let listed = self.context.rule.services.contains(&service.id);
         if listed || self.commit.merge == MergeFact::AddsNothing {
             return;
         }
-        if let Some(carried) = self.ballot.and_then(|ballot| ballot.carried(self.commit.id)) {
+        if let Some(carried) = self.approvals.and_then(|approvals| approvals.carried(self.commit.id)) {
             return carried.stands_for.iter().for_each(|id| self.carried(service, *id));
         }
         let detail = format!("service {} made it, but carries work that it did not author", service.id);
@@ -307,7 +312,7 @@ impl<'b> Case<'b, '_, '_> {
         }
         if self.mark().is_some() {
             self.find(Code::UnsealedAgentCommit, detail, merge());
-        } else if self.bench.rule.identity == Identity::Everyone {
+        } else if self.context.rule.identity == Identity::Everyone {
             let hint =
                 format!("merge without squashing, or ask an admin to list {} in the rule's services", service.id);
             self.find(Code::UnknownSigner, detail, hint);
@@ -318,10 +323,10 @@ impl<'b> Case<'b, '_, '_> {
 
     /// Judges an approved commit that a service has made another of.
     fn carried(&mut self, service: &Principal, id: Oid) {
-        match self.bench.facts.commits.get(&id) {
+        match self.context.facts.commits.get(&id) {
             Some(commit) => {
-                let (bench, judged) = (self.bench, self.judged);
-                Case { bench, judged, commit, ballot: None, docket: &mut *self.docket }.judge();
+                let (context, judged) = (self.context, self.judged);
+                IdentityCheck { context, judged, commit, approvals: None, findings: &mut *self.findings }.judge();
             }
             None => {
                 let detail = format!("service {} carries {}, which is not in this repository", service.id, id.short());
@@ -362,31 +367,31 @@ impl<'b> Case<'b, '_, '_> {
         if self.unreadable() {
             return;
         }
-        if self.bench.rule.identity == Identity::Everyone {
+        if self.context.rule.identity == Identity::Everyone {
             self.find(fault.code, fault.detail, fault.hint);
         }
     }
 
     /// The first mark that counts under this rule.
     fn mark(&self) -> Option<&'b Mark> {
-        self.bench.mark(&self.commit.marks)
+        self.context.mark(&self.commit.marks)
     }
 
     /// Refuses a commit in an encoding that nobody can read: it shows neither that an agent made it nor that none did.
     fn unreadable(&mut self) -> bool {
-        let Some(encoding) = self.bench.unreadable(self.commit.unreadable_encoding.as_ref()) else { return false };
+        let Some(encoding) = self.context.unreadable(self.commit.unreadable_encoding.as_ref()) else { return false };
         let detail = format!("nobody can say what it shows: its encoding header names \"{encoding}\"");
-        let hint = again::encoding_hint(self.docket.update.base);
+        let hint = unreadable::encoding_hint(self.context.update.base);
         self.find(Code::MalformedCommit, detail, hint);
         true
     }
 
     /// Marks that are too unsure or too new to refuse a push still warn.
     fn faint_marks(&mut self) {
-        if let Some((mark, detail)) = self.bench.faint_mark(&self.commit.marks).filter(|_| self.mark().is_none()) {
-            let (rule, subject) = (self.bench.rule, self.subject());
+        if let Some((mark, detail)) = self.context.faint_mark(&self.commit.marks).filter(|_| self.mark().is_none()) {
+            let (rule, subject) = (self.context.rule, self.subject());
             let hint = self.commands().seal(Some(&mark.agent)).text();
-            self.docket.notice(rule, Code::UnsealedAgentCommit, subject, detail, hint);
+            self.findings.notice(rule, Code::UnsealedAgentCommit, subject, detail, hint);
         }
     }
 
@@ -395,8 +400,8 @@ impl<'b> Case<'b, '_, '_> {
             Some(path) => format!("{detail} (it touches \"{}\")", String::from_utf8_lossy(path)),
             None => detail,
         };
-        let (rule, subject) = (self.bench.rule, self.subject());
-        self.docket.find(rule, code, subject, detail, hint);
+        let (rule, subject) = (self.context.rule, self.subject());
+        self.findings.add(rule, code, subject, detail, hint);
     }
 
     fn subject(&self) -> Subject {
@@ -405,7 +410,7 @@ impl<'b> Case<'b, '_, '_> {
     }
 
     fn commands(&self) -> Commands<'_> {
-        self.bench.commands(self.docket)
+        self.context.commands()
     }
 
     fn seal_or_adopt(&self, agent: &str) -> Hint {
@@ -413,10 +418,10 @@ impl<'b> Case<'b, '_, '_> {
     }
 }
 
-fn void_word(standing: Standing) -> Option<&'static str> {
+fn void_word(standing: KeyStatus) -> Option<&'static str> {
     match standing {
-        Standing::Good => None,
-        Standing::Revoked => Some("revoked"),
-        Standing::Retired => Some("retired"),
+        KeyStatus::Good => None,
+        KeyStatus::Revoked => Some("revoked"),
+        KeyStatus::Retired => Some("retired"),
     }
 }

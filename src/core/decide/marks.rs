@@ -1,6 +1,6 @@
 //! Which marks of agents count under a rule: asked for identity, for approvals and for tags alike.
 
-use super::{Bench, Timestamp};
+use super::{RuleContext, Timestamp};
 use crate::core::marks::{Mark, Strength};
 use crate::core::policy::{Marks, Rule};
 
@@ -26,7 +26,7 @@ pub fn mark_weight(rule: &Rule, mark: &Mark, now: Timestamp) -> MarkWeight {
     }
 }
 
-impl Bench<'_> {
+impl RuleContext<'_> {
     /// The first mark that counts.
     pub(super) fn mark<'m>(&self, marks: &'m [Mark]) -> Option<&'m Mark> {
         marks.iter().find(|mark| mark_weight(self.rule, mark, self.now) == MarkWeight::Counts)

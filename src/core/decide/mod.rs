@@ -3,9 +3,8 @@
 //! Each file holds one rule with its findings and tests. Rules see one update, or one commit of one update, at a time and
 //! only add findings, so neither the order of rules nor that of commits can matter, and knowing less never accepts more.
 
-mod again;
+mod approval_set;
 mod approvals;
-mod ballot;
 mod code;
 mod finding;
 mod hint;
@@ -16,6 +15,7 @@ mod protected;
 mod records;
 mod submitter;
 mod tags;
+mod unreadable;
 mod vouching;
 
 #[cfg(test)]
@@ -23,7 +23,7 @@ pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ballot::Ballot;
+use approval_set::ApprovalSet;
 pub use code::Code;
 pub use finding::{Finding, Landed, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork};
 pub use marks::{MarkWeight, mark_weight};
@@ -33,7 +33,7 @@ use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Facts, Judged, SignatureFact, TagFacts, Update};
 use crate::core::limits;
 use crate::core::marks::Mark;
-use crate::core::policy::{Kind, Mode, Policy, Principal, Rule};
+use crate::core::policy::{Mode, Policy, Principal, PrincipalKind, Rule};
 
 /// Seconds since 1970 in UTC at which the push is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +45,7 @@ pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
     let mut refs = Vec::with_capacity(facts.updates.len());
     for update in &facts.updates {
         let room = limits::FINDINGS.saturating_sub(kept).min(limits::FINDINGS_OF_A_REF);
-        let verdict = judge_update(policy, facts, update, now, room);
+        let verdict = judge_update(&UpdateContext { policy, facts, update, now }, room);
         kept = kept.saturating_add(verdict.findings.len());
         refs.push(verdict);
     }
@@ -53,71 +53,83 @@ pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
     Verdict { refs }
 }
 
-fn judge_update(policy: &Policy, facts: &Facts, update: &Update, now: Timestamp, room: usize) -> RefVerdict {
-    let mut docket = Docket::new(policy, facts, update, now, room);
-    protected::judge(policy, facts, update, &mut docket);
-    records::judge(policy, facts, update, &mut docket);
+fn judge_update(context: &UpdateContext<'_>, room: usize) -> RefVerdict {
+    let UpdateContext { policy, facts, update, now } = *context;
+    let mut findings = Findings::new(*context, room);
+    protected::judge(context, &mut findings);
+    records::judge(context, &mut findings);
     if let Some(doubt) = &update.doubt {
-        docket.doubt(None, doubt);
+        findings.doubt(None, doubt);
     }
     let mut commits = BTreeSet::new();
     for judged in &update.judged {
         let Some(rule) = policy.rules().get(judged.rule) else { continue };
         let sought = judged.sought.iter().flat_map(|sought| &sought.commits);
         commits.extend(judged.commits.iter().chain(sought).map(|commit| commit.id));
-        judge_rule(&Bench { policy, facts, rule, now }, judged, &mut docket);
+        judge_rule(&RuleContext { policy, facts, update, rule, now }, judged, &mut findings);
     }
-    docket.into_verdict(commits.len())
+    findings.into_verdict(commits.len())
 }
 
-fn judge_rule(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>) {
+fn judge_rule(context: &RuleContext<'_>, judged: &Judged, findings: &mut Findings<'_>) {
     if let Some(doubt) = &judged.doubt {
-        docket.doubt(Some(bench.rule), doubt);
+        findings.doubt(Some(context.rule), doubt);
     }
-    movement::judge(bench, docket);
-    submitter::judge(bench, judged, docket);
-    tags::judge(bench, docket);
-    let landing = judged.sought.as_ref().and_then(|sought| docket.update.landings.get(sought.landing));
-    let ballot = landing.map(|landing| Ballot::new(bench, &docket.update.name, landing));
-    docket.landed.extend(ballot.iter().flat_map(Ballot::landed));
+    movement::judge(context, findings);
+    submitter::judge(context, judged, findings);
+    tags::judge(context, findings);
+    let landing = judged.sought.as_ref().and_then(|sought| context.update.landings.get(sought.landing));
+    let approvals = landing.map(|landing| ApprovalSet::new(context, landing));
+    findings.landed.extend(approvals.iter().flat_map(ApprovalSet::landed));
     for commit in &judged.commits {
-        match bench.facts.commits.get(&commit.id) {
-            Some(facts) => identity::judge(bench, commit, facts, ballot.as_ref(), docket),
+        match context.facts.commits.get(&commit.id) {
+            Some(facts) => identity::judge(context, commit, facts, approvals.as_ref(), findings),
             None => {
-                docket.doubt(Some(bench.rule), &Doubt::Unreadable(format!("commit {} was not examined", commit.id)))
+                findings.doubt(Some(context.rule), &Doubt::Unreadable(format!("commit {} was not examined", commit.id)))
             }
         }
     }
-    approvals::judge(bench, judged.sought.as_ref(), ballot.as_ref(), docket);
+    approvals::judge(context, judged.sought.as_ref(), approvals.as_ref(), findings);
 }
 
-/// What every rule is judged with.
-struct Bench<'a> {
+/// One ref update, and all that its judgement depends on.
+#[derive(Clone, Copy)]
+struct UpdateContext<'a> {
     policy: &'a Policy,
     facts: &'a Facts,
+    update: &'a Update,
+    now: Timestamp,
+}
+
+/// The same, under one rule.
+#[derive(Clone, Copy)]
+struct RuleContext<'a> {
+    policy: &'a Policy,
+    facts: &'a Facts,
+    update: &'a Update,
     rule: &'a Rule,
     now: Timestamp,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> RuleContext<'a> {
     /// The service that a rule knows as the maker of a commit: it signed the commit, or needs no signature.
     fn service_of(&self, commit: &CommitFacts) -> Option<&'a Principal> {
         let service = match &commit.signature {
             SignatureFact::Good(signature) => self.policy.by_key(signature.key()),
             _ => commit.unsigned_service.as_ref().and_then(|id| self.policy.principal(id)),
         };
-        service.filter(|one| one.kind == Kind::Service && self.policy.registers(self.rule, one))
+        service.filter(|one| one.kind == PrincipalKind::Service && self.policy.registers(self.rule, one))
     }
 
     /// The agent whose key a signature says to be made with, whether it verifies or not.
     fn claimed_agent(&self, signature: &SignatureFact) -> Option<&'a Principal> {
         let holder = signature.claimed_key().and_then(|key| self.policy.by_key(key));
-        holder.filter(|one| one.kind == Kind::Agent && self.policy.registers(self.rule, one))
+        holder.filter(|one| one.kind == PrincipalKind::Agent && self.policy.registers(self.rule, one))
     }
 
     /// The commands that hints are made of.
-    fn commands<'d>(&'d self, docket: &Docket<'d>) -> hint::Commands<'d> {
-        hint::Commands { policy: self.policy, facts: self.facts, update: docket.update }
+    fn commands(&self) -> hint::Commands<'a> {
+        hint::Commands { policy: self.policy, facts: self.facts, update: self.update }
     }
 
     /// When something that was signed was first received: before this push, or with it.
@@ -127,11 +139,8 @@ impl<'a> Bench<'a> {
 }
 
 /// Collects the findings of one update. What several rules find alike is one finding.
-struct Docket<'a> {
-    policy: &'a Policy,
-    facts: &'a Facts,
-    update: &'a Update,
-    now: Timestamp,
+struct Findings<'a> {
+    context: UpdateContext<'a>,
     /// Findings of each severity that are kept; of more, the number.
     room: usize,
     findings: Vec<Finding>,
@@ -144,13 +153,10 @@ struct Docket<'a> {
     landed: BTreeSet<Landed>,
 }
 
-impl<'a> Docket<'a> {
-    fn new(policy: &'a Policy, facts: &'a Facts, update: &'a Update, now: Timestamp, room: usize) -> Self {
+impl<'a> Findings<'a> {
+    fn new(context: UpdateContext<'a>, room: usize) -> Self {
         Self {
-            policy,
-            facts,
-            update,
-            now,
+            context,
             room,
             findings: Vec::new(),
             known: HashMap::new(),
@@ -162,30 +168,31 @@ impl<'a> Docket<'a> {
     }
 }
 
-impl Docket<'_> {
+impl Findings<'_> {
     /// Adds a finding of a rule, as severe as its mode says.
-    fn find(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
-        self.add(Severity::of(rule.mode), vec![RuleName::of(rule)], code, subject, [detail, hint]);
+    fn add(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
+        self.insert(Severity::of(rule.mode), vec![RuleName::of(rule)], code, subject, [detail, hint]);
     }
 
     /// Adds a finding that refuses nothing under any rule. A silent rule has none.
     fn notice(&mut self, rule: &Rule, code: Code, subject: Subject, detail: String, hint: String) {
         if Severity::of(rule.mode) > Severity::Observed {
-            self.add(Severity::Notice, vec![RuleName::of(rule)], code, subject, [detail, hint]);
+            self.insert(Severity::Notice, vec![RuleName::of(rule)], code, subject, [detail, hint]);
         }
     }
 
     /// Adds a finding that no rule had to ask for.
     fn protect(&mut self, code: Code, detail: String, hint: String) {
-        let subject = Subject::Ref(self.update.name.clone());
-        self.add(Severity::Error, Vec::new(), code, subject, [detail, hint]);
+        let subject = Subject::Ref(self.context.update.name.clone());
+        self.insert(Severity::Error, Vec::new(), code, subject, [detail, hint]);
     }
 
-    fn add(&mut self, severity: Severity, rules: Vec<RuleName>, code: Code, subject: Subject, words: [String; 2]) {
+    fn insert(&mut self, severity: Severity, rules: Vec<RuleName>, code: Code, subject: Subject, words: [String; 2]) {
         let [detail, hint] = words;
+        let UpdateContext { policy, facts, .. } = self.context;
         let agent = match &subject {
-            Subject::Commit { id, .. } => self.facts.commits.get(id).and_then(|commit| agent_of(self.policy, commit)),
-            Subject::Tag { id, .. } => self.facts.tags.get(id).and_then(|tag| agent_of_tag(self.policy, tag)),
+            Subject::Commit { id, .. } => facts.commits.get(id).and_then(|commit| agent_of(policy, commit)),
+            Subject::Tag { id, .. } => facts.tags.get(id).and_then(|tag| agent_of_tag(policy, tag)),
             Subject::Ref(_) => None,
         };
         let finding = Finding { code, severity, subject, agent, rules, detail, hint };
@@ -219,10 +226,10 @@ impl Docket<'_> {
                 self.undecided.push(Undecided { severity, rule: rule.map(RuleName::of), reason: reason.clone() });
             }
             Doubt::Limit(reason) => {
-                let subject = Subject::Ref(self.update.name.clone());
+                let subject = Subject::Ref(self.context.update.name.clone());
                 let hint = "push in smaller parts, or ask an admin to import the history with the hook off".to_owned();
                 let rules = rule.map(RuleName::of).into_iter().collect();
-                self.add(severity, rules, Code::LimitExceeded, subject, [reason.clone(), hint]);
+                self.insert(severity, rules, Code::LimitExceeded, subject, [reason.clone(), hint]);
             }
         }
     }
@@ -232,7 +239,7 @@ impl Docket<'_> {
             finding.rules.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         }
         self.findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        let Update { name, old, new, .. } = self.update;
+        let Update { name, old, new, .. } = self.context.update;
         RefVerdict {
             name: name.clone(),
             old: *old,
@@ -258,7 +265,8 @@ fn agent_of_tag(policy: &Policy, tag: &TagFacts) -> Option<String> {
 }
 
 fn shown(policy: &Policy, signature: &SignatureFact, marks: &[Mark]) -> Option<String> {
-    let signer = signature.claimed_key().and_then(|key| policy.by_key(key)).filter(|one| one.kind == Kind::Agent);
+    let signer =
+        signature.claimed_key().and_then(|key| policy.by_key(key)).filter(|one| one.kind == PrincipalKind::Agent);
     // Of several agents of one tool, the mark says only which tool.
     let registered = |mark: &Mark| policy.agent_for_tool(&mark.agent).filter(|_| policy.is_one_agent(&mark.agent));
     let marked =

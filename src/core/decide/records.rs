@@ -1,18 +1,23 @@
-//! The namespace of approvals, which has rules of its own and no others (design.md 4.3): records, each issued later than the one it
-//! replaces, and nothing else.
+//! The namespace of approvals, which has rules of its own and no others: records, each issued later than the one it replaces, and
+//! nothing else.
+//!
+//! Anyone may carry a record here, as only its signature counts. Its name says for which ref, which change and by whom, so that approvers
+//! never wait for each other, and it may say only what the record says. Nobody deletes one: a withdrawal is a record too, and takes the
+//! place of what it withdraws.
 
-use super::ballot::approver;
+use super::approval_set::approver;
 use super::hint::{Hint, ref_word};
-use super::{Code, Docket};
-use crate::core::approval::{Place, VerifiedApproval};
-use crate::core::facts::{Facts, RecordUpdate, Update};
-use crate::core::policy::{Policy, Standing};
+use super::{Code, Findings, UpdateContext};
+use crate::core::approval::{ApprovalPlace, VerifiedApproval};
+use crate::core::facts::RecordUpdate;
+use crate::core::policy::KeyStatus;
 
 /// What every name of ours begins with, whatever its case.
 const NAMESPACE: &[u8] = b"refs/countersign/";
 
 /// Judges an update of a ref of ours.
-pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, docket: &mut Docket<'_>) {
+pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
+    let update = context.update;
     let ours = update.name.get(..NAMESPACE.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAMESPACE));
     if !ours {
         return;
@@ -23,7 +28,7 @@ pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, docket: &mu
         let hint =
             "who approves stores them with a command of its own; push other things under refs/heads/ or refs/tags/"
                 .to_owned();
-        return docket.protect(Code::RefDenied, detail, hint);
+        return findings.protect(Code::RefDenied, detail, hint);
     };
     match record.record.as_deref() {
         None => {
@@ -32,49 +37,49 @@ pub(super) fn judge(policy: &Policy, facts: &Facts, update: &Update, docket: &mu
             let target = ref_word(place.target.as_bytes());
             let withdraw = format!("countersign approve --withdraw {digits} --for {target}");
             let hint = Hint::new().run("whose it is takes it back", [withdraw]).text();
-            docket.protect(Code::DeleteDenied, detail, hint);
+            findings.protect(Code::DeleteDenied, detail, hint);
         }
         Some(Err(error)) => {
             let approve = format!("countersign approve BRANCH --for {}", ref_word(place.target.as_bytes()));
             let hint = Hint::new().run("make it, of the branch that is approved", [approve]).text();
-            docket.protect(Code::ApprovalMalformed, format!("it is no approval: {error}"), hint);
+            findings.protect(Code::ApprovalMalformed, format!("it is no approval: {error}"), hint);
         }
-        Some(Ok(approval)) => judge_record(policy, facts, record, place, approval, docket),
+        Some(Ok(approval)) => judge_record(context, record, place, approval, findings),
     }
 }
 
 fn judge_record(
-    policy: &Policy,
-    facts: &Facts,
+    context: &UpdateContext<'_>,
     record: &RecordUpdate,
-    place: &Place,
+    place: &ApprovalPlace,
     approval: &VerifiedApproval,
-    docket: &mut Docket<'_>,
+    findings: &mut Findings<'_>,
 ) {
+    let UpdateContext { policy, facts, now, .. } = *context;
     let said = approval.approval();
     let approve = format!("countersign approve {} --for {}", said.head.0.abbreviated(), ref_word(said.name.as_bytes()));
     let again = Hint::new().run("make it again", [approve.clone()]).text();
-    let own = Place { target: said.name.clone(), change: said.change.0, ..place.clone() };
+    let own = ApprovalPlace { target: said.name.clone(), change: said.change.0, ..place.clone() };
     if own != *place || place.approver.as_str() != said.approver {
         let detail =
             format!("it is {}'s approval of another change, or for another ref, than its place says", said.approver);
-        docket.protect(Code::ApprovalMalformed, detail, again.clone());
+        findings.protect(Code::ApprovalMalformed, detail, again.clone());
     }
     if facts.repository.as_ref().is_none_or(|name| name.as_str() != said.repository) {
         let detail = format!("it is for the repository {}", said.repository);
-        docket.protect(Code::ApprovalMalformed, detail, again.clone());
+        findings.protect(Code::ApprovalMalformed, detail, again.clone());
     }
     if let Err(objection) = approver(policy.by_key(approval.signature().key()), approval) {
         let hint =
             Hint::new().run("a registered person approves, with a key of their own", [format!("{approve} --key FILE")]);
-        docket.protect(objection.code, objection.words, hint.text());
+        findings.protect(objection.code, objection.words, hint.text());
     }
-    if policy.key_standing(approval.signature().key(), docket.now) == Standing::Revoked {
+    if policy.key_status(approval.signature().key(), now) == KeyStatus::Revoked {
         let detail = format!("it is signed with the revoked key {}", approval.signature().key().fingerprint());
-        docket.protect(Code::ApproverNotAllowed, detail, again.clone());
+        findings.protect(Code::ApproverNotAllowed, detail, again.clone());
     }
     if record.replaces.is_some_and(|before| said.issued.0 <= before) {
         let detail = "the record that is there was not issued before it".to_owned();
-        docket.protect(Code::ApprovalVoid, detail, again);
+        findings.protect(Code::ApprovalVoid, detail, again);
     }
 }

@@ -1,26 +1,26 @@
 //! `submitter-unknown` and `submitter-not-allowed`: who pushes, and whether the rule accepts pushes of theirs.
 
 use super::hint::Hint;
-use super::{Bench, Code, Docket, Subject, Timestamp};
-use crate::core::facts::{Judged, JudgedCommit, Target};
-use crate::core::policy::{Kind, Policy, Principal, Rule, Standing};
+use super::{Code, Findings, RuleContext, Subject, Timestamp};
+use crate::core::facts::{Judged, JudgedCommit, RefTarget};
+use crate::core::policy::{KeyStatus, Policy, Principal, PrincipalKind, Rule};
 use crate::core::submitter::{Said, Submitter, Who};
 
 /// Judges who pushes, under one rule. A rule about the ref asks for every move of it; one about paths, where a new commit
 /// touches them.
-pub(super) fn judge(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>) {
-    let Some(allowed) = &bench.rule.submitters else { return };
+pub(super) fn judge(context: &RuleContext<'_>, judged: &Judged, findings: &mut Findings<'_>) {
+    let Some(allowed) = &context.rule.submitters else { return };
     let touching = judged.sought.as_ref().and_then(|sought| sought.commits.first());
-    let unattributed = matches!(docket.update.target, Target::Unattributed(_));
-    if bench.rule.is_path_rule() && touching.is_none() && !unattributed {
+    let unattributed = matches!(context.update.target, RefTarget::Unattributed(_));
+    if context.rule.is_path_rule() && touching.is_none() && !unattributed {
         return;
     }
-    let why = why(bench.rule, touching);
-    let submitter = match known(bench) {
+    let why = why(context.rule, touching);
+    let submitter = match known(context) {
         Known::Unasked => return,
         Known::Unknown(reason) => {
             let detail = format!("{why} only {} may push, and nobody knows who pushes: {reason}", allowed.text());
-            return find(bench, docket, Code::SubmitterUnknown, detail, unknown_hint(bench, docket, &reason));
+            return find(context, findings, Code::SubmitterUnknown, detail, unknown_hint(context, &reason));
         }
         Known::Principal(submitter) => submitter,
     };
@@ -28,16 +28,16 @@ pub(super) fn judge(bench: &Bench<'_>, judged: &Judged, docket: &mut Docket<'_>)
     if !allowed.ids.contains(&submitter.id) {
         let noun = submitter.kind.noun();
         let detail = format!("{why} only {} may push, and {noun} {} pushes", allowed.text(), submitter.id);
-        return find(bench, docket, Code::SubmitterNotAllowed, detail, ask);
+        return find(context, findings, Code::SubmitterNotAllowed, detail, ask);
     }
-    if let Some(date) = submitter.review_by.filter(|date| date.is_past(bench.now)) {
+    if let Some(date) = submitter.review_by.filter(|date| date.is_past(context.now)) {
         let detail = format!("{} was to be reviewed by {date} and is suspended", submitter.id);
         let owner = submitter.owner.as_ref().map_or("an admin", |owner| owner.as_str());
         let hint = format!(
             "ask {owner}, its owner, to review it and an admin to move review-by ({}:{})",
             submitter.at.file, submitter.at.line
         );
-        find(bench, docket, Code::SubmitterNotAllowed, detail, hint);
+        find(context, findings, Code::SubmitterNotAllowed, detail, hint);
     }
 }
 
@@ -50,13 +50,13 @@ fn why(rule: &Rule, touching: Option<&JudgedCommit>) -> String {
     }
 }
 
-fn find(bench: &Bench<'_>, docket: &mut Docket<'_>, code: Code, detail: String, hint: String) {
-    let subject = Subject::Ref(docket.update.name.clone());
-    docket.find(bench.rule, code, subject, detail, hint);
+fn find(context: &RuleContext<'_>, findings: &mut Findings<'_>, code: Code, detail: String, hint: String) {
+    let subject = Subject::Ref(context.update.name.clone());
+    findings.add(context.rule, code, subject, detail, hint);
 }
 
-fn unknown_hint(bench: &Bench<'_>, docket: &Docket<'_>, reason: &str) -> String {
-    match &bench.facts.submitter {
+fn unknown_hint(context: &RuleContext<'_>, reason: &str) -> String {
+    match &context.facts.submitter {
         Submitter::Said(Said { who: Who::Account(account), .. }) => {
             format!("ask an admin to add accounts = [{account:?}] to whoever that is in the policy")
         }
@@ -76,7 +76,7 @@ fn unknown_hint(bench: &Bench<'_>, docket: &Docket<'_>, reason: &str) -> String 
         Submitter::Unknown(_) | Submitter::Unasked => {
             let push = "push by a way of the server that says who you are, such as ssh or https with a login";
             if reason.contains("certificate") {
-                let signed = bench.commands(docket).push("--signed ");
+                let signed = context.commands().push("--signed ");
                 Hint::new().run(&format!("{push}; or sign the push"), [signed]).text()
             } else {
                 push.to_owned()
@@ -96,13 +96,13 @@ pub(super) enum Known<'a> {
 }
 
 /// Who pushes, as far as the rule knows them.
-pub(super) fn known<'a>(bench: &Bench<'a>) -> Known<'a> {
-    match &bench.facts.submitter {
+pub(super) fn known<'a>(context: &RuleContext<'a>) -> Known<'a> {
+    match &context.facts.submitter {
         Submitter::Unasked => Known::Unasked,
         Submitter::Unnamed => Known::Unknown("the hook was not told what kind of server this is".to_owned()),
         Submitter::Unknown(reason) => Known::Unknown(reason.clone()),
-        Submitter::Said(said) => match principal(bench.policy, &said.who, bench.now) {
-            Ok(principal) if bench.policy.registers(bench.rule, principal) => Known::Principal(principal),
+        Submitter::Said(said) => match principal(context.policy, &said.who, context.now) {
+            Ok(principal) if context.policy.registers(context.rule, principal) => Known::Principal(principal),
             Ok(principal) => Known::Unknown(format!("{} is registered in a policy given later only", principal.id)),
             Err(reason) => Known::Unknown(reason),
         },
@@ -118,26 +118,26 @@ pub fn principal<'p>(policy: &'p Policy, who: &Who, now: Timestamp) -> Result<&'
         Who::Account(account) => {
             policy.by_account(account).ok_or_else(|| format!("nobody has the account {account:?}"))
         }
-        Who::Key(key) => match (policy.by_key(key), policy.key_standing(key, now)) {
+        Who::Key(key) => match (policy.by_key(key), policy.key_status(key, now)) {
             (None, _) => Err(format!("nobody has registered the key {}", key.fingerprint())),
-            (Some(_), Standing::Revoked) => Err(format!("the key {} is revoked", key.fingerprint())),
-            (Some(_), Standing::Retired) => Err(format!("the key {} is retired", key.fingerprint())),
-            (Some(principal), Standing::Good) => Ok(principal),
+            (Some(_), KeyStatus::Revoked) => Err(format!("the key {} is revoked", key.fingerprint())),
+            (Some(_), KeyStatus::Retired) => Err(format!("the key {} is retired", key.fingerprint())),
+            (Some(principal), KeyStatus::Good) => Ok(principal),
         },
     }
 }
 
 /// Why a person who pushes cannot be the somebody else that `independent` asks for; `None` where they can. What the hook was
-/// never told counts for nobody (design.md 4.3 excludes the submitter where there is one to know).
-pub(super) fn stands_behind(bench: &Bench<'_>, person: &Principal) -> Result<Option<&'static str>, String> {
-    if matches!(bench.facts.submitter, Submitter::Unnamed) {
+/// never told counts for nobody: `independent` excludes the submitter where there is one to know.
+pub(super) fn stands_behind(context: &RuleContext<'_>, person: &Principal) -> Result<Option<&'static str>, String> {
+    if matches!(context.facts.submitter, Submitter::Unnamed) {
         return Ok(None);
     }
-    match known(bench) {
+    match known(context) {
         Known::Unasked => Ok(None),
         Known::Unknown(reason) => Err(reason),
         Known::Principal(submitter) => {
-            let own = submitter.kind == Kind::Person && submitter.id == person.id;
+            let own = submitter.kind == PrincipalKind::Person && submitter.id == person.id;
             Ok(own.then_some("pushes it"))
         }
     }

@@ -90,7 +90,7 @@ fn seal_by(seed: u8, found: &[u8]) -> SealFact {
         task: None,
         seal: SealValue { change: sealed, message: sealed, signature: Vec::new() },
     };
-    let subject = seal::Subject {
+    let subject = seal::SealSubject {
         repository: &repository,
         author: b"A <a@x> 1 +0000",
         merges: &[],
@@ -130,7 +130,7 @@ fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
         message: Digest::of(message),
         approves: Vec::new(),
         position: number,
-        form: Form::Canonical,
+        form: ObjectForm::Canonical,
         tree_fault: None,
         touched: Vec::new(),
         seals: Ok(Vec::new()),
@@ -146,7 +146,7 @@ fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
         Proof::Seal(seed) => facts.seals = Ok(vec![seal_by(seed, b"change")]),
         Proof::StaleSeal(seed) => facts.seals = Ok(vec![seal_by(seed, b"another change")]),
         Proof::BadSeal(seed) => {
-            let outcome = seal::Outcome::Bad(seal::BadSeal::Mismatch);
+            let outcome = seal::SealOutcome::Bad(seal::BadSeal::Mismatch);
             facts.seals = Ok(vec![SealFact { outcome, ..seal_by(seed, b"change") }]);
         }
         Proof::Signature(seed) => facts.signature = signature_by(seed),
@@ -159,7 +159,7 @@ fn commit(number: usize, proof: Proof, marked: bool) -> CommitFacts {
         Proof::MalformedTrailers => {
             facts.seals = Err(MalformedTrailers { line: 3, reason: TrailerFault::Misplaced });
         }
-        Proof::MalformedCommit => facts.form = Form::Malformed(Malformed::Nul),
+        Proof::MalformedCommit => facts.form = ObjectForm::Malformed(Malformed::Nul),
     }
     facts
 }
@@ -178,7 +178,7 @@ fn facts(policy: &Policy, commits: &[(Proof, bool)]) -> Facts {
         claimed: None,
         movement: Movement::Created,
         tags: Vec::new(),
-        target: Target::Commit(oid(commits.len())),
+        target: RefTarget::Commit(oid(commits.len())),
         base: None,
         judged: (0..policy.rules().len()).map(judged).collect(),
         doubt: None,

@@ -2,25 +2,25 @@
 //! without a seal or signature nobody knows who that is.
 
 use super::hint::Hint;
-use super::{Bench, Code, Docket, Subject};
+use super::{Code, Findings, RuleContext, Subject};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, SignatureFact};
-use crate::core::policy::{Kind, Principal, Standing};
+use crate::core::policy::{KeyStatus, Principal, PrincipalKind};
 use crate::core::seal;
 use crate::core::ssh::PublicKey;
 
 /// Says at each push that such commits are refused.
-pub(super) fn tell(bench: &Bench<'_>, docket: &mut Docket<'_>) {
-    let Some(problem) = bench.policy.tolerated_in(bench.rule) else { return };
-    let subject = Subject::Ref(docket.update.name.clone());
+pub(super) fn warn_of_unknown_makers(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
+    let Some(problem) = context.policy.tolerated_in(context.rule) else { return };
+    let subject = Subject::Ref(context.update.name.clone());
     let hint = format!("ask an admin to {} ({}:{})", problem.fix, problem.at.file, problem.at.line);
-    docket.notice(bench.rule, Code::UnsignedCommit, subject, problem.message, hint);
+    findings.notice(context.rule, Code::UnsignedCommit, subject, problem.message, hint);
 }
 
 /// Why the makers of a commit are not known where the rule needs to know them, with what to do about it.
-pub(super) fn objection(bench: &Bench<'_>, makers: &[&CommitFacts]) -> Option<(String, String)> {
-    bench.policy.tolerated_in(bench.rule)?;
-    let unknown = makers.iter().find(|commit| !maker_is_vouched_for(bench, commit))?;
+pub(super) fn unknown_maker(context: &RuleContext<'_>, makers: &[&CommitFacts]) -> Option<(String, String)> {
+    context.policy.tolerated_in(context.rule)?;
+    let unknown = makers.iter().find(|commit| !maker_is_vouched_for(context, commit))?;
     let detail = format!(
         "nobody vouches for the maker of {}: it is neither sealed by a registered agent nor signed by anybody registered, and \
          everyone's work is to be approved by somebody else",
@@ -35,18 +35,19 @@ pub(super) fn objection(bench: &Bench<'_>, makers: &[&CommitFacts]) -> Option<(S
 
 /// Whether a registered principal says that it made the commit: an agent by the author's seal, anybody by a signature, or a
 /// service for which the server speaks.
-fn maker_is_vouched_for(bench: &Bench<'_>, commit: &CommitFacts) -> bool {
+fn maker_is_vouched_for(context: &RuleContext<'_>, commit: &CommitFacts) -> bool {
     let holder = |key: &PublicKey, digest: Digest| -> Option<&Principal> {
-        let policy = bench.policy;
-        let is_good = policy.key_standing(key, bench.received(digest)) == Standing::Good;
-        policy.by_key(key).filter(|one| is_good && policy.registers(bench.rule, one))
+        let policy = context.policy;
+        let is_good = policy.key_status(key, context.received(digest)) == KeyStatus::Good;
+        policy.by_key(key).filter(|one| is_good && policy.registers(context.rule, one))
     };
     if let Some(author) = commit.seals.as_ref().ok().and_then(|seals| seals.first()) {
-        let seal::Outcome::Holds(seal) = &author.outcome else { return false };
-        return holder(seal.key(), seal.digest()).is_some_and(|one| one.kind == Kind::Agent && one.id == author.agent);
+        let seal::SealOutcome::Holds(seal) = &author.outcome else { return false };
+        return holder(seal.key(), seal.digest())
+            .is_some_and(|one| one.kind == PrincipalKind::Agent && one.id == author.agent);
     }
     match &commit.signature {
         SignatureFact::Good(signature) => holder(signature.key(), signature.digest()).is_some(),
-        _ => bench.service_of(commit).is_some(),
+        _ => context.service_of(commit).is_some(),
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Brought, Content, Landing, MadeBy, Step};
+use super::{Brought, Content, Landing, MadeBy, MainlineStep};
 use crate::core::approval::{Approval, ApprovedCommit};
-use crate::core::commit::Subject;
+use crate::core::commit::SubjectLine;
 use crate::core::digest::Digest;
 use crate::core::oid::Oid;
 
@@ -87,7 +87,8 @@ pub fn stand_ins(approval: &Approval, landing: &Landing) -> BTreeMap<Oid, BTreeS
     for step in landing.steps.iter().filter(|step| step.merge.is_none()) {
         let is_empty = landing.new.get(&step.commit).is_none_or(|content| content.is_empty);
         let alike = step.change.filter(|_| !is_empty).and_then(|change| by_change.get(&change));
-        let same_words = |approved: &&&ApprovedCommit| step.wording.says(approved.message.0, Subject::Kept).is_some();
+        let same_words =
+            |approved: &&&ApprovedCommit| step.wording.says(approved.message.0, SubjectLine::Kept).is_some();
         let picked = alike.and_then(|alike| alike.iter().find(same_words)).map(|one| BTreeSet::from([one.id.0]));
         let place = picked.or_else(|| squashed(approval, landing, step).map(|carried| carried.stands_for));
         found.extend(place.map(|place| (step.commit, place)));
@@ -113,36 +114,36 @@ fn rebased(approval: &Approval, landing: &Landing) -> BTreeMap<Oid, Carried> {
     if rest.is_empty() {
         return BTreeMap::new();
     }
-    let carries = |(step, approved): (&Step, &&ApprovedCommit)| {
+    let carries = |(step, approved): (&MainlineStep, &&ApprovedCommit)| {
         let content = landing.new.get(&step.commit).filter(|content| step.merge.is_none() && !content.is_empty)?;
         let reviewers = (content.change == Some(approved.change.0))
-            .then(|| step.wording.says(approved.message.0, Subject::Kept))
+            .then(|| step.wording.says(approved.message.0, SubjectLine::Kept))
             .flatten()?;
         let stands_for = BTreeSet::from([approved.id.0]);
         let carried = Carried { stands_for, has_own_message: false, reviewers: reviewers.to_vec() };
         Some((step.commit, carried))
     };
-    let whole = |window: &[Step]| window.iter().zip(&rest).map(carries).collect::<Option<BTreeMap<_, _>>>();
+    let whole = |window: &[MainlineStep]| window.iter().zip(&rest).map(carries).collect::<Option<BTreeMap<_, _>>>();
     landing.steps.windows(rest.len()).find_map(whole).unwrap_or_default()
 }
 
 /// A single-parent commit of the mainline that changes what the approved ones change together.
-fn squashed(approval: &Approval, landing: &Landing, step: &Step) -> Option<Carried> {
+fn squashed(approval: &Approval, landing: &Landing, step: &MainlineStep) -> Option<Carried> {
     let same = step.merge.is_none() && step.change == Some(approval.change.0) && !is_empty_change(approval);
     let stands_for = same.then(|| approval.commits.iter().map(|commit| commit.id.0).collect())?;
     let [only] = approval.commits.as_slice() else {
         return Some(Carried { stands_for, has_own_message: true, reviewers: Vec::new() });
     };
     let subject = match (step.made_by, landing.approved.get(&only.id.0)) {
-        (MadeBy::Service, Some(approved)) => Subject::Free(approved),
-        (MadeBy::Service, None) | (MadeBy::Somebody, _) => Subject::Numbered,
+        (MadeBy::Service, Some(approved)) => SubjectLine::Free(approved),
+        (MadeBy::Service, None) | (MadeBy::Somebody, _) => SubjectLine::Numbered,
     };
     let reviewers = step.wording.says(only.message.0, subject)?.to_vec();
     Some(Carried { stands_for, has_own_message: false, reviewers })
 }
 
 /// A merge of the mainline that brings in nothing but approved commits and does to the mainline just what was approved, or nothing but merge.
-fn merged(approval: &Approval, step: &Step, by_id: &BTreeSet<Oid>) -> Option<Carried> {
+fn merged(approval: &Approval, step: &MainlineStep, by_id: &BTreeSet<Oid>) -> Option<Carried> {
     let Brought { commits, is_clean } = step.merge.as_ref()?;
     let covered = !commits.is_empty() && commits.iter().all(|id| by_id.contains(id));
     (covered && (*is_clean || step.change == Some(approval.change.0))).then(|| Carried {

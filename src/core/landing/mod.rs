@@ -1,4 +1,23 @@
-//! What would land on a ref, and what an approval covers of it (design.md 4.3).
+//! What would land on a ref, and what an approval covers of it.
+//!
+//! Somebody approves commits on a branch; what lands may be those commits, or others made of them. An approval covers, on its own ref and
+//! in its own repository:
+//!
+//! - **by id**: a new commit that it names;
+//! - **a rebase**: consecutive single-parent steps of the mainline with the changes and messages that it names, in its order, all of them
+//!   and none empty;
+//! - **a squash**: a step whose change is the approval's combined change. Of one commit it keeps the message
+//!   ([`crate::core::commit::Wording`]); of several it has its own;
+//! - **a merge**: a step that does the combined change, or is nothing but the merge of its parents, and whose brought-in commits are
+//!   covered by id.
+//!
+//! So an extra commit and its revert never ride along, and a merge cannot take back what the target had. An approval lands whole, in one
+//! push, or covers nothing: commits that are on the ref already count as landed. The agents whose seals land are among those that it
+//! approves. It lands once: what has landed as a rebase, squash or merge covers nothing any more, and what has landed by id covers those
+//! ids.
+//!
+//! What lands by content stands in the place of approved commits: who made those made it. The approval's own module says which bytes it
+//! holds, [`crate::core::decide`] who may give it, and [`near`] what is said where one nearly fits.
 
 mod coverage;
 mod near;
@@ -7,7 +26,7 @@ mod near;
 mod tests;
 
 pub use coverage::{Carried, Coverage, Use, concerns, coverage, stand_ins};
-pub use near::{Near, near};
+pub use near::{NearMiss, near};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +38,7 @@ use crate::core::oid::Oid;
 #[derive(Clone, Debug, Default)]
 pub struct Landing {
     /// The mainline, the oldest step first.
-    pub steps: Vec<Step>,
+    pub steps: Vec<MainlineStep>,
     /// All new commits.
     pub new: BTreeMap<Oid, Content>,
     /// Commits that approvals name and that the ref has already, or gets from where they were judged.
@@ -33,7 +52,7 @@ pub struct Landing {
 
 /// One commit of the mainline.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct MainlineStep {
     /// The commit.
     pub commit: Oid,
     /// Its change against its mainline parent. `None` where a tree is malformed.

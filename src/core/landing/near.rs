@@ -7,7 +7,7 @@ use crate::core::oid::Oid;
 
 /// Why an approval that is about a commit does not cover it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Near {
+pub enum NearMiss {
     /// It does not approve the work of this agent.
     Agent {
         /// The agent that sealed.
@@ -40,7 +40,7 @@ pub enum Near {
 
 /// Why an approval does not cover a new commit, where it nearly does. `None` where it is about something else: sharing a message says
 /// nothing, as many commits do.
-pub fn near(approval: &Approval, landing: &Landing, used: Use, commit: Oid) -> Option<Near> {
+pub fn near(approval: &Approval, landing: &Landing, used: Use, commit: Oid) -> Option<NearMiss> {
     let content = landing.new.get(&commit)?;
     let named = approval.commits.iter().any(|approved| approved.id.0 == commit);
     let step = landing.steps.iter().find(|step| step.commit == commit);
@@ -51,21 +51,22 @@ pub fn near(approval: &Approval, landing: &Landing, used: Use, commit: Oid) -> O
     if (named || squashed || rebased)
         && let Some(agent) = unapproved_agent(approval, content)
     {
-        return Some(Near::Agent { agent: agent.clone() });
+        return Some(NearMiss::Agent { agent: agent.clone() });
     }
     if named {
-        let part = missing(approval, landing).map(|missing| Near::Part { missing });
-        return part.or_else(|| (used == Use::LandedByContent).then_some(Near::Spent));
+        let part = missing(approval, landing).map(|missing| NearMiss::Part { missing });
+        return part.or_else(|| (used == Use::LandedByContent).then_some(NearMiss::Spent));
     }
     if (squashed || rebased) && used != Use::Fresh {
-        return Some(Near::Spent);
+        return Some(NearMiss::Spent);
     }
     if let Some(Brought { commits, .. }) = step.and_then(|step| step.merge.as_ref()) {
         let brings = approval.commits.iter().any(|approved| commits.contains(&approved.id.0));
-        return brings.then(|| missing(approval, landing).map_or(Near::Merge, |missing| Near::Part { missing }));
+        return brings
+            .then(|| missing(approval, landing).map_or(NearMiss::Merge, |missing| NearMiss::Part { missing }));
     }
     if rebased {
-        return Some(absent(approval, landing).map_or(Near::Order, |missing| Near::Part { missing }));
+        return Some(absent(approval, landing).map_or(NearMiss::Order, |missing| NearMiss::Part { missing }));
     }
     // What has landed is no nearer to other work that looks like it.
     let open = |approved: &&ApprovedCommit| !landing.already.contains(&approved.id.0);
@@ -73,11 +74,11 @@ pub fn near(approval: &Approval, landing: &Landing, used: Use, commit: Oid) -> O
         return None;
     }
     if let Some(approved) = approval.commits.iter().filter(open).find(same_change) {
-        return Some(Near::Message { approved: approved.id.0 });
+        return Some(NearMiss::Message { approved: approved.id.0 });
     }
     let moved = |approved: &ApprovedCommit| {
         let path = landing.moved.get(&(approved.id.0, commit))?.clone();
-        Some(Near::Content { approved: approved.id.0, path })
+        Some(NearMiss::Content { approved: approved.id.0, path })
     };
     approval.commits.iter().filter(open).find_map(moved)
 }

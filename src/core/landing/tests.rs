@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::approval::{Approval, ApprovedCommit, Decision};
-use crate::core::canonical::{Id, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, Sha256, Time};
 use crate::core::commit::message_digest;
 use crate::core::decide::Timestamp;
 
@@ -20,7 +20,7 @@ type Made<'a> = (&'a str, &'a str, &'a str);
 /// An approval of commits by name, change and message, which together do `combined`.
 fn approval(combined: &str, commits: &[Made<'_>], agents: &[&str]) -> Approval {
     let approved = |(name, changes, message): &Made<'_>| ApprovedCommit {
-        id: Id(oid(name)),
+        id: CanonicalOid(oid(name)),
         change: Sha256(change(changes)),
         message: Sha256(message_digest(message.as_bytes())),
     };
@@ -29,7 +29,7 @@ fn approval(combined: &str, commits: &[Made<'_>], agents: &[&str]) -> Approval {
         repository: "acme/payments".into(),
         name: "refs/heads/main".into(),
         base: None,
-        head: Id(oid(commits.last().unwrap().0)),
+        head: CanonicalOid(oid(commits.last().unwrap().0)),
         change: Sha256(change(combined)),
         commits: commits.iter().map(approved).collect(),
         agents: agents.iter().map(|agent| (*agent).to_owned()).collect(),
@@ -52,7 +52,7 @@ fn line(commits: &[Made<'_>]) -> Landing {
             agents: BTreeSet::new(),
         };
         landing.new.insert(oid(name), content);
-        landing.steps.push(Step {
+        landing.steps.push(MainlineStep {
             commit: oid(name),
             change: Some(change(changes)),
             merge: None,
@@ -100,7 +100,7 @@ fn what_landed_as_a_squash_covers_nothing_any_more_and_what_landed_by_id_its_ids
     for used in [Use::LandedById, Use::LandedByContent] {
         assert_eq!(covered(&approved, &squash, used, &names).1, [""; 0]);
     }
-    assert_eq!(near(&approved, &by_id, Use::LandedByContent, oid("one")), Some(Near::Spent));
+    assert_eq!(near(&approved, &by_id, Use::LandedByContent, oid("one")), Some(NearMiss::Spent));
 }
 
 /// Also one of several alone, and what has landed already.
@@ -160,13 +160,21 @@ fn a_squash_of_one_commit_keeps_its_message_and_one_of_several_has_its_own() {
     assert!(!coverage(&single, &landing, Use::Fresh).contains(oid("s")));
 }
 
-fn merge(commits: &[&str], change_: &str, is_clean: bool) -> Landing {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Merged {
+    Cleanly,
+    ByHand,
+}
+
+use Merged::{ByHand, Cleanly};
+
+fn merge(commits: &[&str], change_: &str, merged: Merged) -> Landing {
     let mut landing = line(&[ONE, TWO]);
     let brought = commits.iter().map(|name| oid(name)).collect();
-    landing.steps = vec![Step {
+    landing.steps = vec![MainlineStep {
         commit: oid("m"),
         change: Some(change(change_)),
-        merge: Some(Brought { commits: brought, is_clean }),
+        merge: Some(Brought { commits: brought, is_clean: merged == Merged::Cleanly }),
         wording: Wording::default(),
         made_by: MadeBy::Somebody,
     }];
@@ -184,11 +192,11 @@ fn merge(commits: &[&str], change_: &str, is_clean: bool) -> Landing {
 fn a_merge_brings_in_what_was_approved_and_does_no_more() {
     let approved = approval("both", &[ONE, TWO], &[]);
     for (landing, covers) in [
-        (merge(&["one", "two"], "both", false), true),
-        (merge(&["one", "two"], "other", true), true),
-        (merge(&["one", "two"], "other", false), false),
-        (merge(&["one", "two", "three"], "both", true), false),
-        (merge(&[], "both", true), false),
+        (merge(&["one", "two"], "both", ByHand), true),
+        (merge(&["one", "two"], "other", Cleanly), true),
+        (merge(&["one", "two"], "other", ByHand), false),
+        (merge(&["one", "two", "three"], "both", Cleanly), false),
+        (merge(&[], "both", Cleanly), false),
     ] {
         assert_eq!(coverage(&approved, &landing, Use::Fresh).contains(oid("m")), covers, "{landing:?}");
     }
@@ -200,7 +208,7 @@ fn the_agents_of_what_lands_are_among_those_approved() {
     landing.new.get_mut(&oid("two")).unwrap().agents.insert("codex".into());
     let without = approval("both", &[ONE, TWO], &["claude-code"]);
     assert!(coverage(&without, &landing, Use::Fresh).is_empty());
-    assert_eq!(near(&without, &landing, Use::Fresh, oid("two")), Some(Near::Agent { agent: "codex".into() }));
+    assert_eq!(near(&without, &landing, Use::Fresh, oid("two")), Some(NearMiss::Agent { agent: "codex".into() }));
     let with = approval("both", &[ONE, TWO], &["claude-code", "codex"]);
     assert!(coverage(&with, &landing, Use::Fresh).contains(oid("two")));
 }
@@ -211,8 +219,8 @@ fn a_title_alone_is_no_resemblance() {
     let mut landing = line(&[("other", "9", "One\n")]);
     assert_eq!(near(&approved, &landing, Use::Fresh, oid("other")), None);
     landing.moved.insert((oid("one"), oid("other")), Some(b"src/a.rs".to_vec()));
-    let content = Near::Content { approved: oid("one"), path: Some(b"src/a.rs".to_vec()) };
+    let content = NearMiss::Content { approved: oid("one"), path: Some(b"src/a.rs".to_vec()) };
     assert_eq!(near(&approved, &landing, Use::Fresh, oid("other")), Some(content));
     let reworded = line(&[("other", "1", "Another title\n")]);
-    assert_eq!(near(&approved, &reworded, Use::Fresh, oid("other")), Some(Near::Message { approved: oid("one") }));
+    assert_eq!(near(&approved, &reworded, Use::Fresh, oid("other")), Some(NearMiss::Message { approved: oid("one") }));
 }

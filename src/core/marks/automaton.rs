@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::byteset::is_word;
-use super::program::{Program, Step};
+use super::program::{Instruction, Program};
 use super::syntax::Assert;
 
 /// States kept at once. The built-in rows of each kind have fewer (a test counts them), so that no text makes them be forgotten;
@@ -19,7 +19,7 @@ pub(super) const STATES: usize = 4096;
 const STEPS: usize = 512 << 10;
 
 /// Matches patterns. One for each thread, used for many texts.
-pub(super) struct Automaton<'p> {
+pub(super) struct PatternAutomaton<'p> {
     program: &'p Program,
     /// The class of each byte; the class after the last is that of the end of the text.
     classes: [u8; 256],
@@ -40,7 +40,7 @@ pub(super) struct Automaton<'p> {
 /// are followed and matches are found when it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {
-    before: Before,
+    before: Preceding,
     /// Steps that follow the ones that took the last byte, in order.
     steps: Box<[usize]>,
     /// The patterns that were found to match when the last byte was read.
@@ -49,13 +49,13 @@ struct State {
 
 /// What stands before a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Before {
+enum Preceding {
     Nothing,
     Word,
     Other,
 }
 
-struct Target {
+struct Successor {
     state: usize,
     /// Whether the search has something to do on arrival: patterns match, or none can any more.
     is_notable: bool,
@@ -67,7 +67,7 @@ const UNKNOWN: u16 = u16::MAX;
 /// The number of the state at the start of a text.
 const START: usize = 0;
 
-impl<'p> Automaton<'p> {
+impl<'p> PatternAutomaton<'p> {
     pub(super) fn new(program: &'p Program) -> Self {
         let (classes, representatives) = program.classes();
         let mut automaton = Self {
@@ -105,10 +105,12 @@ impl<'p> Automaton<'p> {
         }
     }
 
-    fn target(&mut self, from: usize, class: usize) -> Target {
+    fn target(&mut self, from: usize, class: usize) -> Successor {
         let slot = self.slot(from, class);
         match self.next.get(slot) {
-            Some(known) if *known != UNKNOWN => Target { state: usize::from(known >> 1), is_notable: known & 1 == 1 },
+            Some(known) if *known != UNKNOWN => {
+                Successor { state: usize::from(known >> 1), is_notable: known & 1 == 1 }
+            }
             _ => self.build(from, class),
         }
     }
@@ -118,7 +120,7 @@ impl<'p> Automaton<'p> {
     }
 
     /// Finds out where a state goes, and keeps it.
-    fn build(&mut self, from: usize, class: usize) -> Target {
+    fn build(&mut self, from: usize, class: usize) -> Successor {
         #[cfg(test)]
         {
             self.built += 1;
@@ -134,7 +136,7 @@ impl<'p> Automaton<'p> {
         if is_over {
             self.forget();
         }
-        let target = Target { state: self.number(state), is_notable };
+        let target = Successor { state: self.number(state), is_notable };
         // After everything was forgotten, `from` is another state's number.
         let slot = self.slot(from, class);
         if let Some(slot) = self.next.get_mut(slot).filter(|_| !is_over) {
@@ -155,18 +157,18 @@ impl<'p> Automaton<'p> {
                 continue;
             }
             match self.program.step(index) {
-                Some(Step::Byte(_) | Step::Set(_)) => {
+                Some(Instruction::Byte(_) | Instruction::Set(_)) => {
                     if byte.is_some_and(|byte| self.program.takes(index, byte)) {
                         steps.push(index.saturating_add(1));
                     }
                 }
-                Some(Step::Assert(assert)) if state.before.allows(assert, byte) => {
+                Some(Instruction::Assert(assert)) if state.before.allows(assert, byte) => {
                     pending.push(index.saturating_add(1))
                 }
-                Some(Step::Assert(_)) | None => {}
-                Some(Step::Split(other)) => pending.extend([index.saturating_add(1), other.get()]),
-                Some(Step::Jump(target)) => pending.push(target.get()),
-                Some(Step::Match(pattern)) => matched.push(pattern.get()),
+                Some(Instruction::Assert(_)) | None => {}
+                Some(Instruction::Split(other)) => pending.extend([index.saturating_add(1), other.get()]),
+                Some(Instruction::Jump(target)) => pending.push(target.get()),
+                Some(Instruction::Match(pattern)) => matched.push(pattern.get()),
             }
         }
         matched.sort_unstable();
@@ -175,7 +177,7 @@ impl<'p> Automaton<'p> {
             None => State::dead(matched),
             Some(_) if steps.is_empty() => State::dead(matched),
             Some(byte) => {
-                let before = if is_word(byte) { Before::Word } else { Before::Other };
+                let before = if is_word(byte) { Preceding::Word } else { Preceding::Other };
                 State { before, steps: steps.into(), matched: matched.into() }
             }
         }
@@ -202,18 +204,18 @@ impl<'p> Automaton<'p> {
         self.held = 0;
         let mut steps = self.program.starts().to_vec();
         steps.sort_unstable();
-        self.number(State { before: Before::Nothing, steps: steps.into(), matched: Box::default() });
+        self.number(State { before: Preceding::Nothing, steps: steps.into(), matched: Box::default() });
     }
 }
 
 impl State {
     /// No pattern goes on.
     fn dead(matched: Vec<usize>) -> Self {
-        Self { before: Before::Other, steps: Box::default(), matched: matched.into() }
+        Self { before: Preceding::Other, steps: Box::default(), matched: matched.into() }
     }
 }
 
-impl Before {
+impl Preceding {
     /// Whether a condition holds between this and the byte that follows.
     fn allows(self, assert: Assert, byte: Option<u8>) -> bool {
         match assert {
@@ -250,7 +252,7 @@ impl Visited {
 /// How many states there are, all told.
 #[cfg(test)]
 pub(super) fn reachable(program: &Program) -> usize {
-    let mut automaton = Automaton::new(program);
+    let mut automaton = PatternAutomaton::new(program);
     let mut from = 0;
     while from < automaton.states.len() {
         let states = automaton.states.len();

@@ -15,7 +15,7 @@ mod table;
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
-use automaton::Automaton;
+use automaton::PatternAutomaton;
 use charset::Charset;
 use lines::Piece;
 use squashed::Squashed;
@@ -25,7 +25,7 @@ use crate::core::policy::Date;
 
 pub use squashed::squashed_authors;
 pub use syntax::PatternError;
-pub use table::{CatalogueError, EnvMark, EnvTest, MarkKind, Origin, Row, RowProblem, Strength};
+pub use table::{CatalogueError, EnvMark, EnvTest, MarkKind, MarkRow, RowOrigin, RowProblem, Strength};
 
 /// The day of the built-in list.
 pub const DATE: &str = "2026-11-28";
@@ -80,7 +80,7 @@ impl Catalogue {
         // A row that does not compile would be dropped with all after it; a test compiles every row.
         static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
             let mut catalogue = Catalogue::default();
-            let _ = table::read(BUILTIN, Origin::Builtin, &mut catalogue.tables);
+            let _ = table::read(BUILTIN, RowOrigin::Builtin, &mut catalogue.tables);
             catalogue
         });
         &CATALOGUE
@@ -91,16 +91,16 @@ impl Catalogue {
     /// # Errors
     /// The first row that cannot be used, with its line.
     pub fn add(&mut self, tsv: &str) -> Result<(), CatalogueError> {
-        table::read(tsv, Origin::Added, &mut self.tables)
+        table::read(tsv, RowOrigin::Added, &mut self.tables)
     }
 
     /// The rows about commits and tags, by what they look at.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+    pub fn rows(&self) -> impl Iterator<Item = &MarkRow> {
         self.tables.all().into_iter().flat_map(|rows| &rows.list)
     }
 
     /// The row that found a mark; `None` for a seal in a squashed message.
-    pub fn row(&self, mark: &Mark) -> Option<&Row> {
+    pub fn row(&self, mark: &Mark) -> Option<&MarkRow> {
         self.tables.of(mark.kind)?.list.get(mark.row)
     }
 
@@ -109,9 +109,9 @@ impl Catalogue {
         self.tables.environment.iter()
     }
 
-    /// The marks in one commit or tag, as [`Search::find`] finds them.
+    /// The marks in one commit or tag, as [`MarkSearch::find`] finds them.
     pub fn find(&self, source: &MarkSource<'_>) -> Vec<Mark> {
-        Search::new(self).find(source)
+        MarkSearch::new(self).find(source)
     }
 }
 
@@ -123,24 +123,24 @@ pub fn unreadable_encoding(header: Option<&[u8]>) -> Option<String> {
 }
 
 /// Searches many commits, and keeps what it learned of the rows from one to the next.
-pub struct Search<'c> {
+pub struct MarkSearch<'c> {
     catalogue: &'c Catalogue,
     automata: RefCell<Automata<'c>>,
 }
 
 struct Automata<'c> {
-    author_email: Automaton<'c>,
-    author_name: Automaton<'c>,
-    subject: Automaton<'c>,
-    trailer: Automaton<'c>,
-    footer: Automaton<'c>,
+    author_email: PatternAutomaton<'c>,
+    author_name: PatternAutomaton<'c>,
+    subject: PatternAutomaton<'c>,
+    trailer: PatternAutomaton<'c>,
+    footer: PatternAutomaton<'c>,
 }
 
-impl<'c> Search<'c> {
+impl<'c> MarkSearch<'c> {
     /// Prepares to search for the marks of a list.
     pub fn new(catalogue: &'c Catalogue) -> Self {
         let [author_email, author_name, subject, trailer, footer] =
-            catalogue.tables.all().map(|rows| Automaton::new(&rows.program));
+            catalogue.tables.all().map(|rows| PatternAutomaton::new(&rows.program));
         let automata = Automata { author_email, author_name, subject, trailer, footer };
         Self { catalogue, automata: RefCell::new(automata) }
     }
@@ -164,7 +164,7 @@ impl<'c> Search<'c> {
 }
 
 impl<'c> Automata<'c> {
-    fn of(&mut self, kind: MarkKind) -> Option<&mut Automaton<'c>> {
+    fn of(&mut self, kind: MarkKind) -> Option<&mut PatternAutomaton<'c>> {
         match kind {
             MarkKind::AuthorEmail => Some(&mut self.author_email),
             MarkKind::AuthorName => Some(&mut self.author_name),
@@ -210,7 +210,7 @@ impl Finder<'_, '_> {
         let (Some(automaton), Some(rows)) = (self.automata.of(kind), self.catalogue.tables.of(kind)) else { return };
         let found = &mut self.found;
         automaton.search(text, |row, end| {
-            let Some(Row { agent, strength, added, .. }) = rows.list.get(row) else { return };
+            let Some(MarkRow { agent, strength, added, .. }) = rows.list.get(row) else { return };
             if is_news(found, kind, agent, *strength, *added) {
                 let (agent, line) = (agent.clone(), excerpt(text, end));
                 found.push(Mark { agent, kind, line, strength: *strength, added: *added, row });

@@ -1,12 +1,12 @@
 //! Patterns compiled: the steps of many patterns in one program, for one automaton to run.
 
 use super::byteset::{ByteSet, is_word};
-use super::syntax::{Assert, Node, Times};
+use super::syntax::{Assert, PatternNode, Times};
 
 /// The steps of patterns, each ending in the match of its own number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Program {
-    steps: Vec<Step>,
+    steps: Vec<Instruction>,
     sets: Vec<ByteSet>,
     /// Where each pattern begins.
     starts: Vec<usize>,
@@ -14,24 +14,24 @@ pub(super) struct Program {
 
 /// One step. The text is lower case where it is compared. The list has thousands of them, and every push compiles it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(super) enum Instruction {
     /// Takes this byte.
     Byte(u8),
     /// Takes a byte of the set of this number.
-    Set(Index),
+    Set(ProgramIndex),
     Assert(Assert),
     /// Goes on with the next step and with this one.
-    Split(Index),
-    Jump(Index),
+    Split(ProgramIndex),
+    Jump(ProgramIndex),
     /// The pattern of this number matches.
-    Match(Index),
+    Match(ProgramIndex),
 }
 
 /// A position or number, as lists of at most [`crate::core::limits::MARKS_FILE_BYTES`] need it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Index(u32);
+pub(super) struct ProgramIndex(u32);
 
-impl Index {
+impl ProgramIndex {
     fn of(position: usize) -> Self {
         // One that is too large leads nowhere.
         Self(u32::try_from(position).unwrap_or(u32::MAX))
@@ -44,19 +44,19 @@ impl Index {
 
 impl Program {
     /// Adds a pattern. Its number is how many were added before.
-    pub(super) fn add(&mut self, node: &Node) {
+    pub(super) fn add(&mut self, node: &PatternNode) {
         self.starts.push(self.steps.len());
         if !is_anchored(node) {
             // A match may start anywhere: any bytes stand before it.
-            let any = Node::Set(ByteSet::EMPTY.negated());
-            self.emit(&Node::Repeat(Box::new(any), Times::Any));
+            let any = PatternNode::Set(ByteSet::EMPTY.negated());
+            self.emit(&PatternNode::Repeat(Box::new(any), Times::Any));
         }
         self.emit(node);
         let number = self.starts.len().saturating_sub(1);
-        self.steps.push(Step::Match(Index::of(number)));
+        self.steps.push(Instruction::Match(ProgramIndex::of(number)));
     }
 
-    pub(super) fn step(&self, index: usize) -> Option<Step> {
+    pub(super) fn step(&self, index: usize) -> Option<Instruction> {
         self.steps.get(index).copied()
     }
 
@@ -71,9 +71,10 @@ impl Program {
     /// Whether a step takes a byte of lower case.
     pub(super) fn takes(&self, index: usize, byte: u8) -> bool {
         match self.steps.get(index) {
-            Some(Step::Byte(wanted)) => *wanted == byte,
-            Some(Step::Set(set)) => self.sets.get(set.get()).is_some_and(|set| set.contains(byte)),
-            Some(Step::Assert(_) | Step::Split(_) | Step::Jump(_) | Step::Match(_)) | None => false,
+            Some(Instruction::Byte(wanted)) => *wanted == byte,
+            Some(Instruction::Set(set)) => self.sets.get(set.get()).is_some_and(|set| set.contains(byte)),
+            Some(Instruction::Assert(_) | Instruction::Split(_) | Instruction::Jump(_) | Instruction::Match(_))
+            | None => false,
         }
     }
 
@@ -81,7 +82,7 @@ impl Program {
     pub(super) fn classes(&self) -> ([u8; 256], Vec<u8>) {
         let mut singles = ByteSet::EMPTY;
         for step in &self.steps {
-            if let Step::Byte(byte) = step {
+            if let Instruction::Byte(byte) = step {
                 singles = singles.with(*byte);
             }
         }
@@ -116,19 +117,19 @@ impl Program {
         (classes, representatives)
     }
 
-    fn emit(&mut self, node: &Node) {
+    fn emit(&mut self, node: &PatternNode) {
         match node {
-            Node::Byte(byte) => self.steps.push(Step::Byte(*byte)),
-            Node::Set(set) => {
+            PatternNode::Byte(byte) => self.steps.push(Instruction::Byte(*byte)),
+            PatternNode::Set(set) => {
                 let known = self.sets.iter().position(|known| known == set).unwrap_or_else(|| {
                     self.sets.push(*set);
                     self.sets.len().saturating_sub(1)
                 });
-                self.steps.push(Step::Set(Index::of(known)));
+                self.steps.push(Instruction::Set(ProgramIndex::of(known)));
             }
-            Node::Assert(assert) => self.steps.push(Step::Assert(*assert)),
-            Node::Concat(nodes) => nodes.iter().for_each(|node| self.emit(node)),
-            Node::Either(branches) => {
+            PatternNode::Assert(assert) => self.steps.push(Instruction::Assert(*assert)),
+            PatternNode::Concat(nodes) => nodes.iter().for_each(|node| self.emit(node)),
+            PatternNode::Either(branches) => {
                 let mut ends = Vec::with_capacity(branches.len());
                 if let Some((last, others)) = branches.split_last() {
                     for branch in others {
@@ -136,25 +137,25 @@ impl Program {
                         self.emit(branch);
                         ends.push(self.reserve());
                         let here = self.steps.len();
-                        self.patch(split, Step::Split(Index::of(here)));
+                        self.patch(split, Instruction::Split(ProgramIndex::of(here)));
                     }
                     self.emit(last);
                 }
                 let here = self.steps.len();
-                ends.into_iter().for_each(|end| self.patch(end, Step::Jump(Index::of(here))));
+                ends.into_iter().for_each(|end| self.patch(end, Instruction::Jump(ProgramIndex::of(here))));
             }
-            Node::Repeat(node, times) => {
+            PatternNode::Repeat(node, times) => {
                 let start = self.steps.len();
                 let split = (*times != Times::AtLeastOnce).then(|| self.reserve());
                 self.emit(node);
                 match times {
                     Times::Optional => {}
-                    Times::Any => self.steps.push(Step::Jump(Index::of(start))),
-                    Times::AtLeastOnce => self.steps.push(Step::Split(Index::of(start))),
+                    Times::Any => self.steps.push(Instruction::Jump(ProgramIndex::of(start))),
+                    Times::AtLeastOnce => self.steps.push(Instruction::Split(ProgramIndex::of(start))),
                 }
                 let here = self.steps.len();
                 if let Some(split) = split {
-                    self.patch(split, Step::Split(Index::of(here)));
+                    self.patch(split, Instruction::Split(ProgramIndex::of(here)));
                 }
             }
         }
@@ -163,11 +164,11 @@ impl Program {
     /// A step that is filled in when its target is known.
     fn reserve(&mut self) -> usize {
         let here = self.steps.len();
-        self.steps.push(Step::Jump(Index::of(here)));
+        self.steps.push(Instruction::Jump(ProgramIndex::of(here)));
         here
     }
 
-    fn patch(&mut self, index: usize, step: Step) {
+    fn patch(&mut self, index: usize, step: Instruction) {
         if let Some(slot) = self.steps.get_mut(index) {
             *slot = step;
         }
@@ -175,12 +176,15 @@ impl Program {
 }
 
 /// Whether every match starts at the start of the text.
-fn is_anchored(node: &Node) -> bool {
+fn is_anchored(node: &PatternNode) -> bool {
     match node {
-        Node::Assert(Assert::Start) => true,
-        Node::Concat(nodes) => nodes.first().is_some_and(is_anchored),
-        Node::Either(branches) => branches.iter().all(is_anchored),
-        Node::Byte(_) | Node::Set(_) | Node::Assert(Assert::End | Assert::WordBoundary) | Node::Repeat(..) => false,
+        PatternNode::Assert(Assert::Start) => true,
+        PatternNode::Concat(nodes) => nodes.first().is_some_and(is_anchored),
+        PatternNode::Either(branches) => branches.iter().all(is_anchored),
+        PatternNode::Byte(_)
+        | PatternNode::Set(_)
+        | PatternNode::Assert(Assert::End | Assert::WordBoundary)
+        | PatternNode::Repeat(..) => false,
     }
 }
 

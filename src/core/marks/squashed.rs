@@ -12,7 +12,7 @@ use crate::core::seal;
 const INDENT: &[u8] = b"    ";
 
 /// A whole block.
-pub(super) struct Block {
+pub(super) struct SquashedSeal {
     /// The agent that it names.
     pub(super) agent: Id,
     /// Whether it is an author's: one with a role is another step's.
@@ -29,23 +29,23 @@ pub fn squashed_authors(message: &[u8]) -> BTreeSet<Id> {
 /// Reads lines one after the other.
 #[derive(Default)]
 pub(super) struct Squashed {
-    open: Option<Block>,
+    open: Option<SquashedSeal>,
 }
 
 impl Squashed {
     /// Reads a line. Where it closes a whole block, returns it.
-    pub(super) fn line(&mut self, line: &[u8]) -> Option<Block> {
+    pub(super) fn line(&mut self, line: &[u8]) -> Option<SquashedSeal> {
         let indented = line.strip_prefix(INDENT).map(<[u8]>::trim_ascii);
         let (key, value) = indented.and_then(key_and_value).unwrap_or_default();
         let block = self.open.take();
         if key == seal::AGENT_KEY.as_bytes() {
-            self.open = Id::parse(value).map(|agent| Block { agent, is_author: true });
+            self.open = Id::parse(value).map(|agent| SquashedSeal { agent, is_author: true });
             return None;
         }
         let inner = [seal::ROLE_KEY, seal::MODEL_KEY, seal::SESSION_KEY, seal::TASK_KEY];
         if inner.iter().any(|inner| key == inner.as_bytes()) {
             let is_role = key == seal::ROLE_KEY.as_bytes();
-            self.open = block.map(|block| Block { is_author: block.is_author && !is_role, ..block });
+            self.open = block.map(|block| SquashedSeal { is_author: block.is_author && !is_role, ..block });
             return None;
         }
         block.filter(|_| key == seal::SEAL_KEY.as_bytes() && seal::parse_seal_value(value).is_ok())

@@ -13,13 +13,13 @@ const GROUP_DEPTH: usize = 16;
 
 /// One node of a parsed pattern. Letters are lower case: the matcher folds its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Node {
+pub(super) enum PatternNode {
     Byte(u8),
     Set(ByteSet),
     Assert(Assert),
-    Concat(Vec<Node>),
-    Either(Vec<Node>),
-    Repeat(Box<Node>, Times),
+    Concat(Vec<PatternNode>),
+    Either(Vec<PatternNode>),
+    Repeat(Box<PatternNode>, Times),
 }
 
 /// A condition on a position.
@@ -68,7 +68,7 @@ pub enum PatternError {
 }
 
 /// Parses a whole pattern.
-pub(super) fn parse(text: &str) -> Result<Node, PatternError> {
+pub(super) fn parse(text: &str) -> Result<PatternNode, PatternError> {
     if text.len() > PATTERN_BYTES {
         return Err(PatternError::TooLong);
     }
@@ -87,7 +87,7 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     /// Up to the end of the pattern or the `)` of the group that is open.
-    fn alternatives(&mut self) -> Result<Node, PatternError> {
+    fn alternatives(&mut self) -> Result<PatternNode, PatternError> {
         let first = self.sequence()?;
         if self.rest.first() != Some(&b'|') {
             return Ok(first);
@@ -96,40 +96,40 @@ impl Parser<'_> {
         while self.eat(b'|') {
             branches.push(self.sequence()?);
         }
-        Ok(Node::Either(branches))
+        Ok(PatternNode::Either(branches))
     }
 
-    fn sequence(&mut self) -> Result<Node, PatternError> {
+    fn sequence(&mut self) -> Result<PatternNode, PatternError> {
         let mut nodes = Vec::with_capacity(self.rest.len());
         while let Some(byte) = self.rest.first().copied().filter(|byte| !matches!(byte, b'|' | b')')) {
             self.bump();
             let node = self.atom(byte)?;
             nodes.push(self.repeated(node)?);
         }
-        Ok(Node::Concat(nodes))
+        Ok(PatternNode::Concat(nodes))
     }
 
-    fn atom(&mut self, byte: u8) -> Result<Node, PatternError> {
+    fn atom(&mut self, byte: u8) -> Result<PatternNode, PatternError> {
         Ok(match byte {
-            b'^' => Node::Assert(Assert::Start),
-            b'$' => Node::Assert(Assert::End),
-            b'.' => Node::Set(ByteSet::of(b"\n").negated()),
+            b'^' => PatternNode::Assert(Assert::Start),
+            b'$' => PatternNode::Assert(Assert::End),
+            b'.' => PatternNode::Set(ByteSet::of(b"\n").negated()),
             b'(' => self.group()?,
-            b'[' => Node::Set(self.class()?),
+            b'[' => PatternNode::Set(self.class()?),
             b'\\' => match self.bump() {
-                Some(b'b') => Node::Assert(Assert::WordBoundary),
-                Some(letter) if letter.is_ascii_alphabetic() => Node::Set(named_set(letter)?),
-                Some(literal) if literal.is_ascii_punctuation() => Node::Byte(literal),
+                Some(b'b') => PatternNode::Assert(Assert::WordBoundary),
+                Some(letter) if letter.is_ascii_alphabetic() => PatternNode::Set(named_set(letter)?),
+                Some(literal) if literal.is_ascii_punctuation() => PatternNode::Byte(literal),
                 _ => return Err(PatternError::UnknownEscape),
             },
             b'?' | b'*' | b'+' => return Err(PatternError::NothingToRepeat),
             b'{' | b'}' => return Err(PatternError::Counted),
             b']' => return Err(PatternError::BadClass),
-            literal => Node::Byte(literal.to_ascii_lowercase()),
+            literal => PatternNode::Byte(literal.to_ascii_lowercase()),
         })
     }
 
-    fn repeated(&mut self, node: Node) -> Result<Node, PatternError> {
+    fn repeated(&mut self, node: PatternNode) -> Result<PatternNode, PatternError> {
         let times = match self.rest.first() {
             Some(b'?') => Times::Optional,
             Some(b'*') => Times::Any,
@@ -138,13 +138,13 @@ impl Parser<'_> {
         };
         self.bump();
         let again = matches!(self.rest.first(), Some(b'?' | b'*' | b'+'));
-        if again || matches!(node, Node::Assert(_)) {
+        if again || matches!(node, PatternNode::Assert(_)) {
             return Err(PatternError::NothingToRepeat);
         }
-        Ok(Node::Repeat(Box::new(node), times))
+        Ok(PatternNode::Repeat(Box::new(node), times))
     }
 
-    fn group(&mut self) -> Result<Node, PatternError> {
+    fn group(&mut self) -> Result<PatternNode, PatternError> {
         if self.depth >= GROUP_DEPTH {
             return Err(PatternError::TooDeep);
         }
@@ -266,9 +266,9 @@ mod tests {
 
     #[test]
     fn reads_classes_both_cases_and_escapes() {
-        assert_eq!(parse(r"A\.").unwrap(), Node::Concat(vec![Node::Byte(b'a'), Node::Byte(b'.')]));
-        let Node::Concat(nodes) = parse(r"[^a-c\]-]").unwrap() else { panic!() };
-        let Some(Node::Set(set)) = nodes.first() else { panic!() };
+        assert_eq!(parse(r"A\.").unwrap(), PatternNode::Concat(vec![PatternNode::Byte(b'a'), PatternNode::Byte(b'.')]));
+        let PatternNode::Concat(nodes) = parse(r"[^a-c\]-]").unwrap() else { panic!() };
+        let Some(PatternNode::Set(set)) = nodes.first() else { panic!() };
         for inside in b"dD[^\xff" {
             assert!(set.contains(*inside), "{inside}");
         }

@@ -49,7 +49,7 @@ pub enum Strength {
 
 /// A row about commits and tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct MarkRow {
     /// What it looks at.
     pub kind: MarkKind,
     /// The pattern as written.
@@ -61,12 +61,12 @@ pub struct Row {
     /// The day on which it came into its list; `None` for what the first built-in list had, and where an admin says none.
     pub added: Option<Date>,
     /// Whose list it stands in.
-    pub origin: Origin,
+    pub origin: RowOrigin,
 }
 
 /// Whose list a row stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum RowOrigin {
     /// That in the binary.
     Builtin,
     /// An admin's.
@@ -77,7 +77,7 @@ pub enum Origin {
 /// position of its row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
-    pub(super) list: Vec<Row>,
+    pub(super) list: Vec<MarkRow>,
     pub(super) program: Program,
 }
 
@@ -189,8 +189,8 @@ pub enum RowProblem {
 const ROWS: usize = 1024;
 
 /// Reads a table; `#` begins a comment line.
-pub(super) fn read(tsv: &str, origin: Origin, tables: &mut Tables) -> Result<(), CatalogueError> {
-    if origin == Origin::Added {
+pub(super) fn read(tsv: &str, origin: RowOrigin, tables: &mut Tables) -> Result<(), CatalogueError> {
+    if origin == RowOrigin::Added {
         tables.added = tables.added.saturating_add(tsv.len());
     }
     if tables.added > limits::MARKS_FILE_BYTES || tsv.lines().count() > ROWS {
@@ -205,7 +205,7 @@ pub(super) fn read(tsv: &str, origin: Origin, tables: &mut Tables) -> Result<(),
     Ok(())
 }
 
-fn read_row(line: &str, origin: Origin, tables: &mut Tables) -> Result<(), RowProblem> {
+fn read_row(line: &str, origin: RowOrigin, tables: &mut Tables) -> Result<(), RowProblem> {
     let mut columns = line.split('\t');
     let (Some(kind), Some(pattern), Some(agent)) = (columns.next(), columns.next(), columns.next()) else {
         return Err(RowProblem::Columns);
@@ -232,7 +232,7 @@ fn read_row(line: &str, origin: Origin, tables: &mut Tables) -> Result<(), RowPr
     };
     rows.program.add(&syntax::parse(pattern).map_err(RowProblem::Pattern)?);
     let (pattern, agent, strength) = (pattern.to_owned(), agent.to_owned(), strength(agent, source));
-    rows.list.push(Row { kind, pattern, agent, strength, added, origin });
+    rows.list.push(MarkRow { kind, pattern, agent, strength, added, origin });
     Ok(())
 }
 
@@ -290,21 +290,21 @@ mod tests {
             ("env\t=x\ta", Variable),
         ];
         for (row, problem) in table {
-            let error = read(&format!("# c\n\n{row}\n"), Origin::Added, &mut Tables::default()).unwrap_err();
+            let error = read(&format!("# c\n\n{row}\n"), RowOrigin::Added, &mut Tables::default()).unwrap_err();
             assert_eq!(error, CatalogueError { line: 3, problem }, "{row}");
         }
         let half = "#".repeat(limits::MARKS_FILE_BYTES / 2);
         let mut tables = Tables::default();
-        assert_eq!([(); 3].map(|()| read(&half, Origin::Added, &mut tables).is_ok()), [true, true, false]);
+        assert_eq!([(); 3].map(|()| read(&half, RowOrigin::Added, &mut tables).is_ok()), [true, true, false]);
         let many = "#\n".repeat(ROWS + 1);
-        assert_eq!(read(&many, Origin::Added, &mut Tables::default()).unwrap_err().problem, TooLarge);
+        assert_eq!(read(&many, RowOrigin::Added, &mut Tables::default()).unwrap_err().problem, TooLarge);
     }
 
     #[test]
     fn reads_variables() {
         let mut tables = Tables::default();
         let rows = "env\tA\tx\tS (check before B)\nenv\tB~part\tgeneric: y\tS\nenv\tC=1\tz";
-        read(rows, Origin::Added, &mut tables).unwrap();
+        read(rows, RowOrigin::Added, &mut tables).unwrap();
         let marks = tables.environment;
         let (one, two, three) = (&marks[0], &marks[1], &marks[2]);
         assert_eq!((one.agent.as_deref(), one.before.as_deref()), (Some("x"), Some("B")));

@@ -7,10 +7,10 @@ use samples::{ASSIGNMENTS, SAMPLES};
 #[test]
 fn every_row_has_a_sample_it_finds_and_a_near_miss() {
     let mut tables = Tables::default();
-    table::read(BUILTIN, Origin::Builtin, &mut tables).unwrap();
+    table::read(BUILTIN, RowOrigin::Builtin, &mut tables).unwrap();
     let mut samples = SAMPLES.iter();
     for rows in tables.all() {
-        let mut automaton = Automaton::new(&rows.program);
+        let mut automaton = PatternAutomaton::new(&rows.program);
         let mut finds = |row: usize, text: &str| {
             let mut found = false;
             automaton.search(text.as_bytes(), |other, _| found |= other == row);
@@ -40,7 +40,7 @@ fn the_list_says_its_day_and_no_row_is_younger() {
     assert!(
         Catalogue::builtin()
             .rows()
-            .all(|row| row.origin == Origin::Builtin && row.added.is_none_or(|added| added <= day))
+            .all(|row| row.origin == RowOrigin::Builtin && row.added.is_none_or(|added| added <= day))
     );
     assert_eq!(Catalogue::builtin().rows().filter_map(|row| row.added).max(), Some(day));
 }
@@ -193,7 +193,7 @@ fn the_whole_message_is_searched_up_to_its_ceiling() {
 fn hostile_lines_cost_a_look_at_a_table_for_each_byte() {
     let catalogue = Catalogue::builtin();
     let rows = catalogue.tables.of(MarkKind::Trailer).unwrap();
-    let mut automaton = Automaton::new(&rows.program);
+    let mut automaton = PatternAutomaton::new(&rows.program);
     for piece in
         ["<noreply@", "<1+2+3+", "<1+devin-ai-integration[bot]@users.noreply.github.com", "< >", "openhands ", "<a@b"]
     {
@@ -354,6 +354,6 @@ fn an_admin_adds_rows_and_learns_the_line_of_a_bad_one() {
     let found = more.find(&source);
     assert_eq!(found[0].agent, "acme-robot");
     let row = more.row(&found[0]).unwrap();
-    assert_eq!((row.origin, row.added, row.pattern.as_str()), (Origin::Added, None, "@robots\\.acme\\.dev$"));
+    assert_eq!((row.origin, row.added, row.pattern.as_str()), (RowOrigin::Added, None, "@robots\\.acme\\.dev$"));
     assert_eq!(more.add("footer\t(\tx\n").unwrap_err().line, 1);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::principals::{Kind, Principal, Registry, id};
+use super::principals::{Principal, PrincipalKind, Registry, id};
 use super::problem::Location;
 use super::reader::{Located, Problems, Table};
 use super::rules::Resolver;
@@ -53,7 +53,7 @@ impl std::fmt::Display for Span {
     }
 }
 
-/// What a rule asks of approvals (design.md 4.5, `[rule.approvals]`).
+/// What a rule asks of approvals (POLICY.md, `[rule.approvals]`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approvals {
     /// How many persons.
@@ -148,7 +148,7 @@ impl Resolver<'_> {
         let registry: &Registry = self.registry;
         let person = |id: &Id| {
             let found = registry.principals.get(id).filter(|one| one.layer <= self.layer);
-            found.is_some_and(|one| one.kind == Kind::Person)
+            found.is_some_and(|one| one.kind == PrincipalKind::Person)
         };
         if let Some(group) = registry.groups.get(&wanted).filter(|group| group.layer <= self.layer) {
             let people: BTreeSet<Id> =
@@ -159,7 +159,7 @@ impl Resolver<'_> {
             return people;
         }
         match registry.principals.get(&wanted).filter(|one| one.layer <= self.layer) {
-            Some(one) if one.kind == Kind::Person => return BTreeSet::from([wanted]),
+            Some(one) if one.kind == PrincipalKind::Person => return BTreeSet::from([wanted]),
             Some(one) => {
                 let message = format!("`{wanted}` is no person but {} {}", article(one.kind), one.kind.noun());
                 problems.error(&name.at, message, "only people approve: list people, or groups of people");
@@ -192,10 +192,10 @@ impl Resolver<'_> {
     }
 }
 
-const fn article(kind: Kind) -> &'static str {
+const fn article(kind: PrincipalKind) -> &'static str {
     match kind {
-        Kind::Agent => "an",
-        Kind::Person | Kind::Service => "a",
+        PrincipalKind::Agent => "an",
+        PrincipalKind::Person | PrincipalKind::Service => "a",
     }
 }
 

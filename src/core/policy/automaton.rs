@@ -5,13 +5,13 @@
 //! count for nothing, a backslash separates as a slash does, and a short name stands for a long one. As a text can be read as
 //! it is in one component and as NTFS reads it in the next, all of it is followed together.
 
-use super::glob::Case;
+use super::glob::LetterCase;
 use crate::core::text::folding::fold;
 use crate::core::text::short_names::{Progress, ShortNames};
 
 /// A pattern, or the beginning of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Automaton {
+pub(super) struct GlobAutomaton {
     tokens: Vec<Token>,
     short: Vec<Short>,
 }
@@ -48,10 +48,10 @@ pub(super) enum Reading {
 
 impl Reading {
     /// The one that leaves nothing out.
-    pub(super) const fn of(case: Case) -> Self {
+    pub(super) const fn of(case: LetterCase) -> Self {
         match case {
-            Case::Exact => Self::Exact,
-            Case::Folded => Self::Aliases,
+            LetterCase::Exact => Self::Exact,
+            LetterCase::Folded => Self::Aliases,
         }
     }
 
@@ -111,7 +111,7 @@ pub(super) struct Run {
     pub(super) entered: bool,
 }
 
-impl Automaton {
+impl GlobAutomaton {
     /// The automaton of a valid pattern.
     pub(super) fn exact(text: &str) -> Self {
         Self::of(text, |component| component.as_bytes().to_vec(), |_| Vec::new())

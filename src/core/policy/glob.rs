@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 
 use thiserror::Error;
 
-use super::automaton::{Automaton, Reading};
+use super::automaton::{GlobAutomaton, Reading};
 use crate::core::text::folding::{Folded, fold};
 
 #[cfg(test)]
@@ -14,7 +14,7 @@ mod tests;
 
 /// Which texts are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Case {
+pub enum LetterCase {
     /// Those of the same bytes.
     Exact,
     /// Those that some file system takes for the same: NTFS, HFS+ or APFS. No text matches less than exactly.
@@ -25,10 +25,10 @@ pub enum Case {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
     text: String,
-    exact: Automaton,
-    folded: Automaton,
+    exact: GlobAutomaton,
+    folded: GlobAutomaton,
     /// The directories that it names without wildcards, folded.
-    directories: Automaton,
+    directories: GlobAutomaton,
 }
 
 /// Why a text is not a pattern.
@@ -70,7 +70,7 @@ impl Glob {
                 _ => {}
             }
         }
-        let (exact, folded) = (Automaton::exact(text), Automaton::folded(text));
+        let (exact, folded) = (GlobAutomaton::exact(text), GlobAutomaton::folded(text));
         let directories = folded.directories();
         Ok(Self { text: text.to_owned(), exact, folded, directories })
     }
@@ -86,7 +86,7 @@ impl Glob {
     }
 
     /// Whether the whole text matches.
-    pub fn matches(&self, text: &[u8], case: Case) -> bool {
+    pub fn matches(&self, text: &[u8], case: LetterCase) -> bool {
         self.matches_text(&Text::of(text), case)
     }
 
@@ -96,16 +96,16 @@ impl Glob {
         self.matches_below_text(&Text::of(text), below)
     }
 
-    pub(super) fn matches_text(&self, text: &Text<'_>, case: Case) -> bool {
+    pub(super) fn matches_text(&self, text: &Text<'_>, case: LetterCase) -> bool {
         let exactly = || self.exact.run(text.raw.iter().copied(), Reading::Exact).whole;
         let folded = || {
             let (folded, reading) = text.folded();
             self.folded.run(folded.bytes(), *reading).whole
         };
         match case {
-            Case::Exact => exactly(),
+            LetterCase::Exact => exactly(),
             // Beyond ASCII, what folding sorts or leaves out may be of what a star stands for.
-            Case::Folded => folded() || (!text.raw.is_ascii() && exactly()),
+            LetterCase::Folded => folded() || (!text.raw.is_ascii() && exactly()),
         }
     }
 
@@ -148,15 +148,15 @@ pub enum Below {
 /// What comparing patterns with each other follows (`search.rs`).
 impl Glob {
     /// The automaton over texts as they are, or over folded ones.
-    pub(super) const fn automaton(&self, case: Case) -> &Automaton {
+    pub(super) const fn automaton(&self, case: LetterCase) -> &GlobAutomaton {
         match case {
-            Case::Exact => &self.exact,
-            Case::Folded => &self.folded,
+            LetterCase::Exact => &self.exact,
+            LetterCase::Folded => &self.folded,
         }
     }
 
     /// The one over the directories that the pattern names without wildcards, folded.
-    pub(super) const fn directories(&self) -> &Automaton {
+    pub(super) const fn directories(&self) -> &GlobAutomaton {
         &self.directories
     }
 }

@@ -94,11 +94,11 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
 struct Layered {
     source: Source,
     layer: usize,
-    place: Place,
+    place: FileRole,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum FileRole {
     Root,
     Included,
     /// Rows about AI marks, and no TOML.
@@ -109,7 +109,7 @@ fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut
     let mut files: Vec<Layered> = Vec::new();
     let mut pending: Vec<Layered> = Vec::new();
     for (layer, source) in sources.into_iter().enumerate().rev() {
-        pending.push(Layered { source, layer, place: Place::Root });
+        pending.push(Layered { source, layer, place: FileRole::Root });
     }
     while let Some(file) = pending.pop() {
         let at = File::new(&file.source.name, &file.source.text).at(0);
@@ -141,9 +141,9 @@ fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut
 }
 
 /// The files that a file names. Its own problems are found when it is read as a whole.
-fn named_files(layered: &Layered) -> Vec<(String, super::Location, Place)> {
+fn named_files(layered: &Layered) -> Vec<(String, super::Location, FileRole)> {
     let source = &layered.source;
-    if layered.place == Place::Marks {
+    if layered.place == FileRole::Marks {
         return Vec::new();
     }
     let file = File::new(&source.name, &source.text);
@@ -152,8 +152,8 @@ fn named_files(layered: &Layered) -> Vec<(String, super::Location, Place)> {
     let mut top = Table::new(&file, "", file.at(0), table.get_ref());
     let paths = top.strings("include", &mut ignored);
     let included = paths.iter().filter(|path| is_beside(path.value));
-    let mut named: Vec<_> = included.map(|path| (path.value.to_owned(), path.at.clone(), Place::Included)).collect();
-    named.extend(marks::marks_file(&mut top, &mut ignored).map(|(path, at)| (path, at, Place::Marks)));
+    let mut named: Vec<_> = included.map(|path| (path.value.to_owned(), path.at.clone(), FileRole::Included)).collect();
+    named.extend(marks::marks_file(&mut top, &mut ignored).map(|(path, at)| (path, at, FileRole::Marks)));
     named
 }
 
@@ -165,7 +165,7 @@ pub(super) fn is_beside(path: &str) -> bool {
 /// The built-in rows and those of the policy's own files, if there are any.
 fn read_marks(layered: &[Layered], problems: &mut Problems) -> Option<Catalogue> {
     let mut catalogue = None;
-    for file in layered.iter().filter(|file| file.place == Place::Marks) {
+    for file in layered.iter().filter(|file| file.place == FileRole::Marks) {
         let catalogue = catalogue.get_or_insert_with(|| Catalogue::builtin().clone());
         marks::add_rows(&file.source.name, &file.source.text, catalogue, problems);
     }
@@ -176,7 +176,7 @@ type Parsed<'s> = Vec<(File<'s>, toml::Spanned<DeTable<'s>>, &'s Layered)>;
 
 fn parse<'s>(layered: &'s [Layered], problems: &mut Problems) -> Parsed<'s> {
     let mut parsed = Vec::with_capacity(layered.len());
-    for one in layered.iter().filter(|one| one.place != Place::Marks) {
+    for one in layered.iter().filter(|one| one.place != FileRole::Marks) {
         let file = File::new(&one.source.name, &one.source.text);
         let (table, errors) = DeTable::parse_recoverable(&one.source.text);
         for error in errors {
@@ -216,7 +216,7 @@ impl Building {
                 let message = format!("version {} of the policy format is not known", version.value);
                 problems.error(&version.at, message, "write version = 1, or use a newer countersign");
             }
-            None if layered.place == Place::Root && !top.has("version") => {
+            None if layered.place == FileRole::Root && !top.has("version") => {
                 problems.error(&at, "the policy does not say its version", "begin it with version = 1");
             }
             None => {}

@@ -60,7 +60,7 @@ impl Rule {
 mod tests {
     use super::super::tests::{problems, registry};
     use super::super::{Loaded, Policy, Problem, Source, load};
-    use crate::core::marks::{MarkSource, Origin};
+    use crate::core::marks::{MarkSource, RowOrigin};
 
     const ROWS: &str = "# ours\ntrailer\t^acme-bot:\\s*\\S\tacme-bot\n";
 
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(agents(&more, b"Fix\n\nAcme-Bot: 7\n"), ["acme-bot"]);
         assert_eq!(agents(&more, b"Fix\n\nAcme-Bot: none\n"), [""; 0]);
         assert_eq!(agents(&more, b"Fix\n\nGenerated with opencode\n"), ["opencode"]);
-        assert_eq!(more.marks().rows().filter(|row| row.origin == Origin::Added).count(), 1);
+        assert_eq!(more.marks().rows().filter(|row| row.origin == RowOrigin::Added).count(), 1);
         // The digest pins them, and the policy's own protection is that of their file too.
         let other = policy("marks-file = \"marks.tsv\"", "# none\n");
         assert_ne!(more.digest(), other.digest());

@@ -26,10 +26,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use approvals::{Approvals, Span, Whose};
 pub use date::Date;
-pub use diff::{Difference, Direction, diff};
-pub use glob::{Below, Case, Glob, GlobError};
+pub use diff::{Direction, PolicyDifference, diff};
+pub use glob::{Below, Glob, GlobError, LetterCase};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
-pub use principals::{Kind, Principal, Standing};
+pub use principals::{KeyStatus, Principal, PrincipalKind};
 pub use problem::{Location, Problem, Weight};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
 pub use starter::starter;
@@ -148,12 +148,12 @@ impl Policy {
     }
 
     /// Whether what the key signed counts, if it was first received at `received`.
-    pub fn key_standing(&self, key: &PublicKey, received: Timestamp) -> Standing {
+    pub fn key_status(&self, key: &PublicKey, received: Timestamp) -> KeyStatus {
         let fingerprint = key.fingerprint();
         match self.retired.get(&fingerprint) {
-            _ if self.revoked.contains(&fingerprint) => Standing::Revoked,
-            Some(date) if date.is_past(received) => Standing::Retired,
-            _ => Standing::Good,
+            _ if self.revoked.contains(&fingerprint) => KeyStatus::Revoked,
+            Some(date) if date.is_past(received) => KeyStatus::Retired,
+            _ => KeyStatus::Good,
         }
     }
 
@@ -186,7 +186,7 @@ impl Policy {
 
     /// The registered agent that a mark of `tool` most likely is: the one of that id, or the first of that tool.
     pub fn agent_for_tool(&self, tool: &str) -> Option<&Principal> {
-        let agents = || self.principals.values().filter(|principal| principal.kind == Kind::Agent);
+        let agents = || self.principals.values().filter(|principal| principal.kind == PrincipalKind::Agent);
         let named = agents().find(|agent| agent.id.as_str() == tool);
         named.or_else(|| agents().find(|agent| agent.tool.as_ref().is_some_and(|own| own.as_str() == tool)))
     }
@@ -195,7 +195,7 @@ impl Policy {
     pub fn is_one_agent(&self, tool: &str) -> bool {
         let meant = |one: &&Principal| {
             let of_tool = one.id.as_str() == tool || one.tool.as_ref().is_some_and(|own| own.as_str() == tool);
-            one.kind == Kind::Agent && of_tool
+            one.kind == PrincipalKind::Agent && of_tool
         };
         self.principals.values().filter(meant).count() == 1
     }

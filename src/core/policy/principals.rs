@@ -10,7 +10,7 @@ use crate::core::ssh::{Fingerprint, PublicKey};
 
 /// The three kinds of principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum PrincipalKind {
     /// A human being.
     Person,
     /// An AI agent.
@@ -19,7 +19,7 @@ pub enum Kind {
     Service,
 }
 
-impl Kind {
+impl PrincipalKind {
     /// The word for one of them.
     pub const fn noun(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ pub struct Principal {
     /// Its id.
     pub id: Id,
     /// What it is.
-    pub kind: Kind,
+    pub kind: PrincipalKind,
     /// The person who answers for an agent or service.
     pub owner: Option<Id>,
     /// The tool that an agent is an instance of.
@@ -61,7 +61,7 @@ pub struct Principal {
 
 /// Whether a key may still be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum KeyStatus {
     /// It may.
     Good,
     /// It was compromised.
@@ -92,7 +92,9 @@ pub(super) struct Group {
 impl Registry {
     /// Reads the tables of one source.
     pub(super) fn read(&mut self, top: &mut Table<'_>, layer: usize, problems: &mut Problems) {
-        for (kind, key) in [(Kind::Person, "people"), (Kind::Agent, "agents"), (Kind::Service, "services")] {
+        for (kind, key) in
+            [(PrincipalKind::Person, "people"), (PrincipalKind::Agent, "agents"), (PrincipalKind::Service, "services")]
+        {
             for (name, table) in top.tables(key, problems) {
                 self.principal(kind, &name, table, layer, problems);
             }
@@ -116,20 +118,20 @@ impl Registry {
 
     fn principal(
         &mut self,
-        kind: Kind,
+        kind: PrincipalKind,
         name: &Located<&str>,
         mut table: Table<'_>,
         layer: usize,
         problems: &mut Problems,
     ) {
-        let owner = (kind != Kind::Person).then(|| self.owner(kind, name, &mut table, problems)).flatten();
-        let tool = (kind == Kind::Agent).then(|| table.string("tool", problems)).flatten();
-        let display_name = (kind == Kind::Person).then(|| table.string("name", problems)).flatten();
-        let emails = if kind == Kind::Person { table.strings("emails", problems) } else { Vec::new() };
-        let review_by = (kind == Kind::Agent).then(|| table.date("review-by", problems)).flatten();
+        let owner = (kind != PrincipalKind::Person).then(|| self.owner(kind, name, &mut table, problems)).flatten();
+        let tool = (kind == PrincipalKind::Agent).then(|| table.string("tool", problems)).flatten();
+        let display_name = (kind == PrincipalKind::Person).then(|| table.string("name", problems)).flatten();
+        let emails = if kind == PrincipalKind::Person { table.strings("emails", problems) } else { Vec::new() };
+        let review_by = (kind == PrincipalKind::Agent).then(|| table.date("review-by", problems)).flatten();
         let lines = table.strings("keys", problems);
         let accounts = table.strings("accounts", problems);
-        let unsigned = kind == Kind::Service && table.flag("unsigned", problems);
+        let unsigned = kind == PrincipalKind::Service && table.flag("unsigned", problems);
         let Some(id) = id(name, problems) else { return table.finish(problems) };
         if let Some(other) = self.principals.get(&id) {
             let message = format!("`{id}` is registered already, at {}:{}", other.at.file, other.at.line);
@@ -143,7 +145,7 @@ impl Registry {
         for account in &accounts {
             self.account(kind, &id, account, problems);
         }
-        if kind == Kind::Agent && lines.is_empty() {
+        if kind == PrincipalKind::Agent && lines.is_empty() {
             problems.warn(
                 &name.at,
                 format!("agent `{id}` has no key and can seal nothing"),
@@ -177,7 +179,7 @@ impl Registry {
 
     fn owner(
         &mut self,
-        kind: Kind,
+        kind: PrincipalKind,
         name: &Located<&str>,
         table: &mut Table<'_>,
         problems: &mut Problems,
@@ -191,7 +193,13 @@ impl Registry {
         id(&owner, problems)
     }
 
-    fn key(&mut self, kind: Kind, id: &Id, line: &Located<&str>, problems: &mut Problems) -> Option<PublicKey> {
+    fn key(
+        &mut self,
+        kind: PrincipalKind,
+        id: &Id,
+        line: &Located<&str>,
+        problems: &mut Problems,
+    ) -> Option<PublicKey> {
         let key = match PublicKey::parse_line(line.value) {
             Ok((key, _)) => key,
             Err(error) => {
@@ -207,7 +215,7 @@ impl Registry {
             let whose = self.principals.get(other).map_or("", |other| other.kind.noun());
             let message = if other == id {
                 format!("`{id}` has this key twice")
-            } else if kind == Kind::Person || whose == "person" {
+            } else if kind == PrincipalKind::Person || whose == "person" {
                 format!(
                     "one key is both that of {} `{id}` and that of {whose} `{other}`: an agent's key is never a person's",
                     kind.noun()
@@ -227,7 +235,7 @@ impl Registry {
     }
 
     /// Servers differ in whether they tell accounts apart by case, so here nobody has one that differs in case only.
-    fn account(&mut self, kind: Kind, id: &Id, account: &Located<&str>, problems: &mut Problems) {
+    fn account(&mut self, kind: PrincipalKind, id: &Id, account: &Located<&str>, problems: &mut Problems) {
         if crate::core::submitter::account(account.value.as_bytes()).is_none() {
             let message = format!("{:?} is not the name of an account", account.value);
             let fix = format!(
@@ -271,7 +279,7 @@ impl Registry {
         for principal in self.principals.values() {
             let Some(owner) = &principal.owner else { continue };
             match self.principals.get(owner) {
-                Some(person) if person.kind == Kind::Person => {}
+                Some(person) if person.kind == PrincipalKind::Person => {}
                 Some(_) => {
                     let message = format!("the owner of `{}` is `{owner}`, which is no person", principal.id);
                     problems.error(&principal.at, message, "an owner is a person");
@@ -294,7 +302,7 @@ impl Registry {
             }
             for member in &group.members {
                 let kind = self.principals.get(&member.value).map(|principal| principal.kind);
-                if !matches!(kind, Some(Kind::Person | Kind::Agent)) {
+                if !matches!(kind, Some(PrincipalKind::Person | PrincipalKind::Agent)) {
                     let message = format!("group `{id}` lists `{}`, which is no person or agent", member.value);
                     problems.error(&member.at, message, "groups list ids of people and agents");
                 }

@@ -3,9 +3,9 @@
 //! Of those, few matter for what these match, and following all together would take the product of them. So a text is looked for
 //! that none of the few found so far matches; if another does, that one is followed as well, and the search begins again.
 
-use super::glob::{Below, Case, Glob};
+use super::glob::{Below, Glob, LetterCase};
 use super::rules::Patterns;
-use super::search::{Found, Member, Seen, Spelling, Together};
+use super::search::{Found, Member, PatternProduct, Spelling, TextSoFar};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub(super) enum Example {
 pub(super) struct Cover<'a> {
     include: &'a [Glob],
     exclude: &'a [Glob],
-    case: Case,
+    case: LetterCase,
 }
 
 impl<'a> Cover<'a> {
-    /// Patterns for refs, or with [`Case::Folded`] for paths: exclusions stay exact.
-    pub(super) fn of(patterns: &'a Patterns, case: Case) -> Self {
+    /// Patterns for refs, or with [`LetterCase::Folded`] for paths: exclusions stay exact.
+    pub(super) fn of(patterns: &'a Patterns, case: LetterCase) -> Self {
         Self { include: &patterns.include, exclude: &patterns.exclude, case }
     }
 
@@ -51,7 +51,7 @@ impl<'a> Cover<'a> {
 
     fn covers(&self, text: &[u8], how: How) -> bool {
         let matched = self.include.iter().any(|glob| glob.matches(text, self.case))
-            && !self.exclude.iter().any(|glob| glob.matches(text, Case::Exact));
+            && !self.exclude.iter().any(|glob| glob.matches(text, LetterCase::Exact));
         match how {
             How::Matched => matched,
             How::Standing(below) => matched || self.include.iter().any(|glob| glob.matches_below(text, below)),
@@ -60,7 +60,7 @@ impl<'a> Cover<'a> {
 
     /// Whether it can be followed over folded texts, letter by letter.
     fn can_be_followed(&self) -> bool {
-        self.case == Case::Exact || self.include.iter().chain(self.exclude).all(|glob| glob.as_str().is_ascii())
+        self.case == LetterCase::Exact || self.include.iter().chain(self.exclude).all(|glob| glob.as_str().is_ascii())
     }
 }
 
@@ -95,7 +95,7 @@ impl<'a> Question<'a> {
         let mut followed: Vec<Cover<'a>> = Vec::new();
         for spelling in [Spelling::Plain, Spelling::Aliases] {
             // An alias is an example only where nothing else is.
-            if spelling == Spelling::Aliases && self.own.case == Case::Exact {
+            if spelling == Spelling::Aliases && self.own.case == LetterCase::Exact {
                 break;
             }
             loop {
@@ -116,12 +116,12 @@ impl<'a> Question<'a> {
 
     /// The shortest text that none of the followed others covers.
     fn search(&self, followed: &[Cover<'a>], spelling: Spelling) -> Found {
-        let mut all = Together::default();
+        let mut all = PatternProduct::default();
         let mut add = |cover: &Cover<'a>| all.add(cover.include, cover.exclude, cover.case);
         let own = add(&self.own);
         let others: Vec<Member> = followed.iter().map(&mut add).collect();
         let within: Option<Vec<Member>> = self.within.as_ref().map(|within| within.iter().map(&mut add).collect());
-        let covers = |seen: &Seen<'_>, member: &Member| match self.how {
+        let covers = |seen: &TextSoFar<'_>, member: &Member| match self.how {
             How::Matched => seen.matches(member),
             How::Standing(below) => seen.touches(member, below),
         };

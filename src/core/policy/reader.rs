@@ -59,7 +59,7 @@ impl Problems {
     }
 }
 
-/// Keys of design.md 4.5 that this version knows and does not enforce. Accepting one would be a promise not kept; each row
+/// Keys of later versions, which this one knows and does not enforce. Accepting one would be a promise not kept; each row
 /// goes away with the change that builds it.
 const NOT_BUILT: &[(&str, &str)] = &[("agents", "issuers"), ("agents", "max-grant"), ("revoked", "grants")];
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Date;
 use super::approvals::Approvals;
-use super::glob::{Below, Case, Glob, Text};
+use super::glob::{Below, Glob, LetterCase, Text};
 use super::plain_names;
-use super::principals::{Kind, Principal, Registry, id};
+use super::principals::{Principal, PrincipalKind, Registry, id};
 use super::problem::Location;
 use super::reader::{Located, Problems, Table};
 use super::submitters::Submitters;
@@ -154,21 +154,21 @@ impl Patterns {
         wild.into_iter().chain(literal).flat_map(filled).find(|text| matches(text))
     }
 
-    fn matches(&self, text: &Text<'_>, include: Case) -> bool {
+    fn matches(&self, text: &Text<'_>, include: LetterCase) -> bool {
         self.include.iter().any(|glob| glob.matches_text(text, include))
-            && !self.exclude.iter().any(|glob| glob.matches_text(text, Case::Exact))
+            && !self.exclude.iter().any(|glob| glob.matches_text(text, LetterCase::Exact))
     }
 }
 
 impl Rule {
     /// Whether the ref is one of the rule's.
     pub fn matches_ref(&self, name: &[u8]) -> bool {
-        self.refs.matches(&Text::of(name), Case::Exact)
+        self.refs.matches(&Text::of(name), LetterCase::Exact)
     }
 
     /// Whether some file system takes the ref for one of the rule's. Exclusions stay exact, so that folding can only govern more.
     pub(super) fn matches_ref_folded(&self, name: &[u8]) -> bool {
-        self.refs.matches(&Text::of(name), Case::Folded)
+        self.refs.matches(&Text::of(name), LetterCase::Folded)
     }
 
     /// Whether the rule is about the commits that touch some paths, and not about the ref.
@@ -192,7 +192,7 @@ impl Rule {
     pub fn touches(&self, path: &[u8], below: Below) -> Option<&str> {
         let text = Text::of(path);
         let covered = |patterns: &Patterns| {
-            patterns.matches(&text, Case::Folded)
+            patterns.matches(&text, LetterCase::Folded)
                 || patterns.include.iter().any(|glob| glob.matches_below_text(&text, below))
         };
         let classes = self.paths.as_ref()?;
@@ -268,7 +268,7 @@ impl Rule {
     }
 
     /// Whether what this rule has judged needs no judging under `other`: it asks at least as much of every commit that
-    /// `other` looks at. Then the tip of a ref under this rule is subtracted for `other` (design.md 4.7).
+    /// `other` looks at. Then the tip of a ref under this rule is subtracted for `other` ([`crate::core::scope`]).
     pub fn covers(&self, other: &Rule) -> bool {
         let paths = match (&self.paths, &other.paths) {
             (None, _) => true,
@@ -444,7 +444,7 @@ impl Resolver<'_> {
     }
 
     fn agents_named(&self, wanted: &Id) -> BTreeSet<Id> {
-        let agents = || self.visible().filter(|principal| principal.kind == Kind::Agent);
+        let agents = || self.visible().filter(|principal| principal.kind == PrincipalKind::Agent);
         let group = self.registry.groups.get(wanted).filter(|group| group.layer <= self.layer);
         let member =
             |agent: &Principal| group.is_some_and(|group| group.members.iter().any(|member| member.value == agent.id));
@@ -458,7 +458,8 @@ impl Resolver<'_> {
         let mut services = BTreeSet::new();
         for entry in table.strings("services", problems) {
             let Some(id) = id(&entry, problems) else { continue };
-            let known = self.registry.principals.get(&id).is_some_and(|principal| principal.kind == Kind::Service);
+            let known =
+                self.registry.principals.get(&id).is_some_and(|principal| principal.kind == PrincipalKind::Service);
             if !known {
                 problems.error(&entry.at, format!("`{id}` is no service"), format!("add [services.{id}]"));
             }

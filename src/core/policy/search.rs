@@ -8,8 +8,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
-use super::automaton::{Automaton, Before, Positions, Reading, Run};
-use super::glob::{Below, Case, Glob};
+use super::automaton::{Before, GlobAutomaton, Positions, Reading, Run};
+use super::glob::{Below, Glob, LetterCase};
 use crate::core::text::folding::{BEYOND_ASCII, fold};
 
 /// Combinations of positions that are looked at; ordinary policies need some hundreds.
@@ -44,8 +44,8 @@ pub(super) enum Spelling {
 
 /// Patterns that are followed together.
 #[derive(Default)]
-pub(super) struct Together<'a> {
-    automata: Vec<(&'a Automaton, Case)>,
+pub(super) struct PatternProduct<'a> {
+    automata: Vec<(&'a GlobAutomaton, LetterCase)>,
 }
 
 /// Some patterns among those followed together.
@@ -56,34 +56,34 @@ pub(super) struct Member {
     directories: Range<usize>,
 }
 
-impl<'a> Together<'a> {
-    /// Adds patterns for refs, or with [`Case::Folded`] for paths: exclusions stay exact.
-    pub(super) fn add(&mut self, include: &'a [Glob], exclude: &'a [Glob], case: Case) -> Member {
-        let below = if case == Case::Folded { include } else { &[] };
+impl<'a> PatternProduct<'a> {
+    /// Adds patterns for refs, or with [`LetterCase::Folded`] for paths: exclusions stay exact.
+    pub(super) fn add(&mut self, include: &'a [Glob], exclude: &'a [Glob], case: LetterCase) -> Member {
+        let below = if case == LetterCase::Folded { include } else { &[] };
         Member {
             include: self.follow(include.iter().map(|glob| (glob.automaton(case), case))),
-            exclude: self.follow(exclude.iter().map(|glob| (glob.automaton(Case::Exact), Case::Exact))),
-            directories: self.follow(below.iter().map(|glob| (glob.directories(), Case::Folded))),
+            exclude: self.follow(exclude.iter().map(|glob| (glob.automaton(LetterCase::Exact), LetterCase::Exact))),
+            directories: self.follow(below.iter().map(|glob| (glob.directories(), LetterCase::Folded))),
         }
     }
 
-    fn follow(&mut self, automata: impl Iterator<Item = (&'a Automaton, Case)>) -> Range<usize> {
+    fn follow(&mut self, automata: impl Iterator<Item = (&'a GlobAutomaton, LetterCase)>) -> Range<usize> {
         let begin = self.automata.len();
         self.automata.extend(automata);
         begin..self.automata.len()
     }
 
     /// The shortest text that `wanted` accepts. It accepts none that no pattern which `own` includes could still match.
-    pub(super) fn search(&self, spelling: Spelling, own: &Member, wanted: impl Fn(&Seen<'_>) -> bool) -> Found {
+    pub(super) fn search(&self, spelling: Spelling, own: &Member, wanted: impl Fn(&TextSoFar<'_>) -> bool) -> Found {
         let alphabet = self.alphabet(spelling);
-        let mut trails: Vec<Trail<'_>> =
-            self.automata.iter().map(|(automaton, case)| Trail::new(automaton, *case)).collect();
+        let mut trails: Vec<PatternTrace<'_>> =
+            self.automata.iter().map(|(automaton, case)| PatternTrace::new(automaton, *case)).collect();
         let start = vec![0; trails.len()];
         let mut known = HashSet::from([(start.clone(), Before::Slash)]);
         let mut pending = VecDeque::from([(Vec::new(), start)]);
         while let Some((text, places)) = pending.pop_front() {
             let before = text.last().map_or(Before::Slash, |byte| Before::after(*byte));
-            let seen = Seen { trails: &trails, places: &places, before };
+            let seen = TextSoFar { trails: &trails, places: &places, before };
             if before != Before::Slash && wanted(&seen) {
                 return Found::Text(text);
             }
@@ -95,7 +95,8 @@ impl<'a> Together<'a> {
             let is_nothing = |letter: &Letter| before != Before::Other && letter.folded.is_empty();
             let letters = alphabet.iter().enumerate().filter(|(_, letter)| !is_empty(letter) && !is_nothing(letter));
             for (number, letter) in letters {
-                let step = |(trail, place): (&mut Trail<'_>, &usize)| trail.follow(*place, before, number, letter);
+                let step =
+                    |(trail, place): (&mut PatternTrace<'_>, &usize)| trail.follow(*place, before, number, letter);
                 let next: Vec<usize> = trails.iter_mut().zip(&places).map(step).collect();
                 let after = Before::after(letter.raw.last().copied().unwrap_or_default());
                 if known.insert((next.clone(), after)) {
@@ -123,7 +124,7 @@ impl<'a> Together<'a> {
         }
         let free = |bytes: &&[u8]| bytes.iter().find(|byte| !named.contains(byte)).copied();
         letters.extend(KINDS.iter().filter_map(free).map(Letter::of_byte));
-        if self.automata.iter().any(|(_, case)| *case == Case::Exact) {
+        if self.automata.iter().any(|(_, case)| *case == LetterCase::Exact) {
             let capitals = named.iter().map(u8::to_ascii_uppercase).filter(|byte| !named.contains(byte));
             letters.extend(capitals.map(Letter::of_byte));
             letters.extend(BEYOND_ASCII.iter().map(|one| Letter::of_character(*one)));
@@ -152,16 +153,16 @@ impl Letter {
 
 /// One pattern, the positions that it has been at, each with a number, and where letters led from them. The first is where it
 /// begins.
-struct Trail<'a> {
-    automaton: &'a Automaton,
-    case: Case,
+struct PatternTrace<'a> {
+    automaton: &'a GlobAutomaton,
+    case: LetterCase,
     positions: Vec<Positions>,
     numbers: HashMap<Positions, usize>,
     led: HashMap<(usize, Before, usize), usize>,
 }
 
-impl<'a> Trail<'a> {
-    fn new(automaton: &'a Automaton, case: Case) -> Self {
+impl<'a> PatternTrace<'a> {
+    fn new(automaton: &'a GlobAutomaton, case: LetterCase) -> Self {
         let start = automaton.start(Reading::of(case));
         let numbers = HashMap::from([(start.clone(), 0)]);
         Self { automaton, case, positions: vec![start], numbers, led: HashMap::new() }
@@ -173,8 +174,8 @@ impl<'a> Trail<'a> {
             return *known;
         }
         let bytes = match self.case {
-            Case::Exact => &letter.raw,
-            Case::Folded => &letter.folded,
+            LetterCase::Exact => &letter.raw,
+            LetterCase::Folded => &letter.folded,
         };
         let step = |(at, before): (Positions, Before), byte: &u8| {
             (self.automaton.advance(&at, *byte, before, Reading::of(self.case)), Before::after(*byte))
@@ -192,22 +193,22 @@ impl<'a> Trail<'a> {
 }
 
 /// The text so far, as every pattern sees it.
-pub(super) struct Seen<'a> {
-    trails: &'a [Trail<'a>],
+pub(super) struct TextSoFar<'a> {
+    trails: &'a [PatternTrace<'a>],
     places: &'a [usize],
     before: Before,
 }
 
-impl Seen<'_> {
+impl TextSoFar<'_> {
     /// Whether the member's patterns match the text.
     pub(super) fn matches(&self, member: &Member) -> bool {
-        let whole = |(trail, at): (&Trail<'_>, &Positions)| trail.automaton.say(at).whole;
+        let whole = |(trail, at): (&PatternTrace<'_>, &Positions)| trail.automaton.say(at).whole;
         self.at(&member.include).any(whole) && !self.at(&member.exclude).any(whole)
     }
 
     /// Whether the member's patterns cover the text as a path, if `below` may stand behind it ([`super::Rule::touches`]).
     pub(super) fn touches(&self, member: &Member, below: Below) -> bool {
-        let behind = |(trail, at): (&Trail<'_>, &Positions)| -> Run {
+        let behind = |(trail, at): (&PatternTrace<'_>, &Positions)| -> Run {
             trail.automaton.say(&trail.automaton.advance(at, b'/', self.before, Reading::of(trail.case)))
         };
         let is_behind = || match below {
@@ -222,7 +223,7 @@ impl Seen<'_> {
         self.at(&member.include).any(|(_, at)| !at.is_empty())
     }
 
-    fn at(&self, range: &Range<usize>) -> impl Iterator<Item = (&Trail<'_>, &Positions)> {
+    fn at(&self, range: &Range<usize>) -> impl Iterator<Item = (&PatternTrace<'_>, &Positions)> {
         let (trails, places) = (self.trails.get(range.clone()), self.places.get(range.clone()));
         let pairs = trails.into_iter().flatten().zip(places.into_iter().flatten());
         pairs.filter_map(|(trail, place)| Some((trail, trail.positions.get(*place)?)))

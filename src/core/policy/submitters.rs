@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::principals::{Kind, Principal, id};
+use super::principals::{Principal, PrincipalKind, id};
 use super::problem::Location;
 use super::reader::{Problems, Table};
 use super::rules::Resolver;
@@ -18,7 +18,8 @@ pub struct Submitters {
 }
 
 /// Words for everybody of a kind.
-const KINDS: &[(&str, Kind)] = &[("people", Kind::Person), ("agents", Kind::Agent), ("services", Kind::Service)];
+const KINDS: &[(&str, PrincipalKind)] =
+    &[("people", PrincipalKind::Person), ("agents", PrincipalKind::Agent), ("services", PrincipalKind::Service)];
 
 impl Submitters {
     /// Whether whoever may push under this may push under `other`, which may ask nothing.

@@ -336,12 +336,12 @@ fn a_retired_key_counts_for_what_was_received_in_time() {
     let text = format!("{}{RULE}[retired]\nkeys = {{ \"{}\" = 2026-11-01 }}\n", registry(), mine.fingerprint());
     let policy = layered(&text, "version = 1\n").unwrap().policy;
     let end_of_day = 1_793_577_600;
-    assert_eq!(policy.key_standing(&mine, Timestamp(end_of_day - 1)), Standing::Good);
-    assert_eq!(policy.key_standing(&mine, Timestamp(end_of_day)), Standing::Retired);
+    assert_eq!(policy.key_status(&mine, Timestamp(end_of_day - 1)), KeyStatus::Good);
+    assert_eq!(policy.key_status(&mine, Timestamp(end_of_day)), KeyStatus::Retired);
     assert!(policy.asks_for_receipt(&mine));
     let revoked = format!("{text}[revoked]\nkeys = [\"{}\"]\n", mine.fingerprint());
     let policy = layered(&revoked, "version = 1\n").unwrap().policy;
-    assert_eq!(policy.key_standing(&mine, Timestamp(0)), Standing::Revoked);
+    assert_eq!(policy.key_status(&mine, Timestamp(0)), KeyStatus::Revoked);
 }
 
 #[test]

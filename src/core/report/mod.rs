@@ -6,4 +6,4 @@ mod text;
 
 pub use escape::{Characters, escape, unescaped, word};
 pub use json::{SCHEMA, json};
-pub use text::{Reader, text};
+pub use text::{Audience, text};

@@ -19,7 +19,7 @@ const HINT: usize = 4000;
 
 /// For whom the report is worded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub enum Audience {
     /// Somebody whose push the server has just judged.
     Pusher,
     /// Somebody who asks beforehand.
@@ -29,7 +29,7 @@ pub enum Reader {
 }
 
 /// Prints a verdict for a screen. Empty where there is nothing to say to a pusher.
-pub fn text(verdict: &Verdict, reader: Reader, screen: Characters) -> String {
+pub fn text(verdict: &Verdict, reader: Audience, screen: Characters) -> String {
     let mut out = String::new();
     for verdict in &verdict.refs {
         one_ref(verdict, reader, screen, &mut out);
@@ -37,21 +37,21 @@ pub fn text(verdict: &Verdict, reader: Reader, screen: Characters) -> String {
     out
 }
 
-fn one_ref(verdict: &RefVerdict, reader: Reader, screen: Characters, out: &mut String) {
+fn one_ref(verdict: &RefVerdict, reader: Audience, screen: Characters, out: &mut String) {
     let of = |severity| verdict.findings.iter().filter(move |finding| finding.severity == severity);
     let (errors, warnings) =
         (verdict.count(Severity::Error), verdict.count(Severity::Warning) + verdict.count(Severity::Notice));
     let doubts: Vec<&Undecided> =
         verdict.undecided.iter().filter(|doubt| doubt.severity > Severity::Observed).collect();
-    if errors + warnings + doubts.len() == 0 && reader == Reader::Pusher {
+    if errors + warnings + doubts.len() == 0 && reader == Audience::Pusher {
         return;
     }
     let word = match (verdict.outcome(), reader) {
-        (Outcome::Accepted, Reader::Pusher) => "accepted",
-        (Outcome::Accepted, Reader::Checker | Reader::Client) => "would accept",
-        (Outcome::Rejected, Reader::Pusher) => "refused",
-        (Outcome::Rejected, Reader::Checker) => "would refuse",
-        (Outcome::Rejected, Reader::Client) => "the server will ask for more, unless it has it, on",
+        (Outcome::Accepted, Audience::Pusher) => "accepted",
+        (Outcome::Accepted, Audience::Checker | Audience::Client) => "would accept",
+        (Outcome::Rejected, Audience::Pusher) => "refused",
+        (Outcome::Rejected, Audience::Checker) => "would refuse",
+        (Outcome::Rejected, Audience::Client) => "the server will ask for more, unless it has it, on",
         (Outcome::Undecided, _) => "could not decide",
     };
     let name = screen.escape(&verdict.name, 200);
@@ -107,7 +107,7 @@ fn one_ref(verdict: &RefVerdict, reader: Reader, screen: Characters, out: &mut S
             each.into_iter().map(|((_, code, whose), count)| summand(count, *code, whose, screen)).collect();
         line(out, format_args!("{}: and {all} more: {}", label(severity), each.join(", ")));
     }
-    if errors > SHOWN && reader == Reader::Pusher {
+    if errors > SHOWN && reader == Audience::Pusher {
         let old = verdict.old.map(|old| format!("{}..", old.abbreviated())).unwrap_or_default();
         let new = verdict.new.map_or_else(|| "HEAD".to_owned(), |new| new.abbreviated());
         let name = super::word(&String::from_utf8_lossy(&verdict.name));
@@ -153,9 +153,9 @@ fn hint(text: &str, screen: Characters, out: &mut String) {
     line(out, format_args!("hint: {}", screen.escape(text.as_bytes(), HINT)));
 }
 
-fn one_finding(finding: &Finding, reader: Reader, screen: Characters, ref_name: &str, out: &mut String) {
+fn one_finding(finding: &Finding, reader: Audience, screen: Characters, ref_name: &str, out: &mut String) {
     let subject = subject(finding, screen, ref_name);
-    let severity = if reader == Reader::Client { Severity::Warning } else { finding.severity };
+    let severity = if reader == Audience::Client { Severity::Warning } else { finding.severity };
     let (label, code) = (label(severity), finding.code);
     let detail = screen.escape(finding.detail.as_bytes(), 600);
     line(out, format_args!("{label}: [{code}] {subject}: {detail}{}", place(&finding.rules, screen)));

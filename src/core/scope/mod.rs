@@ -1,7 +1,15 @@
-//! Which commits each requirement of a rule judges (design.md 4.7).
+//! Which commits each requirement of a rule judges.
 //!
-//! Each subtracts what it has judged already, by the values of refs before the push. Never "what no ref reaches": whoever pushes to a
-//! lax branch first would launder anything.
+//! Each subtracts what it has judged already, by the values of refs before the push and by enforcing rules alone. Never "what no ref
+//! reaches": whoever pushes to a lax branch first would launder anything.
+//!
+//! - **Identity and marks**: what the ref's old value, a rule's `since`, and the refs hold whose rules ask at least as much identity.
+//! - **Approvals and submitters**: the old value and `since`; where the ref is new, also the refs under at least the same such rules.
+//! - **Anything asked by a rule with paths**: also the refs under at least the same path rules, whether the ref is new or not, so that
+//!   merging governed work costs nothing. No entry is free because it stands at some ref's tip.
+//!
+//! A rule with paths looks at a commit by what it changes, and at a merge by what is the merge's own ([`crate::core::tree`]): what a merge
+//! brings in is judged where it was made. What cannot be read for its paths touches every path.
 
 #[cfg(test)]
 mod tests;

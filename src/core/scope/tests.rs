@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::commit::Malformed;
 use crate::core::decide::tests::{plain_commit, policy};
-use crate::core::facts::Form;
+use crate::core::facts::ObjectForm;
 use crate::core::ssh::PrivateKey;
 
 /// A policy of rules, each given by its refs and what it asks.
@@ -120,7 +120,7 @@ fn a_rule_with_paths_is_about_what_touches_them_and_what_cannot_be_read() {
     // Paths go with the position of the rule, not with its like.
     commits[1].touched = vec![(0, b"ci/a".to_vec()), (2, b"ops/a".to_vec())];
     commits[2].touched = vec![(3, b"ci/b".to_vec())];
-    commits[3].form = Form::Malformed(Malformed::Nul);
+    commits[3].form = ObjectForm::Malformed(Malformed::Nul);
     // Whatever was found before it could not be read any more.
     commits[4].touched = vec![(0, b"ci/c".to_vec())];
     commits[4].tree_fault = Some("an entry has a mode that git does not write".to_owned());

@@ -9,7 +9,9 @@ mod vectors;
 
 pub use payload::{Payload, Root};
 pub use value::{BlockHead, SealError, SealValue, parse_seal_value, plain_value, seal_line};
-pub use verify::{BadSeal, Claim, Difference, Outcome, StaleSeal, Subject, VerifiedSeal, sealed_payload, verify};
+pub use verify::{
+    BadSeal, Claim, SealOutcome, SealSubject, SinceSealing, StaleSeal, VerifiedSeal, sealed_payload, verify,
+};
 
 /// The SSHSIG namespace of seals.
 pub const NAMESPACE: &str = "countersign-seal-v1";

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::core::commit::{Block, parse_trailers};
+use crate::core::commit::{SealBlock, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::limits;
@@ -34,14 +34,14 @@ struct Vector {
 }
 
 /// The facts of a vector in our types.
-struct Facts {
+struct VectorFacts {
     repository: RepositoryName,
     merges: Vec<Oid>,
     root: Root,
     change: Digest,
 }
 
-impl Facts {
+impl VectorFacts {
     fn of(vector: &Vector) -> Self {
         Self {
             repository: RepositoryName::parse(vector.repository.as_bytes()).unwrap(),
@@ -51,8 +51,8 @@ impl Facts {
         }
     }
 
-    fn subject<'a>(&'a self, vector: &'a Vector, block: &Block) -> Subject<'a> {
-        Subject {
+    fn subject<'a>(&'a self, vector: &'a Vector, block: &SealBlock) -> SealSubject<'a> {
+        SealSubject {
             repository: &self.repository,
             author: vector.author.as_bytes(),
             merges: &self.merges,
@@ -68,20 +68,20 @@ fn outcomes(vector: &Vector) -> Vec<String> {
         Ok(trailers) => trailers.blocks,
         Err(fault) => return vec![format!("malformed: line {}", fault.line)],
     };
-    let facts = Facts::of(vector);
-    let outcome = |block: &Block| match verify(&block.claim, &facts.subject(vector, block)) {
-        Outcome::Holds(_) => "holds".to_owned(),
-        Outcome::Stale(stale) => format!("stale: {stale}"),
-        Outcome::Bad(BadSeal::Mismatch) => "bad: forged".to_owned(),
-        Outcome::Bad(BadSeal::Signature(_)) => "bad: signature".to_owned(),
-        Outcome::Bad(BadSeal::Encoding) => "bad: encoding".to_owned(),
+    let facts = VectorFacts::of(vector);
+    let outcome = |block: &SealBlock| match verify(&block.claim, &facts.subject(vector, block)) {
+        SealOutcome::Holds(_) => "holds".to_owned(),
+        SealOutcome::Stale(stale) => format!("stale: {stale}"),
+        SealOutcome::Bad(BadSeal::Mismatch) => "bad: forged".to_owned(),
+        SealOutcome::Bad(BadSeal::Signature(_)) => "bad: signature".to_owned(),
+        SealOutcome::Bad(BadSeal::Encoding) => "bad: encoding".to_owned(),
     };
     blocks.iter().map(outcome).collect()
 }
 
 /// Makes the seals of a vector again, byte for byte: there is one way to write them.
 fn write_again(vector: &Vector) {
-    let facts = Facts::of(vector);
+    let facts = VectorFacts::of(vector);
     let blocks = parse_trailers(vector.message.as_bytes()).unwrap().blocks;
     assert_eq!(blocks.len(), vector.payloads.len(), "{}", vector.about);
     for (block, payload) in blocks.iter().zip(&vector.payloads) {
@@ -136,13 +136,17 @@ fn plain() -> impl Strategy<Value = Option<String>> {
     proptest::option::of("[!-~]([ -~]{0,98}[!-~])?")
 }
 
+fn seal() -> impl Strategy<Value = SealValue> {
+    let digest = || any::<[u8; 32]>().prop_map(Digest::from_bytes);
+    (digest(), digest(), proptest::collection::vec(any::<u8>(), 1..400))
+        .prop_map(|(change, message, signature)| SealValue { change, message, signature })
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_back(
-        agent in id(), model in plain(), session in plain(), task in plain(),
-        change: [u8; 32], message: [u8; 32], signature in proptest::collection::vec(any::<u8>(), 1..400),
+        agent in id(), (model, session, task) in (plain(), plain(), plain()), seal in seal(),
     ) {
-        let seal = SealValue { change: Digest::from_bytes(change), message: Digest::from_bytes(message), signature };
         let claim = Claim { agent, role: None, model, session, task, seal };
         let text = format!("Subject\n\n{}", text_of(&claim, &claim.seal));
         let read = parse_trailers(text.as_bytes()).unwrap().blocks;

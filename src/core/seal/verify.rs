@@ -30,7 +30,7 @@ pub struct Claim {
 
 /// What the commit really is, against which a claim is held.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct SealSubject<'a> {
     /// The repository it is pushed to.
     pub repository: &'a RepositoryName,
     /// The value of its author header.
@@ -47,7 +47,7 @@ pub struct Subject<'a> {
 
 /// What verification found.
 #[derive(Clone, Debug)]
-pub enum Outcome {
+pub enum SealOutcome {
     /// The seal holds for this commit. Whose key it is, a policy knows.
     Holds(VerifiedSeal),
     /// The signature is authentic, but this is not the commit that was sealed.
@@ -78,21 +78,21 @@ impl VerifiedSeal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaleSeal {
     /// The content is another.
-    pub change: Difference,
+    pub change: SinceSealing,
     /// The message is another.
-    pub message: Difference,
+    pub message: SinceSealing,
 }
 
 /// Whether something is as it was sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Difference {
+pub enum SinceSealing {
     /// It is.
     Same,
     /// It is not.
     Changed,
 }
 
-impl Difference {
+impl SinceSealing {
     fn between(sealed: Digest, found: Digest) -> Self {
         if sealed == found { Self::Same } else { Self::Changed }
     }
@@ -101,8 +101,8 @@ impl Difference {
 impl fmt::Display for StaleSeal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match (self.change, self.message) {
-            (Difference::Changed, Difference::Changed) => "the content and the message",
-            (Difference::Changed, Difference::Same) => "the content",
+            (SinceSealing::Changed, SinceSealing::Changed) => "the content and the message",
+            (SinceSealing::Changed, SinceSealing::Same) => "the content",
             _ => "the message",
         })
     }
@@ -123,7 +123,7 @@ pub enum BadSeal {
 }
 
 /// The payload that a claim was made over, if it was made for this commit: with the digests that it says itself.
-pub fn sealed_payload<'a>(claim: &'a Claim, subject: &Subject<'a>) -> Payload<'a> {
+pub fn sealed_payload<'a>(claim: &'a Claim, subject: &SealSubject<'a>) -> Payload<'a> {
     Payload {
         repository: subject.repository,
         agent: &claim.agent,
@@ -138,21 +138,21 @@ pub fn sealed_payload<'a>(claim: &'a Claim, subject: &Subject<'a>) -> Payload<'a
 
 /// Verifies a claim. The signature comes first, over the digests that the claim says; only then are these held against the
 /// commit, so that an authentic seal on a changed commit is told from a forged one.
-pub fn verify(claim: &Claim, subject: &Subject<'_>) -> Outcome {
+pub fn verify(claim: &Claim, subject: &SealSubject<'_>) -> SealOutcome {
     let payload = sealed_payload(claim, subject).to_bytes();
     let signature = ClaimedSignature::from_blob(&claim.seal.signature)
         .and_then(|claimed| claimed.verify(super::NAMESPACE, &payload));
     let signature = match signature {
         Ok(signature) => signature,
-        Err(SignatureError::Mismatch) => return Outcome::Bad(BadSeal::Mismatch),
-        Err(error) => return Outcome::Bad(BadSeal::Signature(error)),
+        Err(SignatureError::Mismatch) => return SealOutcome::Bad(BadSeal::Mismatch),
+        Err(error) => return SealOutcome::Bad(BadSeal::Signature(error)),
     };
-    let change = Difference::between(claim.seal.change, subject.change);
-    let message = Difference::between(claim.seal.message, subject.message);
-    if change == Difference::Same && message == Difference::Same {
-        Outcome::Holds(VerifiedSeal { signature })
+    let change = SinceSealing::between(claim.seal.change, subject.change);
+    let message = SinceSealing::between(claim.seal.message, subject.message);
+    if change == SinceSealing::Same && message == SinceSealing::Same {
+        SealOutcome::Holds(VerifiedSeal { signature })
     } else {
-        Outcome::Stale(StaleSeal { change, message })
+        SealOutcome::Stale(StaleSeal { change, message })
     }
 }
 
@@ -174,9 +174,9 @@ mod tests {
         claim
     }
 
-    fn subject() -> Subject<'static> {
+    fn subject() -> SealSubject<'static> {
         static NAME: std::sync::OnceLock<RepositoryName> = std::sync::OnceLock::new();
-        Subject {
+        SealSubject {
             repository: NAME.get_or_init(|| RepositoryName::parse(b"acme/payments").unwrap()),
             author: b"Ann <ann@x.dev> 1700000000 +0000",
             merges: &[],
@@ -190,14 +190,14 @@ mod tests {
     fn holds_only_for_exactly_what_was_sealed() {
         let key = PrivateKey::from_seed(&[7; 32]).unwrap();
         let claim = sealed(&key, None);
-        let Outcome::Holds(seal) = verify(&claim, &subject()) else { panic!("an honest seal holds") };
+        let SealOutcome::Holds(seal) = verify(&claim, &subject()) else { panic!("an honest seal holds") };
         assert_eq!(seal.key(), key.public());
         assert_eq!(seal.digest(), Digest::of(&claim.seal.signature));
 
         let stale = |change: &[u8], message: &[u8]| {
-            let subject = Subject { change: Digest::of(change), message: Digest::of(message), ..subject() };
+            let subject = SealSubject { change: Digest::of(change), message: Digest::of(message), ..subject() };
             match verify(&claim, &subject) {
-                Outcome::Stale(stale) => stale.to_string(),
+                SealOutcome::Stale(stale) => stale.to_string(),
                 other => panic!("{other:?}"),
             }
         };
@@ -208,12 +208,12 @@ mod tests {
         let other = RepositoryName::parse(b"acme/other").unwrap();
         let merges = [Oid::parse(b"3b18e512dba79e4c8300dd08aeb37f8e728b8dad").unwrap()];
         for moved in [
-            Subject { repository: &other, ..subject() },
-            Subject { author: b"Eve <eve@x.dev> 1700000000 +0000", ..subject() },
-            Subject { merges: &merges, ..subject() },
-            Subject { root: Root::Yes, ..subject() },
+            SealSubject { repository: &other, ..subject() },
+            SealSubject { author: b"Eve <eve@x.dev> 1700000000 +0000", ..subject() },
+            SealSubject { merges: &merges, ..subject() },
+            SealSubject { root: Root::Yes, ..subject() },
         ] {
-            assert!(matches!(verify(&claim, &moved), Outcome::Bad(BadSeal::Mismatch)), "{moved:?}");
+            assert!(matches!(verify(&claim, &moved), SealOutcome::Bad(BadSeal::Mismatch)), "{moved:?}");
         }
     }
 
@@ -228,18 +228,18 @@ mod tests {
         let other_digest = SealValue { change: Digest::of(b"other"), ..honest.seal.clone() };
         forged.push(Claim { seal: other_digest, ..honest.clone() });
         for claim in forged {
-            assert!(matches!(verify(&claim, &subject()), Outcome::Bad(_)), "{claim:?}");
+            assert!(matches!(verify(&claim, &subject()), SealOutcome::Bad(_)), "{claim:?}");
         }
         for bit in 0..honest.seal.signature.len() * 8 {
             let mut claim = honest.clone();
             claim.seal.signature[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(verify(&claim, &subject()), Outcome::Bad(_)), "bit {bit}");
+            assert!(matches!(verify(&claim, &subject()), SealOutcome::Bad(_)), "bit {bit}");
         }
         let mut other_purpose = honest.clone();
         other_purpose.seal.signature = key.sign("git", &sealed_payload(&honest, &subject()).to_bytes());
         assert!(matches!(
             verify(&other_purpose, &subject()),
-            Outcome::Bad(BadSeal::Signature(SignatureError::Namespace(_)))
+            SealOutcome::Bad(BadSeal::Signature(SignatureError::Namespace(_)))
         ));
     }
 }

@@ -202,7 +202,7 @@ fn what_ssh_keygen_takes_and_is_refused_here() {
 
 /// What the two make of one armor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
+enum TakenBy {
     Both,
     Neither,
     /// Why we refuse what ssh-keygen takes.
@@ -221,61 +221,61 @@ fn armors_are_read_as_ssh_keygen_reads_them() {
     let ours =
         |text: &str| ClaimedSignature::from_armor(text.as_bytes()).and_then(|claimed| claimed.verify("git", MESSAGE));
     let theirs = |text: &str| openssh_accepts(key.public(), "git", MESSAGE, text);
-    let check = |name: &str, text: &str, reading: Reading| {
+    let check = |name: &str, text: &str, reading: TakenBy| {
         let (ours, theirs) = (ours(text).map(|_| ()), theirs(text).map(|_| ()));
         let told = format!("{name}: ours {ours:?}, theirs {theirs:?}");
         match reading {
-            Reading::Both => assert!(ours.is_ok() && theirs.is_ok(), "{told}"),
-            Reading::Neither => assert!(ours.is_err() && theirs.is_err(), "{told}"),
-            Reading::OnlyTheirs(why) => {
+            TakenBy::Both => assert!(ours.is_ok() && theirs.is_ok(), "{told}"),
+            TakenBy::Neither => assert!(ours.is_err() && theirs.is_err(), "{told}"),
+            TakenBy::OnlyTheirs(why) => {
                 assert!(theirs.is_ok(), "{told}");
                 assert_eq!(ours, Err(SignatureError::Armor(why)), "{told}");
             }
-            Reading::Version(_) => assert!(ours.is_ok(), "{told}"),
+            TakenBy::Version(_) => assert!(ours.is_ok(), "{told}"),
         }
     };
 
     for width in (1..=100).chain([base64.len() - 1, base64.len(), 1000]) {
         let wrapped: Vec<&str> =
             base64.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
-        check(&format!("{width} columns"), &format!("{begin}\n{}\n{end}\n", wrapped.join("\n")), Reading::Both);
+        check(&format!("{width} columns"), &format!("{begin}\n{}\n{end}\n", wrapped.join("\n")), TakenBy::Both);
         let crlf = format!("{begin}\n{}\r\n{end}\r\n", wrapped.join("\r\n"));
         if width % 10 == 0 {
-            check(&format!("{width} columns, CR LF but for the first line"), &crlf, Reading::Both);
+            check(&format!("{width} columns, CR LF but for the first line"), &crlf, TakenBy::Both);
         }
     }
     let (head, tail) = base64.split_at(40);
     for (name, text, reading) in [
-        ("as written", good.clone(), Reading::Both),
-        ("no last line feed", good.trim_end().to_owned(), Reading::Both),
-        ("blank lines", format!("{begin}\n\n{head}\n\n{tail}\n\n{end}\n"), Reading::Both),
-        ("white space", format!("{begin}\n {head} \t\x0b\x0c\r {tail} \n{end}\n"), Reading::Both),
-        ("white space after", format!("{good} \r\n\t\n"), Reading::Both),
-        ("split padding", format!("{begin}\n{}\n{}\n{end}\n", &base64[..base64.len() - 1], "="), Reading::Both),
-        ("CR LF", good.replace('\n', "\r\n"), Reading::Version("OpenSSH reads it from some version after 9.2 on")),
+        ("as written", good.clone(), TakenBy::Both),
+        ("no last line feed", good.trim_end().to_owned(), TakenBy::Both),
+        ("blank lines", format!("{begin}\n\n{head}\n\n{tail}\n\n{end}\n"), TakenBy::Both),
+        ("white space", format!("{begin}\n {head} \t\x0b\x0c\r {tail} \n{end}\n"), TakenBy::Both),
+        ("white space after", format!("{good} \r\n\t\n"), TakenBy::Both),
+        ("split padding", format!("{begin}\n{}\n{}\n{end}\n", &base64[..base64.len() - 1], "="), TakenBy::Both),
+        ("CR LF", good.replace('\n', "\r\n"), TakenBy::Version("OpenSSH reads it from some version after 9.2 on")),
         // Words that anybody can add to a signed object, under its signature.
-        ("a word after", format!("{good}x\n"), Reading::OnlyTheirs(ArmorError::After)),
-        ("a word on the last line", format!("{}x\n", good.trim_end()), Reading::OnlyTheirs(ArmorError::After)),
-        ("twice", format!("{good}{good}"), Reading::OnlyTheirs(ArmorError::After)),
+        ("a word after", format!("{good}x\n"), TakenBy::OnlyTheirs(ArmorError::After)),
+        ("a word on the last line", format!("{}x\n", good.trim_end()), TakenBy::OnlyTheirs(ArmorError::After)),
+        ("twice", format!("{good}{good}"), TakenBy::OnlyTheirs(ArmorError::After)),
         // A C string ends there; a commit never holds one.
-        ("NUL at the end", format!("{begin}\n{base64}\0\n{end}\n"), Reading::OnlyTheirs(ArmorError::Base64)),
-        ("NUL", format!("{begin}\n{head}\0{tail}\n{end}\n"), Reading::Neither),
-        ("text before", format!("x\n{good}"), Reading::Neither),
-        ("line feed before", format!("\n{good}"), Reading::Neither),
-        ("space before", format!(" {good}"), Reading::Neither),
-        ("base64 on the first line", format!("{begin}{base64}\n{end}\n"), Reading::Neither),
-        ("space after the first line", format!("{begin} \n{base64}\n{end}\n"), Reading::Neither),
-        ("a lone CR after the first line", format!("{begin}\r{base64}\n{end}\n"), Reading::Neither),
-        ("base64 on the last line", format!("{begin}\n{base64}{end}\n"), Reading::Neither),
-        ("a lone CR before the last line", format!("{begin}\n{base64}\r{end}\n"), Reading::Neither),
-        ("no last line", format!("{begin}\n{base64}\n"), Reading::Neither),
-        ("no padding", format!("{begin}\n{}\n{end}\n", base64.trim_end_matches('=')), Reading::Neither),
-        ("more padding", format!("{begin}\n{base64}=\n{end}\n"), Reading::Neither),
-        ("URL alphabet", format!("{begin}\n{head}-_{tail}\n{end}\n"), Reading::Neither),
-        ("no-break space", format!("{begin}\n{head}\u{a0}{tail}\n{end}\n"), Reading::Neither),
-        ("headers, as PGP has them", format!("{begin}\nVersion: 1\n\n{base64}\n{end}\n"), Reading::Neither),
-        ("PGP", good.replace("SSH", "PGP"), Reading::Neither),
-        ("lower case", format!("{}\n{base64}\n{end}\n", begin.to_lowercase()), Reading::Neither),
+        ("NUL at the end", format!("{begin}\n{base64}\0\n{end}\n"), TakenBy::OnlyTheirs(ArmorError::Base64)),
+        ("NUL", format!("{begin}\n{head}\0{tail}\n{end}\n"), TakenBy::Neither),
+        ("text before", format!("x\n{good}"), TakenBy::Neither),
+        ("line feed before", format!("\n{good}"), TakenBy::Neither),
+        ("space before", format!(" {good}"), TakenBy::Neither),
+        ("base64 on the first line", format!("{begin}{base64}\n{end}\n"), TakenBy::Neither),
+        ("space after the first line", format!("{begin} \n{base64}\n{end}\n"), TakenBy::Neither),
+        ("a lone CR after the first line", format!("{begin}\r{base64}\n{end}\n"), TakenBy::Neither),
+        ("base64 on the last line", format!("{begin}\n{base64}{end}\n"), TakenBy::Neither),
+        ("a lone CR before the last line", format!("{begin}\n{base64}\r{end}\n"), TakenBy::Neither),
+        ("no last line", format!("{begin}\n{base64}\n"), TakenBy::Neither),
+        ("no padding", format!("{begin}\n{}\n{end}\n", base64.trim_end_matches('=')), TakenBy::Neither),
+        ("more padding", format!("{begin}\n{base64}=\n{end}\n"), TakenBy::Neither),
+        ("URL alphabet", format!("{begin}\n{head}-_{tail}\n{end}\n"), TakenBy::Neither),
+        ("no-break space", format!("{begin}\n{head}\u{a0}{tail}\n{end}\n"), TakenBy::Neither),
+        ("headers, as PGP has them", format!("{begin}\nVersion: 1\n\n{base64}\n{end}\n"), TakenBy::Neither),
+        ("PGP", good.replace("SSH", "PGP"), TakenBy::Neither),
+        ("lower case", format!("{}\n{base64}\n{end}\n", begin.to_lowercase()), TakenBy::Neither),
     ] {
         check(name, &text, reading);
     }
@@ -284,7 +284,7 @@ fn armors_are_read_as_ssh_keygen_reads_them() {
     assert!(digits.len() < base64.len(), "an ed25519 signature ends in padding");
     let (rest, last) = digits.split_at(digits.len() - 1);
     let next = char::from(last.as_bytes()[0] + 1);
-    check("loose bits", &format!("{begin}\n{rest}{next}=\n{end}\n"), Reading::Neither);
+    check("loose bits", &format!("{begin}\n{rest}{next}=\n{end}\n"), TakenBy::Neither);
 }
 
 /// The numbers of an ECDSA signature of a fixed width: OpenSSH reads them, here there is one encoding, and the finding says so.

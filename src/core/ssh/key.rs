@@ -11,7 +11,7 @@ use base64ct::{Base64, Base64Unpadded, Encoding as _};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::wire::Reader;
+use super::wire::WireReader;
 use crate::core::limits;
 
 /// The kinds of key that are accepted.
@@ -116,7 +116,7 @@ thread_local! {
 }
 
 /// The parts of a key that verification needs.
-pub(super) enum Parts<'a> {
+pub(super) enum KeyParts<'a> {
     Ed25519(&'a [u8; 32]),
     Ecdsa(&'a [u8]),
     Rsa { exponent: &'a [u8], modulus: &'a [u8] },
@@ -173,7 +173,7 @@ impl PublicKey {
         if blob.len() > limits::KEY_LINE_BYTES {
             return Err(KeyError::TooLong);
         }
-        let name = Reader(blob).string().ok_or(KeyError::Encoding)?;
+        let name = WireReader(blob).string().ok_or(KeyError::Encoding)?;
         if name.ends_with(b"-cert-v01@openssh.com") {
             return Err(KeyError::Certificate);
         }
@@ -191,7 +191,7 @@ impl PublicKey {
     }
 
     /// The fields after the type's name. `None` where they are not exact.
-    pub(super) fn parts(&self) -> Option<Parts<'_>> {
+    pub(super) fn parts(&self) -> Option<KeyParts<'_>> {
         self.0.parts()
     }
 
@@ -224,8 +224,8 @@ impl Key {
         };
         let uncompressed = |point: &[u8]| if point.first() == Some(&4) { Ok(()) } else { Err(KeyError::Encoding) };
         match self.parts().ok_or(KeyError::Encoding)? {
-            Parts::Ed25519(key) | Parts::SkEd25519 { key, .. } => ed25519(key),
-            Parts::Ecdsa(point) | Parts::SkEcdsa { point, .. } => {
+            KeyParts::Ed25519(key) | KeyParts::SkEd25519 { key, .. } => ed25519(key),
+            KeyParts::Ecdsa(point) | KeyParts::SkEcdsa { point, .. } => {
                 uncompressed(point)?;
                 let valid = match self.algorithm {
                     Algorithm::EcdsaP384 => p384::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok(),
@@ -234,7 +234,7 @@ impl Key {
                 };
                 if valid { Ok(None) } else { Err(KeyError::Point) }
             }
-            Parts::Rsa { exponent, modulus } => {
+            KeyParts::Rsa { exponent, modulus } => {
                 let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
                 let bits =
                     modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros().try_into().unwrap_or(0));
@@ -244,25 +244,25 @@ impl Key {
         }
     }
 
-    fn parts(&self) -> Option<Parts<'_>> {
-        let mut reader = Reader(&self.blob);
+    fn parts(&self) -> Option<KeyParts<'_>> {
+        let mut reader = WireReader(&self.blob);
         reader.string()?;
         let parts = match self.algorithm {
-            Algorithm::Ed25519 => Parts::Ed25519(reader.string()?.try_into().ok()?),
+            Algorithm::Ed25519 => KeyParts::Ed25519(reader.string()?.try_into().ok()?),
             Algorithm::EcdsaP256 | Algorithm::EcdsaP384 | Algorithm::EcdsaP521 => {
                 let curve = self.algorithm.name().strip_prefix("ecdsa-sha2-")?;
                 (reader.string()? == curve.as_bytes()).then_some(())?;
-                Parts::Ecdsa(reader.string()?)
+                KeyParts::Ecdsa(reader.string()?)
             }
             Algorithm::Rsa => {
-                Parts::Rsa { exponent: reader.positive_mpint().ok()?, modulus: reader.positive_mpint().ok()? }
+                KeyParts::Rsa { exponent: reader.positive_mpint().ok()?, modulus: reader.positive_mpint().ok()? }
             }
             Algorithm::SkEd25519 => {
-                Parts::SkEd25519 { key: reader.string()?.try_into().ok()?, application: reader.string()? }
+                KeyParts::SkEd25519 { key: reader.string()?.try_into().ok()?, application: reader.string()? }
             }
             Algorithm::SkEcdsaP256 => {
                 (reader.string()? == b"nistp256").then_some(())?;
-                Parts::SkEcdsa { point: reader.string()?, application: reader.string()? }
+                KeyParts::SkEcdsa { point: reader.string()?, application: reader.string()? }
             }
         };
         reader.end()?;

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::armor::{ArmorError, dearmor, split};
 use super::key::{Algorithm, KeyError, PublicKey};
 use super::verify::VerifiedSignature;
-use super::wire::{Reader, put_string};
+use super::wire::{WireReader, put_string};
 use crate::core::digest::Digest;
 use crate::core::limits;
 
@@ -87,7 +87,7 @@ impl ClaimedSignature {
             return Err(SignatureError::TooLarge);
         }
         let encoding = SignatureError::Encoding;
-        let mut reader = Reader(blob);
+        let mut reader = WireReader(blob);
         reader.tag(b"SSHSIG").ok_or(encoding.clone())?;
         match reader.uint32().ok_or(encoding.clone())? {
             1 => {}
@@ -108,7 +108,7 @@ impl ClaimedSignature {
             _ => return Err(SignatureError::Hash),
         };
         let key = PublicKey::from_blob(key)?;
-        let mut inner = Reader(inner);
+        let mut inner = WireReader(inner);
         let label = inner.string().ok_or(encoding)?;
         let fits = match key.algorithm() {
             Algorithm::Rsa => label == b"rsa-sha2-256" || label == b"rsa-sha2-512",
@@ -153,7 +153,7 @@ impl ClaimedSignature {
 /// nor text after its armor. It tells whose a broken signature claims to be, and proves nothing.
 pub fn claimed_key(text: &[u8]) -> Option<PublicKey> {
     let (blob, _) = split(text).ok()?;
-    let mut reader = Reader(&blob);
+    let mut reader = WireReader(&blob);
     reader.tag(b"SSHSIG")?;
     reader.uint32()?;
     PublicKey::from_blob(reader.string()?).ok()

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::sshsig::signed_data;
-use super::wire::{Reader, put_string};
+use super::wire::{WireReader, put_string};
 use super::*;
 use crate::core::limits;
 
@@ -312,13 +312,13 @@ fn ecdsa_numbers_have_one_encoding() {
 
 /// The signature with a zero before each of its ECDSA numbers.
 pub(super) fn with_padded_numbers(blob: &[u8]) -> Vec<u8> {
-    let mut reader = Reader(blob);
+    let mut reader = WireReader(blob);
     reader.tag(b"SSHSIG").unwrap();
     reader.uint32().unwrap();
     let outer: Vec<&[u8]> = std::iter::from_fn(|| reader.string()).collect();
     let [key, namespace, reserved, hash, proof] = outer[..] else { panic!("five fields") };
-    let mut proof = Reader(proof);
-    let (label, mut numbers) = (proof.string().unwrap(), Reader(proof.string().unwrap()));
+    let mut proof = WireReader(proof);
+    let (label, mut numbers) = (proof.string().unwrap(), WireReader(proof.string().unwrap()));
     let (r, s) = (numbers.string().unwrap(), numbers.string().unwrap());
     let padded = strings(&[&[&[0], r].concat(), &[&[0], s].concat()]);
     let proof = strings(&[label, &padded]);

@@ -4,9 +4,9 @@ use ed25519_dalek::VerifyingKey;
 use rsa::signature::Verifier as _;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::key::{Algorithm, Parts, PublicKey, RSA_BITS};
+use super::key::{Algorithm, KeyParts, PublicKey, RSA_BITS};
 use super::sshsig::SignatureError;
-use super::wire::{Mpint, Reader};
+use super::wire::{Mpint, WireReader};
 use crate::core::digest::Digest;
 
 /// A signature that has been verified. There is no other way to make one.
@@ -53,11 +53,11 @@ impl VerifiedSignature {
         rest: &[u8],
         signed: &[u8],
     ) -> Result<Self, SignatureError> {
-        let mut reader = Reader(rest);
+        let mut reader = WireReader(rest);
         let signature = reader.string().ok_or(SignatureError::Encoding)?;
         let parts = key.parts().ok_or(SignatureError::Encoding)?;
         let presence = match parts {
-            Parts::SkEd25519 { application, .. } | Parts::SkEcdsa { application, .. } => {
+            KeyParts::SkEd25519 { application, .. } | KeyParts::SkEcdsa { application, .. } => {
                 let flags = reader.byte().ok_or(SignatureError::Encoding)?;
                 let counter = reader.uint32().ok_or(SignatureError::Encoding)?;
                 Some((flags, counter, token_data(application, flags, counter, signed)))
@@ -67,12 +67,14 @@ impl VerifiedSignature {
         reader.end().ok_or(SignatureError::Encoding)?;
         let signed = presence.as_ref().map_or(signed, |(_, _, token_data)| token_data);
         match parts {
-            Parts::Ed25519(_) | Parts::SkEd25519 { .. } => {
+            KeyParts::Ed25519(_) | KeyParts::SkEd25519 { .. } => {
                 let point = key.point().ok_or(SignatureError::Mismatch)?;
                 ed25519(point, signature, signed)?;
             }
-            Parts::Ecdsa(point) | Parts::SkEcdsa { point, .. } => ecdsa(key.algorithm(), point, signature, signed)?,
-            Parts::Rsa { exponent, modulus } => rsa(exponent, modulus, label, signature, signed)?,
+            KeyParts::Ecdsa(point) | KeyParts::SkEcdsa { point, .. } => {
+                ecdsa(key.algorithm(), point, signature, signed)?
+            }
+            KeyParts::Rsa { exponent, modulus } => rsa(exponent, modulus, label, signature, signed)?,
         }
         let presence = presence.map(|(flags, counter, _)| Presence {
             user_present: flags & 0x01 != 0,
@@ -100,7 +102,7 @@ fn ed25519(key: &VerifyingKey, signature: &[u8], signed: &[u8]) -> Result<(), Si
 
 /// RFC 5656 section 3.1.2: the signature is two mpints. The hash belongs to the curve.
 fn ecdsa(algorithm: Algorithm, point: &[u8], signature: &[u8], signed: &[u8]) -> Result<(), SignatureError> {
-    let mut reader = Reader(signature);
+    let mut reader = WireReader(signature);
     let mut number = || {
         reader.positive_mpint().map_err(|why| match why {
             Mpint::Padded => SignatureError::Padded,

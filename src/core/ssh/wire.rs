@@ -2,9 +2,9 @@
 
 /// Reads values from the front of a byte string. Every method is `None` where the bytes do not hold such a value.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(super) struct WireReader<'a>(pub(super) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> WireReader<'a> {
     /// Exactly these bytes.
     pub(super) fn tag(&mut self, expected: &[u8]) -> Option<()> {
         self.0 = self.0.strip_prefix(expected)?;
@@ -76,7 +76,7 @@ mod tests {
         let read = |bytes: &[u8]| {
             let mut wire = Vec::new();
             put_string(&mut wire, bytes);
-            Reader(&wire).positive_mpint().map(<[u8]>::to_vec)
+            WireReader(&wire).positive_mpint().map(<[u8]>::to_vec)
         };
         assert_eq!(read(&[1]), Ok(vec![1]));
         assert_eq!(read(&[0, 0x80]), Ok(vec![0x80]));

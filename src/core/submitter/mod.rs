@@ -100,20 +100,19 @@ impl Adapter {
     /// The submitter as the variables of this kind of server name it. `None` for kinds that ask for proof instead of a name.
     pub fn named(self, variable: &dyn Fn(&'static str) -> Option<Vec<u8>>) -> Option<Submitter> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
-        let is = |name, value: &[u8]| set(name).is_some_and(|own| own == value);
+        let is = |name, value: &[u8]| set(name).filter(|own| own == value);
         if self == Self::Gitea && set("GITEA_DEPLOY_KEY_ID").is_some_and(|id| id != b"0") {
             return Some(Submitter::Unknown("a deploy key pushes, which is no account's".to_owned()));
         }
         let (name, via) = match self {
             Self::Http => ("REMOTE_USER", Via::Push),
             Self::Gitolite => ("GL_USER", Via::Push),
-            Self::Gitlab => ("GL_USERNAME", Via::of_forge(is("GL_PROTOCOL", b"web"))),
-            Self::Gitea => ("GITEA_PUSHER_NAME", Via::of_forge(is("SSH_ORIGINAL_COMMAND", b"gitea-internal"))),
-            Self::Ghes => ("GITHUB_USER_LOGIN", Via::of_forge(set("GITHUB_VIA").is_some())),
+            Self::Gitlab => ("GL_USERNAME", Via::unless_forge(is("GL_PROTOCOL", b"web"))),
+            Self::Gitea => ("GITEA_PUSHER_NAME", Via::unless_forge(is("SSH_ORIGINAL_COMMAND", b"gitea-internal"))),
+            Self::Ghes => ("GITHUB_USER_LOGIN", Via::unless_forge(set("GITHUB_VIA"))),
             Self::Bitbucket => {
-                let trigger = set("BB_HOOK_TRIGGER_ID");
-                let pushed = trigger.as_deref().is_none_or(|trigger| trigger == b"push" || trigger == b"unknown");
-                ("BB_USER_NAME", Via::of_forge(!pushed))
+                let trigger = set("BB_HOOK_TRIGGER_ID").filter(|trigger| trigger != b"push" && trigger != b"unknown");
+                ("BB_USER_NAME", Via::unless_forge(trigger))
             }
             Self::None => return Some(Submitter::Unnamed),
             Self::Ssh | Self::PushCert => return None,
@@ -187,8 +186,9 @@ pub enum Via {
 }
 
 impl Via {
-    const fn of_forge(forge: bool) -> Self {
-        if forge { Self::Forge } else { Self::Push }
+    /// A push, unless there is a word of the forge's that it made it.
+    fn unless_forge<T>(word: Option<T>) -> Self {
+        word.map_or(Self::Push, |_| Self::Forge)
     }
 }
 

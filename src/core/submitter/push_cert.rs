@@ -39,7 +39,7 @@ pub enum PushCertError {
 }
 
 /// One update as a certificate has it: the ref, its value before and after.
-pub type Line = (Vec<u8>, Option<Oid>, Option<Oid>);
+pub type CertifiedUpdate = (Vec<u8>, Option<Oid>, Option<Oid>);
 
 /// What the server knows about the push.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub struct Expected<'a> {
     /// The path of its directory.
     pub path: &'a [u8],
     /// The updates as pushed.
-    pub updates: &'a BTreeSet<Line>,
+    pub updates: &'a BTreeSet<CertifiedUpdate>,
 }
 
 /// A certificate as it was sent: what it says, none of it verified.
@@ -59,7 +59,7 @@ pub struct Expected<'a> {
 pub struct ClaimedPushCert<'a> {
     pushee: &'a [u8],
     nonce: &'a [u8],
-    updates: BTreeSet<Line>,
+    updates: BTreeSet<CertifiedUpdate>,
     payload: &'a [u8],
     signature: &'a [u8],
 }

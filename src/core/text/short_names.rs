@@ -43,12 +43,12 @@ enum Extension {
 /// How far a text is on its way to be one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Progress {
-    form: Form,
+    form: ShortNameForm,
     stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Form {
+enum ShortNameForm {
     /// Characters of the name, and a number.
     Plain,
     /// Two of them, a checksum, and a number.
@@ -98,7 +98,7 @@ impl ShortNames {
     pub fn start(&self) -> impl Iterator<Item = Progress> {
         // A base of which nothing is known is also any checksum.
         let summed = !self.is_open || self.base.len() > BEFORE_CHECKSUM.into();
-        let forms = [Some(Form::Plain), summed.then_some(Form::Summed)];
+        let forms = [Some(ShortNameForm::Plain), summed.then_some(ShortNameForm::Summed)];
         forms.into_iter().flatten().map(|form| Progress { form, stage: Stage::Base(0) })
     }
 
@@ -141,13 +141,13 @@ impl ShortNames {
     }
 
     /// Whether a byte can stand at this place before the tilde.
-    fn takes(&self, form: Form, place: u8, byte: u8) -> bool {
+    fn takes(&self, form: ShortNameForm, place: u8, byte: u8) -> bool {
         let own = self.base.get(usize::from(place));
         match form {
-            Form::Plain if place >= BASE => false,
-            Form::Plain => own.map_or(self.is_open && is_dos(byte), |own| *own == byte),
-            Form::Summed if place < self.before_checksum() => own == Some(&byte),
-            Form::Summed => place < self.before_checksum() + CHECKSUM && byte.is_ascii_hexdigit(),
+            ShortNameForm::Plain if place >= BASE => false,
+            ShortNameForm::Plain => own.map_or(self.is_open && is_dos(byte), |own| *own == byte),
+            ShortNameForm::Summed if place < self.before_checksum() => own == Some(&byte),
+            ShortNameForm::Summed => place < self.before_checksum() + CHECKSUM && byte.is_ascii_hexdigit(),
         }
     }
 
@@ -157,12 +157,12 @@ impl ShortNames {
 
     /// Whether so many characters before the tilde and digits after it make a short name: a longer number makes room at the cost
     /// of the characters.
-    fn fits(&self, form: Form, base: u8, digits: u8) -> bool {
+    fn fits(&self, form: ShortNameForm, base: u8, digits: u8) -> bool {
         let room = LENGTH.saturating_sub(digits + 1);
         match form {
-            Form::Plain if self.is_open => base <= room && (base > 0 || room == 0),
-            Form::Plain => base == length(&self.base).min(room),
-            Form::Summed => base == (self.before_checksum() + CHECKSUM).min(room),
+            ShortNameForm::Plain if self.is_open => base <= room && (base > 0 || room == 0),
+            ShortNameForm::Plain => base == length(&self.base).min(room),
+            ShortNameForm::Summed => base == (self.before_checksum() + CHECKSUM).min(room),
         }
     }
 }

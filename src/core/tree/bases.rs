@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use super::walk::{WalkError, WalkLimits};
-use crate::core::objects::{Graph, Node};
+use crate::core::objects::{Graph, GraphNode};
 use crate::core::oid::Oid;
 
 /// The best common ancestors of all these commits: those that no other common ancestor contains. None where they share no
@@ -101,7 +101,7 @@ fn common(graph: &dyn Graph, one: Oid, others: &[Oid], limits: WalkLimits) -> Re
 }
 
 struct Met {
-    node: Node,
+    node: GraphNode,
     reached: Reached,
     is_queued: bool,
 }

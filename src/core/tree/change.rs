@@ -1,4 +1,4 @@
-//! What a commit does to its parent's tree, and the digest of it that seals bind (design.md 4.2).
+//! What a commit does to its parent's tree, and the digest of it that seals bind (seal/FORMAT.md, "The change").
 //!
 //! The comparison is git's own merge walk over the entries of both trees as they are stored (tree-diff.c, `ll_diff_tree_paths`),
 //! so that it says what `git diff-tree` says also of trees that git would not write today.
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::entry::{Entries, Entry, EntryMode, MalformedTree};
-use super::validity::{NewSide, Origin};
+use super::validity::{EntryOrigin, NewSide};
 use super::walk::WalkError;
 use crate::core::digest::Digest;
 use crate::core::limits;
@@ -23,7 +23,7 @@ pub type Value = (EntryMode, Oid);
 
 /// One path whose entry differs between two trees, where the comparison meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Difference<'p> {
+pub struct EntryDifference<'p> {
     /// The full path.
     pub path: &'p [u8],
     /// The old mode and object; `None` where the path is new.
@@ -45,8 +45,8 @@ pub struct Change {
 
 impl Change {
     /// The same, borrowed.
-    pub fn as_difference(&self) -> Difference<'_> {
-        Difference { path: &self.path, old: self.old, new: self.new }
+    pub fn as_difference(&self) -> EntryDifference<'_> {
+        EntryDifference { path: &self.path, old: self.old, new: self.new }
     }
 }
 
@@ -90,7 +90,7 @@ pub fn each_change(
     trees: &dyn Trees,
     old: Option<Oid>,
     new: Oid,
-    meet: &mut dyn FnMut(Difference<'_>),
+    meet: &mut dyn FnMut(EntryDifference<'_>),
 ) -> Result<(), ChangeError> {
     if old == Some(new) {
         return Ok(());
@@ -134,7 +134,7 @@ impl ChangeDigest {
     }
 
     /// Adds the next change of the walk.
-    pub fn add(&mut self, change: Difference<'_>) {
+    pub fn add(&mut self, change: EntryDifference<'_>) {
         let mode = |side: Option<Value>| side.map_or("000000", |(mode, _)| mode.octal());
         let status = match (change.old, change.new) {
             (None, _) => "A",
@@ -232,7 +232,7 @@ struct Differ<'o, 'm> {
     trees: &'o dyn Trees,
     path: Path,
     met: usize,
-    meet: &'m mut dyn FnMut(Difference<'_>),
+    meet: &'m mut dyn FnMut(EntryDifference<'_>),
 }
 
 /// The raw bytes of a tree; none where there is no tree.
@@ -254,7 +254,7 @@ impl Differ<'_, '_> {
         while let Some(met) = meeting(before.as_ref(), after.as_ref()) {
             entries = entries.saturating_add(1);
             if let (Ordering::Equal | Ordering::Greater, Some(entry)) = (met.order, &after) {
-                let origin = if met.is_same { Origin::Kept } else { Origin::Fresh };
+                let origin = if met.is_same { EntryOrigin::Kept } else { EntryOrigin::Fresh };
                 side.look(*entry, origin).map_err(in_new)?;
             }
             let one = before.as_ref().filter(|_| met.order != Ordering::Greater);
@@ -287,7 +287,7 @@ impl Differ<'_, '_> {
             if self.met > limits::CHANGED_PATHS {
                 return Err(ChangeError::TooMany.into());
             }
-            (self.meet)(Difference { path: self.path.as_bytes(), old: before, new: after });
+            (self.meet)(EntryDifference { path: self.path.as_bytes(), old: before, new: after });
         }
         self.path.leave(length);
         Ok(())

@@ -1,4 +1,8 @@
-//! Tree objects: git's own reading of their entries, and what a new entry must be (design.md 4.2).
+//! Tree objects: git's own reading of their entries, and what a new entry must be.
+//!
+//! A new entry has a mode that git writes, a name with neither slash nor NUL that no file system takes for `.`, `..` or `.git`, its place in
+//! git's order, and no twin; a directory is not empty. Everything else is refused. What stood at a path before with that id and mode is
+//! read as git reads it and stays: history that is old and odd must go on.
 
 use std::cmp::Ordering;
 

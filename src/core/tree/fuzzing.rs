@@ -2,7 +2,7 @@
 
 use super::change::empty_tree;
 use super::entry::Entries;
-use super::validity::{NewSide, Origin};
+use super::validity::{EntryOrigin, NewSide};
 use crate::core::oid::{ObjectFormat, Oid};
 
 /// The names and ids in a tree that git would write; `None` for another. Every tree that can be read is written again.
@@ -12,7 +12,7 @@ pub(crate) fn strict_entries(raw: &[u8], format: ObjectFormat) -> Option<Vec<(Ve
     let (mut found, mut written, mut strict) = (Vec::new(), Vec::new(), true);
     while let Some(entry) = new.advance().ok()? {
         written.extend_from_slice(entry.raw);
-        strict = strict && side.look(entry, Origin::Fresh).is_ok();
+        strict = strict && side.look(entry, EntryOrigin::Fresh).is_ok();
         found.push((entry.name.to_vec(), entry.id));
     }
     assert_eq!(written, raw, "its entries are not all of it");

@@ -1,4 +1,8 @@
-//! The mainline of a ref update: what its steps add up to is all that the ref's content gains or loses (design.md 2).
+//! The mainline of a ref update: what its steps add up to is all that the ref's content gains or loses.
+//!
+//! It leads from the new value to the old one and follows at each merge the parent that holds the old value, the first of several, so that
+//! a merge with its parents turned round (a foxtrot) hides nothing. Where the new value does not hold the old one, it ends at their best
+//! common ancestor. A step is the change of one of its commits against the parent that is followed.
 
 use std::collections::HashMap;
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::empty_tree;
 use crate::core::digest::Digest;
-use crate::core::objects::{Contents, Graph, Kind, Node, ReadError, Trees};
+use crate::core::objects::{Contents, Graph, GraphNode, ObjectKind, ReadError, Trees};
 use crate::core::oid::{ObjectFormat, Oid};
 
 /// Objects that tests make.
@@ -122,8 +122,8 @@ impl Contents for Memory {
         self.roots.get(&commit).copied().ok_or(ReadError::Missing(commit))
     }
 
-    fn id_of(&self, kind: Kind, content: &[u8]) -> Result<Oid, ReadError> {
-        let is_empty_tree = kind == Kind::Tree && content.is_empty();
+    fn id_of(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, ReadError> {
+        let is_empty_tree = kind == ObjectKind::Tree && content.is_empty();
         Ok(if is_empty_tree { empty_tree(ObjectFormat::Sha1) } else { id(content) })
     }
 
@@ -137,12 +137,12 @@ impl Graph for Memory {
         self.incoming.contains(&id)
     }
 
-    fn node(&self, id: Oid) -> Result<Node, ReadError> {
+    fn node(&self, id: Oid) -> Result<GraphNode, ReadError> {
         let (parents, seconds) = self.commits.get(&id).ok_or(ReadError::Missing(id))?;
-        Ok(Node { parents: Rc::clone(parents), generation: Node::OUTSIDE, seconds: *seconds })
+        Ok(GraphNode { parents: Rc::clone(parents), generation: GraphNode::OUTSIDE, seconds: *seconds })
     }
 
-    fn object_node(&self, id: Oid) -> Result<Node, ReadError> {
+    fn object_node(&self, id: Oid) -> Result<GraphNode, ReadError> {
         self.node(id)
     }
 }

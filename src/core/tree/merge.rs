@@ -1,4 +1,4 @@
-//! What a merge adds of its own: the entries that are not what its parents and their merge bases give (design.md 4.7).
+//! What a merge adds of its own: the entries that are not what its parents and their merge bases give.
 //!
 //! An entry of a merge, or its absence, is clean where it is what a three-way merge gives without looking into files: with every
 //! merge base, the one entry that the parents which differ from the base agree on, or the base's where none does. Every other is the
@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use super::change::{ChangeError, Difference, Path, Value, WalkFault, malformed, raw_tree};
+use super::change::{ChangeError, EntryDifference, Path, Value, WalkFault, malformed, raw_tree};
 use super::entry::{Entries, Entry, EntryMode};
 use crate::core::limits;
 use crate::core::objects::Trees;
@@ -31,7 +31,7 @@ pub struct MergeTrees {
 pub fn each_own_entry(
     trees: &dyn Trees,
     merge: &MergeTrees,
-    meet: &mut dyn FnMut(Difference<'_>),
+    meet: &mut dyn FnMut(EntryDifference<'_>),
 ) -> Result<(), ChangeError> {
     let mut nodes = vec![Some(merge.merge)];
     nodes.extend(merge.parents.iter().copied().map(Some));
@@ -39,7 +39,7 @@ pub fn each_own_entry(
     if merge.bases.is_empty() {
         nodes.push(None);
     }
-    Walker { trees, parents: merge.parents.len(), path: Path::default(), met: 0, meet }.trees(&nodes)
+    MergeWalker { trees, parents: merge.parents.len(), path: Path::default(), met: 0, meet }.trees(&nodes)
 }
 
 /// Whether the merge's value is what each base and the parents give. The values are the merge's, the parents' and the bases'.
@@ -55,15 +55,15 @@ fn is_clean<T: PartialEq>(values: &[Option<T>], parents: usize) -> bool {
     })
 }
 
-struct Walker<'o, 'm> {
+struct MergeWalker<'o, 'm> {
     trees: &'o dyn Trees,
     parents: usize,
     path: Path,
     met: usize,
-    meet: &'m mut dyn FnMut(Difference<'_>),
+    meet: &'m mut dyn FnMut(EntryDifference<'_>),
 }
 
-impl Walker<'_, '_> {
+impl MergeWalker<'_, '_> {
     /// Looks at one directory of all trees at once. Where it is clean as a whole, so is all below.
     fn trees(&mut self, nodes: &[Option<Oid>]) -> Result<(), ChangeError> {
         if is_clean(nodes, self.parents) {
@@ -109,7 +109,7 @@ impl Walker<'_, '_> {
                 return Err(ChangeError::TooMany.into());
             }
             let at = |number: usize| values.get(number).copied().flatten();
-            (self.meet)(Difference { path: self.path.as_bytes(), old: at(1), new: at(0) });
+            (self.meet)(EntryDifference { path: self.path.as_bytes(), old: at(1), new: at(0) });
         }
         self.path.leave(length);
         Ok(())

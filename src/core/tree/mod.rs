@@ -19,7 +19,8 @@ mod tests;
 
 pub use bases::{contains, merge_bases};
 pub use change::{
-    Change, ChangeDigest, ChangeError, Changes, Difference, Value, changes, digest, each_change, empty_tree, entry_at,
+    Change, ChangeDigest, ChangeError, Changes, EntryDifference, Value, changes, digest, each_change, empty_tree,
+    entry_at,
 };
 pub use clean::{is_clean_merge, merged_tree};
 pub use entry::{EntryMode, MalformedTree};

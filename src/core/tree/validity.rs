@@ -15,9 +15,9 @@ pub(super) struct NewSide<'a> {
     old: Entries<'a>,
     new: Entries<'a>,
     empty_tree: Oid,
-    last: Option<(Entry<'a>, Origin)>,
+    last: Option<(Entry<'a>, EntryOrigin)>,
     /// Files whose name a directory further on may repeat: each is a prefix of the entry looked at last.
-    open_files: Vec<(&'a [u8], Origin)>,
+    open_files: Vec<(&'a [u8], EntryOrigin)>,
     /// The names of entries that are not kept.
     fresh: Vec<&'a [u8]>,
     /// Whether kept entries stand in an order of their own, so that neighbours do not tell of repeated names.
@@ -28,7 +28,7 @@ pub(super) struct NewSide<'a> {
 
 /// Where an entry of the new side comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum EntryOrigin {
     /// It stood on the old side with this mode and id.
     Kept,
     /// It did not.
@@ -50,20 +50,20 @@ impl<'a> NewSide<'a> {
     }
 
     /// Looks at the next entry. `met` says whether the comparison met the same entry on the old side.
-    pub(super) fn look(&mut self, entry: Entry<'a>, met: Origin) -> Result<(), MalformedTree> {
+    pub(super) fn look(&mut self, entry: Entry<'a>, met: EntryOrigin) -> Result<(), MalformedTree> {
         let mut origin = met;
-        if origin == Origin::Fresh
+        if origin == EntryOrigin::Fresh
             && let Some(fault) = self.fault(&entry)
         {
             if !self.stood(&entry)? {
                 return Err(fault);
             }
-            origin = Origin::Kept;
+            origin = EntryOrigin::Kept;
         }
         if self.last.is_some_and(|(last, _)| last.order(&entry) != Ordering::Less) {
             self.is_disordered = true;
         }
-        if origin == Origin::Fresh {
+        if origin == EntryOrigin::Fresh {
             self.fresh.push(entry.name);
         }
         self.repeated(&entry, origin)?;
@@ -78,10 +78,10 @@ impl<'a> NewSide<'a> {
     }
 
     /// In order, a file and a directory of one name may have other entries between them, all of whose names begin with theirs.
-    fn repeated(&mut self, entry: &Entry<'a>, origin: Origin) -> Result<(), MalformedTree> {
+    fn repeated(&mut self, entry: &Entry<'a>, origin: EntryOrigin) -> Result<(), MalformedTree> {
         if let Some((last, before)) = self.last
             && last.order(entry) != Ordering::Less
-            && Origin::Fresh == before
+            && EntryOrigin::Fresh == before
         {
             return Err(order(entry));
         }
@@ -90,7 +90,7 @@ impl<'a> NewSide<'a> {
         }
         let twin = self.open_files.iter().find(|(file, _)| *file == entry.name);
         if let Some((_, other)) = twin
-            && [*other, origin].contains(&Origin::Fresh)
+            && [*other, origin].contains(&EntryOrigin::Fresh)
         {
             return Err(order(entry));
         }

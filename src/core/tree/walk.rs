@@ -1,11 +1,11 @@
-//! Which commits are new: reachable from a tip, and not from what a requirement has already judged (design.md 4.7).
+//! Which commits are new: reachable from a tip, and not from what a requirement has already judged ([`crate::core::scope`]).
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::rc::Rc;
 
 use thiserror::Error;
 
-use crate::core::objects::{Graph, Node, ReadError};
+use crate::core::objects::{Graph, GraphNode, ReadError};
 use crate::core::oid::Oid;
 
 /// The new commits below one tip.
@@ -230,7 +230,7 @@ impl<'g> Paint<'g> {
         Ok(())
     }
 
-    fn count_read(&mut self, node: &Node) -> Result<(), WalkError> {
+    fn count_read(&mut self, node: &GraphNode) -> Result<(), WalkError> {
         self.reads += usize::from(!node.is_indexed());
         if self.reads > self.limits.reads { Err(WalkError::TooFar(self.limits.reads)) } else { Ok(()) }
     }

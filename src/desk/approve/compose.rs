@@ -1,19 +1,19 @@
 //! What is approved: the commits between the target and the branch, examined as the gate will.
 
 use crate::core::approval::{Approval, ApprovedCommit, Decision};
-use crate::core::canonical::{Id, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
-use crate::core::facts::{CommitFacts, Doubt, Form, SealFact, SignatureFact};
+use crate::core::facts::{CommitFacts, Doubt, ObjectForm, SealFact, SignatureFact};
 use crate::core::id;
 use crate::core::limits;
 use crate::core::oid::Oid;
-use crate::core::policy::{Kind, Mode, Policy, Principal, Rule, Span, Standing};
+use crate::core::policy::{KeyStatus, Mode, Policy, Principal, PrincipalKind, Rule, Span};
 use crate::core::report::escape;
 use crate::core::scope::{Requirement, is_judged_at};
 use crate::core::seal;
 use crate::core::tree::{Change, WalkLimits, changes, digest, mainline_end, new_commits};
-use crate::desk::approve::{Office, Remote};
+use crate::desk::approve::{ApprovalContext, Remote};
 use crate::gate::examine::{Examiner, Standard, change_doubt, walk_doubt};
 use crate::store::{History, peel};
 use crate::system::process::git;
@@ -40,14 +40,14 @@ pub(super) struct Terms {
 
 impl Work {
     /// Finds the commits of a branch or range for one target.
-    pub(super) fn find(office: &Office, remote: &Remote, what: &str, target: &str) -> Result<Self> {
+    pub(super) fn find(context: &ApprovalContext, remote: &Remote, what: &str, target: &str) -> Result<Self> {
         let (left, right) = crate::desk::approve::ends(what);
         let head = match remote.branch(right) {
             Some(head) => head,
-            None => office.local.commit(right)?,
+            None => context.local.commit(right)?,
         };
-        let base = base(office, remote, head, target)?;
-        let left = left.map(|left| remote.branch(left).map_or_else(|| office.local.commit(left), Ok)).transpose()?;
+        let base = base(context, remote, head, target)?;
+        let left = left.map(|left| remote.branch(left).map_or_else(|| context.local.commit(left), Ok)).transpose()?;
         // What the target has already needs no approving, so a left side that is on it begins where the target ends.
         if left.is_some_and(|left| Some(left) != base && Some(left) != remote.refs.get(target).copied()) {
             let base = base.map_or_else(|| "nothing".to_owned(), |base| base.to_string());
@@ -71,8 +71,8 @@ impl Work {
                 .hint("approve and land them in parts"));
         }
         let standard =
-            Standard { policy: &office.policy, dir: &office.local.dir, repository: &office.repository, pinned: &[] };
-        let examiner = Examiner::new(standard, &office.local.objects);
+            Standard { policy: &context.policy, dir: &context.local.dir, repository: &context.repository, pinned: &[] };
+        let examiner = Examiner::new(standard, &context.local.objects);
         let commits = examiner
             .examine_all(&ids)
             .into_iter()
@@ -80,8 +80,8 @@ impl Work {
             .map_err(|doubt| told(&doubt))?;
         let tree = |commit| examiner.tree_of(commit).map_err(|doubt| told(&doubt));
         let (old, new) = (base.map(tree).transpose()?, tree(head)?);
-        let changes = changes(&office.local.objects, old, new).map_err(|error| told(&change_doubt(error)))?;
-        let change = digest(&changes, office.local.objects.format());
+        let changes = changes(&context.local.objects, old, new).map_err(|error| told(&change_doubt(error)))?;
+        let change = digest(&changes, context.local.objects.format());
         Ok(Self { base, head, commits, changes, change })
     }
 
@@ -104,7 +104,7 @@ impl Work {
         let sealed =
             self.commits.iter().flat_map(|commit| commit.seals.iter().flatten()).map(|seal| seal.agent.to_string());
         let signed = self.commits.iter().filter_map(|commit| signer(policy, commit));
-        let signed = signed.filter(|signer| signer.kind == Kind::Agent).map(|signer| signer.id.to_string());
+        let signed = signed.filter(|signer| signer.kind == PrincipalKind::Agent).map(|signer| signer.id.to_string());
         let mut agents: Vec<String> = sealed.chain(signed).collect();
         agents.sort();
         agents.dedup();
@@ -112,25 +112,25 @@ impl Work {
     }
 
     /// The approval of it.
-    pub(super) fn approval(&self, office: &Office, target: &str, terms: Terms) -> Result<Approval> {
+    pub(super) fn approval(&self, context: &ApprovalContext, target: &str, terms: Terms) -> Result<Approval> {
         let commit = |commit: &CommitFacts| {
             let change =
                 commit.change.ok_or_else(|| Failure::new(format!("{} has a malformed tree", commit.id.short())))?;
-            Ok(ApprovedCommit { id: Id(commit.id), change: Sha256(change), message: Sha256(commit.message) })
+            Ok(ApprovedCommit { id: CanonicalOid(commit.id), change: Sha256(change), message: Sha256(commit.message) })
         };
         let approval = Approval {
             decision: Decision::Approve,
-            repository: office.repository.to_string(),
+            repository: context.repository.to_string(),
             name: target.to_owned(),
-            base: self.base.map(Id),
-            head: Id(self.head),
+            base: self.base.map(CanonicalOid),
+            head: CanonicalOid(self.head),
             change: Sha256(self.change),
             commits: self.commits.iter().map(commit).collect::<Result<_>>()?,
-            agents: self.agents(&office.policy),
+            agents: self.agents(&context.policy),
             approver: terms.approver.to_string(),
             issued: Time(terms.issued),
             expires: Time(Timestamp(terms.issued.0.saturating_add(terms.expires.seconds))),
-            policy: Sha256(office.policy.digest()),
+            policy: Sha256(context.policy.digest()),
             comment: terms.comment,
         };
         approval.to_statement().map_err(|error| Failure::new(format!("it cannot be approved: {error}")))?;
@@ -148,7 +148,7 @@ pub(super) fn signer<'a>(policy: &'a Policy, commit: &CommitFacts) -> Option<&'a
 
 /// What is wrong with a commit, as far as it is not the gate's to say what it asks for.
 fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
-    if let Form::Malformed(reason) = &commit.form {
+    if let ObjectForm::Malformed(reason) = &commit.form {
         return Some(reason.to_string());
     }
     if let Some(fault) = &commit.tree_fault {
@@ -159,7 +159,7 @@ fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
     }
     match &commit.seals {
         // What a service joined is judged by what it carries.
-        Err(_) if signer(policy, commit).is_some_and(|signer| signer.kind == Kind::Service) => None,
+        Err(_) if signer(policy, commit).is_some_and(|signer| signer.kind == PrincipalKind::Service) => None,
         Err(reason) => Some(reason.to_string()),
         Ok(seals) => seals.iter().find_map(|seal| seal_fault(policy, seal)),
     }
@@ -168,37 +168,37 @@ fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
 fn seal_fault(policy: &Policy, fact: &SealFact) -> Option<String> {
     let agent = &fact.agent;
     let seal = match &fact.outcome {
-        seal::Outcome::Holds(seal) => seal,
-        seal::Outcome::Bad(reason) => return Some(format!("{agent}'s seal does not verify: {reason}")),
-        seal::Outcome::Stale(stale) => return Some(format!("{stale} changed after {agent} sealed it")),
+        seal::SealOutcome::Holds(seal) => seal,
+        seal::SealOutcome::Bad(reason) => return Some(format!("{agent}'s seal does not verify: {reason}")),
+        seal::SealOutcome::Stale(stale) => return Some(format!("{stale} changed after {agent} sealed it")),
     };
     let holder = policy.by_key(seal.key());
-    if holder.is_none_or(|holder| holder.kind != Kind::Agent || holder.id != *agent) {
+    if holder.is_none_or(|holder| holder.kind != PrincipalKind::Agent || holder.id != *agent) {
         return Some(format!("{agent}'s seal was made with a key that is not registered as {agent}'s"));
     }
-    let revoked = policy.key_standing(seal.key(), Timestamp(0)) == Standing::Revoked;
+    let revoked = policy.key_status(seal.key(), Timestamp(0)) == KeyStatus::Revoked;
     revoked.then(|| format!("{agent}'s seal was made with a revoked key"))
 }
 
 /// Where an approval begins: at the one merge base with the target; where the target does not exist, at the commit where its mainline
 /// would end, as the gate tells it.
-fn base(office: &Office, remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {
+fn base(context: &ApprovalContext, remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {
     if remote.refs.contains_key(target) {
         return merge_base(remote, head, target);
     }
-    let asking: Vec<&Rule> = office
+    let asking: Vec<&Rule> = context
         .policy
         .rules()
         .iter()
         .filter(|rule| rule.mode != Mode::Off && rule.approvals.is_some() && rule.matches_ref(target.as_bytes()))
         .collect();
     let judged = |name: &str| {
-        let by = |rule: &&Rule| is_judged_at(&office.policy, rule, Requirement::Approvals, name.as_bytes());
+        let by = |rule: &&Rule| is_judged_at(&context.policy, rule, Requirement::Approvals, name.as_bytes());
         !asking.is_empty() && asking.iter().all(by)
     };
     let tips = remote.refs.iter().filter(|(name, _)| judged(name)).map(|(_, tip)| *tip);
-    let known: Vec<Oid> = tips.filter_map(|tip| peel(&office.local.objects, tip).ok().flatten()).collect();
-    let history = History::new(&office.local.objects, &office.local.dir);
+    let known: Vec<Oid> = tips.filter_map(|tip| peel(&context.local.objects, tip).ok().flatten()).collect();
+    let history = History::new(&context.local.objects, &context.local.dir);
     let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
     let new = new_commits(&history, head, &known, limits).map_err(|error| told(&walk_doubt(error)))?;
     mainline_end(&history, &new, limits).map_err(|error| told(&walk_doubt(error)))

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::core::approval::Place;
+use crate::core::approval::ApprovalPlace;
 use crate::core::digest::Digest;
 use crate::system::process::git;
 use crate::system::{Failure, Result, print};
 
-type Record = (Place, String);
+type Record = (ApprovalPlace, String);
 
 /// Writes the one record to a file.
 pub(super) fn to_file(file: &Path, records: &[Record]) -> Result<()> {

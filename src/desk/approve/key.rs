@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::core::approval::{Approval, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
-use crate::core::policy::{Kind, Policy, Principal};
+use crate::core::policy::{Policy, Principal, PrincipalKind};
 use crate::core::ssh::{PublicKey, dearmor};
 use crate::desk::person_key::PersonKey;
 use crate::system::process::config;
@@ -27,7 +27,7 @@ impl<'a> Approver<'a> {
         };
         let public = key.public()?;
         let person = match policy.by_key(&public) {
-            Some(person) if person.kind == Kind::Person => person,
+            Some(person) if person.kind == PrincipalKind::Person => person,
             Some(other) => {
                 let message = format!(
                     "{} is the key of {} {}, and only people approve",
@@ -69,7 +69,7 @@ impl<'a> Approver<'a> {
 fn only_registered(policy: &Policy) -> Result<PersonKey> {
     let is_registered = |line: &str| {
         let key = PublicKey::parse_line(line.trim()).ok()?.0;
-        policy.by_key(&key).filter(|holder| holder.kind == Kind::Person).map(|_| key)
+        policy.by_key(&key).filter(|holder| holder.kind == PrincipalKind::Person).map(|_| key)
     };
     let mut found: Vec<(PublicKey, PersonKey)> = Vec::new();
     for path in public_files() {

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::core::approval::{Approval, ClaimedApproval, Decision, PREFIX, Place, VerifiedApproval};
+use crate::core::approval::{Approval, ApprovalPlace, ClaimedApproval, Decision, PREFIX, VerifiedApproval};
 use crate::core::canonical::Time;
 use crate::core::digest::Digest;
 use crate::core::id::Id;
 use crate::core::limits;
 use crate::core::oid::Oid;
-use crate::core::policy::{Kind, Mode, Standing};
+use crate::core::policy::{KeyStatus, Mode, PrincipalKind};
 use crate::core::report::escape;
 use crate::desk::approve::compose::Work;
 use crate::desk::approve::key::Approver;
-use crate::desk::approve::{Office, Remote};
+use crate::desk::approve::{ApprovalContext, Remote};
 use crate::desk::check::judge_locally;
 use crate::desk::clone::TrackedRefs;
 use crate::gate::push::RefUpdate;
@@ -21,24 +21,24 @@ use crate::system::process::git;
 use crate::system::{Exit, Failure, Result, now, print};
 
 /// Lists everything for the given refs, or for all that rules name or records are for.
-pub(super) fn run(office: &Office, remote: &Remote, targets: &[String], key: Option<&Path>) -> Result {
-    let me = Approver::find(key, &office.policy).ok();
-    let asking = office.policy.rules().iter().filter(|rule| rule.mode != Mode::Off && rule.approvals.is_some());
+pub(super) fn run(context: &ApprovalContext, remote: &Remote, targets: &[String], key: Option<&Path>) -> Result {
+    let me = Approver::find(key, &context.policy).ok();
+    let asking = context.policy.rules().iter().filter(|rule| rule.mode != Mode::Off && rule.approvals.is_some());
     let named: BTreeSet<String> = asking.flat_map(|rule| rule.literal_refs().map(str::to_owned)).collect();
     let wanted: BTreeSet<String> = if targets.is_empty() { named } else { targets.iter().cloned().collect() };
     let mut text = String::new();
     for target in wanted.iter().filter(|target| remote.refs.contains_key(*target)) {
-        text += &pending(office, remote, target, me.as_ref())?;
+        text += &pending(context, remote, target, me.as_ref())?;
     }
-    for (name, blob) in stored(office, PREFIX)? {
-        let place = Place::parse(&name).filter(|place| targets.is_empty() || wanted.contains(&place.target));
+    for (name, blob) in stored(context, PREFIX)? {
+        let place = ApprovalPlace::parse(&name).filter(|place| targets.is_empty() || wanted.contains(&place.target));
         let Some(place) = place else { continue };
         let (state, why) = match remote.refs.get(&place.to_string()) {
-            Some(there) if *there == blob => state(office, remote, &place, blob)?,
+            Some(there) if *there == blob => state(context, remote, &place, blob)?,
             // The remote has a later one, which was fetched under another name or not at all.
             Some(_) => continue,
             // What landed or expired may have left the remote; what still counts never reached it.
-            None => match state(office, remote, &place, blob)? {
+            None => match state(context, remote, &place, blob)? {
                 ("valid", _) => ("kept", format!("only this clone has it: git push {} +{place}", remote.name)),
                 _ => continue,
             },
@@ -52,13 +52,17 @@ pub(super) fn run(office: &Office, remote: &Remote, targets: &[String], key: Opt
 }
 
 /// The records of one person for a target.
-pub(super) fn records_by(office: &Office, target: &str, person: &Id) -> Result<Vec<(Place, Approval)>> {
+pub(super) fn records_by(
+    context: &ApprovalContext,
+    target: &str,
+    person: &Id,
+) -> Result<Vec<(ApprovalPlace, Approval)>> {
     let mut found = Vec::new();
-    for (name, blob) in stored(office, &Place::of_target(target))? {
-        let place = Place::parse(&name).filter(|place| place.target == target && place.approver == *person);
+    for (name, blob) in stored(context, &ApprovalPlace::of_target(target))? {
+        let place = ApprovalPlace::parse(&name).filter(|place| place.target == target && place.approver == *person);
         let Some(place) = place else { continue };
         let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
-        let json = office.local.objects.blob(blob, limit).map_err(Failure::new)?;
+        let json = context.local.objects.blob(blob, limit).map_err(Failure::new)?;
         if let Ok(record) = ClaimedApproval::parse(&json) {
             found.push((place, record.approval().clone()));
         }
@@ -67,26 +71,26 @@ pub(super) fn records_by(office: &Office, target: &str, person: &Id) -> Result<V
 }
 
 /// The persons whose stored approvals of a change hold.
-pub(super) fn holding(office: &Office, target: &str, change: Digest) -> Vec<String> {
-    let places = stored(office, &Place::of_target(target)).unwrap_or_default();
+pub(super) fn holding(context: &ApprovalContext, target: &str, change: Digest) -> Vec<String> {
+    let places = stored(context, &ApprovalPlace::of_target(target)).unwrap_or_default();
     let same = places
         .into_iter()
-        .filter_map(|(name, blob)| Some((Place::parse(&name).filter(|place| place.change == change)?, blob)));
-    let holds = same.filter(|(place, blob)| matches!(standing(office, place, *blob), Ok(Ok(_))));
+        .filter_map(|(name, blob)| Some((ApprovalPlace::parse(&name).filter(|place| place.change == change)?, blob)));
+    let holds = same.filter(|(place, blob)| matches!(standing(context, place, *blob), Ok(Ok(_))));
     holds.map(|(place, _)| place.approver.to_string()).collect()
 }
 
 /// When the record at a place was issued, as far as this clone has seen it.
-pub(super) fn issued(office: &Office, place: &Place) -> Option<Time> {
-    let blob = office.local.refs.value(&place.to_string()).ok()??;
+pub(super) fn issued(context: &ApprovalContext, place: &ApprovalPlace) -> Option<Time> {
+    let blob = context.local.refs.value(&place.to_string()).ok()??;
     let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
-    let json = office.local.objects.blob(blob, limit).ok()?;
+    let json = context.local.objects.blob(blob, limit).ok()?;
     ClaimedApproval::parse(&json).ok().map(|claimed| claimed.approval().issued)
 }
 
 /// The branches whose commits the rules of a target would refuse for want of approvals.
-fn pending(office: &Office, remote: &Remote, target: &str, me: Option<&Approver<'_>>) -> Result<String> {
-    let refs = TrackedRefs { local: &office.local, remote: remote.name.clone() };
+fn pending(context: &ApprovalContext, remote: &Remote, target: &str, me: Option<&Approver<'_>>) -> Result<String> {
+    let refs = TrackedRefs { local: &context.local, remote: remote.name.clone() };
     let mut text = String::new();
     for (name, tip) in &remote.refs {
         let Some(branch) = name.strip_prefix("refs/heads/").filter(|_| name != target) else { continue };
@@ -95,14 +99,14 @@ fn pending(office: &Office, remote: &Remote, target: &str, me: Option<&Approver<
             continue;
         }
         let update = RefUpdate { name: target.as_bytes().to_vec(), old, new: Some(*tip), claimed: None };
-        let verdict = judge_locally(&office.settings, &office.local, &refs, vec![update])?;
+        let verdict = judge_locally(&context.settings, &context.local, &refs, vec![update])?;
         let findings =
             verdict.refs.iter().flat_map(|one| &one.findings).filter(|finding| finding.code.concerns_approval());
         let Some(first) = findings.clone().next() else { continue };
         // Whoever has approved already waits for others.
         let by_me = me.is_some_and(|me| {
-            let work = Work::find(office, remote, branch, target);
-            work.is_ok_and(|work| holding(office, target, work.change).contains(&me.person.id.to_string()))
+            let work = Work::find(context, remote, branch, target);
+            work.is_ok_and(|work| holding(context, target, work.change).contains(&me.person.id.to_string()))
         });
         let branch = escape(branch.as_bytes(), 200);
         let target = escape(target.strip_prefix("refs/heads/").unwrap_or(target).as_bytes(), 200);
@@ -117,8 +121,13 @@ fn pending(office: &Office, remote: &Remote, target: &str, me: Option<&Approver<
 }
 
 /// What a stored record is worth now, and why.
-fn state(office: &Office, remote: &Remote, place: &Place, blob: Oid) -> Result<(&'static str, String)> {
-    let approval = match standing(office, place, blob)? {
+fn state(
+    context: &ApprovalContext,
+    remote: &Remote,
+    place: &ApprovalPlace,
+    blob: Oid,
+) -> Result<(&'static str, String)> {
+    let approval = match standing(context, place, blob)? {
         Ok(approval) => approval,
         Err(why) => return Ok(("void", why)),
     };
@@ -137,20 +146,24 @@ fn state(office: &Office, remote: &Remote, place: &Place, blob: Oid) -> Result<(
 }
 
 /// The approval at a place, or why it counts for nothing whatever the rules ask.
-fn standing(office: &Office, place: &Place, blob: Oid) -> Result<std::result::Result<VerifiedApproval, String>> {
+fn standing(
+    context: &ApprovalContext,
+    place: &ApprovalPlace,
+    blob: Oid,
+) -> Result<std::result::Result<VerifiedApproval, String>> {
     let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
-    let Ok(json) = office.local.objects.blob(blob, limit) else { return Ok(Err("it is no record".to_owned())) };
+    let Ok(json) = context.local.objects.blob(blob, limit) else { return Ok(Err("it is no record".to_owned())) };
     let approval = match ClaimedApproval::parse(&json).and_then(ClaimedApproval::verify) {
         Ok(approval) => approval,
         Err(error) => return Ok(Err(format!("it is no record: {error}"))),
     };
     let (said, key, now) = (approval.approval(), approval.signature().key(), now()?);
-    let holder = office.policy.by_key(key);
-    let why = if holder.is_none_or(|holder| holder.kind != Kind::Person || holder.id != place.approver) {
+    let holder = context.policy.by_key(key);
+    let why = if holder.is_none_or(|holder| holder.kind != PrincipalKind::Person || holder.id != place.approver) {
         format!("its key {} is not registered as {}'s", key.fingerprint(), place.approver)
-    } else if office.policy.key_standing(key, now) != Standing::Good {
+    } else if context.policy.key_status(key, now) != KeyStatus::Good {
         format!("its key {} is revoked", key.fingerprint())
-    } else if said.repository != office.repository.as_str()
+    } else if said.repository != context.repository.as_str()
         || said.name != place.target
         || said.change.0 != place.change
     {
@@ -167,8 +180,8 @@ fn standing(office: &Office, place: &Place, blob: Oid) -> Result<std::result::Re
     Ok(Err(why))
 }
 
-fn stored(office: &Office, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>> {
-    office.local.refs.list(prefix).map_err(Failure::new)
+fn stored(context: &ApprovalContext, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>> {
+    context.local.refs.list(prefix).map_err(Failure::new)
 }
 
 fn is_ancestor(old: Oid, new: Oid) -> Result<bool> {

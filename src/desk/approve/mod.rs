@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::core::approval::{Approval, Place};
+use crate::core::approval::{Approval, ApprovalPlace};
 use crate::core::canonical::Time;
 use crate::core::decide::Timestamp;
 use crate::core::id::RepositoryName;
@@ -73,7 +73,7 @@ fn span(text: &str) -> std::result::Result<Span, String> {
 }
 
 /// Who is asked and by which rules.
-struct Office {
+struct ApprovalContext {
     local: Local,
     policy: Policy,
     repository: RepositoryName,
@@ -85,39 +85,39 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         return Err(Failure::new(format!("{} is set, so an agent may be running this; only a person approves", mark))
             .hint("a person runs it in a terminal of their own"));
     }
-    let office = open(&arguments)?;
+    let context = open(&arguments)?;
     let targets: Vec<String> = arguments.targets.iter().map(|name| full_name(name)).collect();
     let remote = Remote::read(&arguments.remote)?;
     if arguments.list {
         remote.fetch_everything()?;
-        return list::run(&office, &remote, &targets, arguments.key.as_deref());
+        return list::run(&context, &remote, &targets, arguments.key.as_deref());
     }
-    let approver = Approver::find(arguments.key.as_deref(), &office.policy)?;
+    let approver = Approver::find(arguments.key.as_deref(), &context.policy)?;
     let what = arguments.what.as_deref().unwrap_or_default();
     remote.fetch(ends(what).1, &targets)?;
     let mut approvals = Vec::new();
     let mut text = String::new();
     for target in &targets {
         let approval = if arguments.withdraw {
-            let approval = withdraw::approval(&office, &remote, &approver, what, target, arguments.expires)?;
-            text += &withdraw::text(&office, &approval, &approver);
+            let approval = withdraw::approval(&context, &remote, &approver, what, target, arguments.expires)?;
+            text += &withdraw::text(&context, &approval, &approver);
             approval
         } else {
-            let work = Work::find(&office, &remote, what, target)?;
-            work.check(&office.policy)?;
+            let work = Work::find(&context, &remote, what, target)?;
+            work.check(&context.policy)?;
             let terms = Terms {
                 approver: approver.person.id.clone(),
                 issued: now()?,
                 expires: arguments.expires,
                 comment: arguments.comment.clone(),
             };
-            let mut approval = work.approval(&office, target, terms)?;
+            let mut approval = work.approval(&context, target, terms)?;
             // A record counts only if it is issued later than the one in its place, and a second can hold both.
-            let before = list::issued(&office, &place_of(&approval, &approver));
+            let before = list::issued(&context, &place_of(&approval, &approver));
             if let Some(before) = before.filter(|before| *before >= approval.issued) {
                 approval.issued = Time(Timestamp(before.0.0.saturating_add(1)));
             }
-            text += &shown::text(&office, &work, &approval, &approver)?;
+            text += &shown::text(&context, &work, &approval, &approver)?;
             approval
         };
         approvals.push(approval);
@@ -146,11 +146,11 @@ fn ends(what: &str) -> (Option<&str>, &str) {
     }
 }
 
-fn place_of(approval: &Approval, approver: &Approver<'_>) -> Place {
-    Place { target: approval.name.clone(), change: approval.change.0, approver: approver.person.id.clone() }
+fn place_of(approval: &Approval, approver: &Approver<'_>) -> ApprovalPlace {
+    ApprovalPlace { target: approval.name.clone(), change: approval.change.0, approver: approver.person.id.clone() }
 }
 
-fn open(arguments: &Arguments) -> Result<Office> {
+fn open(arguments: &Arguments) -> Result<ApprovalContext> {
     let local = Local::open()?;
     let settings = settings(&arguments.policies, None)?;
     if settings.policies.is_empty() {
@@ -160,5 +160,5 @@ fn open(arguments: &Arguments) -> Result<Office> {
     let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
     let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
     let repository = repository_name(&settings, &policy).map_err(|error| engine_failure(&error))?;
-    Ok(Office { local, policy, repository, settings })
+    Ok(ApprovalContext { local, policy, repository, settings })
 }

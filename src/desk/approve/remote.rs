@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::approval::{PREFIX, Place};
+use crate::core::approval::{ApprovalPlace, PREFIX};
 use crate::core::oid::Oid;
 use crate::system::process::git;
 use crate::system::{Failure, Result};
@@ -44,7 +44,7 @@ impl Remote {
             .filter(|name| self.refs.contains_key(*name))
             .map(|name| self.tracking(name))
             .collect();
-        let places: Vec<String> = targets.iter().map(|target| Place::of_target(target)).collect();
+        let places: Vec<String> = targets.iter().map(|target| ApprovalPlace::of_target(target)).collect();
         let records = self.refs.keys().filter(|name| places.iter().any(|place| name.starts_with(place)));
         wanted.extend(records.map(|name| format!("+{name}:{name}")));
         self.get(&wanted)

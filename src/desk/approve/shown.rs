@@ -11,7 +11,7 @@ use crate::core::policy::{Mode, Policy};
 use crate::core::report::escape;
 use crate::desk::approve::compose::{Work, signer};
 use crate::desk::approve::key::Approver;
-use crate::desk::approve::{Office, list};
+use crate::desk::approve::{ApprovalContext, list};
 use crate::gate::examine::touches;
 use crate::system::process::git;
 use crate::system::{Failure, Result, print};
@@ -32,29 +32,34 @@ pub(super) fn heading(approval: &Approval, approver: &Approver<'_>) -> String {
 }
 
 /// The whole text.
-pub(super) fn text(office: &Office, work: &Work, approval: &Approval, approver: &Approver<'_>) -> Result<String> {
+pub(super) fn text(
+    context: &ApprovalContext,
+    work: &Work,
+    approval: &Approval,
+    approver: &Approver<'_>,
+) -> Result<String> {
     let mut text = heading(approval, approver);
-    text += &sensitive(office, work, &approval.name);
+    text += &sensitive(context, work, &approval.name);
     text += "\n";
     for commit in &work.commits {
         text += &format!(
             "{} {}\n        {}\n",
             commit.id.short(),
             escape(&commit.summary, 100),
-            maker(&office.policy, commit)
+            maker(&context.policy, commit)
         );
     }
     text += &format!("\n{}", diffstat(work)?);
-    text += &asked(office, approval);
+    text += &asked(context, approval);
     text += "\nAny other commit, and any change to the content, message or order of these, voids it.\n";
     Ok(text)
 }
 
 /// The paths that rules of their own protect come first.
-fn sensitive(office: &Office, work: &Work, target: &str) -> String {
+fn sensitive(context: &ApprovalContext, work: &Work, target: &str) -> String {
     let mut classes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let rules =
-        office.policy.rules().iter().filter(|rule| rule.matches_ref(target.as_bytes()) && rule.mode != Mode::Off);
+        context.policy.rules().iter().filter(|rule| rule.matches_ref(target.as_bytes()) && rule.mode != Mode::Off);
     for rule in rules.filter(|rule| rule.is_path_rule()) {
         let paths = work
             .changes
@@ -120,8 +125,8 @@ fn diffstat(work: &Work) -> Result<String> {
 }
 
 /// What the rules of the target ask, and who has approved.
-fn asked(office: &Office, approval: &Approval) -> String {
-    let rules = office.policy.rules().iter();
+fn asked(context: &ApprovalContext, approval: &Approval) -> String {
+    let rules = context.policy.rules().iter();
     let asking = rules.filter(|rule| rule.mode != Mode::Off && rule.matches_ref(approval.name.as_bytes()));
     let mut text = String::new();
     for rule in asking {
@@ -129,7 +134,7 @@ fn asked(office: &Office, approval: &Approval) -> String {
         text += &format!("\nrule \"{}\" ({}:{})\n", escape(rule.name.as_bytes(), 80), rule.at.file, rule.at.line);
         approvals.describe().iter().for_each(|sentence| text += &format!("  {sentence}\n"));
     }
-    let others: Vec<String> = list::holding(office, &approval.name, approval.change.0)
+    let others: Vec<String> = list::holding(context, &approval.name, approval.change.0)
         .into_iter()
         .filter(|person| *person != approval.approver)
         .collect();

@@ -7,21 +7,21 @@ use crate::core::oid::Oid;
 use crate::core::policy::Span;
 use crate::core::report::escape;
 use crate::desk::approve::key::Approver;
-use crate::desk::approve::{Office, Remote, list, shown};
+use crate::desk::approve::{ApprovalContext, Remote, list, shown};
 use crate::system::{Failure, Result, now};
 
 /// What withdraws the approver's approval of `what` for a target: a branch, a commit, or the digits by which `--list` names it.
 pub(super) fn approval(
-    office: &Office,
+    context: &ApprovalContext,
     remote: &Remote,
     approver: &Approver<'_>,
     what: &str,
     target: &str,
     expires: Span,
 ) -> Result<Approval> {
-    let named = remote.branch(what).or_else(|| office.local.commit(what).ok());
+    let named = remote.branch(what).or_else(|| context.local.commit(what).ok());
     let mut found: Vec<Approval> = Vec::new();
-    for (place, approval) in list::records_by(office, target, &approver.person.id)? {
+    for (place, approval) in list::records_by(context, target, &approver.person.id)? {
         let by_change = what.len() >= 7 && place.change.to_string().starts_with(what);
         if approval.decision == Decision::Approve && (by_change || named == Some(approval.head.0)) {
             found.push(approval);
@@ -52,18 +52,18 @@ pub(super) fn approval(
 }
 
 /// What the approver sees before signing.
-pub(super) fn text(office: &Office, approval: &Approval, approver: &Approver<'_>) -> String {
+pub(super) fn text(context: &ApprovalContext, approval: &Approval, approver: &Approver<'_>) -> String {
     let mut text = shown::heading(approval, approver);
     text.push('\n');
     for commit in &approval.commits {
-        text += &format!("{} {}\n", commit.id.0.short(), summary(office, commit.id.0));
+        text += &format!("{} {}\n", commit.id.0.short(), summary(context, commit.id.0));
     }
     text
 }
 
 /// The first line of a commit's message, where this clone has the commit.
-fn summary(office: &Office, id: Oid) -> String {
-    let raw = office.local.objects.commit(id).unwrap_or_default();
+fn summary(context: &ApprovalContext, id: Oid) -> String {
+    let raw = context.local.objects.commit(id).unwrap_or_default();
     let message = raw.windows(2).position(|pair| pair == b"\n\n").and_then(|at| raw.get(at + 2..)).unwrap_or_default();
     escape(message.split(|byte| *byte == b'\n').next().unwrap_or_default(), 100)
 }

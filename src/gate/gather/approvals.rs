@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::core::approval::{
-    Approval, ApprovalError, ApprovedCommit, ClaimedApproval, Decision, Gist, PREFIX, Place, VerifiedApproval,
-    can_cover, withdraws,
+    Approval, ApprovalError, ApprovalPlace, ApprovedCommit, ClaimedApproval, Decision, IndexedApproval, PREFIX,
+    VerifiedApproval, can_cover, withdraws,
 };
 use crate::core::commit::{Commit, Wording, is_message_of};
 use crate::core::digest::Digest;
 use crate::core::facts::{ApprovalFact, CommitFacts, Doubt, MergeFact, RecordUpdate, SignatureFact, Sought, Update};
-use crate::core::landing::{Brought, Content, Landing, MadeBy, Step, Use, concerns, stand_ins};
+use crate::core::landing::{Brought, Content, Landing, MadeBy, MainlineStep, Use, concerns, stand_ins};
 use crate::core::limits;
 use crate::core::objects::Graph as _;
-use crate::core::objects::Kind;
+use crate::core::objects::ObjectKind;
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Rule};
 use crate::core::scope::{Requirement, is_judged_at, judged_commits, subtracts_other_refs};
@@ -33,7 +33,7 @@ type Left = (Vec<u8>, Option<Value>);
 
 /// A record and where it is stored.
 struct Found {
-    place: Place,
+    place: ApprovalPlace,
     blob: Oid,
     record: Result<ClaimedApproval, ApprovalError>,
 }
@@ -52,13 +52,13 @@ impl Gatherer<'_> {
         if brought.clone().count() > limits::APPROVALS {
             return Err(Doubt::Limit(format!("more than {} approvals are pushed at once", limits::APPROVALS)));
         }
-        self.brought = brought.filter_map(|update| Some((Place::parse(&update.name)?, update.new))).collect();
+        self.brought = brought.filter_map(|update| Some((ApprovalPlace::parse(&update.name)?, update.new))).collect();
         Ok(())
     }
 
     /// What an update does in the namespace of approvals.
     pub(super) fn record_update(&mut self, update: &RefUpdate) -> Result<RecordUpdate, Doubt> {
-        let place = Place::parse(&update.name);
+        let place = ApprovalPlace::parse(&update.name);
         let record = update.new.map(|id| self.verified(id, None)).transpose()?;
         if let Some(Ok(approval)) = record.as_deref() {
             self.look_up_receipt(approval.signature().key(), approval.signature().digest())?;
@@ -85,7 +85,7 @@ impl Gatherer<'_> {
 
     fn claimed(&self, id: Oid) -> Result<Result<ClaimedApproval, ApprovalError>, Doubt> {
         let kind = self.objects.kind(id).map_err(unreadable)?;
-        if kind != Kind::Blob {
+        if kind != ObjectKind::Blob {
             return Ok(Err(ApprovalError::Object(kind.name())));
         }
         match self.objects.blob(id, u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX)) {
@@ -102,7 +102,7 @@ impl Gatherer<'_> {
         let Ok(name) = std::str::from_utf8(target) else { return Ok(Vec::new()) };
         let stored = match self.stored.remove(target) {
             Some(stored) => stored,
-            None => self.refs.list(&Place::of_target(name)).map_err(unreadable)?,
+            None => self.refs.list(&ApprovalPlace::of_target(name)).map_err(unreadable)?,
         };
         if stored.len() > limits::APPROVALS {
             return Err(Doubt::Limit(format!("more than {} approvals are stored for the ref", limits::APPROVALS)));
@@ -116,16 +116,16 @@ impl Gatherer<'_> {
         let known = index.len();
         let mut found = Vec::new();
         for (ref_name, id) in &stored {
-            let passed = index.get(*id).is_some_and(|gist| !can_cover(gist));
+            let passed = index.get(*id).is_some_and(|indexed| !can_cover(indexed));
             if passed && self.look == Look::Near {
                 continue;
             }
-            let place = Place::parse(ref_name).filter(|place| place.target == name);
+            let place = ApprovalPlace::parse(ref_name).filter(|place| place.target == name);
             let Some(place) = place.filter(|place| !self.brought.contains_key(place)) else { continue };
             let record = self.claimed(*id)?;
-            if let Some(gist) = record.as_ref().ok().and_then(|record| Gist::of(record.approval())) {
-                index.insert(*id, gist);
-                if !can_cover(&gist) && self.look == Look::Near {
+            if let Some(indexed) = record.as_ref().ok().and_then(|record| IndexedApproval::of(record.approval())) {
+                index.insert(*id, indexed);
+                if !can_cover(&indexed) && self.look == Look::Near {
                     continue;
                 }
             }
@@ -143,7 +143,8 @@ impl Gatherer<'_> {
         self.index = Some(index);
         self.stored.insert(target.to_vec(), stored);
         let brought = self.brought.iter().filter(|(place, _)| place.target == name);
-        let brought: Vec<(Place, Oid)> = brought.filter_map(|(place, id)| Some((place.clone(), (*id)?))).collect();
+        let brought: Vec<(ApprovalPlace, Oid)> =
+            brought.filter_map(|(place, id)| Some((place.clone(), (*id)?))).collect();
         for (place, blob) in brought {
             let record = self.claimed(blob)?;
             if says_something(&record) {
@@ -247,7 +248,7 @@ impl Gatherer<'_> {
 
     fn content(&self, commit: &CommitFacts) -> Content {
         let seals = commit.seals.iter().flatten().map(|seal| seal.agent.to_string());
-        let signer = self.signer(commit).filter(|signer| signer.kind == policy::Kind::Agent);
+        let signer = self.signer(commit).filter(|signer| signer.kind == policy::PrincipalKind::Agent);
         Content {
             change: commit.change,
             is_empty: commit.is_empty,
@@ -266,10 +267,10 @@ impl Gatherer<'_> {
     /// The service that made a commit.
     fn service(&self, commit: &CommitFacts) -> Option<&policy::Principal> {
         let unsigned = || commit.unsigned_service.as_ref().and_then(|id| self.policy.principal(id));
-        self.signer(commit).or_else(unsigned).filter(|one| one.kind == policy::Kind::Service)
+        self.signer(commit).or_else(unsigned).filter(|one| one.kind == policy::PrincipalKind::Service)
     }
 
-    fn steps(&self, line: &[MainlineCommit], new: &NewCommits) -> Result<Vec<Step>, Doubt> {
+    fn steps(&self, line: &[MainlineCommit], new: &NewCommits) -> Result<Vec<MainlineStep>, Doubt> {
         let mut reached: HashSet<Oid> = HashSet::new();
         let mut steps = Vec::new();
         for step in line {
@@ -292,7 +293,7 @@ impl Gatherer<'_> {
             reached.insert(step.commit);
             let merge = (parents.len() > 1).then_some(Brought { commits: brought, is_clean: false });
             let (wording, made_by) = (Wording::default(), MadeBy::default());
-            steps.push(Step { commit: step.commit, change, merge, wording, made_by });
+            steps.push(MainlineStep { commit: step.commit, change, merge, wording, made_by });
         }
         Ok(steps)
     }
@@ -312,7 +313,7 @@ impl Gatherer<'_> {
     /// their commits the ref has. Returns whether there is any.
     fn find_records(&mut self, facts: &Update, below: &[Oid], landing: &mut Landing) -> Result<bool, Doubt> {
         let records = self.records_for(&facts.name, landing)?;
-        let known: BTreeSet<Place> =
+        let known: BTreeSet<ApprovalPlace> =
             self.approvals.get(&facts.name).into_iter().flatten().map(|fact| fact.place.clone()).collect();
         let about = concerns(landing);
         let (near, others): (Vec<Found>, Vec<Found>) =
@@ -351,7 +352,7 @@ impl Gatherer<'_> {
             return Ok(Use::Fresh);
         };
         let head = approval.approval().head.0;
-        let is_commit = |id: Oid| matches!(self.objects.kind(id), Ok(Kind::Commit));
+        let is_commit = |id: Oid| matches!(self.objects.kind(id), Ok(ObjectKind::Commit));
         let Some(value) = landed.filter(|value| is_commit(*value) && is_commit(head)) else {
             return Ok(Use::LandedByContent);
         };
@@ -366,7 +367,7 @@ impl Gatherer<'_> {
         for id in claimed.approval().commits.iter().rev().map(|commit| commit.id.0) {
             let asked = landing.new.contains_key(&id) || landing.already.contains(&id);
             // What is not stored is on no ref; what is no commit is none of ours.
-            if asked || self.objects.is_incoming(id) || !matches!(self.objects.kind(id), Ok(Kind::Commit)) {
+            if asked || self.objects.is_incoming(id) || !matches!(self.objects.kind(id), Ok(ObjectKind::Commit)) {
                 continue;
             }
             if !self.new_commits(id, below, limits::WALK)?.commits.is_empty() {
@@ -412,14 +413,16 @@ impl Gatherer<'_> {
         for fact in &facts {
             let Some(record) = fact.approval() else { continue };
             let approval = record.approval();
-            let by_service = |step: &Step| step.made_by == MadeBy::Service;
+            let by_service = |step: &MainlineStep| step.made_by == MadeBy::Service;
             let stands_in = landing.steps.iter().any(by_service)
                 || stand_ins(approval, landing).values().flatten().any(|id| !landing.new.contains_key(id));
             if !stands_in {
                 continue;
             }
             for id in approval.commits.iter().map(|commit| commit.id.0) {
-                if self.objects.contains(id).map_err(unreadable)? && matches!(self.objects.kind(id), Ok(Kind::Commit)) {
+                if self.objects.contains(id).map_err(unreadable)?
+                    && matches!(self.objects.kind(id), Ok(ObjectKind::Commit))
+                {
                     carried.insert(id);
                 }
             }
@@ -452,7 +455,7 @@ impl Gatherer<'_> {
             records.flat_map(|record| &record.approval().commits).take(COMPARED).copied().collect::<Vec<_>>();
         for ApprovedCommit { id, change, message } in approved {
             let alike = by_message.get(&message.0).map(Vec::as_slice).unwrap_or_default();
-            let is_known = |id: Oid| matches!(self.objects.kind(id), Ok(Kind::Commit));
+            let is_known = |id: Oid| matches!(self.objects.kind(id), Ok(ObjectKind::Commit));
             if alike.is_empty() || landing.new.contains_key(&id.0) {
                 continue;
             }

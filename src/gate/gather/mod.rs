@@ -1,7 +1,7 @@
 //! From a list of ref updates to facts: the only step of a decision that reads the repository.
 //!
 //! Reading is lazy in one respect. Which commits are new for a rule depends on what other refs have already been judged by
-//! (design.md 4.7), and asking all refs costs time in their number. So the first look subtracts only the old value and a few
+//! ([`crate::core::scope`]), and asking all refs costs time in their number. So the first look subtracts only the old value and a few
 //! refs that are cheap to know. It sees a superset of the new commits; where that has no findings, the exact set has none
 //! either. Only where something was found does a second look subtract every ref that counts.
 
@@ -11,18 +11,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::core::approval::{ApprovalError, Index, PREFIX, Place, VerifiedApproval};
+use crate::core::approval::{ApprovalError, ApprovalIndex, ApprovalPlace, PREFIX, VerifiedApproval};
 use crate::core::commit::Tag;
 use crate::core::decide::{Timestamp, submitting_principal};
 use crate::core::digest::Digest;
 use crate::core::facts::{
-    ApprovalFact, CommitFacts, Doubt, Facts, Form, Judged, MALFORMED_TAG, Movement, PolicyOnRef, SignatureFact, Sought,
-    TagFacts, Target, Update,
+    ApprovalFact, CommitFacts, Doubt, Facts, Judged, MALFORMED_TAG, Movement, ObjectForm, PolicyOnRef, RefTarget,
+    SignatureFact, Sought, TagFacts, Update,
 };
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::marks::MarkSource;
-use crate::core::objects::{Kind, ReadError};
+use crate::core::objects::{ObjectKind, ReadError};
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Identity, Mode, Policy, Rule, Since};
 use crate::core::scope::{Requirement, judged_commits};
@@ -30,7 +30,7 @@ use crate::core::seal;
 use crate::core::ssh::PublicKey;
 use crate::core::submitter::{Submitter, Via};
 use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, new_commits};
-use crate::gate::engine::{Memory, Scene};
+use crate::gate::engine::{Memory, PushContext};
 use crate::gate::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
 use crate::gate::push::{Push, RefUpdate};
 use crate::store::{History, Objects, Refs, SymbolicRef, peel};
@@ -67,13 +67,13 @@ pub(crate) struct Gatherer<'a> {
     memory: &'a dyn Memory,
     receipts: BTreeMap<Digest, Timestamp>,
     /// The blobs of the records that the push brings; `None` where it deletes one.
-    brought: BTreeMap<Place, Option<Oid>>,
+    brought: BTreeMap<ApprovalPlace, Option<Oid>>,
     /// All records stored for a ref, by the names of their refs, with their blobs.
     stored: HashMap<Vec<u8>, Vec<(Vec<u8>, Oid)>>,
     /// The records that are about what lands, or that the push brings, by their blobs.
     records: HashMap<Oid, Rc<Result<VerifiedApproval, ApprovalError>>>,
     /// What is known of records that need not be read; `None` until it is asked for.
-    index: Option<Index>,
+    index: Option<ApprovalIndex>,
     approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
     submitter: &'a Submitter,
     /// The service whose unsigned commits this push brings, if it does.
@@ -105,14 +105,14 @@ impl<'a> Gatherer<'a> {
         policy: &'a Policy,
         repository: &'a RepositoryName,
         history: &'a History<'a>,
-        scene: Scene<'a>,
+        context: PushContext<'a>,
     ) -> Self {
         Self {
             policy,
-            examiner: Examiner::new(Standard { policy, dir: scene.dir, repository, pinned: &[] }, scene.objects),
-            objects: scene.objects,
+            examiner: Examiner::new(Standard { policy, dir: context.dir, repository, pinned: &[] }, context.objects),
+            objects: context.objects,
             history,
-            refs: scene.refs,
+            refs: context.refs,
             policy_on_ref: None,
             baseline: None,
             commits: BTreeMap::new(),
@@ -120,15 +120,15 @@ impl<'a> Gatherer<'a> {
             symbolic: BTreeSet::new(),
             asked_for_symbolic: BTreeSet::new(),
             look: Look::Near,
-            memory: scene.memory,
+            memory: context.memory,
             receipts: BTreeMap::new(),
             brought: BTreeMap::new(),
             stored: HashMap::new(),
             records: HashMap::new(),
             index: None,
             approvals: BTreeMap::new(),
-            submitter: scene.submitter,
-            pushing_service: pushing_service(policy, scene.submitter, scene.now),
+            submitter: context.submitter,
+            pushing_service: pushing_service(policy, context.submitter, context.now),
         }
     }
 
@@ -183,7 +183,7 @@ impl<'a> Gatherer<'a> {
                 (Some(_), Some(_)) => Movement::Unexamined,
             },
             tags: Vec::new(),
-            target: Target::Nothing,
+            target: RefTarget::Nothing,
             base: None,
             judged: Vec::new(),
             doubt: None,
@@ -261,7 +261,7 @@ impl<'a> Gatherer<'a> {
     ) -> Result<(), Doubt> {
         facts.target = self.follow_tags(new, facts, tags)?;
         let old = facts.old.map(|old| peel(self.objects, old)).transpose().map_err(unreadable)?.flatten();
-        let Target::Commit(tip) = facts.target else {
+        let RefTarget::Commit(tip) = facts.target else {
             if facts.old.is_some() {
                 facts.movement = Movement::Forced;
             }
@@ -296,13 +296,13 @@ impl<'a> Gatherer<'a> {
         new: Oid,
         facts: &mut Update,
         tags: &mut BTreeMap<Oid, TagFacts>,
-    ) -> Result<Target, Doubt> {
+    ) -> Result<RefTarget, Doubt> {
         let mut id = new;
         for _ in 0..=limits::TAG_DEPTH {
             match self.objects.kind(id).map_err(unreadable)? {
-                Kind::Commit => return Ok(Target::Commit(id)),
-                kind @ (Kind::Tree | Kind::Blob) => return Ok(Target::Unattributed(kind.name())),
-                Kind::Tag => {
+                ObjectKind::Commit => return Ok(RefTarget::Commit(id)),
+                kind @ (ObjectKind::Tree | ObjectKind::Blob) => return Ok(RefTarget::Unattributed(kind.name())),
+                ObjectKind::Tag => {
                     let raw = self.objects.tag(id).map_err(unreadable)?;
                     facts.tags.push(id);
                     let tag = Tag::parse(&raw, self.objects.format());
@@ -313,7 +313,7 @@ impl<'a> Gatherer<'a> {
                     tags.insert(id, found);
                     match tag {
                         Ok(tag) => id = tag.object,
-                        Err(_) => return Ok(Target::Unattributed(MALFORMED_TAG)),
+                        Err(_) => return Ok(RefTarget::Unattributed(MALFORMED_TAG)),
                     }
                 }
             }
@@ -326,7 +326,7 @@ impl<'a> Gatherer<'a> {
             Err(reason) => TagFacts {
                 id,
                 name: Vec::new(),
-                form: Form::Malformed(reason.clone()),
+                form: ObjectForm::Malformed(reason.clone()),
                 signature: SignatureFact::None,
                 marks: Vec::new(),
             },
@@ -334,7 +334,7 @@ impl<'a> Gatherer<'a> {
                 id,
                 // A longer name is that of no ref.
                 name: tag.name.iter().take(limits::REF_BYTES + 1).copied().collect(),
-                form: Form::Canonical,
+                form: ObjectForm::Canonical,
                 signature: signature_fact(tag.signature.as_ref()),
                 marks: match &tag.tagger {
                     Some(tagger) => tagger.marks(self.examiner.search(), tag.message, None),
@@ -451,7 +451,7 @@ impl<'a> Gatherer<'a> {
 
     fn look_up_receipts(&mut self, commit: &CommitFacts) -> Result<(), Doubt> {
         for seal in commit.seals.iter().flatten() {
-            if let seal::Outcome::Holds(seal) = &seal.outcome {
+            if let seal::SealOutcome::Holds(seal) = &seal.outcome {
                 self.look_up_receipt(seal.key(), seal.digest())?;
             }
         }
@@ -475,7 +475,7 @@ impl<'a> Gatherer<'a> {
         new_commits(self.history, tip, hidden, limits).map_err(walk_doubt)
     }
 
-    /// What a rule's identity requirement has already judged (design.md 4.7), by values before the push.
+    /// What a rule's identity requirement has already judged ([`crate::core::scope`]), by values before the push.
     fn hidden(&mut self, rule: &Rule, index: usize, old: Option<Oid>, look: Look) -> Result<Vec<Oid>, Doubt> {
         let mut hidden: BTreeSet<Oid> = old.into_iter().collect();
         hidden.extend(self.since(rule, index)?);

@@ -1,14 +1,14 @@
 //! The survival matrix: each way for approved work to land, and beside it the attack that looks like it.
 
-use super::{CAROL, Draft, ONE_APPROVAL, Office, now};
+use super::{CAROL, Draft, ONE_APPROVAL, ProtectedServer, now};
 use crate::world::{ALICE, BOB, CLAUDE, CODEX, SealBy, World};
 
 /// The outcome of the push that ends a row: `None` where it is accepted.
 type Outcome = Option<&'static str>;
 
 #[track_caller]
-fn ends(office: &Office, what: &str, outcome: Outcome) {
-    let pushed = office.push_main(what);
+fn ends(setup: &ProtectedServer, what: &str, outcome: Outcome) {
+    let pushed = setup.push_main(what);
     match outcome {
         None => pushed.accepted(),
         Some(code) => pushed.refused(code),
@@ -17,53 +17,53 @@ fn ends(office: &Office, what: &str, outcome: Outcome) {
 
 #[test]
 fn approved_work_lands_by_fast_forward_and_unapproved_work_does_not() {
-    let office = Office::at_work();
-    let pushed = office.push_main("work");
+    let setup = ProtectedServer::at_work();
+    let pushed = setup.push_main("work");
     pushed.refused("approval-missing");
     assert!(pushed.said.contains("claude-code's work has 0 of 1 approval (rule \"main\""), "{}", pushed.said);
     assert!(pushed.commands("a person in maintainers approves it")[0].starts_with("countersign approve review-"));
-    office.approve("work");
-    ends(&office, "work", None);
+    setup.approve("work");
+    ends(&setup, "work", None);
 }
 
 #[test]
 fn an_approval_may_come_in_the_same_push() {
-    let office = Office::at_work();
-    let record = office.refspec(&office.draft("work", "refs/heads/main", BOB));
-    office.world.push(&["work:refs/heads/main", &record]).accepted();
+    let setup = ProtectedServer::at_work();
+    let record = setup.refspec(&setup.draft("work", "refs/heads/main", BOB));
+    setup.world.push(&["work:refs/heads/main", &record]).accepted();
 }
 
 #[test]
 fn a_commit_and_its_revert_do_not_ride_along() {
-    let office = Office::at_work();
-    office.approve("work");
-    office.agent("evil.txt", "evil\n", "Add evil\n");
-    std::fs::remove_file(office.world.clone_dir().join("evil.txt")).unwrap();
-    office.world.git(&["commit", "-q", "-a", "-m", "Remove evil"]);
-    office.world.seal_head(CLAUDE);
-    assert_eq!(office.world.git(&["rev-parse", "work^{tree}"]), office.world.git(&["rev-parse", "work~2^{tree}"]));
-    ends(&office, "work", Some("approval-missing"));
-    ends(&office, "work~2", None);
+    let setup = ProtectedServer::at_work();
+    setup.approve("work");
+    setup.agent("evil.txt", "evil\n", "Add evil\n");
+    std::fs::remove_file(setup.world.clone_dir().join("evil.txt")).unwrap();
+    setup.world.git(&["commit", "-q", "-a", "-m", "Remove evil"]);
+    setup.world.seal_head(CLAUDE);
+    assert_eq!(setup.world.git(&["rev-parse", "work^{tree}"]), setup.world.git(&["rev-parse", "work~2^{tree}"]));
+    ends(&setup, "work", Some("approval-missing"));
+    ends(&setup, "work~2", None);
 }
 
 #[test]
 fn part_of_an_approval_is_no_approval() {
-    let office = Office::at_work();
-    office.approve("work");
-    let pushed = office.push_main("work~1");
+    let setup = ProtectedServer::at_work();
+    setup.approve("work");
+    let pushed = setup.push_main("work~1");
     pushed.refused("approval-void");
     assert!(pushed.said.contains("bob approved it together with"), "{}", pushed.said);
-    ends(&office, "work", None);
+    ends(&setup, "work", None);
 }
 
 #[test]
 fn what_is_on_the_ref_already_counts_as_landed() {
-    let office = Office::at_work();
-    office.approve("work~1");
-    let whole = office.refspec(&office.draft("work", "refs/heads/main", BOB));
-    ends(&office, "work~1", None);
-    office.world.push(&[&whole]).accepted();
-    ends(&office, "work", None);
+    let setup = ProtectedServer::at_work();
+    setup.approve("work~1");
+    let whole = setup.refspec(&setup.draft("work", "refs/heads/main", BOB));
+    ends(&setup, "work~1", None);
+    setup.world.push(&[&whole]).accepted();
+    ends(&setup, "work", None);
 }
 
 #[test]
@@ -71,19 +71,19 @@ fn a_clean_rebase_survives_and_one_over_a_touched_file_does_not() {
     for (file, content, outcome) in
         [("other.txt", "moved\n", None), ("shared.txt", "moved\n2\n3\n4\n5\n6\n7\n8\n9\n", Some("stale-seal"))]
     {
-        let office = Office::new(ONE_APPROVAL);
-        office.agent("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "Change the end\n");
-        office.agent("b.txt", "b\n", "Add b\n");
-        office.approve("work");
-        office.main_moves(file, content);
-        office.world.git(&["rebase", "-q", "origin/main"]);
-        ends(&office, "work", outcome);
+        let setup = ProtectedServer::new(ONE_APPROVAL);
+        setup.agent("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "Change the end\n");
+        setup.agent("b.txt", "b\n", "Add b\n");
+        setup.approve("work");
+        setup.main_moves(file, content);
+        setup.world.git(&["rebase", "-q", "origin/main"]);
+        ends(&setup, "work", outcome);
         if outcome.is_some() {
             // Sealed again by the agent it is authentic, and not what was approved.
-            office.world.git(&["reset", "-q", "--hard", "work~1"]);
-            office.world.reword("Change the end\n");
-            office.world.seal_head(CLAUDE);
-            let pushed = office.push_main("work");
+            setup.world.git(&["reset", "-q", "--hard", "work~1"]);
+            setup.world.reword("Change the end\n");
+            setup.world.seal_head(CLAUDE);
+            let pushed = setup.push_main("work");
             pushed.refused("approval-void");
             assert!(pushed.said.contains("and its content has changed since"), "{}", pushed.said);
         }
@@ -92,61 +92,61 @@ fn a_clean_rebase_survives_and_one_over_a_touched_file_does_not() {
 
 #[test]
 fn reordered_commits_are_not_the_approved_ones() {
-    let office = Office::at_work();
-    office.approve("work");
-    office.main_moves("other.txt", "moved\n");
-    let (first, second) = (office.world.git(&["rev-parse", "work~1"]), office.world.git(&["rev-parse", "work"]));
-    office.world.git(&["reset", "-q", "--hard", "origin/main"]);
-    office.world.git(&["cherry-pick", &second, &first]);
-    let pushed = office.push_main("work");
+    let setup = ProtectedServer::at_work();
+    setup.approve("work");
+    setup.main_moves("other.txt", "moved\n");
+    let (first, second) = (setup.world.git(&["rev-parse", "work~1"]), setup.world.git(&["rev-parse", "work"]));
+    setup.world.git(&["reset", "-q", "--hard", "origin/main"]);
+    setup.world.git(&["cherry-pick", &second, &first]);
+    let pushed = setup.push_main("work");
     pushed.refused("approval-void");
     assert!(pushed.said.contains("in another order"), "{}", pushed.said);
-    office.world.git(&["reset", "-q", "--hard", "origin/main"]);
-    office.world.git(&["cherry-pick", &first, &second]);
-    ends(&office, "work", None);
+    setup.world.git(&["reset", "-q", "--hard", "origin/main"]);
+    setup.world.git(&["cherry-pick", &first, &second]);
+    ends(&setup, "work", None);
 }
 
 #[test]
 fn a_message_changed_after_approval_voids_it() {
-    let office = Office::at_work();
-    office.approve("work");
-    office.world.reword("Add b, and disable the checks\n");
-    office.world.seal_head(CLAUDE);
-    let pushed = office.push_main("work");
+    let setup = ProtectedServer::at_work();
+    setup.approve("work");
+    setup.world.reword("Add b, and disable the checks\n");
+    setup.world.seal_head(CLAUDE);
+    let pushed = setup.push_main("work");
     pushed.refused("approval-void");
     assert!(pushed.said.contains("and its message has changed since"), "{}", pushed.said);
-    office.world.reword("Add b\n");
-    office.world.seal_head(CLAUDE);
-    ends(&office, "work", None);
+    setup.world.reword("Add b\n");
+    setup.world.seal_head(CLAUDE);
+    ends(&setup, "work", None);
 }
 
 #[test]
 fn a_squash_of_all_survives_and_one_with_more_does_not() {
     for (more, outcome) in [(false, None), (true, Some("approval-missing"))] {
-        let office = Office::at_work();
-        office.approve("work");
-        office.main_moves("other.txt", "moved\n");
-        office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
-        office.world.git(&["merge", "-q", "--squash", "work"]);
+        let setup = ProtectedServer::at_work();
+        setup.approve("work");
+        setup.main_moves("other.txt", "moved\n");
+        setup.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+        setup.world.git(&["merge", "-q", "--squash", "work"]);
         if more {
-            std::fs::write(office.world.clone_dir().join("a.txt"), "a and more\n").unwrap();
+            std::fs::write(setup.world.clone_dir().join("a.txt"), "a and more\n").unwrap();
         }
-        office.world.git(&["add", "--all"]);
-        office.world.git(&["commit", "-q", "-m", "Add both"]);
-        office.world.seal_head(CLAUDE);
-        ends(&office, "squashed", outcome);
+        setup.world.git(&["add", "--all"]);
+        setup.world.git(&["commit", "-q", "-m", "Add both"]);
+        setup.world.seal_head(CLAUDE);
+        ends(&setup, "squashed", outcome);
     }
 }
 
 #[test]
 fn a_squash_by_another_agent_than_the_approved_one_is_not_approved() {
-    let office = Office::at_work();
-    office.approve("work");
-    office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
-    office.world.git(&["merge", "-q", "--squash", "work"]);
-    office.world.git(&["commit", "-q", "-m", "Add both"]);
-    office.world.seal_head(CODEX);
-    let pushed = office.push_main("squashed");
+    let setup = ProtectedServer::at_work();
+    setup.approve("work");
+    setup.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+    setup.world.git(&["merge", "-q", "--squash", "work"]);
+    setup.world.git(&["commit", "-q", "-m", "Add both"]);
+    setup.world.seal_head(CODEX);
+    let pushed = setup.push_main("squashed");
     pushed.refused("approval-void");
     assert!(pushed.said.contains("but not the work of codex"), "{}", pushed.said);
 }
@@ -167,12 +167,12 @@ fn a_merge_survives_either_way_round_and_an_evil_one_does_not() {
         ("origin/main", "work", revert, Some("approval-void")),
     ];
     for (ours, theirs, change, outcome) in rows {
-        let office = Office::at_work();
-        office.approve("work");
-        office.main_moves("other.txt", "moved\n");
-        office.merge(ours, theirs, change);
-        office.world.seal_head(CLAUDE);
-        ends(&office, "merged", outcome);
+        let setup = ProtectedServer::at_work();
+        setup.approve("work");
+        setup.main_moves("other.txt", "moved\n");
+        setup.merge(ours, theirs, change);
+        setup.world.seal_head(CLAUDE);
+        ends(&setup, "merged", outcome);
     }
 }
 
@@ -181,53 +181,53 @@ fn a_merge_survives_either_way_round_and_an_evil_one_does_not() {
 fn a_clean_merge_of_one_file_survives_and_a_line_of_its_own_does_not() {
     for (own, outcome) in [(false, None), (true, Some("approval-void"))] {
         for format in ["sha1", "sha256"] {
-            let office = Office::with(&format!("{}{ONE_APPROVAL}", super::people()), format);
-            office.agent("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "Change the end\n");
-            office.approve("work");
-            office.main_moves("shared.txt", "one\n2\n3\n4\n5\n6\n7\n8\n9\n");
-            office.merge("origin/main", "work", |world| {
+            let setup = ProtectedServer::with(&format!("{}{ONE_APPROVAL}", super::people()), format);
+            setup.agent("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "Change the end\n");
+            setup.approve("work");
+            setup.main_moves("shared.txt", "one\n2\n3\n4\n5\n6\n7\n8\n9\n");
+            setup.merge("origin/main", "work", |world| {
                 if own {
                     let path = world.clone_dir().join("shared.txt");
                     let merged = std::fs::read_to_string(&path).unwrap();
                     std::fs::write(path, merged.replace("5\n", "five\n")).unwrap();
                 }
             });
-            office.world.seal_head(CLAUDE);
-            ends(&office, "merged", outcome);
+            setup.world.seal_head(CLAUDE);
+            ends(&setup, "merged", outcome);
         }
     }
 }
 
 #[test]
 fn several_approved_branches_land_in_one_push() {
-    let office = Office::at_work();
-    office.approve("work");
-    office.world.git(&["checkout", "-q", "-b", "second", "origin/main"]);
-    office.agent("c.txt", "c\n", "Add c\n");
-    office.approve("second");
-    office.merge("origin/main", "work", |_| {});
-    office.world.seal_head(CLAUDE);
-    office.merge("merged", "second", |_| {});
-    office.world.seal_head(CLAUDE);
-    ends(&office, "merged", None);
+    let setup = ProtectedServer::at_work();
+    setup.approve("work");
+    setup.world.git(&["checkout", "-q", "-b", "second", "origin/main"]);
+    setup.agent("c.txt", "c\n", "Add c\n");
+    setup.approve("second");
+    setup.merge("origin/main", "work", |_| {});
+    setup.world.seal_head(CLAUDE);
+    setup.merge("merged", "second", |_| {});
+    setup.world.seal_head(CLAUDE);
+    ends(&setup, "merged", None);
 }
 
 #[test]
 fn an_approval_lands_once() {
-    let office = Office::at_work();
-    office.approve("work");
-    office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
-    office.world.git(&["merge", "-q", "--squash", "work"]);
-    office.world.git(&["commit", "-q", "-m", "Add both"]);
-    office.world.seal_head(CLAUDE);
-    ends(&office, "squashed", None);
+    let setup = ProtectedServer::at_work();
+    setup.approve("work");
+    setup.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+    setup.world.git(&["merge", "-q", "--squash", "work"]);
+    setup.world.git(&["commit", "-q", "-m", "Add both"]);
+    setup.world.seal_head(CLAUDE);
+    ends(&setup, "squashed", None);
     // A person takes it back, and the same comes again.
-    office.world.git(&["revert", "--no-edit", "HEAD"]);
-    ends(&office, "squashed", None);
-    office.world.git(&["merge", "-q", "--squash", "work"]);
-    office.world.git(&["commit", "-q", "-m", "Add both once more"]);
-    office.world.seal_head(CLAUDE);
-    let pushed = office.push_main("squashed");
+    setup.world.git(&["revert", "--no-edit", "HEAD"]);
+    ends(&setup, "squashed", None);
+    setup.world.git(&["merge", "-q", "--squash", "work"]);
+    setup.world.git(&["commit", "-q", "-m", "Add both once more"]);
+    setup.world.seal_head(CLAUDE);
+    let pushed = setup.push_main("squashed");
     pushed.refused("approval-void");
     assert!(pushed.said.contains("has landed before"), "{}", pushed.said);
 }
@@ -236,7 +236,7 @@ fn an_approval_lands_once() {
 #[test]
 fn approvals_that_do_not_hold_are_told_apart() {
     let day = 86_400;
-    type Spoil = fn(&Office, Draft) -> Draft;
+    type Spoil = fn(&ProtectedServer, Draft) -> Draft;
     let rows: [(&str, Spoil, &str, &str); 5] = [
         ("expired", |_, draft| draft.at(now() - 9 * 86_400).expiring(now() - 60), "approval-expired", "expired on"),
         ("future", |_, draft| draft.at(now() + 3600), "approval-void", "issued in the future"),
@@ -251,11 +251,11 @@ fn approvals_that_do_not_hold_are_told_apart() {
     ];
     for (name, spoil, code, said) in rows {
         let from = if name == "stranger" { "[\"carol\"]" } else { "[\"maintainers\"]\nmax-age = \"14d\"" };
-        let office = Office::new(&ONE_APPROVAL.replace("[\"maintainers\"]", from));
-        office.agent("a.txt", "a\n", "Add a\n");
-        let draft = spoil(&office, office.draft("work", "refs/heads/main", BOB).expiring(now() + 20 * day));
-        office.world.push(&[&office.refspec(&draft)]).accepted();
-        let pushed = office.push_main("work");
+        let setup = ProtectedServer::new(&ONE_APPROVAL.replace("[\"maintainers\"]", from));
+        setup.agent("a.txt", "a\n", "Add a\n");
+        let draft = spoil(&setup, setup.draft("work", "refs/heads/main", BOB).expiring(now() + 20 * day));
+        setup.world.push(&[&setup.refspec(&draft)]).accepted();
+        let pushed = setup.push_main("work");
         pushed.refused(code);
         assert!(pushed.said.contains(said), "{name}: {}", pushed.said);
     }
@@ -263,84 +263,84 @@ fn approvals_that_do_not_hold_are_told_apart() {
 
 #[test]
 fn a_withdrawn_approval_stays_withdrawn() {
-    let office = Office::at_work();
-    let draft = office.draft("work", "refs/heads/main", BOB);
-    let (given, taken) = (office.refspec(&draft), office.refspec(&draft.clone().at(now() - 5).withdrawn()));
-    office.world.push(&[&given]).accepted();
-    office.world.push(&[&taken]).accepted();
-    ends(&office, "work", Some("approval-void"));
-    office.world.push(&[&given]).refused("approval-void");
-    office.world.push(&["work:refs/heads/main", &given]).refused("approval-void");
-    office.world.push(&[&format!(":{}", draft.place)]).refused("delete-denied");
+    let setup = ProtectedServer::at_work();
+    let draft = setup.draft("work", "refs/heads/main", BOB);
+    let (given, taken) = (setup.refspec(&draft), setup.refspec(&draft.clone().at(now() - 5).withdrawn()));
+    setup.world.push(&[&given]).accepted();
+    setup.world.push(&[&taken]).accepted();
+    ends(&setup, "work", Some("approval-void"));
+    setup.world.push(&[&given]).refused("approval-void");
+    setup.world.push(&["work:refs/heads/main", &given]).refused("approval-void");
+    setup.world.push(&[&format!(":{}", draft.place)]).refused("delete-denied");
     // Another person's approval does not care.
-    let other = office.refspec(&office.draft("work", "refs/heads/main", CAROL));
-    office.world.push(&["work:refs/heads/main", &other]).accepted();
+    let other = setup.refspec(&setup.draft("work", "refs/heads/main", CAROL));
+    setup.world.push(&["work:refs/heads/main", &other]).accepted();
 }
 
 #[test]
 fn an_approval_for_another_ref_or_repository_counts_for_nothing() {
-    let office = Office::at_work();
-    office.world.push(&["origin/main:refs/heads/other"]).accepted();
-    office.world.git(&["fetch", "-q", "origin"]);
-    office.world.push(&[&office.refspec(&office.draft("work", "refs/heads/other", BOB))]).accepted();
-    ends(&office, "work", Some("approval-missing"));
-    let mut draft = office.draft("work", "refs/heads/main", BOB);
+    let setup = ProtectedServer::at_work();
+    setup.world.push(&["origin/main:refs/heads/other"]).accepted();
+    setup.world.git(&["fetch", "-q", "origin"]);
+    setup.world.push(&[&setup.refspec(&setup.draft("work", "refs/heads/other", BOB))]).accepted();
+    ends(&setup, "work", Some("approval-missing"));
+    let mut draft = setup.draft("work", "refs/heads/main", BOB);
     draft.approval.repository = "acme/other".into();
-    office.world.push(&[&office.refspec(&draft)]).refused("approval-malformed");
+    setup.world.push(&[&setup.refspec(&draft)]).refused("approval-malformed");
 }
 
 #[test]
 fn the_maker_and_the_agent_do_not_approve_their_own_work() {
     let everyone = ONE_APPROVAL.replace("identity = \"agents\"\nforce", "identity = \"everyone\"\nforce");
     let everyone = everyone.replace("[rule.approvals]\n", "[rule.approvals]\nfor = \"everyone\"\n");
-    let office = Office::new(&everyone);
-    office.world.commit("a.txt", "a\n", "By hand\n");
-    office.world.sign_head(BOB);
-    let own = office.refspec(&office.draft("work", "refs/heads/main", BOB));
-    let authors = office.refspec(&office.draft("work", "refs/heads/main", ALICE));
-    office.world.push(&["work:refs/heads/main", &own]).refused("approver-not-distinct");
+    let setup = ProtectedServer::new(&everyone);
+    setup.world.commit("a.txt", "a\n", "By hand\n");
+    setup.world.sign_head(BOB);
+    let own = setup.refspec(&setup.draft("work", "refs/heads/main", BOB));
+    let authors = setup.refspec(&setup.draft("work", "refs/heads/main", ALICE));
+    setup.world.push(&["work:refs/heads/main", &own]).refused("approver-not-distinct");
     // Alice is in the author field.
-    office.world.push(&["work:refs/heads/main", &authors]).refused("approver-not-distinct");
-    let other = office.refspec(&office.draft("work", "refs/heads/main", CAROL));
-    office.world.push(&["work:refs/heads/main", &other]).accepted();
+    setup.world.push(&["work:refs/heads/main", &authors]).refused("approver-not-distinct");
+    let other = setup.refspec(&setup.draft("work", "refs/heads/main", CAROL));
+    setup.world.push(&["work:refs/heads/main", &other]).accepted();
 
-    let office = Office::at_work();
-    let forged = office.draft("work", "refs/heads/main", BOB).signed_by(CLAUDE);
-    office.world.push(&["work:refs/heads/main", &office.refspec(&forged)]).refused("approver-not-allowed");
+    let setup = ProtectedServer::at_work();
+    let forged = setup.draft("work", "refs/heads/main", BOB).signed_by(CLAUDE);
+    setup.world.push(&["work:refs/heads/main", &setup.refspec(&forged)]).refused("approver-not-allowed");
 }
 
 #[test]
 fn a_reviewers_seal_is_no_approval() {
-    let office = Office::new(ONE_APPROVAL);
-    office.agent("a.txt", "a\n", "Add a\n");
+    let setup = ProtectedServer::new(ONE_APPROVAL);
+    setup.agent("a.txt", "a\n", "Add a\n");
     let key = CODEX.key();
-    office.world.seal_head_by(&SealBy { role: Some("reviewer"), ..SealBy::honest("codex", &key) });
-    ends(&office, "work", Some("approval-missing"));
+    setup.world.seal_head_by(&SealBy { role: Some("reviewer"), ..SealBy::honest("codex", &key) });
+    ends(&setup, "work", Some("approval-missing"));
     // Both agents' work is what is approved.
-    let mut part = office.draft("work", "refs/heads/main", BOB);
+    let mut part = setup.draft("work", "refs/heads/main", BOB);
     part.approval.agents = vec!["claude-code".into()];
-    office.world.push(&["work:refs/heads/main", &office.refspec(&part)]).refused("approval-void");
-    office.approve("work");
-    ends(&office, "work", None);
+    setup.world.push(&["work:refs/heads/main", &setup.refspec(&part)]).refused("approval-void");
+    setup.approve("work");
+    ends(&setup, "work", None);
 }
 
 #[test]
 fn no_other_ref_stands_in_for_an_approval() {
     let rules =
         ONE_APPROVAL.replace("refs = [\"refs/heads/main\"]", "refs = [\"refs/heads/main\", \"refs/heads/release/*\"]");
-    let office = Office::new(&rules);
-    office.agent("a.txt", "a\n", "Add a\n");
+    let setup = ProtectedServer::new(&rules);
+    setup.agent("a.txt", "a\n", "Add a\n");
     // Where the rule asks nothing the work lies first: on a branch, behind a tag.
-    office.push(&["work:refs/heads/lax", "work:refs/tags/v1"]).accepted();
-    office.push_main("work").refused("approval-missing");
-    office.push(&["work:refs/heads/lax", "work:refs/heads/main"]).refused("approval-missing");
+    setup.push(&["work:refs/heads/lax", "work:refs/tags/v1"]).accepted();
+    setup.push_main("work").refused("approval-missing");
+    setup.push(&["work:refs/heads/lax", "work:refs/heads/main"]).refused("approval-missing");
     // A new ref under the rule begins with what the rule has judged, and with nothing else.
-    office.push(&["origin/main:refs/heads/release/1"]).accepted();
-    office.push(&["work:refs/heads/release/2"]).refused("approval-missing");
-    office.approve("work");
-    office.push(&["work:refs/heads/release/2"]).refused("approval-missing");
-    office.push_main("work").accepted();
-    office.push(&["work:refs/heads/release/2"]).accepted();
+    setup.push(&["origin/main:refs/heads/release/1"]).accepted();
+    setup.push(&["work:refs/heads/release/2"]).refused("approval-missing");
+    setup.approve("work");
+    setup.push(&["work:refs/heads/release/2"]).refused("approval-missing");
+    setup.push_main("work").accepted();
+    setup.push(&["work:refs/heads/release/2"]).accepted();
     // What one of them has, another has not for that: an approval is for its own ref.
-    office.push(&["work:refs/heads/release/1"]).refused("approval-missing");
+    setup.push(&["work:refs/heads/release/1"]).refused("approval-missing");
 }

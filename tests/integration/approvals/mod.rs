@@ -9,9 +9,9 @@ mod rules;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign::core::approval::{
-    Approval, ApprovedCommit, Decision, NAMESPACE, Place, pre_authentication, seal_envelope,
+    Approval, ApprovalPlace, ApprovedCommit, Decision, NAMESPACE, pre_authentication, seal_envelope,
 };
-use countersign::core::canonical::{Id, Sha256, Time};
+use countersign::core::canonical::{CanonicalOid, Sha256, Time};
 use countersign::core::decide::Timestamp;
 use countersign::core::digest::Digest;
 use countersign::core::oid::Oid;
@@ -40,7 +40,7 @@ from = ["maintainers"]
 "#;
 
 /// A protected server, with people who approve.
-pub struct Office {
+pub struct ProtectedServer {
     pub world: World,
 }
 
@@ -48,7 +48,7 @@ pub struct Office {
 #[derive(Clone)]
 pub struct Draft {
     pub approval: Approval,
-    pub place: Place,
+    pub place: ApprovalPlace,
     pub signer: Actor,
 }
 
@@ -124,8 +124,8 @@ impl World {
             decision: Decision::Approve,
             repository: REPOSITORY.into(),
             name: target.into(),
-            base: Oid::parse(base.as_bytes()).map(Id),
-            head: Id(oid(&head)),
+            base: Oid::parse(base.as_bytes()).map(CanonicalOid),
+            head: CanonicalOid(oid(&head)),
             change: Sha256(change),
             commits,
             agents,
@@ -136,7 +136,7 @@ impl World {
             comment: None,
         };
         let approver = countersign::core::id::Id::parse(by.id.as_bytes()).unwrap();
-        Draft { approval, place: Place { target: target.into(), change, approver }, signer: by }
+        Draft { approval, place: ApprovalPlace { target: target.into(), change, approver }, signer: by }
     }
 
     fn approved(&self, id: &str) -> ApprovedCommit {
@@ -146,7 +146,7 @@ impl World {
         let parents = self.git(&["rev-list", "--parents", "-n", "1", id]);
         let parent = parents.split(' ').nth(1).map_or_else(|| self.empty_tree(), str::to_owned);
         ApprovedCommit {
-            id: Id(oid(id)),
+            id: CanonicalOid(oid(id)),
             change: Sha256(self.change_digest(&parent, id)),
             message: Sha256(Digest::of(&message.as_bytes()[..end])),
         }
@@ -163,7 +163,7 @@ impl World {
     }
 }
 
-impl std::ops::Deref for Office {
+impl std::ops::Deref for ProtectedServer {
     type Target = World;
 
     fn deref(&self) -> &World {
@@ -171,7 +171,7 @@ impl std::ops::Deref for Office {
     }
 }
 
-impl Office {
+impl ProtectedServer {
     /// A server under `rules` whose main has three files.
     pub fn new(rules: &str) -> Self {
         Self::with(&format!("{}{rules}", people()), "sha1")
@@ -194,10 +194,10 @@ impl Office {
 
     /// A server under [`ONE_APPROVAL`] with two commits of claude-code on the branch `work`.
     pub fn at_work() -> Self {
-        let office = Self::new(ONE_APPROVAL);
-        office.agent("a.txt", "a\n", "Add a\n");
-        office.agent("b.txt", "b\n", "Add b\n");
-        office
+        let setup = Self::new(ONE_APPROVAL);
+        setup.agent("a.txt", "a\n", "Add a\n");
+        setup.agent("b.txt", "b\n", "Add b\n");
+        setup
     }
 
     pub fn agent(&self, file: &str, content: &str, message: &str) -> String {

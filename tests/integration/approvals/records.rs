@@ -1,17 +1,17 @@
 //! The namespace of approvals: what may be stored there.
 
-use super::{CAROL, Office, now};
+use super::{CAROL, ProtectedServer, now};
 use crate::world::{BOB, STRANGER};
 
 #[test]
 fn only_records_are_stored_each_in_its_place() {
-    let office = Office::at_work();
-    let world = &office.world;
-    let draft = office.draft("work", "refs/heads/main", BOB);
+    let setup = ProtectedServer::at_work();
+    let world = &setup.world;
+    let draft = setup.draft("work", "refs/heads/main", BOB);
     let (envelope, place) = (draft.envelope(), draft.place.to_string());
     let issued = draft.approval.issued.0.0;
     let refused = |what: &str, place: &str, code: &str| {
-        world.push(&[&office.refspec_of(what, place)]).refused(code);
+        world.push(&[&setup.refspec_of(what, place)]).refused(code);
         assert_eq!(world.git_in(&world.server(), &["for-each-ref", "refs/countersign/"]), "", "{place}");
     };
     for name in ["refs/countersign/x", "refs/countersign/approvals/heads/main/bob", "refs/Countersign/approvals/x"] {
@@ -27,7 +27,7 @@ fn only_records_are_stored_each_in_its_place() {
         (envelope.replace("in-toto+json", "in-toto"), "type"),
         ("x".repeat(5 << 20), "larger than"),
     ] {
-        let pushed = world.push(&[&office.refspec_of(&what, &place)]);
+        let pushed = world.push(&[&setup.refspec_of(&what, &place)]);
         pushed.refused("approval-malformed");
         assert!(pushed.said.contains(reason), "{reason}: {}", pushed.said);
     }
@@ -43,56 +43,56 @@ fn only_records_are_stored_each_in_its_place() {
     world.push(&[&format!("work:{place}")]).refused("approval-malformed");
     refused(&draft.clone().signed_by(STRANGER).envelope(), &place, "approver-not-allowed");
     refused(&draft.clone().signed_by(CAROL).envelope(), &place, "approver-not-allowed");
-    world.push(&[&office.refspec(&draft)]).accepted();
-    world.push(&[&office.refspec(&draft.clone().at(issued - 1))]).refused("approval-void");
-    world.push(&[&office.refspec(&draft.clone().at(issued + 1))]).accepted();
+    world.push(&[&setup.refspec(&draft)]).accepted();
+    world.push(&[&setup.refspec(&draft.clone().at(issued - 1))]).refused("approval-void");
+    world.push(&[&setup.refspec(&draft.clone().at(issued + 1))]).accepted();
 }
 
 #[test]
 fn a_changed_byte_of_a_record_is_noticed() {
-    let office = Office::at_work();
-    let draft = office.draft("work", "refs/heads/main", BOB);
+    let setup = ProtectedServer::at_work();
+    let draft = setup.draft("work", "refs/heads/main", BOB);
     let envelope = draft.envelope();
     let payload = envelope.find("payload\":\"").unwrap() + 10;
     for position in [payload + 8, payload + 200, envelope.len() - 30] {
         let mut bytes = envelope.clone().into_bytes();
         bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
         let spoilt = String::from_utf8(bytes).unwrap();
-        let refspec = office.refspec_of(&spoilt, &draft.place.to_string());
-        office.world.push(&["work:refs/heads/main", &refspec]).refused("approval-malformed");
+        let refspec = setup.refspec_of(&spoilt, &draft.place.to_string());
+        setup.world.push(&["work:refs/heads/main", &refspec]).refused("approval-malformed");
     }
 }
 
 #[test]
 fn rules_for_all_refs_are_not_about_records() {
     let all = "\n[[rule]]\nname = \"all\"\nrefs = [\"**\"]\nidentity = \"everyone\"\nforce-push = \"deny\"\ndelete = \"deny\"\n";
-    let office = Office::new(all);
-    office.agent("a.txt", "a\n", "Add a\n");
-    let draft = office.draft("work", "refs/heads/main", BOB);
-    office.world.push(&[&office.refspec(&draft)]).accepted();
-    office.world.push(&[&office.refspec(&draft.at(now()))]).accepted();
+    let setup = ProtectedServer::new(all);
+    setup.agent("a.txt", "a\n", "Add a\n");
+    let draft = setup.draft("work", "refs/heads/main", BOB);
+    setup.world.push(&[&setup.refspec(&draft)]).accepted();
+    setup.world.push(&[&setup.refspec(&draft.at(now()))]).accepted();
 }
 
 /// A record leaves the refs when it has landed and expired, not before, and what was signed stays.
 #[test]
 fn what_has_landed_and_is_over_is_pruned() {
-    let office = Office::at_work();
-    let world = &office.world;
+    let setup = ProtectedServer::at_work();
+    let world = &setup.world;
     let expires = now() + 4;
-    let landed = office.draft("work", "refs/heads/main", BOB).expiring(expires);
-    office.agent("c.txt", "c\n", "Add c\n");
+    let landed = setup.draft("work", "refs/heads/main", BOB).expiring(expires);
+    setup.agent("c.txt", "c\n", "Add c\n");
     // One that never lands, and expires too.
-    let open = office.draft("work", "refs/heads/main", CAROL).expiring(expires);
-    world.push(&[&office.refspec(&landed), &office.refspec(&open), "work~1:refs/heads/main"]).accepted();
+    let open = setup.draft("work", "refs/heads/main", CAROL).expiring(expires);
+    world.push(&[&setup.refspec(&landed), &setup.refspec(&open), "work~1:refs/heads/main"]).accepted();
     let stored = || world.git_in(&world.server(), &["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
     assert_eq!(stored().lines().count(), 2);
     let mut pushes = 0;
     while now() <= expires {
         pushes += 1;
-        office.main_moves("theirs.txt", &format!("{pushes}\n"));
+        setup.main_moves("theirs.txt", &format!("{pushes}\n"));
         assert!(now() > expires || stored().lines().count() == 2, "pruned too early");
     }
-    office.main_moves("theirs.txt", "last\n");
+    setup.main_moves("theirs.txt", "last\n");
     assert_eq!(stored(), open.place.to_string());
     let kept = world.ledger().join("landed");
     let file = std::fs::read_dir(&kept).unwrap().next().unwrap().unwrap().path();
@@ -107,27 +107,27 @@ fn what_has_landed_and_is_over_is_pruned() {
 /// What is remembered of records saves reading them and hides none.
 #[test]
 fn records_are_found_whatever_is_remembered_of_them() {
-    let office = Office::at_work();
-    let world = &office.world;
-    let other = office.draft("work~1", "refs/heads/main", CAROL);
-    world.push(&[&office.refspec(&other)]).accepted();
-    office.push_main("work").refused("approval-missing");
+    let setup = ProtectedServer::at_work();
+    let world = &setup.world;
+    let other = setup.draft("work~1", "refs/heads/main", CAROL);
+    world.push(&[&setup.refspec(&other)]).accepted();
+    setup.push_main("work").refused("approval-missing");
     // Now the record is known, and a push that it is not about does not open it.
     let blob = world.git_in(&world.server(), &["rev-parse", &other.place.to_string()]);
     assert!(world.ledger().join("approvals.0").exists(), "records that were read are remembered");
     world.git(&["checkout", "-q", "-b", "more", "origin/main"]);
-    office.agent("d.txt", "d\n", "Add d\n");
-    office.approve("more");
+    setup.agent("d.txt", "d\n", "Add d\n");
+    setup.approve("more");
     if let Some(trace) = world.traced("openat") {
-        office.push_main("more").accepted();
+        setup.push_main("more").accepted();
         let opened = std::fs::read_to_string(trace).unwrap();
         assert!(opened.contains("approvals.0") && !opened.contains(&blob[2..]), "{opened}");
     }
     // Whatever stands there instead, records are found.
-    office.agent("e.txt", "e\n", "Add e\n");
-    office.approve("more");
+    setup.agent("e.txt", "e\n", "Add e\n");
+    setup.approve("more");
     for slot in ["approvals.0", "approvals.1"] {
         std::fs::write(world.ledger().join(slot), "nothing of the kind").unwrap();
     }
-    office.push_main("more").accepted();
+    setup.push_main("more").accepted();
 }

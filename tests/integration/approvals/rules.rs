@@ -4,44 +4,44 @@ use countersign::core::ssh::PublicKey;
 use ed25519_dalek::Signer as _;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::{CAROL, CAROLS_SECOND, Draft, ONE_APPROVAL, Office, people};
+use super::{CAROL, CAROLS_SECOND, Draft, ONE_APPROVAL, ProtectedServer, people};
 use crate::world::{ALICE, BOB, FORGE};
 
 #[test]
 fn two_keys_of_one_person_count_once() {
-    let office = Office::new(&ONE_APPROVAL.replace("from =", "count = 2\nfrom ="));
-    office.agent("a.txt", "a\n", "Add a\n");
-    let draft = office.draft("work", "refs/heads/main", CAROL);
+    let setup = ProtectedServer::new(&ONE_APPROVAL.replace("from =", "count = 2\nfrom ="));
+    setup.agent("a.txt", "a\n", "Add a\n");
+    let draft = setup.draft("work", "refs/heads/main", CAROL);
     let again = draft.clone().at(super::now()).signed_by(CAROLS_SECOND);
-    office.world.push(&[&office.refspec(&draft)]).accepted();
-    office.world.push(&[&office.refspec(&again)]).accepted();
-    let pushed = office.push_main("work");
+    setup.world.push(&[&setup.refspec(&draft)]).accepted();
+    setup.world.push(&[&setup.refspec(&again)]).accepted();
+    let pushed = setup.push_main("work");
     pushed.refused("approval-missing");
     assert!(pushed.said.contains("has 1 of 2 approvals"), "{}", pushed.said);
-    office.approve("work");
-    office.push_main("work").accepted();
+    setup.approve("work");
+    setup.push_main("work").accepted();
 }
 
 #[test]
 fn independent_means_that_two_people_stand_behind_it() {
-    let office = Office::new(&ONE_APPROVAL.replace("from =", "independent = true\nfrom ="));
-    office.agent("a.txt", "a\n", "Add a\n");
-    let owner = office.refspec(&office.draft("work", "refs/heads/main", ALICE));
-    let pushed = office.world.push(&["work:refs/heads/main", &owner]);
+    let setup = ProtectedServer::new(&ONE_APPROVAL.replace("from =", "independent = true\nfrom ="));
+    setup.agent("a.txt", "a\n", "Add a\n");
+    let owner = setup.refspec(&setup.draft("work", "refs/heads/main", ALICE));
+    let pushed = setup.world.push(&["work:refs/heads/main", &owner]);
     pushed.refused("not-distinct");
     assert!(pushed.said.contains("alice approved it and owns claude-code"), "{}", pushed.said);
-    office.approve("work");
-    office.push_main("work").accepted();
+    setup.approve("work");
+    setup.push_main("work").accepted();
 }
 
 #[test]
 fn a_revoked_key_approves_nothing() {
-    let office = Office::at_work();
-    office.approve("work");
+    let setup = ProtectedServer::at_work();
+    setup.approve("work");
     let policy = format!("{}{ONE_APPROVAL}", people());
     let revoked = format!("\n[revoked]\nkeys = [\"{}\"]\n", BOB.key().public().fingerprint());
-    office.world.set_policy(&(policy + &revoked));
-    let pushed = office.push_main("work");
+    setup.world.set_policy(&(policy + &revoked));
+    let pushed = setup.push_main("work");
     pushed.refused("approval-void");
     assert!(pushed.said.contains("signed with the revoked key"), "{}", pushed.said);
 }
@@ -88,7 +88,7 @@ fn presence_and_verification_are_what_the_token_signed() {
     let dave_too = |asks: &str| {
         let rules =
             ONE_APPROVAL.replace("from = [\"maintainers\"]", &format!("{asks}\nfrom = [\"maintainers\", \"dave\"]"));
-        Office::with(&format!("{}{dave}{rules}", people()), "sha1")
+        ProtectedServer::with(&format!("{}{dave}{rules}", people()), "sha1")
     };
     for (asks, flags, outcome) in [
         ("presence = true", Some(1), None),
@@ -97,20 +97,20 @@ fn presence_and_verification_are_what_the_token_signed() {
         ("verification = true", Some(1), Some("presence-missing")),
         ("verification = true", Some(5), None),
     ] {
-        let office = dave_too(asks);
-        office.agent("a.txt", "a\n", "Add a\n");
-        let mut draft = office.draft("work", "refs/heads/main", BOB);
+        let setup = dave_too(asks);
+        setup.agent("a.txt", "a\n", "Add a\n");
+        let mut draft = setup.draft("work", "refs/heads/main", BOB);
         let record = match flags {
-            None => office.refspec(&draft),
+            None => setup.refspec(&draft),
             Some(flags) => {
                 draft.approval.approver = "dave".into();
                 draft.place.approver = countersign::core::id::Id::parse(b"dave").unwrap();
                 let statement = draft.approval.to_statement().unwrap();
                 let (_, blob) = fido(flags, NAMESPACE, &pre_authentication(statement.as_bytes()));
-                office.refspec_of(&seal_envelope(&statement, &blob).unwrap(), &draft.place.to_string())
+                setup.refspec_of(&seal_envelope(&statement, &blob).unwrap(), &draft.place.to_string())
             }
         };
-        let pushed = office.world.push(&["work:refs/heads/main", &record]);
+        let pushed = setup.world.push(&["work:refs/heads/main", &record]);
         match outcome {
             None => pushed.accepted(),
             Some(code) => pushed.refused(code),
@@ -141,10 +141,10 @@ from = ["maintainers"]
 
 #[test]
 fn a_path_rule_asks_for_what_touches_its_paths() {
-    let office = Office::new(PIPELINES);
-    office.world.commit("src.txt", "src\n", "Elsewhere\n");
-    office.push_main("work").accepted();
-    let world = &office.world;
+    let setup = ProtectedServer::new(PIPELINES);
+    setup.world.commit("src.txt", "src\n", "Elsewhere\n");
+    setup.push_main("work").accepted();
+    let world = &setup.world;
     let touching: [(&str, &dyn Fn()); 4] = [
         ("add", &|| drop(world.commit(".github/ci.yml", "run\n", "Add a pipeline\n"))),
         ("case", &|| drop(world.commit(".GitHub/ci.yml", "run\n", "Add one in another case\n"))),
@@ -163,7 +163,7 @@ fn a_path_rule_asks_for_what_touches_its_paths() {
         world.git(&["reset", "-q", "--hard", "origin/main"]);
         change();
         world.sign_head(ALICE);
-        let pushed = office.push_main("work");
+        let pushed = setup.push_main("work");
         pushed.refused("approval-missing");
         assert!(pushed.said.to_lowercase().contains("it touches \".git"), "{name}: {}", pushed.said);
     }
@@ -171,13 +171,13 @@ fn a_path_rule_asks_for_what_touches_its_paths() {
     world.commit(".github/ci.yml", "run\n", "Add a pipeline\n");
     world.sign_head(ALICE);
     world.commit("other.txt", "more\n", "And more\n");
-    office.approve("work");
-    office.push_main("work").accepted();
+    setup.approve("work");
+    setup.push_main("work").accepted();
     world.git(&["checkout", "-q", "work"]);
     std::fs::remove_file(world.clone_dir().join(".github/ci.yml")).unwrap();
     world.git(&["commit", "-q", "-a", "-m", "Delete it"]);
     world.sign_head(ALICE);
-    office.push_main("work").refused("approval-missing");
+    setup.push_main("work").refused("approval-missing");
 }
 
 #[test]
@@ -190,14 +190,14 @@ fn a_signed_merge_approves_what_it_brings_in() {
         (Some(FORGE), "acme/payments refs/heads/main", Some("approval-missing")),
         (None, "acme/payments refs/heads/main", Some("approval-missing")),
     ] {
-        let office = Office::new(&rules);
-        office.agent("a.txt", "a\n", "Add a\n");
-        office.merge("origin/main", "work", |_| {});
-        office.world.reword(&format!("Merge work\n\nCountersign-Approves: {trailer}\n"));
+        let setup = ProtectedServer::new(&rules);
+        setup.agent("a.txt", "a\n", "Add a\n");
+        setup.merge("origin/main", "work", |_| {});
+        setup.world.reword(&format!("Merge work\n\nCountersign-Approves: {trailer}\n"));
         if let Some(signer) = signer {
-            office.world.sign_head(signer);
+            setup.world.sign_head(signer);
         }
-        let pushed = office.push_main("merged");
+        let pushed = setup.push_main("merged");
         match outcome {
             None => pushed.accepted(),
             Some(code) => pushed.refused(code),
@@ -212,24 +212,24 @@ fn a_service_carries_and_does_not_author() {
     for (more, approved, outcome) in
         [(false, true, None), (false, false, Some("approval-missing")), (true, true, Some("unknown-signer"))]
     {
-        let office = Office::new(&everyone);
-        office.agent("a.txt", "a\n", "Add a\n");
-        office.agent("b.txt", "b\n", "Add b\n");
-        office.world.push(&["work:refs/heads/work"]).accepted();
+        let setup = ProtectedServer::new(&everyone);
+        setup.agent("a.txt", "a\n", "Add a\n");
+        setup.agent("b.txt", "b\n", "Add b\n");
+        setup.world.push(&["work:refs/heads/work"]).accepted();
         if approved {
-            office.approve("work");
+            setup.approve("work");
         }
-        office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
-        office.world.git(&["merge", "-q", "--squash", "work"]);
+        setup.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+        setup.world.git(&["merge", "-q", "--squash", "work"]);
         if more {
-            std::fs::write(office.world.clone_dir().join("a.txt"), "a and more\n").unwrap();
-            office.world.git(&["add", "--all"]);
+            std::fs::write(setup.world.clone_dir().join("a.txt"), "a and more\n").unwrap();
+            setup.world.git(&["add", "--all"]);
         }
         // As a forge writes it: the messages of all commits below each other.
-        let messages = office.world.git(&["log", "--reverse", "--format=%B", "origin/main..work"]);
-        office.world.git_with(&["commit", "-q", "--cleanup=verbatim", "-F", "-"], messages.as_bytes());
-        office.world.sign_head(FORGE);
-        let pushed = office.push_main("squashed");
+        let messages = setup.world.git(&["log", "--reverse", "--format=%B", "origin/main..work"]);
+        setup.world.git_with(&["commit", "-q", "--cleanup=verbatim", "-F", "-"], messages.as_bytes());
+        setup.world.sign_head(FORGE);
+        let pushed = setup.push_main("squashed");
         match outcome {
             None => pushed.accepted(),
             Some(code) => pushed.refused(code),
@@ -241,10 +241,10 @@ fn a_service_carries_and_does_not_author() {
 /// that names another's old commit for new work must not make the work theirs.
 #[test]
 fn a_record_that_is_not_true_carries_nothing() {
-    type Lie = fn(&Office, &mut Draft);
+    type Lie = fn(&ProtectedServer, &mut Draft);
     let lies: &[(&str, Lie)] = &[
-        ("another's commit", |office, draft| {
-            let old = office.draft("origin/main", "refs/heads/lies", BOB).approval;
+        ("another's commit", |setup, draft| {
+            let old = setup.draft("origin/main", "refs/heads/lies", BOB).approval;
             draft.approval.commits = vec![*old.commits.last().unwrap()];
             draft.approval.base = Some(old.commits.first().unwrap().id);
             draft.approval.head = old.head;
@@ -252,10 +252,10 @@ fn a_record_that_is_not_true_carries_nothing() {
         ("a commit left out", |_, draft| {
             draft.approval.commits.remove(0);
         }),
-        ("another base", |office, draft| {
-            let base = office.git(&["rev-parse", "origin/main~1"]);
+        ("another base", |setup, draft| {
+            let base = setup.git(&["rev-parse", "origin/main~1"]);
             draft.approval.base =
-                countersign::core::oid::Oid::parse(base.as_bytes()).map(countersign::core::canonical::Id);
+                countersign::core::oid::Oid::parse(base.as_bytes()).map(countersign::core::canonical::CanonicalOid);
         }),
         ("another message", |_, draft| {
             draft.approval.commits[0].message =
@@ -270,18 +270,18 @@ fn a_record_that_is_not_true_carries_nothing() {
     let everyone = ONE_APPROVAL.replace("identity = \"agents\"\nforce", "identity = \"everyone\"\nforce");
     let everyone = everyone.replace("[rule.approvals]", "[rule.approvals]\nfor = \"everyone\"");
     for (name, lie) in lies {
-        let office = Office::new(&everyone);
-        office.agent("a.txt", "a\n", "Add a\n");
-        office.agent("b.txt", "b\n", "Add b\n");
-        office.world.push(&["work:refs/heads/work"]).accepted();
-        let mut draft = office.draft("work", "refs/heads/main", BOB);
-        lie(&office, &mut draft);
-        office.world.push(&[&office.refspec(&draft)]).accepted();
-        office.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
-        office.world.git(&["merge", "-q", "--squash", "work"]);
-        office.world.git(&["commit", "-q", "-m", "Add both"]);
-        office.world.sign_head(FORGE);
-        let pushed = office.push_main("squashed");
+        let setup = ProtectedServer::new(&everyone);
+        setup.agent("a.txt", "a\n", "Add a\n");
+        setup.agent("b.txt", "b\n", "Add b\n");
+        setup.world.push(&["work:refs/heads/work"]).accepted();
+        let mut draft = setup.draft("work", "refs/heads/main", BOB);
+        lie(&setup, &mut draft);
+        setup.world.push(&[&setup.refspec(&draft)]).accepted();
+        setup.world.git(&["checkout", "-q", "-b", "squashed", "origin/main"]);
+        setup.world.git(&["merge", "-q", "--squash", "work"]);
+        setup.world.git(&["commit", "-q", "-m", "Add both"]);
+        setup.world.sign_head(FORGE);
+        let pushed = setup.push_main("squashed");
         if *name == "the truth" {
             pushed.accepted();
         } else {
@@ -295,16 +295,16 @@ fn a_record_that_is_not_true_carries_nothing() {
 fn a_service_merges_what_passes_and_adds_nothing() {
     for (evil, outcome) in [(false, None), (true, Some("unknown-signer"))] {
         let everyone = ONE_APPROVAL.replace("identity = \"agents\"\nforce", "identity = \"everyone\"\nforce");
-        let office = Office::new(&everyone);
-        office.agent("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "Change the end\n");
-        office.approve("work");
-        office.merge("origin/main", "work", |world| {
+        let setup = ProtectedServer::new(&everyone);
+        setup.agent("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\nnine\n", "Change the end\n");
+        setup.approve("work");
+        setup.merge("origin/main", "work", |world| {
             if evil {
                 std::fs::write(world.clone_dir().join("shared.txt"), "evil\n").unwrap();
             }
         });
-        office.world.sign_head(FORGE);
-        let pushed = office.push_main("merged");
+        setup.world.sign_head(FORGE);
+        let pushed = setup.push_main("merged");
         match outcome {
             None => pushed.accepted(),
             Some(code) => pushed.refused(code),
@@ -314,21 +314,21 @@ fn a_service_merges_what_passes_and_adds_nothing() {
 
 #[test]
 fn the_ledger_and_show_name_who_approved() {
-    let office = Office::at_work();
-    office.approve("work");
-    office.push_main("work").accepted();
-    let server = office.world.server().display().to_string();
-    let output = office.world.countersign(&["log", "show", "--server", &server, "--ref", "refs/heads/main"]);
+    let setup = ProtectedServer::at_work();
+    setup.approve("work");
+    setup.push_main("work").accepted();
+    let server = setup.world.server().display().to_string();
+    let output = setup.world.countersign(&["log", "show", "--server", &server, "--ref", "refs/heads/main"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("2 of claude-code, approved by bob"), "{said}");
-    let output = office.world.countersign(&["log", "verify", "--server", &server]);
+    let output = setup.world.countersign(&["log", "verify", "--server", &server]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
 fn approvals_need_a_ledger() {
-    let office = Office::at_work();
-    office.world.install_hook("pre-receive", "");
-    let pushed = office.push_main("work");
+    let setup = ProtectedServer::at_work();
+    setup.world.install_hook("pre-receive", "");
+    let pushed = setup.push_main("work");
     assert!(!pushed.ok && pushed.said.contains("without a ledger nobody knows which have landed"), "{}", pushed.said);
 }

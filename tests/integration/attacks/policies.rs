@@ -1,6 +1,6 @@
 //! A policy that lives in the repository it governs, and pushes that reach for it.
 
-use crate::approvals::{Office, now, people};
+use crate::approvals::{ProtectedServer, now, people};
 use crate::attacks::MARKED;
 use crate::world::{ALICE, BOB, CLAUDE, Pushed, REPOSITORY, STRANGER, World, registry};
 
@@ -247,8 +247,8 @@ fn nobody_asked(identity: &str) -> String {
 #[test]
 fn who_signs_nothing_does_not_approve_their_own_work() {
     for identity in ["none", "agents"] {
-        let office = Office::new(EVERYONE_APPROVED);
-        let world = &office.world;
+        let setup = ProtectedServer::new(EVERYONE_APPROVED);
+        let world = &setup.world;
         world.set_policy(&format!("{}{}", people(), nobody_asked(identity)));
         let land = |approver| {
             let record = world.refspec(&world.draft("HEAD", "refs/heads/main", approver));
@@ -282,8 +282,8 @@ fn who_signs_nothing_does_not_approve_their_own_work() {
 
 #[test]
 fn a_policy_that_does_not_ask_who_made_everyones_work_comes_into_force_no_more() {
-    let office = Office::new(EVERYONE_APPROVED);
-    let world = &office.world;
+    let setup = ProtectedServer::new(EVERYONE_APPROVED);
+    let world = &setup.world;
     let text = format!("{}{}", people(), nobody_asked("agents"));
     world.set_policy(&text);
     let file = world.policy_path().display().to_string();

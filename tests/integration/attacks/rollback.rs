@@ -28,14 +28,14 @@ fn guarded(beside: &str, guard: &str) -> String {
 }
 
 /// A server whose main had no pipeline once, then a vulnerable one, and now one that Bob repaired.
-struct Plant {
+struct PipelineServer {
     world: World,
     bare: String,
     vulnerable: String,
     repaired: String,
 }
 
-impl std::ops::Deref for Plant {
+impl std::ops::Deref for PipelineServer {
     type Target = World;
 
     fn deref(&self) -> &World {
@@ -43,7 +43,7 @@ impl std::ops::Deref for Plant {
     }
 }
 
-impl Plant {
+impl PipelineServer {
     fn new(policy: &str) -> Self {
         let world = World::with(policy, "sha1");
         let by_bob = |content: &str, message: &str| {
@@ -89,63 +89,63 @@ impl Plant {
 #[test]
 fn a_branch_at_an_old_commit_frees_no_old_version() {
     for (guard, code) in GUARDS {
-        let plant = Plant::new(&guarded(AGENTS, guard));
-        for (old, branch) in [(&plant.vulnerable, "refs/heads/release/1"), (&plant.bare, "refs/heads/release/0")] {
-            let rolled_back = plant.agent_takes(&plant.repaired, old);
-            plant.to_main(&rolled_back).refused(code);
-            plant.push(&[&format!("{old}:{branch}")]).accepted();
-            plant.to_main(&rolled_back).refused(code);
+        let setup = PipelineServer::new(&guarded(AGENTS, guard));
+        for (old, branch) in [(&setup.vulnerable, "refs/heads/release/1"), (&setup.bare, "refs/heads/release/0")] {
+            let rolled_back = setup.agent_takes(&setup.repaired, old);
+            setup.to_main(&rolled_back).refused(code);
+            setup.push(&[&format!("{old}:{branch}")]).accepted();
+            setup.to_main(&rolled_back).refused(code);
             // Nor in two steps that undo each other on the way, nor as the branch's own line merged.
-            plant.git(&["checkout", "-q", "--detach", old]);
-            plant.git(&["merge", "-q", "-s", "ours", "-m", "Merge", &plant.repaired]);
-            let foxtrot = plant.seal_head(CLAUDE);
-            plant.to_main(&foxtrot).refused(code);
+            setup.git(&["checkout", "-q", "--detach", old]);
+            setup.git(&["merge", "-q", "-s", "ours", "-m", "Merge", &setup.repaired]);
+            let foxtrot = setup.seal_head(CLAUDE);
+            setup.to_main(&foxtrot).refused(code);
         }
         // What leaves the pipeline alone lands, also where it merges a branch that is at the old commit.
-        plant.git(&["checkout", "-q", "--detach", &plant.vulnerable]);
-        plant.commit("side", "1\n", "Side\n");
-        plant.seal_head(CLAUDE);
-        plant.push(&["HEAD:refs/heads/release/2"]).accepted();
-        plant.git(&["merge", "-q", "-m", "Merge", &plant.repaired]);
-        plant.seal_head(CLAUDE);
-        plant.push_main().accepted();
+        setup.git(&["checkout", "-q", "--detach", &setup.vulnerable]);
+        setup.commit("side", "1\n", "Side\n");
+        setup.seal_head(CLAUDE);
+        setup.push(&["HEAD:refs/heads/release/2"]).accepted();
+        setup.git(&["merge", "-q", "-m", "Merge", &setup.repaired]);
+        setup.seal_head(CLAUDE);
+        setup.push_main().accepted();
     }
 }
 
 /// A person may go back, where the rule asks for no more than one.
 #[test]
 fn a_person_may_go_back_openly() {
-    let plant = Plant::new(&guarded(AGENTS, GUARDS[0].0));
-    plant.git(&["reset", "-q", "--hard", &plant.repaired]);
-    plant.git(&["revert", "--no-edit", "HEAD"]);
-    plant.push_main().refused("unsigned-commit");
-    plant.sign_head(BOB);
-    plant.push_main().accepted();
+    let setup = PipelineServer::new(&guarded(AGENTS, GUARDS[0].0));
+    setup.git(&["reset", "-q", "--hard", &setup.repaired]);
+    setup.git(&["revert", "--no-edit", "HEAD"]);
+    setup.push_main().refused("unsigned-commit");
+    setup.sign_head(BOB);
+    setup.push_main().accepted();
 }
 
 /// Against one of its parents the merge changes nothing, and against what it brings the service's merge adds nothing.
 #[test]
 fn a_side_merge_that_a_service_merges_hides_no_old_version() {
     for (guard, code) in GUARDS {
-        let plant = Plant::new(&guarded(AGENTS, guard));
-        for parents in [[&plant.repaired, &plant.vulnerable], [&plant.vulnerable, &plant.repaired]] {
-            plant.commit_tree(&plant.vulnerable, &parents.map(String::as_str));
-            let side = plant.seal_head(CLAUDE);
-            plant.to_main(&side).refused(code);
-            plant.commit_tree(&plant.vulnerable, &[&plant.repaired, &side]);
-            plant.sign_head(FORGE);
-            plant.push_main().refused(code);
+        let setup = PipelineServer::new(&guarded(AGENTS, guard));
+        for parents in [[&setup.repaired, &setup.vulnerable], [&setup.vulnerable, &setup.repaired]] {
+            setup.commit_tree(&setup.vulnerable, &parents.map(String::as_str));
+            let side = setup.seal_head(CLAUDE);
+            setup.to_main(&side).refused(code);
+            setup.commit_tree(&setup.vulnerable, &[&setup.repaired, &side]);
+            setup.sign_head(FORGE);
+            setup.push_main().refused(code);
         }
         // Its twin leaves the repaired one, whichever way round.
-        plant.git(&["checkout", "-q", "--detach", &plant.vulnerable]);
-        plant.commit("side", "1\n", "Side\n");
-        plant.seal_head(CLAUDE);
-        plant.git(&["merge", "-q", "--no-ff", "-m", "Merge", &plant.repaired]);
-        let merged = plant.seal_head(CLAUDE);
-        plant.git(&["checkout", "-q", "--detach", &plant.repaired]);
-        plant.git(&["merge", "-q", "--no-ff", "-m", "Merge", &merged]);
-        plant.sign_head(FORGE);
-        plant.push_main().accepted();
+        setup.git(&["checkout", "-q", "--detach", &setup.vulnerable]);
+        setup.commit("side", "1\n", "Side\n");
+        setup.seal_head(CLAUDE);
+        setup.git(&["merge", "-q", "--no-ff", "-m", "Merge", &setup.repaired]);
+        let merged = setup.seal_head(CLAUDE);
+        setup.git(&["checkout", "-q", "--detach", &setup.repaired]);
+        setup.git(&["merge", "-q", "--no-ff", "-m", "Merge", &merged]);
+        setup.sign_head(FORGE);
+        setup.push_main().accepted();
     }
 }
 
@@ -155,31 +155,31 @@ fn a_side_merge_that_a_service_merges_hides_no_old_version() {
 fn what_cannot_be_read_takes_nothing_past_the_rule() {
     for beside in ["", "identity = \"everyone\"\nmode = \"observe\"", "force-push = \"deny\"", AGENTS] {
         for (guard, code) in GUARDS {
-            let plant = Plant::new(&guarded(beside, guard));
-            plant.git(&["reset", "-q", "--hard", &plant.repaired]);
-            plant.commit("Jenkinsfile", "evil\n", "Speed up\n");
-            let (headers, message) = plant.head();
-            plant.push_main().refused(if code == "path-denied" { "unsigned-commit" } else { code });
+            let setup = PipelineServer::new(&guarded(beside, guard));
+            setup.git(&["reset", "-q", "--hard", &setup.repaired]);
+            setup.commit("Jenkinsfile", "evil\n", "Speed up\n");
+            let (headers, message) = setup.head();
+            setup.push_main().refused(if code == "path-denied" { "unsigned-commit" } else { code });
             let raw = format!("{headers}\ngpgsigx junk\n\n{message}");
-            let malformed = plant.store("commit", raw.as_bytes());
-            plant.to_main(&malformed).refused("malformed-commit");
+            let malformed = setup.store("commit", raw.as_bytes());
+            setup.to_main(&malformed).refused("malformed-commit");
             // A commit that leaves it as it is hides it no better.
-            let on_top = plant.commit_tree(&malformed, &[&malformed]);
-            plant.to_main(&on_top).refused("malformed-commit");
+            let on_top = setup.commit_tree(&malformed, &[&malformed]);
+            setup.to_main(&on_top).refused("malformed-commit");
             // A mode that git does not write, elsewhere in the tree.
-            let blob = plant.git_with(&["hash-object", "-w", "--stdin"], b"x\n");
-            let below = plant.store("tree", &raw_entry("100664", b"x", &blob));
-            let evil = plant.git(&["rev-parse", "HEAD:Jenkinsfile"]);
+            let blob = setup.git_with(&["hash-object", "-w", "--stdin"], b"x\n");
+            let below = setup.store("tree", &raw_entry("100664", b"x", &blob));
+            let evil = setup.git(&["rev-parse", "HEAD:Jenkinsfile"]);
             let entries = [raw_entry("100644", b"Jenkinsfile", &evil), raw_entry("40000", b"docs", &below)];
-            let tree = plant.store("tree", &entries.concat());
-            let own = plant.git(&["rev-parse", "HEAD^{tree}"]);
+            let tree = setup.store("tree", &entries.concat());
+            let own = setup.git(&["rev-parse", "HEAD^{tree}"]);
             let raw = format!("{}\n\n{message}", headers.replace(&own, &tree));
-            let malformed = plant.store("commit", raw.as_bytes());
-            plant.to_main(&malformed).refused("malformed-tree");
+            let malformed = setup.store("commit", raw.as_bytes());
+            setup.to_main(&malformed).refused("malformed-tree");
             // What can be read and leaves the pipeline alone lands.
-            plant.git(&["reset", "-q", "--hard", &plant.repaired]);
-            plant.commit("docs/x", "x\n", "Document\n");
-            plant.push_main().accepted();
+            setup.git(&["reset", "-q", "--hard", &setup.repaired]);
+            setup.commit("docs/x", "x\n", "Document\n");
+            setup.push_main().accepted();
         }
     }
 }

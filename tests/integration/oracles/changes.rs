@@ -1,12 +1,12 @@
-//! The change digest against its definition, a pipe from `git diff-tree` (design.md 4.2).
+//! The change digest against its definition, a pipe from `git diff-tree` (seal/FORMAT.md).
 
 use std::collections::BTreeMap;
 
 use countersign::core::tree::{changes, digest};
 
-use super::chance::NAMES;
+use super::random::NAMES;
 use super::rows::{by_libgit2, row};
-use super::{Dice, objects, resolve};
+use super::{Random, objects, resolve};
 use crate::world::World;
 
 const MODES: [&str; 5] = ["100644", "100644", "100755", "120000", "160000"];
@@ -14,9 +14,9 @@ const MODES: [&str; 5] = ["100644", "100644", "100755", "120000", "160000"];
 /// What a tree holds: mode and content, or for a submodule its commit.
 type Files = BTreeMap<Vec<u8>, (&'static str, String)>;
 
-fn path(dice: &mut Dice) -> Vec<u8> {
-    let depth = 1 + dice.roll(3);
-    let names: Vec<&[u8]> = (0..depth).map(|_| *dice.pick(&NAMES)).collect();
+fn path(random: &mut Random) -> Vec<u8> {
+    let depth = 1 + random.below(3);
+    let names: Vec<&[u8]> = (0..depth).map(|_| *random.pick(&NAMES)).collect();
     names.join(&b'/')
 }
 
@@ -24,12 +24,12 @@ fn under(path: &[u8], directory: &[u8]) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
-fn mutate(files: &mut Files, dice: &mut Dice, id_length: usize) {
-    for _ in 0..1 + dice.roll(4) {
+fn mutate(files: &mut Files, random: &mut Random, id_length: usize) {
+    for _ in 0..1 + random.below(4) {
         let known: Vec<Vec<u8>> = files.keys().cloned().collect();
         // Often at a place that is taken: its content, its mode, or a file for a directory and the other way round.
-        let mut path = if known.is_empty() || dice.one_in(3) { path(dice) } else { dice.pick(&known).clone() };
-        match dice.roll(6) {
+        let mut path = if known.is_empty() || random.one_in(3) { path(random) } else { random.pick(&known).clone() };
+        match random.below(6) {
             0 => {
                 files.remove(&path);
                 continue;
@@ -39,8 +39,8 @@ fn mutate(files: &mut Files, dice: &mut Dice, id_length: usize) {
             _ => {}
         }
         files.retain(|other, _| !under(other, &path) && !under(&path, other));
-        let mode = *dice.pick(&MODES);
-        let number = 1 + dice.roll(5);
+        let mode = *random.pick(&MODES);
+        let number = 1 + random.below(5);
         let content = if mode == "160000" { number.to_string().repeat(id_length) } else { format!("content {number}") };
         files.insert(path, (mode, content));
     }
@@ -71,9 +71,9 @@ fn the_change_digest_is_what_the_pipe_says() {
         let mut stream = String::new();
         let mut count = 0;
         for seed in 0..seeds {
-            let (mut dice, mut files) = (Dice(seed), Files::new());
+            let (mut random, mut files) = (Random(seed), Files::new());
             for _ in 0..6 {
-                mutate(&mut files, &mut dice, id_length);
+                mutate(&mut files, &mut random, id_length);
                 stream += &commit(count, &files);
                 count += 1;
             }
@@ -85,9 +85,9 @@ fn the_change_digest_is_what_the_pipe_says() {
         // This libgit2 reads SHA-1 only.
         let libgit2 = (format == "sha1").then(|| git2::Repository::open(world.clone_dir()).unwrap());
         let empty = world.empty_tree();
-        let (mut types, mut turned, mut dice) = (BTreeMap::new(), 0, Dice(99));
+        let (mut types, mut turned, mut random) = (BTreeMap::new(), 0, Random(99));
         for (number, new) in trees.iter().enumerate() {
-            let far = *dice.pick(&trees);
+            let far = *random.pick(&trees);
             let before = if number % 6 == 0 { None } else { Some(trees[number - 1]) };
             for old in [before, Some(far)] {
                 let found = changes(&objects, old, *new).unwrap();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::Dice;
+use super::Random;
 
 /// What a tree holds: mode and content, or for a submodule its commit.
 type Files = BTreeMap<String, (&'static str, Vec<u8>)>;
@@ -71,7 +71,7 @@ impl Merge {
 
 /// Writes histories as a stream for `git fast-import`.
 pub struct Histories {
-    dice: Dice,
+    random: Random,
     mark: usize,
     seconds: usize,
     id_length: usize,
@@ -82,7 +82,7 @@ pub struct Histories {
 impl Histories {
     /// `id_length` is that of the repository's ids, in hexadecimal digits.
     pub fn new(seed: u64, id_length: usize) -> Self {
-        Self { dice: Dice(seed), mark: 0, seconds: 1_600_000_000, id_length, word: 0, stream: Vec::new() }
+        Self { random: Random(seed), mark: 0, seconds: 1_600_000_000, id_length, word: 0, stream: Vec::new() }
     }
 
     /// The stream so far.
@@ -97,7 +97,7 @@ impl Histories {
         self.commit(number, &mut base, files, &[]);
         let (mut ours, mut theirs) = (self.side(number, &base), self.side(number, &base));
         // Each round, the branches merge each other.
-        let rounds = match self.dice.roll(20) {
+        let rounds = match self.random.below(20) {
             0..12 => 0,
             12..17 => 1,
             17..19 => 2,
@@ -107,11 +107,11 @@ impl Histories {
             let (tips, bases) = ((ours.mark, theirs.mark), base.files.clone());
             let by_ours = self.resolved(&bases, &ours.files, &theirs.files);
             let by_theirs =
-                if self.dice.one_in(3) { self.resolved(&bases, &theirs.files, &ours.files) } else { by_ours.clone() };
+                if self.random.one_in(3) { self.resolved(&bases, &theirs.files, &ours.files) } else { by_ours.clone() };
             self.commit(number, &mut ours, by_ours, &[tips.0, tips.1]);
             self.commit(number, &mut theirs, by_theirs, &[tips.1, tips.0]);
             base.files.clone_from(&ours.files);
-            if !self.dice.one_in(8) {
+            if !self.random.one_in(8) {
                 ours = self.side(number, &ours);
             }
             theirs = self.side(number, &theirs);
@@ -124,9 +124,9 @@ impl Histories {
 
     fn side(&mut self, number: usize, from: &Line) -> Line {
         let mut line = Line { files: from.files.clone(), mark: from.mark };
-        for _ in 0..1 + self.dice.roll(3) {
+        for _ in 0..1 + self.random.below(3) {
             let mut files = line.files.clone();
-            for _ in 0..1 + self.dice.roll(3) {
+            for _ in 0..1 + self.random.below(3) {
                 self.change(&mut files);
             }
             let parent = [line.mark];
@@ -141,7 +141,7 @@ impl Histories {
         let paths: Vec<&String> = base.keys().chain(theirs.keys()).collect();
         for path in paths {
             let both = ours.get(path) != base.get(path);
-            if theirs.get(path) != base.get(path) && (!both || self.dice.one_in(2)) {
+            if theirs.get(path) != base.get(path) && (!both || self.random.one_in(2)) {
                 match theirs.get(path) {
                     Some(file) => put(&mut files, path.clone(), file.clone()),
                     None => drop(files.remove(path)),
@@ -153,7 +153,7 @@ impl Histories {
 
     fn first_files(&mut self) -> Files {
         let mut files = Files::new();
-        for _ in 0..3 + self.dice.roll(14) {
+        for _ in 0..3 + self.random.below(14) {
             let path = self.path();
             let file = self.new_file();
             put(&mut files, path, file);
@@ -162,13 +162,13 @@ impl Histories {
     }
 
     fn path(&mut self) -> String {
-        format!("{}{}", self.dice.pick(&DIRECTORIES), self.dice.pick(&NAMES))
+        format!("{}{}", self.random.pick(&DIRECTORIES), self.random.pick(&NAMES))
     }
 
     fn new_file(&mut self) -> (&'static str, Vec<u8>) {
-        match self.dice.roll(24) {
-            0 => (LINK, self.dice.pick(&NAMES).as_bytes().to_vec()),
-            1 => (MODULE, (1 + self.dice.roll(5)).to_string().repeat(self.id_length).into_bytes()),
+        match self.random.below(24) {
+            0 => (LINK, self.random.pick(&NAMES).as_bytes().to_vec()),
+            1 => (MODULE, (1 + self.random.below(5)).to_string().repeat(self.id_length).into_bytes()),
             2 => (FILE, self.binary()),
             3 => (FILE, Vec::new()),
             4 => (SCRIPT, self.text()),
@@ -179,28 +179,28 @@ impl Histories {
     }
 
     fn binary(&mut self) -> Vec<u8> {
-        let length = 100 + self.dice.roll(2000);
-        let mut bytes: Vec<u8> = (0..length).map(|_| u8::try_from(self.dice.roll(256)).unwrap()).collect();
+        let length = 100 + self.random.below(2000);
+        let mut bytes: Vec<u8> = (0..length).map(|_| u8::try_from(self.random.below(256)).unwrap()).collect();
         bytes[0] = 0;
         bytes
     }
 
     fn text(&mut self) -> Vec<u8> {
-        let count = if self.dice.one_in(4) { 1 + self.dice.roll(6) } else { 5 + self.dice.roll(60) };
+        let count = if self.random.one_in(4) { 1 + self.random.below(6) } else { 5 + self.random.below(60) };
         let mut text: Vec<u8> = (0..count).flat_map(|_| self.line()).collect();
-        if self.dice.one_in(12) {
+        if self.random.one_in(12) {
             text.pop();
         }
         text
     }
 
     fn line(&mut self) -> Vec<u8> {
-        if self.dice.one_in(4) {
-            return self.dice.pick(&COMMON).as_bytes().to_vec();
+        if self.random.one_in(4) {
+            return self.random.pick(&COMMON).as_bytes().to_vec();
         }
         self.word += 1;
-        let ending = if self.dice.one_in(40) { "\r\n" } else { "\n" };
-        format!("    call_{}({}, {});{ending}", self.word % 977, self.dice.roll(10), self.word).into_bytes()
+        let ending = if self.random.one_in(40) { "\r\n" } else { "\n" };
+        format!("    call_{}({}, {});{ending}", self.word % 977, self.random.below(10), self.word).into_bytes()
     }
 
     /// Does to a tree what a developer does in one step.
@@ -211,8 +211,8 @@ impl Histories {
             let file = self.new_file();
             return put(files, path, file);
         }
-        let path = self.dice.pick(&known).clone();
-        match self.dice.roll(40) {
+        let path = self.random.pick(&known).clone();
+        match self.random.below(40) {
             0..20 => self.edit(files, &path),
             20..23 => {
                 let path = self.path();
@@ -235,11 +235,11 @@ impl Histories {
             }
             33 => {
                 let Some((directory, _)) = path.rsplit_once('/') else { return };
-                let to = self.dice.pick(&["moved", "src/moved", "lib", "src/net"]);
+                let to = self.random.pick(&["moved", "src/moved", "lib", "src/net"]);
                 let whole = format!("{directory}/");
                 for old in known.iter().filter(|old| old.starts_with(&whole)) {
                     let Some(mut file) = files.remove(old) else { continue };
-                    if self.dice.one_in(5) {
+                    if self.random.one_in(5) {
                         self.edit_file(&mut file);
                     }
                     put(files, format!("{to}/{}", old.strip_prefix(&whole).unwrap()), file);
@@ -251,7 +251,7 @@ impl Histories {
                 }
             }
             35 => {
-                let link = (LINK, self.dice.pick(&NAMES).as_bytes().to_vec());
+                let link = (LINK, self.random.pick(&NAMES).as_bytes().to_vec());
                 put(files, path, link);
             }
             36 => {
@@ -269,7 +269,7 @@ impl Histories {
                 }
             }
             38 => {
-                let to = self.dice.pick(&known).clone();
+                let to = self.random.pick(&known).clone();
                 if let (Some(one), Some(other)) = (files.remove(&path), files.remove(&to)) {
                     files.insert(path, other);
                     files.insert(to, one);
@@ -285,10 +285,10 @@ impl Histories {
     /// Another name for a file: often only another directory, or only another name.
     fn moved(&mut self, path: &str) -> String {
         let (directory, name) = path.rsplit_once('/').map_or(("", path), |(one, other)| (one, other));
-        match self.dice.roll(3) {
-            0 => format!("{}{name}", self.dice.pick(&DIRECTORIES)),
-            1 if directory.is_empty() => (*self.dice.pick(&NAMES)).to_owned(),
-            1 => format!("{directory}/{}", self.dice.pick(&NAMES)),
+        match self.random.below(3) {
+            0 => format!("{}{name}", self.random.pick(&DIRECTORIES)),
+            1 if directory.is_empty() => (*self.random.pick(&NAMES)).to_owned(),
+            1 => format!("{directory}/{}", self.random.pick(&NAMES)),
             _ => self.path(),
         }
     }
@@ -302,10 +302,10 @@ impl Histories {
     fn edit_file(&mut self, file: &mut (&'static str, Vec<u8>)) {
         let (mode, content) = file;
         match *mode {
-            MODULE => *content = (1 + self.dice.roll(5)).to_string().repeat(self.id_length).into_bytes(),
-            LINK => *content = self.dice.pick(&NAMES).as_bytes().to_vec(),
+            MODULE => *content = (1 + self.random.below(5)).to_string().repeat(self.id_length).into_bytes(),
+            LINK => *content = self.random.pick(&NAMES).as_bytes().to_vec(),
             _ if content.first() == Some(&0) => {
-                let at = 1 + self.dice.roll(content.len() - 1);
+                let at = 1 + self.random.below(content.len() - 1);
                 content[at] ^= 1;
             }
             _ => self.edit_text(content),
@@ -314,28 +314,28 @@ impl Histories {
 
     fn edit_text(&mut self, content: &mut Vec<u8>) {
         let mut lines: Vec<Vec<u8>> = content.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-        for _ in 0..1 + self.dice.roll(3) {
-            let at = self.dice.roll(lines.len() + 1);
-            let end = (at + 1 + self.dice.roll(4)).min(lines.len());
-            match self.dice.roll(10) {
+        for _ in 0..1 + self.random.below(3) {
+            let at = self.random.below(lines.len() + 1);
+            let end = (at + 1 + self.random.below(4)).min(lines.len());
+            match self.random.below(10) {
                 0..4 => {
-                    let new: Vec<Vec<u8>> = (0..1 + self.dice.roll(4)).map(|_| self.line()).collect();
+                    let new: Vec<Vec<u8>> = (0..1 + self.random.below(4)).map(|_| self.line()).collect();
                     lines.splice(at..end, new);
                 }
                 4..7 => {
-                    let new: Vec<Vec<u8>> = (0..1 + self.dice.roll(5)).map(|_| self.line()).collect();
+                    let new: Vec<Vec<u8>> = (0..1 + self.random.below(5)).map(|_| self.line()).collect();
                     lines.splice(at..at, new);
                 }
                 7 => drop(lines.drain(at..end)),
                 8 => {
                     // A block once more, as is or elsewhere.
                     let block = lines[at..end].to_vec();
-                    let to = self.dice.roll(lines.len() + 1);
+                    let to = self.random.below(lines.len() + 1);
                     lines.splice(to..to, block);
                 }
                 _ => {
                     let block: Vec<Vec<u8>> = lines.drain(at..end).collect();
-                    let to = self.dice.roll(lines.len() + 1);
+                    let to = self.random.below(lines.len() + 1);
                     lines.splice(to..to, block);
                 }
             }
@@ -346,7 +346,7 @@ impl Histories {
     fn commit(&mut self, number: usize, line: &mut Line, files: Files, parents: &[usize]) {
         self.mark += 1;
         // Some of the same second: a script makes commits so.
-        self.seconds += self.dice.roll(3);
+        self.seconds += self.random.below(3);
         let (mark, seconds) = (self.mark, self.seconds);
         writeln!(self, "commit refs/heads/m{number}/made\nmark :{mark}\ncommitter A <a@x.dev> {seconds} +0000\ndata 0")
             .unwrap();

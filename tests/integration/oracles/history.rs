@@ -7,7 +7,7 @@ use countersign::core::oid::{ObjectFormat, Oid};
 use countersign::core::tree::{NewCommits, WalkError, WalkLimits, changes, mainline, new_commits};
 use countersign::store::{GitDir, History, Objects, Quarantine};
 
-use super::{Dice, oid, resolve};
+use super::{Random, oid, resolve};
 use crate::world::World;
 
 const COMMITS: usize = 28;
@@ -64,19 +64,19 @@ struct Dag {
 impl Dag {
     fn new(seed: u64, dates: Dates, layout: Layout) -> Self {
         let world = World::with("version = 1\nrepository = \"acme/payments\"\n", "sha1");
-        let mut dice = Dice(seed);
+        let mut random = Random(seed);
         let (mut parents, mut reach): (Vec<Vec<usize>>, Vec<BTreeSet<usize>>) = (Vec::new(), Vec::new());
         let mut commits = Vec::new();
         for number in 0..COMMITS {
-            let above = draw_parents(&mut dice, number);
+            let above = draw_parents(&mut random, number);
             let mut below: BTreeSet<usize> = above.iter().flat_map(|parent| reach[*parent].clone()).collect();
             below.insert(number);
             let date = match dates {
                 Dates::Rising => number,
                 Dates::Equal => number / 10,
-                Dates::Skewed => dice.roll(COMMITS),
+                Dates::Skewed => random.below(COMMITS),
             };
-            commits.push(commit(&mut dice, number, &above, date));
+            commits.push(commit(&mut random, number, &above, date));
             parents.push(above);
             reach.push(below);
         }
@@ -176,11 +176,11 @@ impl Dag {
     }
 }
 
-fn draw_parents(dice: &mut Dice, number: usize) -> Vec<usize> {
+fn draw_parents(random: &mut Random, number: usize) -> Vec<usize> {
     let mut parents = Vec::new();
-    let count = if number == 0 || dice.one_in(16) { 0 } else { [1, 1, 1, 2, 2, 3][dice.roll(6)] };
+    let count = if number == 0 || random.one_in(16) { 0 } else { [1, 1, 1, 2, 2, 3][random.below(6)] };
     for _ in 0..count {
-        let parent = number - 1 - dice.roll(number.min(7));
+        let parent = number - 1 - random.below(number.min(7));
         if !parents.contains(&parent) {
             parents.push(parent);
         }
@@ -189,14 +189,14 @@ fn draw_parents(dice: &mut Dice, number: usize) -> Vec<usize> {
 }
 
 /// A commit that changes one of a few files, so that histories meet and undo each other.
-fn commit(dice: &mut Dice, number: usize, parents: &[usize], date: usize) -> String {
+fn commit(random: &mut Random, number: usize, parents: &[usize], date: usize) -> String {
     let mut stream = format!("commit refs/heads/c{number}\nmark :{}\n", number + 1);
     stream += &format!("committer A <a@x.dev> {} +0000\ndata 3\n{number:03}\n", 1_700_000_000 + date);
     for (position, parent) in parents.iter().enumerate() {
         stream += &format!("{} :{}\n", if position == 0 { "from" } else { "merge" }, parent + 1);
     }
-    let content = dice.roll(4).to_string();
-    stream + &format!("M 100644 inline f{}\ndata {}\n{content}\n", dice.roll(5), content.len())
+    let content = random.below(4).to_string();
+    stream + &format!("M 100644 inline f{}\ndata {}\n{content}\n", random.below(5), content.len())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -229,9 +229,9 @@ fn new_commits_are_those_of_the_definition_and_of_git() {
     for (seed, layout) in (0..).zip(LAYOUTS) {
         for dates in [Dates::Equal, Dates::Skewed] {
             let dag = Dag::new(seed, dates, layout);
-            let mut dice = Dice(seed + 1000);
+            let mut random = Random(seed + 1000);
             let queries: Vec<(usize, Vec<usize>)> = (0..200)
-                .map(|_| (dice.roll(COMMITS), (0..dice.roll(4)).map(|_| dice.roll(COMMITS)).collect()))
+                .map(|_| (random.below(COMMITS), (0..random.below(4)).map(|_| random.below(COMMITS)).collect()))
                 .collect();
             for (tip, hidden) in queries.iter().take(3) {
                 let defined = dag.defined(*tip, hidden);
@@ -305,15 +305,15 @@ fn the_steps_of_the_mainline_add_up() {
     let mut checked = 0;
     for (seed, layout) in (100..).zip([Layout::Loose, Layout::Quarantine, Layout::CommitGraph]) {
         let dag = Dag::new(seed, Dates::Rising, layout);
-        let mut dice = Dice(seed);
+        let mut random = Random(seed);
         let trees: Vec<String> = (0..COMMITS).map(|number| format!("c{number}^{{tree}}")).collect();
         let trees = resolve(&dag.world, &trees);
         let (objects, dir) = (dag.objects(layout), dag.dir());
         let history = History::new(&objects, &dir);
         for _ in 0..150 {
-            let tip = dice.roll(COMMITS);
+            let tip = random.below(COMMITS);
             let below: Vec<usize> = dag.reach[tip].iter().copied().filter(|below| *below != tip).collect();
-            let old = (!below.is_empty() && !dice.one_in(8)).then(|| *dice.pick(&below));
+            let old = (!below.is_empty() && !random.one_in(8)).then(|| *random.pick(&below));
             let hidden: Vec<Oid> = old.map(|old| dag.ids[old]).into_iter().collect();
             let new = new_commits(&history, dag.ids[tip], &hidden, limited(COMMITS)).unwrap();
             let steps = mainline(&new, dag.ids[tip], hidden.first().copied());

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign::core::policy::{Case, Glob};
+use countersign::core::policy::{Glob, LetterCase};
 use countersign::core::text::names::{Named, is_harmless};
 use gix::validate::path::component::{Mode, Options};
 
-use super::Dice;
+use super::Random;
 use crate::attacks::raw_entry;
 use crate::world::World;
 
@@ -94,12 +94,12 @@ fn fsck(world: &World, trees: &[Vec<u8>]) -> (Vec<String>, BTreeMap<String, BTre
 fn what_git_takes_for_its_own_is_refused() {
     let world = World::new("");
     let blob = world.git_with(&["hash-object", "-w", "--stdin"], b"");
-    let mut dice = Dice(7);
+    let mut random = Random(7);
     let mut names: BTreeSet<String> =
         [".git", "git~1", ".GIT", ".gitmodules", "gitmod~1", "a b"].map(str::to_owned).into();
     while names.len() < 1500 {
-        let count = 1 + dice.roll(5);
-        names.insert((0..count).map(|_| *dice.pick(&PIECES)).collect());
+        let count = 1 + random.below(5);
+        names.insert((0..count).map(|_| *random.pick(&PIECES)).collect());
     }
     let entries: Vec<(&String, Named)> =
         names.iter().flat_map(|name| [(name, Named::Link), (name, Named::Other)]).collect();
@@ -116,7 +116,10 @@ fn what_git_takes_for_its_own_is_refused() {
         let ours = !is_harmless(name.as_bytes(), *named);
         refused += usize::from(git_refuses);
         let is_modules = said.get(id).is_some_and(|what| what.contains("gitmodulesSymlink")) && !name.contains('\\');
-        assert!(!is_modules || modules.matches(name.as_bytes(), Case::Folded), "{name:?} is no path of the class");
+        assert!(
+            !is_modules || modules.matches(name.as_bytes(), LetterCase::Folded),
+            "{name:?} is no path of the class"
+        );
         assert!(ours || !git_refuses, "git refuses {name:?} as {named:?}: {:?}", said.get(id));
         // Of the parts between backslashes git looks at less.
         assert!(git_refuses || !ours || name.contains('\\'), "git takes {name:?} as {named:?}");

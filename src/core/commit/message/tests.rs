@@ -20,7 +20,7 @@ fn parse(text: &str) -> Result<Trailers, MalformedTrailers> {
 
 /// Author seals and roles, and who drafted, in the order they stand in.
 fn summary(trailers: &Trailers) -> String {
-    let role = |block: &Block| block.claim.role.as_ref().map_or("author".into(), Id::to_string);
+    let role = |block: &SealBlock| block.claim.role.as_ref().map_or("author".into(), Id::to_string);
     let blocks = trailers.blocks.iter().map(|block| format!("{}/{}", block.claim.agent, role(block)));
     let drafted = trailers.drafted.iter().map(|agent| format!("drafted {agent}"));
     blocks.chain(drafted).collect::<Vec<_>>().join(", ")
@@ -83,7 +83,7 @@ fn a_seal_covers_all_that_stands_above_it() {
         NOTE,
     ]);
     let blocks = parse(&text).unwrap().blocks;
-    let above = |block: &Block| text[..block.covered].to_owned();
+    let above = |block: &SealBlock| text[..block.covered].to_owned();
     let agent = format!("{HEAD}Fixes: #1\nCountersign-Agent: a\n");
     assert_eq!(above(&blocks[0]), agent);
     let second = "Countersign-Agent: b\nCountersign-Role: tester\n";

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::core::approval::{
-    Approval, ApprovedCommit, ClaimedApproval, Decision, NAMESPACE, Place, pre_authentication, seal_envelope,
+    Approval, ApprovalPlace, ApprovedCommit, ClaimedApproval, Decision, NAMESPACE, pre_authentication, seal_envelope,
 };
-use crate::core::canonical::{Id as RecordId, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, Sha256, Time};
 use crate::core::commit::{Wording, message_digest};
-use crate::core::landing::{Content, Landing, MadeBy, Step, Use};
+use crate::core::landing::{Content, Landing, MadeBy, MainlineStep, Use};
 
 pub(super) const BOB: u8 = 7;
 pub(super) const CAROL: u8 = 8;
@@ -50,7 +50,7 @@ fn landing(commits: &[usize]) -> Landing {
     Landing {
         steps: commits
             .iter()
-            .map(|number| Step {
+            .map(|number| MainlineStep {
                 commit: oid(*number),
                 change: Some(change(*number)),
                 merge: None,
@@ -66,7 +66,7 @@ fn landing(commits: &[usize]) -> Landing {
 fn approval(record: &Record) -> ApprovalFact {
     let approved = |number: usize| ApprovedCommit {
         // Before a rebase the same work had other ids.
-        id: RecordId(oid(if record.rebased { number + 1000 } else { number })),
+        id: CanonicalOid(oid(if record.rebased { number + 1000 } else { number })),
         change: Sha256(change(number)),
         message: Sha256(message_digest(format!("message {number}").as_bytes())),
     };
@@ -92,7 +92,7 @@ fn approval(record: &Record) -> ApprovalFact {
     let signature = key(record.by).sign(NAMESPACE, &pre_authentication(statement.as_bytes()));
     let envelope = seal_envelope(&statement, &signature).unwrap();
     let used = if record.spent { Use::LandedById } else { Use::Fresh };
-    let place = Place { target: "refs/heads/main".into(), change: combined, approver: id(approver) };
+    let place = ApprovalPlace { target: "refs/heads/main".into(), change: combined, approver: id(approver) };
     let record_fact = ClaimedApproval::parse(envelope.as_bytes()).and_then(ClaimedApproval::verify);
     assert!(record_fact.is_ok(), "{record_fact:?}");
     ApprovalFact { place, record: std::rc::Rc::new(record_fact), used, is_borne_out: true }

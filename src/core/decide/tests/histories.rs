@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use super::approvals::{BOB, CAROL, people};
 use super::*;
 use crate::core::approval::{
-    Approval, ApprovedCommit, ClaimedApproval, Decision, NAMESPACE, Place, pre_authentication, seal_envelope,
+    Approval, ApprovalPlace, ApprovedCommit, ClaimedApproval, Decision, NAMESPACE, pre_authentication, seal_envelope,
 };
-use crate::core::canonical::{Id as RecordId, Sha256, Time};
+use crate::core::canonical::{CanonicalOid, Sha256, Time};
 use crate::core::commit::{Wording, message_digest};
-use crate::core::landing::{Brought, Content, Landing, MadeBy, Step, Use};
+use crate::core::landing::{Brought, Content, Landing, MadeBy, MainlineStep, Use};
 use crate::core::policy::Identity;
 use crate::core::scope::judged_commits;
 use crate::core::submitter::{Said, Submitter, Via, Who};
@@ -100,8 +100,8 @@ impl Story {
     }
 
     /// All new commits, each after what it stands on, and the steps of main.
-    fn play(&self) -> (Vec<Made>, Vec<Step>) {
-        let (mut new, mut steps): (Vec<Made>, Vec<Step>) = (Vec::new(), Vec::new());
+    fn play(&self) -> (Vec<Made>, Vec<MainlineStep>) {
+        let (mut new, mut steps): (Vec<Made>, Vec<MainlineStep>) = (Vec::new(), Vec::new());
         for (place, gained) in self.gained.iter().enumerate() {
             let number = 100 + place;
             let (made, merge) = match gained {
@@ -132,7 +132,7 @@ impl Story {
                 continue;
             }
             let service = made.by == Proof::Signature(FORGE);
-            steps.push(Step {
+            steps.push(MainlineStep {
                 commit: oid(made.number),
                 change: Some(made.change),
                 merge,
@@ -164,7 +164,7 @@ impl Story {
                 };
                 facts.author = Default::default();
                 facts.committer = Default::default();
-                facts.form = Form::Malformed(Malformed::Nul);
+                facts.form = ObjectForm::Malformed(Malformed::Nul);
             }
             // Without a change no seal can be held against it.
             Some(Broken::Tree) => {
@@ -193,8 +193,8 @@ impl Story {
             let commit = &facts.commits[&oid(made.number)];
             let sealed = commit.seals.iter().flatten().map(|seal| seal.agent.to_string());
             let holder = commit.signature.claimed_key().and_then(|key| policy.by_key(key));
-            let signer =
-                holder.filter(|one| one.kind == Kind::Agent && matches!(commit.signature, SignatureFact::Good(_)));
+            let signer = holder
+                .filter(|one| one.kind == PrincipalKind::Agent && matches!(commit.signature, SignatureFact::Good(_)));
             let agents = sealed.chain(signer.map(|signer| signer.id.to_string())).collect();
             Content { change: commit.change, is_empty: false, message: commit.message, agents }
         };
@@ -236,7 +236,7 @@ impl Story {
 
     fn record(&self, record: &Record) -> ApprovalFact {
         let approved = |number: usize| ApprovedCommit {
-            id: RecordId(oid(number)),
+            id: CanonicalOid(oid(number)),
             change: Sha256(change(number)),
             message: Sha256(message_digest(message(number).as_bytes())),
         };
@@ -263,7 +263,7 @@ impl Story {
         let envelope = seal_envelope(&statement, &signature).unwrap();
         let made = ClaimedApproval::parse(envelope.as_bytes()).and_then(ClaimedApproval::verify);
         assert!(made.is_ok(), "{made:?}");
-        let place = Place { target: "refs/heads/main".into(), change: combined, approver: id(approver) };
+        let place = ApprovalPlace { target: "refs/heads/main".into(), change: combined, approver: id(approver) };
         let is_borne_out = record.is_borne_out && self.is_stored;
         ApprovalFact { place, record: std::rc::Rc::new(made), used: record.used, is_borne_out }
     }
@@ -436,11 +436,11 @@ proptest! {
         let mut facts = story.facts(&policy, &records);
         facts.updates[0].tags = vec![oid(900)];
         let tag = |form| TagFacts { id: oid(900), name: b"v1".to_vec(), form, signature: signature_by(ALICE), marks: Vec::new() };
-        facts.tags.insert(oid(900), tag(Form::Canonical));
+        facts.tags.insert(oid(900), tag(ObjectForm::Canonical));
         let before = decide(&policy, &facts, NOW);
-        facts.tags.insert(oid(900), TagFacts { signature: SignatureFact::None, ..tag(Form::Malformed(Malformed::Nul)) });
+        facts.tags.insert(oid(900), TagFacts { signature: SignatureFact::None, ..tag(ObjectForm::Malformed(Malformed::Nul)) });
         let update = &mut facts.updates[0];
-        update.target = Target::Unattributed(MALFORMED_TAG);
+        update.target = RefTarget::Unattributed(MALFORMED_TAG);
         update.judged = (0..policy.rules().len()).map(Judged::nothing).collect();
         let after = decide(&policy, &facts, NOW);
         prop_assert!(after.outcome() >= before.outcome(), "{before:?}\nthen {after:?}");

@@ -67,7 +67,7 @@ fn a_path_rule_asks_for_what_touches_its_paths() {
     assert!(codes(&policy, &facts).is_empty());
     facts.submitter = account("carol");
     facts.updates[0].judged[0].sought = None;
-    facts.updates[0].target = Target::Unattributed("tree");
+    facts.updates[0].target = RefTarget::Unattributed("tree");
     assert_eq!(codes(&policy, &facts), ["submitter-not-allowed"]);
 }
 

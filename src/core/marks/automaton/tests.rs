@@ -10,7 +10,7 @@ fn program(patterns: &[&str]) -> Program {
 }
 
 /// The numbers of the patterns that match, each once, with where it first ends.
-fn matches(automaton: &mut Automaton<'_>, text: &[u8]) -> Vec<(usize, usize)> {
+fn matches(automaton: &mut PatternAutomaton<'_>, text: &[u8]) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     automaton.search(text, |pattern, end| {
         if !found.iter().any(|(known, _)| *known == pattern) {
@@ -21,7 +21,7 @@ fn matches(automaton: &mut Automaton<'_>, text: &[u8]) -> Vec<(usize, usize)> {
 }
 
 fn is_match(pattern: &str, text: &[u8]) -> bool {
-    !matches(&mut Automaton::new(&program(&[pattern])), text).is_empty()
+    !matches(&mut PatternAutomaton::new(&program(&[pattern])), text).is_empty()
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn matches_as_the_language_says() {
 #[test]
 fn many_patterns_are_told_apart_with_where_they_end() {
     let program = program(&["^key:.*<a@x>", "b+", "^key: .*b$", "^other", r"x\b"]);
-    let mut automaton = Automaton::new(&program);
+    let mut automaton = PatternAutomaton::new(&program);
     for _ in 0..2 {
         assert_eq!(matches(&mut automaton, b"Key: b <A@x> b"), [(1, 6), (4, 11), (0, 12), (2, 14)]);
         assert_eq!(matches(&mut automaton, b"others"), [(3, 5)]);
@@ -66,7 +66,7 @@ fn many_patterns_are_told_apart_with_where_they_end() {
 fn a_long_text_asks_for_no_more_than_a_short_one() {
     let program = program(&["^(a|a|aa)*(a*)*c", "^k:.*<(x|y)@z>", "(ab|ba)+b$"]);
     for hostile in ["a", "ab", "<x@", "k:.<x@z", "<y@z<x@z>"] {
-        let mut automaton = Automaton::new(&program);
+        let mut automaton = PatternAutomaton::new(&program);
         matches(&mut automaton, hostile.repeat(100).as_bytes());
         let built = automaton.built;
         matches(&mut automaton, hostile.repeat(200_000).as_bytes());
@@ -79,7 +79,7 @@ fn a_long_text_asks_for_no_more_than_a_short_one() {
 fn states_have_a_ceiling_and_forgetting_them_changes_nothing() {
     let pattern = format!("a{}b$", ".".repeat(20));
     let program = program(&[&pattern]);
-    let mut automaton = Automaton::new(&program);
+    let mut automaton = PatternAutomaton::new(&program);
     let mut noise = 1_u32;
     let mut bit = || {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

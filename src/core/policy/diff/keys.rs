@@ -1,14 +1,15 @@
 //! Two rules of one name, key by key.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::{Difference, Direction, about};
+use super::{Direction, PolicyDifference, about};
 use crate::core::id::Id;
 use crate::core::policy::rules::{IDENTITIES, MARKS, MODES, PERMISSIONS};
 use crate::core::policy::{AgentsAllowed, Approvals, Rule, Since, Span, Submitters, Whose};
 
 /// Adds how the keys of two rules differ.
-pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) {
+pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDifference>) {
     let mut keys = Keys { about: about(old), found };
     keys.word("mode", MODES, old.mode, new.mode);
     keys.word("identity", IDENTITIES, old.identity, new.identity);
@@ -16,7 +17,7 @@ pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) 
     keys.word("adopted", PERMISSIONS, old.adopted, new.adopted);
     keys.word("force-push", PERMISSIONS, old.force_push, new.force_push);
     keys.word("delete", PERMISSIONS, old.delete, new.delete);
-    let agents = Direction::of(new.agents.is_within(&old.agents), old.agents.is_within(&new.agents));
+    let agents = Direction::between_lists(&old.agents, &new.agents, AgentsAllowed::is_within);
     let agents = (old.agents != new.agents).then_some(agents);
     keys.texts("agents", agents, agents_text(&old.agents), agents_text(&new.agents));
     keys.fewer("services", &old.services, &new.services, Id::to_string);
@@ -28,7 +29,7 @@ pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) 
     if let (Some(before), Some(after)) = (before, after) {
         keys.fewer("submitters", &before.ids, &after.ids, Id::to_string);
     } else {
-        let direction = Direction::of(Submitters::is_within(after, before), Submitters::is_within(before, after));
+        let direction = Direction::between_lists(before, after, Submitters::is_within);
         let text = |submitters: Option<&Submitters>| submitters.map_or("anybody".to_owned(), Submitters::text);
         keys.texts("submitters", (before != after).then_some(direction), text(before), text(after));
     }
@@ -42,12 +43,12 @@ pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) 
 
 struct Keys<'f> {
     about: String,
-    found: &'f mut BTreeSet<Difference>,
+    found: &'f mut BTreeSet<PolicyDifference>,
 }
 
 impl Keys<'_> {
     fn add(&mut self, direction: Direction, message: String) {
-        self.found.insert(Difference { direction, about: self.about.clone(), message });
+        self.found.insert(PolicyDifference { direction, about: self.about.clone(), message });
     }
 
     fn texts(&mut self, key: &str, direction: Option<Direction>, old: String, new: String) {
@@ -66,7 +67,7 @@ impl Keys<'_> {
     }
 
     fn more<T: Copy + Ord>(&mut self, key: &str, old: T, new: T, text: impl Fn(T) -> String) {
-        let direction = (old != new).then(|| Direction::of(new >= old, new <= old));
+        let direction = (old != new).then(|| Direction::between(&old, &new));
         self.texts(key, direction, text(old), text(new));
     }
 
@@ -87,15 +88,16 @@ impl Keys<'_> {
         self.fewer("approvals from", &old.from, &new.from, Id::to_string);
         let age = |age: Option<Span>| age.map_or("none".to_owned(), |age| age.to_string());
         let (before, after) = (old.max_age, new.max_age);
-        let limit = |age: Option<Span>| std::cmp::Reverse(age.map_or(i64::MAX, |age| age.seconds));
-        let direction = (before != after).then(|| Direction::of(limit(after) >= limit(before), false));
+        let limit = |age: Option<Span>| Reverse(age.map_or(i64::MAX, |age| age.seconds));
+        let direction = (before != after).then(|| Direction::between(&limit(before), &limit(after)));
         self.texts("approvals max-age", direction, age(before), age(after));
         let word = |value: bool| value.to_string();
         self.more("approvals presence", old.presence, new.presence, word);
         self.more("approvals verification", old.verification, new.verification, word);
         self.more("approvals independent", old.independent, new.independent, word);
         // The one flag that lets something count.
-        let direction = (old.signed_merge != new.signed_merge).then(|| Direction::of(old.signed_merge, false));
+        let direction = (old.signed_merge != new.signed_merge)
+            .then(|| Direction::between(&Reverse(old.signed_merge), &Reverse(new.signed_merge)));
         self.texts("approvals signed-merge", direction, word(old.signed_merge), word(new.signed_merge));
     }
 }

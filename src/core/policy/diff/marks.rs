@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Comparison, Direction};
-use crate::core::marks::{MarkKind, Origin, Strength};
+use crate::core::marks::{MarkKind, RowOrigin, Strength};
 use crate::core::policy::{Date, Policy};
 
 /// What a row finds, with what a match says and of whom.
@@ -18,7 +18,7 @@ impl Comparison<'_> {
             match new.get(&(*kind, *pattern)) {
                 None => self.add(Direction::Weaker, "marks-file", format!("{row} of {agent} is gone")),
                 Some((after, other)) if before != after => {
-                    let direction = Direction::of(weight(*after) >= weight(*before), false);
+                    let direction = Direction::between(&weight(*before), &weight(*after));
                     let message = format!("{row} {} -> {} ({agent} -> {other})", words(*before), words(*after));
                     self.add(direction, "marks-file", message);
                 }
@@ -39,15 +39,12 @@ impl Comparison<'_> {
         let layers: BTreeSet<usize> = old.keys().chain(new.keys()).copied().collect();
         for layer in layers {
             let (before, after) = (old.get(&layer), new.get(&layer));
-            let is_later = match (before, after) {
-                (_, None) => true,
-                (None, Some(_)) => false,
-                (Some(before), Some(after)) => after > before,
-            };
             if before != after {
                 let text = |date: Option<&Date>| date.map_or("none".to_owned(), ToString::to_string);
                 let message = format!("marks-date {} -> {}", text(before), text(after));
-                self.add(Direction::of(is_later, false), "policy", message);
+                // With no date every row counts.
+                let known = |date: Option<&Date>| (date.is_none(), date.copied());
+                self.add(Direction::between(&known(before), &known(after)), "policy", message);
             }
         }
     }
@@ -55,7 +52,7 @@ impl Comparison<'_> {
 
 fn own_rows(policy: &Policy) -> OwnRows<'_> {
     let mut own = OwnRows::new();
-    for row in policy.marks().rows().filter(|row| row.origin == Origin::Added) {
+    for row in policy.marks().rows().filter(|row| row.origin == RowOrigin::Added) {
         let said = own.entry((row.kind, row.pattern.as_str())).or_insert((row.strength, row.agent.as_str()));
         // Of two rows that find the same, the one that asks more decides.
         if weight(row.strength) > weight(said.0) {

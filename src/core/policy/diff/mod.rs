@@ -10,9 +10,10 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::glob::{Below, Case};
+use super::glob::{Below, LetterCase};
 use super::reach::{Cover, Example, How, Question};
 use super::rules::Patterns;
 use super::{Identity, Mode, OutOfBand, Policy, Rule};
@@ -38,8 +39,18 @@ impl Direction {
         }
     }
 
-    fn of(is_at_least: bool, is_at_most: bool) -> Self {
-        match (is_at_least, is_at_most) {
+    /// That from one value to another, of which the greater asks more.
+    fn between<T: Ord>(old: &T, new: &T) -> Self {
+        match new.cmp(old) {
+            Ordering::Greater => Self::Stricter,
+            Ordering::Equal => Self::Changed,
+            Ordering::Less => Self::Weaker,
+        }
+    }
+
+    /// That from one list of the accepted to another.
+    fn between_lists<T: Copy>(old: T, new: T, is_within: impl Fn(T, T) -> bool) -> Self {
+        match (is_within(new, old), is_within(old, new)) {
             (true, false) => Self::Stricter,
             (true, true) => Self::Changed,
             (false, _) => Self::Weaker,
@@ -49,7 +60,7 @@ impl Direction {
 
 /// One thing that two policies do not say alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Difference {
+pub struct PolicyDifference {
     /// Which way it goes.
     pub direction: Direction,
     /// What it is about: `rule "main"`, `class "pipeline"`, `agent "claude-code"`, `policy`.
@@ -59,7 +70,7 @@ pub struct Difference {
 }
 
 /// Compares two policies.
-pub fn diff(old: &Policy, new: &Policy) -> Vec<Difference> {
+pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
     let mut comparison = Comparison { old, new, found: BTreeSet::new() };
     comparison.policy();
     comparison.marks();
@@ -82,7 +93,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Difference> {
 struct Comparison<'a> {
     old: &'a Policy,
     new: &'a Policy,
-    found: BTreeSet<Difference>,
+    found: BTreeSet<PolicyDifference>,
 }
 
 fn about(rule: &Rule) -> String {
@@ -95,7 +106,7 @@ fn added(rule: &Rule) -> String {
 
 impl Comparison<'_> {
     fn add(&mut self, direction: Direction, about: impl Into<String>, message: impl Into<String>) {
-        self.found.insert(Difference { direction, about: about.into(), message: message.into() });
+        self.found.insert(PolicyDifference { direction, about: about.into(), message: message.into() });
     }
 
     /// What the policies say outside their tables.
@@ -172,14 +183,14 @@ impl Comparison<'_> {
     }
 
     /// The refs and paths that two rules of one name are about, pattern by pattern.
-    fn reach(&self, old: &Rule, new: &Rule, found: &mut BTreeSet<Difference>) {
+    fn reach(&self, old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDifference>) {
         let mut add = |direction, about: String, message: String| {
-            found.insert(Difference { direction, about, message });
+            found.insert(PolicyDifference { direction, about, message });
         };
         for (pattern, example) in self.lost_refs(old, new) {
             add(Direction::Weaker, about(old), format!("of \"{pattern}\" it no longer governs {example}"));
         }
-        for (pattern, example) in beyond(&new.refs, &[&old.refs], Case::Exact) {
+        for (pattern, example) in beyond(&new.refs, &[&old.refs], LetterCase::Exact) {
             add(Direction::Stricter, about(old), format!("by \"{pattern}\" it now governs {example}"));
         }
         match (&old.paths, &new.paths) {
@@ -195,13 +206,13 @@ impl Comparison<'_> {
             (Some(before), Some(after)) => {
                 let (all_before, all_after): (Vec<_>, Vec<_>) = (before.values().collect(), after.values().collect());
                 for (class, patterns) in before {
-                    for (pattern, example) in beyond(patterns, &all_after, Case::Folded) {
+                    for (pattern, example) in beyond(patterns, &all_after, LetterCase::Folded) {
                         let message = format!("of \"{pattern}\", {example} is no path of {} any more", about(old));
                         add(Direction::Weaker, format!("class \"{class}\""), message);
                     }
                 }
                 for (class, patterns) in after {
-                    for (pattern, example) in beyond(patterns, &all_before, Case::Folded) {
+                    for (pattern, example) in beyond(patterns, &all_before, LetterCase::Folded) {
                         let message = format!("by \"{pattern}\", {example} is now a path of {}", about(old));
                         add(Direction::Stricter, format!("class \"{class}\""), message);
                     }
@@ -234,7 +245,7 @@ impl Comparison<'_> {
     }
 
     /// What a ref holds when a rule comes over it was not judged by that rule, and is not judged again where other refs'
-    /// rules ask no more (design.md 4.7).
+    /// rules ask no more ([`crate::core::scope`]).
     fn vouching(&mut self, rule: &Rule) {
         let asks =
             |rule: &Rule| rule.identity != Identity::None || rule.approvals.is_some() || rule.submitters.is_some();
@@ -274,25 +285,25 @@ fn holds_paths(rule: &Rule, other: &Rule) -> bool {
         (Some(_), None) => false,
         (Some(own), Some(other)) => {
             let own: Vec<_> = own.values().collect();
-            other.values().all(|patterns| beyond(patterns, &own, Case::Folded).is_empty())
+            other.values().all(|patterns| beyond(patterns, &own, LetterCase::Folded).is_empty())
         }
     }
 }
 
 /// The refs of a rule.
 fn refs(rule: &Rule) -> Cover<'_> {
-    Cover::of(&rule.refs, Case::Exact)
+    Cover::of(&rule.refs, LetterCase::Exact)
 }
 
 /// For each pattern, an example of what it covers beyond others.
-fn beyond<'a>(patterns: &'a Patterns, others: &[&'a Patterns], case: Case) -> Vec<(&'a str, String)> {
+fn beyond<'a>(patterns: &'a Patterns, others: &[&'a Patterns], case: LetterCase) -> Vec<(&'a str, String)> {
     let lost = |own: Cover<'a>| {
         let others: Vec<Cover<'a>> = others.iter().map(|other| Cover::of(other, case)).collect();
         let ask = |how| words(&Question { own, others: others.clone(), within: None, how }.example());
         let found = ask(How::Matched).or_else(|| {
             let behind =
                 |below| ask(How::Standing(below)).map(|path| format!("{path}, put in the place of a directory,"));
-            (case == Case::Folded).then(|| behind(Below::Named).or_else(|| behind(Below::Anything))).flatten()
+            (case == LetterCase::Folded).then(|| behind(Below::Named).or_else(|| behind(Below::Anything))).flatten()
         });
         found.map(|example| (own.text(), example))
     };

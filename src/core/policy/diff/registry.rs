@@ -1,9 +1,10 @@
 //! Who is registered, with which keys.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::{Comparison, Direction};
-use crate::core::policy::{Date, Kind, Policy, Principal, Rule, Whose};
+use crate::core::policy::{Date, Policy, Principal, PrincipalKind, Rule, Whose};
 
 impl Comparison<'_> {
     /// Compares principals, and what became of keys.
@@ -29,7 +30,7 @@ impl Comparison<'_> {
             if new.principal(&principal.id).is_none_or(|after| after.kind != principal.kind) {
                 // The addresses of a person who is gone no longer keep anybody from approving.
                 let (direction, why) = match principal.kind {
-                    Kind::Service => self.without_service(),
+                    PrincipalKind::Service => self.without_service(),
                     _ if principal.emails.is_empty() => (Direction::Stricter, ""),
                     _ => (Direction::Weaker, ""),
                 };
@@ -51,7 +52,7 @@ impl Comparison<'_> {
         }
         for key in before.difference(&after) {
             let (direction, why) =
-                if new.kind == Kind::Service { self.without_service() } else { (Direction::Stricter, "") };
+                if new.kind == PrincipalKind::Service { self.without_service() } else { (Direction::Stricter, "") };
             self.add(direction, name.clone(), format!("the key {key} is gone{why}"));
         }
         for account in new.accounts.iter().filter(|account| !old.accounts.contains(account)) {
@@ -93,13 +94,9 @@ impl Comparison<'_> {
         }
         if old.review_by != new.review_by {
             let text = |date: Option<Date>| date.map_or("none".to_owned(), |date| date.to_string());
-            let earlier = match (old.review_by, new.review_by) {
-                (None, _) => true,
-                (Some(_), None) => false,
-                (Some(old), Some(new)) => new < old,
-            };
+            let term = |date: Option<Date>| Reverse((date.is_none(), date));
             let message = format!("review-by {} -> {}", text(old.review_by), text(new.review_by));
-            self.add(Direction::of(earlier, false), name, message);
+            self.add(Direction::between(&term(old.review_by), &term(new.review_by)), name, message);
         }
     }
 

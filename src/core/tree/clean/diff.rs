@@ -227,12 +227,12 @@ fn line(lines: &[u32], place: usize) -> usize {
 
 /// A run of changed lines, which may be none, between two that are not.
 #[derive(Clone, Copy)]
-struct Group {
+struct ChangedLines {
     start: usize,
     end: usize,
 }
 
-impl Group {
+impl ChangedLines {
     fn first(changed: &[bool]) -> Self {
         Self { start: 0, end: end_of_group(changed, 0) }
     }
@@ -281,7 +281,7 @@ fn start_of_group(changed: &[bool], end: usize) -> usize {
 /// Moves each change to where it stands best: joined with others that it can touch, beside a change of the other version if it can,
 /// else as far down as it goes.
 fn compact(changed: &mut [bool], lines: &[u32], other: &[bool], steps: &mut Steps) -> Option<()> {
-    let (mut group, mut beside) = (Group::first(changed), Group::first(other));
+    let (mut group, mut beside) = (ChangedLines::first(changed), ChangedLines::first(other));
     loop {
         if !group.is_empty() {
             let (highest, mut last_beside);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::scratch::Scratch;
 use super::{Level, Stop};
-use crate::core::objects::{Contents as _, Kind, Trees as _};
+use crate::core::objects::{Contents as _, ObjectKind, Trees as _};
 use crate::core::oid::Oid;
 use crate::core::tree::change::{ChangeError, Value, malformed, raw_tree};
 use crate::core::tree::entry::{Entries, EntryMode};
@@ -139,9 +139,9 @@ impl Editor<'_, '_> {
             raw.extend_from_slice(id.as_bytes());
         }
         if self.level == Level::LAST {
-            Ok(Some(self.scratch.id_of(Kind::Tree, &raw)?))
+            Ok(Some(self.scratch.id_of(ObjectKind::Tree, &raw)?))
         } else {
-            self.scratch.keep(Kind::Tree, raw).map(Some)
+            self.scratch.keep(ObjectKind::Tree, raw).map(Some)
         }
     }
 }

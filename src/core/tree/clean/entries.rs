@@ -8,12 +8,12 @@ use super::directories::around;
 use super::edit::{Edit, edited};
 use super::renames::{Rename, Renames, renames};
 use super::scratch::Scratch;
-use super::sides::{Agreement, Moves, Origins, Row, sides};
+use super::sides::{Agreement, MergeRow, Moves, Origins, sides};
 use super::similarity::Likeness;
 use super::text::{self, Markers};
 use super::{Level, Side, Stop, Three, Two};
 use crate::core::limits;
-use crate::core::objects::{Contents as _, Kind};
+use crate::core::objects::{Contents as _, ObjectKind};
 use crate::core::oid::Oid;
 use crate::core::tree::change::Value;
 use crate::core::tree::entry::EntryMode;
@@ -43,12 +43,12 @@ pub(super) fn merged(scratch: &Scratch<'_>, trees: Three<Oid>, level: Level) -> 
 struct Merge<'s, 'o> {
     scratch: &'s Scratch<'o>,
     level: Level,
-    rows: Vec<Row>,
+    rows: Vec<MergeRow>,
 }
 
 impl Merge<'_, '_> {
     fn follow_renames(&mut self, moves: &Two<Moves>) -> Result<(), Stop> {
-        let empty = self.scratch.id_of(Kind::Blob, b"")?;
+        let empty = self.scratch.id_of(ObjectKind::Blob, b"")?;
         let mut likeness = Likeness::new(self.scratch);
         let mut found: Two<Renames> = Two::default();
         for side in Side::BOTH {
@@ -107,7 +107,7 @@ impl Merge<'_, '_> {
 
     /// Both sides renamed a file.
     fn renamed_twice(&mut self, old: usize, new: Two<usize>) -> Result<(), Stop> {
-        let stage = |row: usize, take: fn(&Row) -> Option<Value>| self.rows.get(row).and_then(take);
+        let stage = |row: usize, take: fn(&MergeRow) -> Option<Value>| self.rows.get(row).and_then(take);
         let base = stage(old, |row| row.stages.base);
         if new.ours == new.theirs {
             self.change(new.ours, |row| row.stages.base = base);
@@ -182,7 +182,7 @@ impl Merge<'_, '_> {
         Ok(())
     }
 
-    fn change(&mut self, row: usize, how: impl FnOnce(&mut Row)) {
+    fn change(&mut self, row: usize, how: impl FnOnce(&mut MergeRow)) {
         if let Some(row) = self.rows.get_mut(row) {
             how(row);
         }
@@ -194,7 +194,7 @@ impl Merge<'_, '_> {
     }
 
     /// What a path becomes.
-    fn outcome(&self, row: &Row) -> Result<Option<Value>, Stop> {
+    fn outcome(&self, row: &MergeRow) -> Result<Option<Value>, Stop> {
         if row.is_gone {
             return Ok(None);
         }
@@ -238,7 +238,7 @@ impl Merge<'_, '_> {
         theirs: Value,
         origins: Option<&Origins>,
         nested: Nested,
-    ) -> Result<Merged, Stop> {
+    ) -> Result<MergedEntry, Stop> {
         let base_mode = base.map(|(mode, _)| mode);
         let (mode, agrees) = if ours.0 == theirs.0 || Some(ours.0) == base_mode {
             (theirs.0, true)
@@ -263,15 +263,15 @@ impl Merge<'_, '_> {
                     self.level.refuse()?;
                     let is_alike = base_mode == Some(EntryMode::Submodule);
                     let value = if is_alike { base.map(|(_, id)| (mode, id)) } else { base };
-                    return Ok(Merged { value, is_clean: false });
+                    return Ok(MergedEntry { value, is_clean: false });
                 }
                 EntryMode::Symlink | EntryMode::Directory => {
                     self.level.refuse()?;
-                    return Ok(Merged { value: base, is_clean: false });
+                    return Ok(MergedEntry { value: base, is_clean: false });
                 }
             }
         };
-        Ok(Merged { value: Some((mode, id)), is_clean: agrees })
+        Ok(MergedEntry { value: Some((mode, id)), is_clean: agrees })
     }
 
     fn text(&self, base: Option<Oid>, sides: Two<Oid>, origins: Option<&Origins>, nested: Nested) -> Result<Oid, Stop> {
@@ -284,7 +284,7 @@ impl Merge<'_, '_> {
         let (ours, theirs) = (read(sides.ours)?, read(sides.theirs)?);
         if [&base_content, &ours, &theirs].into_iter().any(|content| text::is_binary(content)) {
             self.level.refuse()?;
-            return base.map_or_else(|| self.scratch.keep(Kind::Blob, Vec::new()), Ok);
+            return base.map_or_else(|| self.scratch.keep(ObjectKind::Blob, Vec::new()), Ok);
         }
         let markers = (self.level != Level::LAST).then(|| self.markers(origins, nested));
         let versions = Three::new(base_content.as_slice(), ours.as_slice(), theirs.as_slice());
@@ -293,9 +293,9 @@ impl Merge<'_, '_> {
         self.charge(limits::MERGE_STEPS.saturating_sub(steps.0) / limits::MERGE_STEPS_A_BYTE)?;
         let text::Merged::File(merged) = merged else { return Err(Stop::Unclean) };
         if self.level == Level::LAST {
-            Ok(self.scratch.id_of(Kind::Blob, &merged)?)
+            Ok(self.scratch.id_of(ObjectKind::Blob, &merged)?)
         } else {
-            self.scratch.keep(Kind::Blob, merged)
+            self.scratch.keep(ObjectKind::Blob, merged)
         }
     }
 
@@ -320,7 +320,7 @@ impl Merge<'_, '_> {
 }
 
 /// What merging two entries gives.
-struct Merged {
+struct MergedEntry {
     value: Option<Value>,
     is_clean: bool,
 }

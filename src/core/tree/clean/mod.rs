@@ -1,4 +1,4 @@
-//! What git makes of merging two commits: the tree, where there is no conflict (design.md 4.3).
+//! What git makes of merging two commits: the tree, where there is no conflict.
 //!
 //! It follows git's default strategy (`ort`; git's Documentation/merge-strategies and technical/directory-rename-detection): each
 //! side's renames are found as git finds them, two versions of a file are merged by its histogram diff, several merge bases are
@@ -44,7 +44,7 @@ use super::change::ChangeError;
 use super::empty_tree;
 use super::walk::{WalkError, WalkLimits};
 use crate::core::limits;
-use crate::core::objects::{Contents, Graph, Kind, Node, ReadError};
+use crate::core::objects::{Contents, Graph, GraphNode, ObjectKind, ReadError};
 use crate::core::oid::Oid;
 
 /// Whether a commit is nothing but the merge of its two parents: its tree is what git makes of them without a conflict.
@@ -239,7 +239,7 @@ impl Merger<'_> {
         self.bases_left.set(left);
         let tree = self.commits(ours, theirs, level)?;
         let name = format!("merge base {left} of {ours} and {theirs}");
-        let commit = self.scratch.id_of(Kind::Commit, name.as_bytes())?;
+        let commit = self.scratch.id_of(ObjectKind::Commit, name.as_bytes())?;
         self.history.add(commit, Rc::new([ours, theirs]), tree);
         Ok(commit)
     }
@@ -283,14 +283,16 @@ impl Graph for Virtual<'_> {
         self.graph.is_incoming(id)
     }
 
-    fn node(&self, id: Oid) -> Result<Node, ReadError> {
+    fn node(&self, id: Oid) -> Result<GraphNode, ReadError> {
         match self.made.borrow().get(&id) {
-            Some(made) => Ok(Node { parents: Rc::clone(&made.parents), generation: Node::OUTSIDE, seconds: u64::MAX }),
+            Some(made) => {
+                Ok(GraphNode { parents: Rc::clone(&made.parents), generation: GraphNode::OUTSIDE, seconds: u64::MAX })
+            }
             None => self.graph.node(id),
         }
     }
 
-    fn object_node(&self, id: Oid) -> Result<Node, ReadError> {
+    fn object_node(&self, id: Oid) -> Result<GraphNode, ReadError> {
         self.graph.object_node(id)
     }
 }

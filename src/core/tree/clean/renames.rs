@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::Stop;
 use super::directories::Directories;
-use super::sides::{Moves, Relevance, Row, name};
+use super::sides::{MergeRow, Moves, Relevance, name};
 use super::similarity::{Likeness, RENAME, RENAME_BY_NAME};
 use super::{Side, Three};
 use crate::core::limits;
@@ -34,7 +34,7 @@ pub(super) struct Renames {
 /// # Errors
 /// [`Stop::Unclean`] where there is too much to compare.
 pub(super) fn renames(
-    rows: &[Row],
+    rows: &[MergeRow],
     side: Side,
     moves: &Moves,
     empty: Oid,
@@ -47,7 +47,7 @@ pub(super) fn renames(
     };
     let old = moves.gone.iter().filter_map(|(row, relevance)| end(*row, |stages, _| stages.base, *relevance));
     let new = moves.new.iter().filter_map(|row| end(*row, |stages, side| *stages.sides.of(side), Relevance::None));
-    let mut search = Search { old: old.collect(), new: new.collect(), renames: Renames::default() };
+    let mut search = RenameSearch { old: old.collect(), new: new.collect(), renames: Renames::default() };
     search.renames.directories = Directories::new(&moves.directories);
     search.identical();
     search.renames.directories.guess();
@@ -76,13 +76,13 @@ impl End {
     }
 }
 
-struct Search {
+struct RenameSearch {
     old: Vec<End>,
     new: Vec<End>,
     renames: Renames,
 }
 
-impl Search {
+impl RenameSearch {
     /// How many files of the same content are looked at for each new one.
     const IDENTICAL: usize = 100;
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::Stop;
 use crate::core::limits;
-use crate::core::objects::{Contents, Kind, ReadError, Trees};
+use crate::core::objects::{Contents, ObjectKind, ReadError, Trees};
 use crate::core::oid::{ObjectFormat, Oid};
 
 /// The stored objects, with those that were made here.
@@ -22,7 +22,7 @@ impl<'o> Scratch<'o> {
     }
 
     /// Keeps an object for the merges above, as long as there is room.
-    pub(super) fn keep(&self, kind: Kind, content: Vec<u8>) -> Result<Oid, Stop> {
+    pub(super) fn keep(&self, kind: ObjectKind, content: Vec<u8>) -> Result<Oid, Stop> {
         let id = self.stored.id_of(kind, &content)?;
         let bytes = self.bytes.get().saturating_add(content.len());
         if bytes > limits::VIRTUAL_BYTES {
@@ -69,7 +69,7 @@ impl Contents for Scratch<'_> {
         self.stored.tree_of(commit)
     }
 
-    fn id_of(&self, kind: Kind, content: &[u8]) -> Result<Oid, ReadError> {
+    fn id_of(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, ReadError> {
         self.stored.id_of(kind, content)
     }
 

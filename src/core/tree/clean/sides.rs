@@ -13,7 +13,7 @@ use crate::core::tree::change::{ChangeError, Path, Value, WalkFault, malformed, 
 use crate::core::tree::entry::{Entries, Entry};
 
 /// A path at which base and sides are not settled among themselves.
-pub(super) struct Row {
+pub(super) struct MergeRow {
     pub(super) path: Rc<[u8]>,
     pub(super) stages: Three<Option<Value>>,
     /// What our tree has here.
@@ -85,7 +85,7 @@ impl Moves {
 /// The outcome of the walk.
 #[derive(Default)]
 pub(super) struct Sides {
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<MergeRow>,
     pub(super) moves: Two<Moves>,
     /// What is settled and not as in our tree.
     pub(super) edits: Vec<Edit>,
@@ -93,7 +93,7 @@ pub(super) struct Sides {
 
 /// Walks the three trees.
 pub(super) fn sides(trees: &dyn Trees, roots: Three<Oid>) -> Result<Sides, Stop> {
-    let mut walker = Walker {
+    let mut walker = SidesWalker {
         trees,
         path: Path::default(),
         sides: Sides::default(),
@@ -126,7 +126,7 @@ struct PutOff {
     around: Around,
 }
 
-struct Walker<'t> {
+struct SidesWalker<'t> {
     trees: &'t dyn Trees,
     path: Path,
     sides: Sides,
@@ -136,9 +136,9 @@ struct Walker<'t> {
     whole: Two<bool>,
 }
 
-type Place<'a> = Three<Option<Entry<'a>>>;
+type EntriesHere<'a> = Three<Option<Entry<'a>>>;
 
-impl Walker<'_> {
+impl SidesWalker<'_> {
     fn directory(&mut self, nodes: &Three<Option<Oid>>, around: Around) -> Result<(), Stop> {
         let raw = |id: Option<Oid>| raw_tree(self.trees, id);
         let raw = Three::new(raw(nodes.base)?, raw(nodes.sides.ours)?, raw(nodes.sides.theirs)?);
@@ -167,7 +167,7 @@ impl Walker<'_> {
         Ok(false)
     }
 
-    fn entry(&mut self, place: &Place<'_>, around: Around) -> Result<(), Stop> {
+    fn entry(&mut self, place: &EntriesHere<'_>, around: Around) -> Result<(), Stop> {
         let Some(entry) = place.base.or(place.sides.ours).or(place.sides.theirs) else { return Ok(()) };
         let values = place.map(|entry| entry.map(|entry| (entry.mode, entry.id)));
         if values.base == values.sides.ours && values.base == values.sides.theirs {
@@ -227,7 +227,7 @@ impl Walker<'_> {
                 _ => {}
             }
         }
-        self.sides.rows.push(Row {
+        self.sides.rows.push(MergeRow {
             path,
             stages,
             in_ours: ours,
@@ -308,8 +308,15 @@ pub(super) fn name(path: &[u8]) -> &[u8] {
 /// The entries of three trees, by the places that they share.
 struct Places<'a> {
     cursors: Three<Entries<'a>>,
-    heads: Place<'a>,
+    heads: EntriesHere<'a>,
     nodes: Three<Option<Oid>>,
+}
+
+/// Whether a tree is read on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    On,
+    Stay,
 }
 
 impl<'a> Places<'a> {
@@ -317,29 +324,29 @@ impl<'a> Places<'a> {
         let cursors = Three::new(&raw.base, &raw.sides.ours, &raw.sides.theirs);
         let cursors = cursors.map(|raw| Entries::new(raw, trees.format()));
         let mut places = Self { cursors, heads: Three::new(None, None, None), nodes: *nodes };
-        places.step(true, true, true)?;
+        places.step(&Three::new(Step::On, Step::On, Step::On))?;
         Ok(places)
     }
 
     /// What the three have at the next place in git's order, at which all are directories or none is.
-    fn advance(&mut self) -> Result<Option<Place<'a>>, Stop> {
+    fn advance(&mut self) -> Result<Option<EntriesHere<'a>>, Stop> {
         let heads = [self.heads.base, self.heads.sides.ours, self.heads.sides.theirs];
         let first = heads.into_iter().flatten().reduce(|a, b| if b.order(&a) == Ordering::Less { b } else { a });
         let Some(first) = first else { return Ok(None) };
         let place = self.heads.map(|head| head.filter(|head| head.order(&first) == Ordering::Equal));
-        self.step(place.base.is_some(), place.sides.ours.is_some(), place.sides.theirs.is_some())?;
+        self.step(&place.map(|entry| if entry.is_some() { Step::On } else { Step::Stay }))?;
         Ok(Some(place))
     }
 
-    fn step(&mut self, base: bool, ours: bool, theirs: bool) -> Result<(), Stop> {
-        let forth = |step: bool, cursor: &mut Entries<'a>, head: &mut Option<Entry<'a>>, node: Option<Oid>| {
-            if step {
+    fn step(&mut self, steps: &Three<Step>) -> Result<(), Stop> {
+        let forth = |step: Step, cursor: &mut Entries<'a>, head: &mut Option<Entry<'a>>, node: Option<Oid>| {
+            if step == Step::On {
                 *head = cursor.advance().map_err(|reason| malformed(node, reason))?;
             }
             Ok::<(), Stop>(())
         };
-        forth(base, &mut self.cursors.base, &mut self.heads.base, self.nodes.base)?;
-        forth(ours, &mut self.cursors.sides.ours, &mut self.heads.sides.ours, self.nodes.sides.ours)?;
-        forth(theirs, &mut self.cursors.sides.theirs, &mut self.heads.sides.theirs, self.nodes.sides.theirs)
+        forth(steps.base, &mut self.cursors.base, &mut self.heads.base, self.nodes.base)?;
+        forth(steps.sides.ours, &mut self.cursors.sides.ours, &mut self.heads.sides.ours, self.nodes.sides.ours)?;
+        forth(steps.sides.theirs, &mut self.cursors.sides.theirs, &mut self.heads.sides.theirs, self.nodes.sides.theirs)
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn merged(versions: Three<&[u8]>, markers: Option<&Markers>, steps: &
             Some(parts) => Merged::File(file.written(&parts, Some(markers))),
             None => Merged::TooLong,
         },
-        None if parts.iter().any(|part| part.kind == Kind::Conflict) => Merged::Conflict,
+        None if parts.iter().any(|part| part.kind == PartKind::Conflict) => Merged::Conflict,
         None => Merged::File(file.written(&parts, None)),
     }
 }
@@ -68,7 +68,7 @@ impl<'t> Numbers<'t> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum PartKind {
     Ours,
     Theirs,
     Same,
@@ -78,7 +78,7 @@ enum Kind {
 /// A place that a side changed, in the lines of both sides.
 #[derive(Clone, Debug)]
 struct Part {
-    kind: Kind,
+    kind: PartKind,
     ours: Range<usize>,
     theirs: Range<usize>,
 }
@@ -125,10 +125,10 @@ impl Lines<'_> {
             let ours = from_ours..ours.position(end);
             let theirs = from_theirs..theirs.position(end);
             let kind = match (by_us, by_them) {
-                (true, false) => Kind::Ours,
-                (false, _) => Kind::Theirs,
-                (true, true) if self.ours.get(ours.clone()) == self.theirs.get(theirs.clone()) => Kind::Same,
-                (true, true) => Kind::Conflict,
+                (true, false) => PartKind::Ours,
+                (false, _) => PartKind::Theirs,
+                (true, true) if self.ours.get(ours.clone()) == self.theirs.get(theirs.clone()) => PartKind::Same,
+                (true, true) => PartKind::Conflict,
             };
             parts.push(Part { kind, ours, theirs });
         }
@@ -144,7 +144,7 @@ impl Lines<'_> {
         const CLOSE: usize = 3;
         let mut narrow: Vec<Part> = Vec::new();
         for part in parts {
-            if part.kind != Kind::Conflict || part.ours.is_empty() || part.theirs.is_empty() {
+            if part.kind != PartKind::Conflict || part.ours.is_empty() || part.theirs.is_empty() {
                 narrow.push(part);
                 continue;
             }
@@ -152,7 +152,7 @@ impl Lines<'_> {
             let theirs = self.theirs.get(part.theirs.clone()).unwrap_or_default();
             let shifted = |range: Range<usize>, by: usize| range.start.saturating_add(by)..range.end.saturating_add(by);
             narrow.extend(hunks(ours, theirs, self.all.len(), steps)?.into_iter().map(|hunk| Part {
-                kind: Kind::Conflict,
+                kind: PartKind::Conflict,
                 ours: shifted(hunk.old, part.ours.start),
                 theirs: shifted(hunk.new, part.theirs.start),
             }));
@@ -161,8 +161,8 @@ impl Lines<'_> {
         for part in narrow {
             match joined.last_mut() {
                 Some(last)
-                    if last.kind == Kind::Conflict
-                        && part.kind == Kind::Conflict
+                    if last.kind == PartKind::Conflict
+                        && part.kind == PartKind::Conflict
                         && part.ours.start.saturating_sub(last.ours.end) <= CLOSE =>
                 {
                     (last.ours.end, last.theirs.end) = (part.ours.end, part.theirs.end);
@@ -178,17 +178,17 @@ impl Lines<'_> {
         let mut done = 0;
         for part in parts {
             match (part.kind, markers) {
-                (Kind::Theirs, _) => {
+                (PartKind::Theirs, _) => {
                     self.copy(&self.ours, done..part.ours.start, &mut out);
                     self.copy(&self.theirs, part.theirs.clone(), &mut out);
                     done = part.ours.end;
                 }
-                (Kind::Conflict, Some(markers)) => {
+                (PartKind::Conflict, Some(markers)) => {
                     self.copy(&self.ours, done..part.ours.start, &mut out);
                     self.conflict(part, markers, &mut out);
                     done = part.ours.end;
                 }
-                (Kind::Ours | Kind::Same, _) | (Kind::Conflict, None) => {}
+                (PartKind::Ours | PartKind::Same, _) | (PartKind::Conflict, None) => {}
             }
         }
         self.copy(&self.ours, done..self.ours.len(), &mut out);

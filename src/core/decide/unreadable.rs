@@ -3,7 +3,7 @@
 use super::Code;
 use super::hint::{Hint, exempt, rebase_each};
 use crate::core::commit::Malformed;
-use crate::core::facts::{CommitFacts, Form};
+use crate::core::facts::{CommitFacts, ObjectForm};
 use crate::core::oid::Oid;
 
 /// What is wrong with how a commit is written, in the words that each rule finds it with.
@@ -16,20 +16,20 @@ pub(super) struct Unreadable {
 /// Why a commit that stands on `base` cannot be read as one thing, if it cannot.
 pub(super) fn unreadable(commit: &CommitFacts, base: Option<Oid>) -> Option<Unreadable> {
     match (&commit.form, &commit.tree_fault) {
-        (Form::Malformed(reason), _) if reason.is_limit() => Some(Unreadable {
+        (ObjectForm::Malformed(reason), _) if reason.is_limit() => Some(Unreadable {
             code: Code::LimitExceeded,
             detail: reason.to_string(),
             hint: "split the commit".to_owned(),
         }),
-        (Form::Malformed(reason), _) => Some(Unreadable {
+        (ObjectForm::Malformed(reason), _) => Some(Unreadable {
             code: Code::MalformedCommit,
             detail: format!("the commit has no single reading: {reason}"),
             hint: hint(reason, base),
         }),
-        (Form::Canonical, Some(fault)) => {
+        (ObjectForm::Canonical, Some(fault)) => {
             Some(Unreadable { code: Code::MalformedTree, detail: fault.clone(), hint: tree_hint() })
         }
-        (Form::Canonical, None) => None,
+        (ObjectForm::Canonical, None) => None,
     }
 }
 

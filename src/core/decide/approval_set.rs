@@ -1,27 +1,31 @@
 //! The approvals that are about one ref update: which hold, what each covers, and why others do not count.
+//!
+//! An approval holds while its key is one of the person it names and neither revoked nor retired, it is for this ref and this repository, it
+//! is issued by now and has not expired, and that person has not withdrawn it. A rule may ask more of it: whose it is, how old it may be,
+//! and that somebody touched the hardware key that signed it. It grants nothing but itself: who pushes still needs leave to push.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bench, Code, Landed, Timestamp};
+use super::{Code, Landed, RuleContext, Timestamp};
 use crate::core::approval::{Approval, Decision, VerifiedApproval, withdraws};
 use crate::core::facts::{ApprovalFact, SignatureFact};
-use crate::core::landing::{Carried, Coverage, Landing, Near, Use, coverage, near, stand_ins};
+use crate::core::landing::{Carried, Coverage, Landing, MadeBy, NearMiss, Use, coverage, near, stand_ins};
 use crate::core::limits;
 use crate::core::oid::Oid;
-use crate::core::policy::{Approvals, Kind, Principal, Standing};
+use crate::core::policy::{Approvals, KeyStatus, Principal, PrincipalKind};
 use crate::core::ssh::VerifiedSignature;
 
 /// Every approval of one update, as one rule sees it.
-pub(super) struct Ballot<'a> {
-    votes: Vec<Vote<'a>>,
+pub(super) struct ApprovalSet<'a> {
+    valid: Vec<ValidApproval<'a>>,
     /// Merges that a person signed as an approval of what they bring in.
     merges: Vec<SignedMerge<'a>>,
-    void: Vec<Void<'a>>,
+    void: Vec<VoidApproval<'a>>,
     landing: &'a Landing,
     now: Timestamp,
 }
 
-struct Vote<'a> {
+struct ValidApproval<'a> {
     person: &'a Principal,
     approval: &'a VerifiedApproval,
     used: Use,
@@ -31,7 +35,7 @@ struct Vote<'a> {
     is_borne_out: bool,
 }
 
-impl Vote<'_> {
+impl ValidApproval<'_> {
     /// What a commit carries of the commits that it names, where it is known to be true of them: they are new themselves, or in the
     /// repository.
     fn carried(&self, commit: Oid, landing: &Landing) -> Option<&Carried> {
@@ -48,7 +52,7 @@ struct SignedMerge<'a> {
 }
 
 /// An approval that counts for nothing.
-struct Void<'a> {
+struct VoidApproval<'a> {
     approval: &'a Approval,
     objection: Objection,
     /// What it would cover.
@@ -57,7 +61,7 @@ struct Void<'a> {
 }
 
 /// A person whose approval covers a commit.
-pub(super) struct Voter<'a> {
+pub(super) struct Approver<'a> {
     pub(super) person: &'a Principal,
 }
 
@@ -85,104 +89,106 @@ impl Objection {
     }
 }
 
-impl<'a> Ballot<'a> {
+impl<'a> ApprovalSet<'a> {
     /// Counts what there is for a landing on a ref.
-    pub(super) fn new(bench: &Bench<'a>, name: &[u8], landing: &'a Landing) -> Self {
-        let mut ballot = Self { votes: Vec::new(), merges: Vec::new(), void: Vec::new(), landing, now: bench.now };
-        let records = bench.facts.approvals.get(name).map(Vec::as_slice).unwrap_or_default();
+    pub(super) fn new(context: &RuleContext<'a>, landing: &'a Landing) -> Self {
+        let mut approvals = Self { valid: Vec::new(), merges: Vec::new(), void: Vec::new(), landing, now: context.now };
+        let records = context.facts.approvals.get(&context.update.name).map(Vec::as_slice).unwrap_or_default();
         for fact in records {
-            ballot.add(bench, name, fact, records);
+            approvals.add(context, fact, records);
         }
-        ballot.merges = signed_merges(bench, name, landing);
-        ballot
+        approvals.merges = signed_merges(context, landing);
+        approvals
     }
 
-    fn add(&mut self, bench: &Bench<'a>, name: &[u8], fact: &'a ApprovalFact, records: &'a [ApprovalFact]) {
+    fn add(&mut self, context: &RuleContext<'a>, fact: &'a ApprovalFact, records: &'a [ApprovalFact]) {
         // What is no record says nothing: storing it is refused, and nobody can tell what it would be about.
         let Some(approval) = fact.approval() else { return };
         let used = fact.used;
         let covers = coverage(approval.approval(), self.landing, used);
         let stand_ins = stand_ins(approval.approval(), self.landing);
-        match standing(bench, name, fact, approval, records) {
+        match valid_approver(context, fact, approval, records) {
             Ok(person) => {
                 let is_borne_out = fact.is_borne_out;
-                self.votes.push(Vote { person, approval, used, coverage: covers, stand_ins, is_borne_out });
+                self.valid.push(ValidApproval { person, approval, used, coverage: covers, stand_ins, is_borne_out });
             }
             Err(objection) => {
-                self.void.push(Void { approval: approval.approval(), objection, coverage: covers, stand_ins });
+                self.void.push(VoidApproval { approval: approval.approval(), objection, coverage: covers, stand_ins });
             }
         }
     }
 
     /// What a commit carries of approved ones, where it is made of them by rebase, squash or merge.
     pub(super) fn carried(&self, commit: Oid) -> Option<&Carried> {
-        self.votes.iter().find_map(|vote| vote.carried(commit, self.landing))
+        self.valid.iter().find_map(|valid| valid.carried(commit, self.landing))
     }
 
     /// The approvals in whose commits' place a commit stands, with those commits. Approvals that count for nothing, or no more, tell whose
     /// work it is all the same: neither taking one back nor landing it makes the work anybody else's.
     pub(super) fn stand_ins(&self, commit: Oid) -> impl Iterator<Item = (&'a Approval, &BTreeSet<Oid>)> {
-        let votes = self.votes.iter().map(|vote| (vote.approval.approval(), &vote.stand_ins));
+        let valid = self.valid.iter().map(|valid| (valid.approval.approval(), &valid.stand_ins));
         let void = self.void.iter().map(|void| (void.approval, &void.stand_ins));
-        votes.chain(void).filter_map(move |(approval, stand_ins)| {
+        valid.chain(void).filter_map(move |(approval, stand_ins)| {
             let place = stand_ins.get(&commit)?;
             place.iter().any(|id| !self.landing.new.contains_key(id)).then_some((approval, place))
         })
     }
 
     /// The persons whose approval covers a commit. What a service made is covered only by its content.
-    pub(super) fn voters(&self, commit: Oid, asks: &Approvals, by_service: bool) -> Vec<Voter<'a>> {
-        let covers = |vote: &&Vote<'_>| match (by_service, vote.coverage.contains(commit)) {
-            (true, _) => vote.carried(commit, self.landing).is_some(),
-            (false, covers) => covers && self.made_up_review(vote, commit).is_none(),
+    pub(super) fn approvers(&self, commit: Oid, asks: &Approvals, made_by: MadeBy) -> Vec<Approver<'a>> {
+        let covers = |valid: &&ValidApproval<'_>| match made_by {
+            MadeBy::Service => valid.carried(commit, self.landing).is_some(),
+            MadeBy::Somebody => valid.coverage.contains(commit) && self.uncovered_reviewer(valid, commit).is_none(),
         };
-        let votes = self.votes.iter().filter(covers).filter(|vote| self.barred(vote, asks).is_none());
+        let valid = self.valid.iter().filter(covers).filter(|valid| self.condition_unmet(valid, asks).is_none());
         let merges = self.merges.iter().filter(|merge| {
             let counts = asks.signed_merge && merge.brings.contains(&commit) && asks.from.contains(&merge.person.id);
             counts && presence_missing(merge.signature, asks).is_none()
         });
-        let people = votes.map(|vote| vote.person).chain(merges.map(|merge| merge.person));
-        people.map(|person| Voter { person }).collect()
+        let people = valid.map(|valid| valid.person).chain(merges.map(|merge| merge.person));
+        people.map(|person| Approver { person }).collect()
     }
 
     /// Who is said below the message of a commit to have reviewed it, and has no approval that covers it.
-    fn made_up_review<'v>(&self, vote: &'v Vote<'_>, commit: Oid) -> Option<&'v Vec<u8>> {
-        if vote.coverage.by_id.contains(&commit) {
+    fn uncovered_reviewer<'v>(&self, valid: &'v ValidApproval<'_>, commit: Oid) -> Option<&'v Vec<u8>> {
+        if valid.coverage.by_id.contains(&commit) {
             return None;
         }
         let approves = |address: &Vec<u8>| {
             let own = |email: &String| email.as_bytes().eq_ignore_ascii_case(address);
-            let covering = self.votes.iter().filter(|vote| vote.coverage.contains(commit));
-            covering.into_iter().any(|vote| vote.person.emails.iter().any(own))
+            let covering = self.valid.iter().filter(|valid| valid.coverage.contains(commit));
+            covering.into_iter().any(|valid| valid.person.emails.iter().any(own))
         };
-        vote.coverage.by_content.get(&commit)?.reviewers.iter().find(|address| !approves(address))
+        valid.coverage.by_content.get(&commit)?.reviewers.iter().find(|address| !approves(address))
     }
 
     /// Why approvals that are about a commit do not count.
-    pub(super) fn objections(&self, commit: Oid, asks: &Approvals, by_service: bool) -> Vec<Objection> {
+    pub(super) fn objections(&self, commit: Oid, asks: &Approvals, made_by: MadeBy) -> Vec<Objection> {
         let mut objections = Vec::new();
-        for vote in &self.votes {
-            let approval = vote.approval.approval();
-            if vote.coverage.contains(commit) {
-                objections.extend(self.barred(vote, asks));
-                if by_service && !vote.coverage.by_content.contains_key(&commit) {
-                    let words = format!("{} approved it, but a service carries and does not author", vote.person.id);
+        for valid in &self.valid {
+            let approval = valid.approval.approval();
+            if valid.coverage.contains(commit) {
+                objections.extend(self.condition_unmet(valid, asks));
+                if made_by == MadeBy::Service && !valid.coverage.by_content.contains_key(&commit) {
+                    let words = format!("{} approved it, but a service carries and does not author", valid.person.id);
                     objections.push(Objection::new(Code::ApprovalVoid, words));
-                } else if let Some(address) = self.made_up_review(vote, commit).filter(|_| !by_service) {
+                } else if let Some(address) =
+                    self.uncovered_reviewer(valid, commit).filter(|_| made_by == MadeBy::Somebody)
+                {
                     let words = format!(
                         "{} approved it, but below its message it says that {:?} reviewed it, whose approval does not cover it",
-                        vote.person.id,
+                        valid.person.id,
                         String::from_utf8_lossy(address)
                     );
                     objections.push(Objection::new(Code::ApprovalVoid, words));
-                } else if by_service && vote.carried(commit, self.landing).is_none() {
+                } else if made_by == MadeBy::Service && valid.carried(commit, self.landing).is_none() {
                     let words = format!(
                         "{}'s record names commits that are not here or not as it says, and a service made this of them",
-                        vote.person.id
+                        valid.person.id
                     );
                     objections.push(Objection::new(Code::ApprovalVoid, words));
                 }
-            } else if let Some(near) = near(approval, self.landing, vote.used, commit) {
+            } else if let Some(near) = near(approval, self.landing, valid.used, commit) {
                 objections.push(Objection::new(Code::ApprovalVoid, near_words(approval, &near)));
             }
         }
@@ -195,46 +201,45 @@ impl<'a> Ballot<'a> {
     }
 
     /// Why a valid approval does not count under what a rule asks.
-    fn barred(&self, vote: &Vote<'_>, asks: &Approvals) -> Option<Objection> {
-        let person = &vote.person.id;
+    fn condition_unmet(&self, valid: &ValidApproval<'_>, asks: &Approvals) -> Option<Objection> {
+        let person = &valid.person.id;
         if !asks.from.contains(person) {
             let words = format!("{person} approved it, whose approval the rule does not ask for");
             return Some(Objection::new(Code::ApproverNotAllowed, words));
         }
-        if let Some(words) = presence_missing(vote.approval.signature(), asks) {
+        if let Some(words) = presence_missing(valid.approval.signature(), asks) {
             return Some(Objection::new(Code::PresenceMissing, format!("{person} approved it {words}")));
         }
-        let age = self.now.0.saturating_sub(vote.approval.approval().issued.0.0);
+        let age = self.now.0.saturating_sub(valid.approval.approval().issued.0.0);
         let limit = asks.max_age.filter(|limit| age > limit.seconds)?;
-        let words = format!("{person} approved it on {}, more than {limit} ago", vote.approval.approval().issued);
+        let words = format!("{person} approved it on {}, more than {limit} ago", valid.approval.approval().issued);
         Some(Objection::new(Code::ApprovalExpired, words))
     }
 
     /// The approvals that land with the update.
     pub(super) fn landed(&self) -> impl Iterator<Item = Landed> + '_ {
-        let landed = self.votes.iter().filter(|vote| vote.used == Use::Fresh && !vote.coverage.is_empty());
-        landed.map(|vote| Landed { approver: vote.person.id.clone(), digest: vote.approval.digest() })
+        let landed = self.valid.iter().filter(|valid| valid.used == Use::Fresh && !valid.coverage.is_empty());
+        landed.map(|valid| Landed { approver: valid.person.id.clone(), digest: valid.approval.digest() })
     }
 }
 
 /// The person whose approval this is, if it counts for anything.
-fn standing<'a>(
-    bench: &Bench<'a>,
-    name: &[u8],
+fn valid_approver<'a>(
+    context: &RuleContext<'a>,
     fact: &ApprovalFact,
     approval: &VerifiedApproval,
     records: &[ApprovalFact],
 ) -> Result<&'a Principal, Objection> {
-    let (policy, key) = (bench.policy, approval.signature().key());
+    let (policy, key) = (context.policy, approval.signature().key());
     let said = approval.approval();
     let who = &said.approver;
     let void = |words: String| Err(Objection::new(Code::ApprovalVoid, words));
-    let person = approver(holder(bench, approval.signature()), approval)?;
-    if policy.key_standing(key, bench.received(approval.signature().digest())) != Standing::Good {
+    let person = approver(holder(context, approval.signature()), approval)?;
+    if policy.key_status(key, context.received(approval.signature().digest())) != KeyStatus::Good {
         return void(format!("{who}'s approval is signed with the revoked key {}", key.fingerprint()));
     }
-    let named = bench.facts.repository.as_ref().is_some_and(|own| own.as_str() == said.repository);
-    if !named || said.name.as_bytes() != name || fact.place.approver.as_str() != who {
+    let named = context.facts.repository.as_ref().is_some_and(|own| own.as_str() == said.repository);
+    if !named || said.name.as_bytes() != context.update.name || fact.place.approver.as_str() != who {
         return void(format!("{who}'s approval is for {} of {}", said.name, said.repository));
     }
     if said.decision == Decision::Withdraw {
@@ -243,14 +248,14 @@ fn standing<'a>(
     let taken_back = records
         .iter()
         .filter_map(ApprovalFact::approval)
-        .find(|other| withdraws(other.approval(), said) && approver(holder(bench, other.signature()), other).is_ok());
+        .find(|other| withdraws(other.approval(), said) && approver(holder(context, other.signature()), other).is_ok());
     if let Some(withdrawal) = taken_back {
         return void(format!("{who} withdrew the approval on {}", withdrawal.approval().issued));
     }
-    if said.issued.0.0 > bench.now.0.saturating_add(limits::CLOCK_SKEW) {
+    if said.issued.0.0 > context.now.0.saturating_add(limits::CLOCK_SKEW) {
         return void(format!("{who}'s approval is issued in the future, on {}", said.issued));
     }
-    if said.expires.0 < bench.now {
+    if said.expires.0 < context.now {
         return Err(Objection::new(Code::ApprovalExpired, format!("{who}'s approval expired on {}", said.expires)));
     }
     Ok(person)
@@ -264,7 +269,7 @@ pub(super) fn approver<'a>(
     let (key, who) = (approval.signature().key(), &approval.approval().approver);
     let not_allowed = |words: String| Err(Objection::new(Code::ApproverNotAllowed, words));
     match holder {
-        Some(person) if person.kind == Kind::Person && person.id.as_str() == who => Ok(person),
+        Some(person) if person.kind == PrincipalKind::Person && person.id.as_str() == who => Ok(person),
         Some(other) => {
             not_allowed(format!("{who}'s approval is signed with a key of {} {}", other.kind.noun(), other.id))
         }
@@ -292,15 +297,15 @@ fn presence_missing(signature: &VerifiedSignature, asks: &Approvals) -> Option<&
 }
 
 /// The mainline merges by which their signers approve what they bring in.
-fn signed_merges<'a>(bench: &Bench<'a>, name: &[u8], landing: &'a Landing) -> Vec<SignedMerge<'a>> {
-    let Some(repository) = &bench.facts.repository else { return Vec::new() };
+fn signed_merges<'a>(context: &RuleContext<'a>, landing: &'a Landing) -> Vec<SignedMerge<'a>> {
+    let Some(repository) = &context.facts.repository else { return Vec::new() };
     let mut merges = Vec::new();
     for step in &landing.steps {
-        let (Some(brought), Some(commit)) = (&step.merge, bench.facts.commits.get(&step.commit)) else { continue };
+        let (Some(brought), Some(commit)) = (&step.merge, context.facts.commits.get(&step.commit)) else { continue };
         let SignatureFact::Good(signature) = &commit.signature else { continue };
-        let says = commit.approves.iter().any(|one| one.repository == *repository && one.name == name);
-        let person = holder(bench, signature).filter(|person| person.kind == Kind::Person);
-        let good = bench.policy.key_standing(signature.key(), bench.received(signature.digest())) == Standing::Good;
+        let says = commit.approves.iter().any(|one| one.repository == *repository && one.name == context.update.name);
+        let person = holder(context, signature).filter(|person| person.kind == PrincipalKind::Person);
+        let good = context.policy.key_status(signature.key(), context.received(signature.digest())) == KeyStatus::Good;
         if let Some(person) = person.filter(|_| says && good) {
             merges.push(SignedMerge { person, signature, brings: &brought.commits });
         }
@@ -309,29 +314,29 @@ fn signed_merges<'a>(bench: &Bench<'a>, name: &[u8], landing: &'a Landing) -> Ve
 }
 
 /// Whose key made a signature, as far as the rule knows.
-fn holder<'a>(bench: &Bench<'a>, signature: &VerifiedSignature) -> Option<&'a Principal> {
-    bench.policy.by_key(signature.key()).filter(|holder| bench.policy.registers(bench.rule, holder))
+fn holder<'a>(context: &RuleContext<'a>, signature: &VerifiedSignature) -> Option<&'a Principal> {
+    context.policy.by_key(signature.key()).filter(|holder| context.policy.registers(context.rule, holder))
 }
 
-fn near_words(approval: &Approval, near: &Near) -> String {
+fn near_words(approval: &Approval, near: &NearMiss) -> String {
     let who = &approval.approver;
     match near {
-        Near::Part { missing } => {
+        NearMiss::Part { missing } => {
             format!("{who} approved it together with {}, which is not there", missing.short())
         }
-        Near::Content { approved, path: Some(path) } => {
+        NearMiss::Content { approved, path: Some(path) } => {
             let path = String::from_utf8_lossy(path);
             format!("{who} approved it as {}, and what it does to {path:?} has changed since", approved.short())
         }
-        Near::Content { approved, path: None } => {
+        NearMiss::Content { approved, path: None } => {
             format!("{who} approved it as {}, and its content has changed since", approved.short())
         }
-        Near::Message { approved } => {
+        NearMiss::Message { approved } => {
             format!("{who} approved it as {}, and its message has changed since", approved.short())
         }
-        Near::Order => format!("{who} approved it in another order, or without the commits between"),
-        Near::Spent => format!("{who}'s approval of it has landed before, and lands once"),
-        Near::Agent { agent } => format!("{who} approved it, but not the work of {agent}, who sealed it"),
-        Near::Merge => format!("{who} approved what it merges, and it does more than merge that"),
+        NearMiss::Order => format!("{who} approved it in another order, or without the commits between"),
+        NearMiss::Spent => format!("{who}'s approval of it has landed before, and lands once"),
+        NearMiss::Agent { agent } => format!("{who} approved it, but not the work of {agent}, who sealed it"),
+        NearMiss::Merge => format!("{who} approved what it merges, and it does more than merge that"),
     }
 }

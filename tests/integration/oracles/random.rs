@@ -1,11 +1,11 @@
 //! Chance that is the same everywhere, and the names that it picks from.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): enough chance for tests.
-pub struct Dice(pub u64);
+pub struct Random(pub u64);
 
-impl Dice {
+impl Random {
     /// A number below `sides`.
-    pub fn roll(&mut self, sides: usize) -> usize {
+    pub fn below(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -14,11 +14,11 @@ impl Dice {
     }
 
     pub fn one_in(&mut self, sides: usize) -> bool {
-        self.roll(sides) == 0
+        self.below(sides) == 0
     }
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.roll(from.len())]
+        &from[self.below(from.len())]
     }
 }
 
