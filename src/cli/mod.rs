@@ -18,9 +18,8 @@ use clap::{Parser, Subcommand};
 use crate::audit::{log, show};
 use crate::desk::{agent, approve, check, sign};
 use crate::doctor;
-use crate::gate::chain;
 use crate::server::{Install, Uninstall};
-use crate::system::{Exit, is_observing, say, say_hint};
+use crate::system::{Exit, bug, say};
 
 /// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
 #[derive(Parser)]
@@ -66,11 +65,9 @@ enum Command {
 /// Runs the program and says how it ends.
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        say(&format!(
-            "error: countersign failed inside and refuses: {panic}\nhint: this is a bug; please report this line"
-        ));
-        #[allow(clippy::exit)]
-        std::process::exit(if is_observing() { chain::pass().into() } else { 2 });
+        say(&bug(panic));
+        #[allow(clippy::exit, reason = "a thread that panics must end the process")]
+        std::process::exit(2);
     }));
     let arguments = match Arguments::try_parse_from(words(std::env::args_os().collect())) {
         Ok(arguments) => arguments,
@@ -102,8 +99,7 @@ pub fn run() -> ExitCode {
         Ok(Exit::Rejected) => ExitCode::from(1),
         Ok(Exit::Undecided) => ExitCode::from(2),
         Err(failure) => {
-            say(&format!("error: {}", failure.message));
-            say_hint(failure.hint.as_deref().unwrap_or_default());
+            say(&failure.to_string());
             ExitCode::from(2)
         }
     }

@@ -10,6 +10,7 @@ use crate::gate::engine::{NoMemory, PushContext, Settings, judge};
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::push::{Push, RefUpdate};
+use crate::gate::session::Session;
 use crate::system::process::git;
 use crate::system::{Exit, Failure, Result, characters, now, print};
 
@@ -156,6 +157,7 @@ pub(crate) fn judge_locally(
         memory: &NoMemory,
         submitter: &Submitter::Unasked,
         now: now()?,
+        session: &Session::on_desk(),
     };
     judge(settings, &push, context).map(|judgement| judgement.verdict).map_err(|error| engine_failure(&error))
 }

@@ -16,27 +16,29 @@ use crate::gate::policy_source::PolicyReader;
 use crate::gate::prune::prune;
 use crate::gate::push::Push;
 use crate::gate::recording::{ServerRefs, ledger_failure};
-use crate::gate::{chain, deadline};
+use crate::gate::session::{Posture, Session};
 use crate::ledger::{Ledger, LedgerError, Witness};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
-use crate::system::{Exit, Failure, Result, now, observing, say};
+use crate::system::{Exit, Failure, Result, now, say};
 
 /// Seconds that these hooks may take. What they do not come to write down, the next push does.
 const SECONDS: u64 = 30;
 
 /// Git has moved the refs; nothing said here changes that. A ledger that fails is told, and the next push settles the decision.
 pub(crate) fn post_receive(hook: PostReceive) -> Result {
-    chain::expect(hook.chain.as_ref());
-    deadline::start(SECONDS, Over::Pass);
+    // Git has moved the refs: nothing is refused any more.
+    let session = Session::begin(Posture::Enforce, "", hook.chain.clone());
+    session.when_over(Over::Pass);
+    session.end_after(SECONDS);
     let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
     let chained = Chained { hook: hook.chain, arguments: Vec::new(), input: Some(input) };
-    chain::ready(&chained);
+    session.ready(&chained);
     if let Err(failure) = settle(&hook.ledger, push)
         && !hook.observe
     {
         say(&format!("warning: {}", failure.message));
     }
-    chained.run()
+    session.hand_on(chained)
 }
 
 fn settle(directory: &Path, push: Push) -> Result<()> {
@@ -77,27 +79,26 @@ struct Line {
 /// Git runs this for every transaction on refs, several times each (githooks(5)).
 pub(crate) fn reference_transaction(call: ReferenceTransaction) -> Result {
     let ReferenceTransaction { watch, state } = call;
-    if watch.observe {
-        observing();
+    let session = Session::begin(Posture::of_observing(watch.observe), "", watch.chain.clone());
+    if state != "prepared" {
+        session.when_over(Over::Pass);
     }
-    chain::expect(watch.chain.as_ref());
-    let refuses = state == "prepared" && !watch.observe;
-    deadline::start(SECONDS, if refuses { Over::Refuse } else { Over::Pass });
+    session.end_after(SECONDS);
     let mut input = Vec::new();
     let cap = u64::try_from(limits::REF_UPDATES).unwrap_or(u64::MAX).saturating_mul(4096);
     std::io::stdin().lock().take(cap).read_to_end(&mut input).map_err(Failure::new)?;
-    let watched = watched(&watch, &state, &input);
-    let chained = Chained { hook: watch.chain.clone(), arguments: vec![state.into()], input: Some(input) };
-    chain::ready(&chained);
-    match watched {
-        Ok(Exit::Accepted) => chained.run(),
-        Err(_) if watch.observe => chained.run(),
+    let arguments = vec![state.clone().into()];
+    let chained = Chained { hook: watch.chain.clone(), arguments, input: Some(input.clone()) };
+    session.ready(&chained);
+    match watched(&session, &watch, &state, &input) {
+        Ok(Exit::Accepted) => session.hand_on(chained),
+        Err(_) if watch.observe => session.hand_on(chained),
         refused => refused,
     }
 }
 
 /// What becomes of a transaction on these refs.
-fn watched(watch: &Watch, state: &str, input: &[u8]) -> Result {
+fn watched(session: &Session, watch: &Watch, state: &str, input: &[u8]) -> Result {
     let mut lines: Vec<Line> = input.split(|byte| *byte == b'\n').filter_map(line).collect();
     if !lines.is_empty() {
         let (_, refs) = open(&lines)?;
@@ -108,7 +109,7 @@ fn watched(watch: &Watch, state: &str, input: &[u8]) -> Result {
     }
     match state {
         _ if lines.is_empty() => {}
-        "prepared" if !watch.observe => return prepared(watch, &lines),
+        "prepared" if !watch.observe => return prepared(session, watch, &lines),
         "committed" => {
             if let Err(failure) = committed(watch, &lines)
                 && !watch.observe
@@ -133,11 +134,11 @@ fn line(bytes: &[u8]) -> Option<Line> {
 }
 
 /// The last moment in which a move can be refused.
-fn prepared(watch: &Watch, lines: &[Line]) -> Result {
+fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
     let (dir, refs) = open(lines)?;
     let policy = load(watch, &dir, &refs, lines)?;
     if policy.out_of_band() == OutOfBand::Record {
-        deadline::when_over(Over::Pass);
+        session.when_over(Over::Pass);
         return Ok(Exit::Accepted);
     }
     let ledger = Ledger::open(&watch.ledger).map_err(|error| ledger_failure(&error))?;

@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
+use super::session::Session;
 use crate::system::process::in_memory;
 use crate::system::users::may_execute;
-use crate::system::{Exit, Failure, Result, is_observing, say};
+use crate::system::{Exit, Failure, Result};
 
 /// A hook to become.
 #[derive(Clone, Default)]
@@ -23,10 +23,6 @@ impl Chained {
     /// Becomes the hook. No child process: this one is replaced.
     pub(crate) fn run(self) -> Result {
         let Some(hook) = self.hook else { return Ok(Exit::Accepted) };
-        // Git passes over a hook that it may not run. So does one of ours that must refuse nothing.
-        if is_observing() && !may_execute(&hook) {
-            return Ok(Exit::Accepted);
-        }
         let failed = |error: std::io::Error| {
             Failure::new(format!("cannot run the chained hook {}: {error}", hook.display())).hint(
                 "an admin makes it executable, or removes the hooks with:\ncountersign uninstall --server REPO.git",
@@ -41,39 +37,37 @@ impl Chained {
     }
 }
 
-/// The hook that is there, before its input is known, and then with it.
-static PRESENT: OnceLock<PathBuf> = OnceLock::new();
-static READY: OnceLock<Chained> = OnceLock::new();
-
-/// Says which hook there is, for the case that this process must end early and refuse nothing.
-pub(crate) fn expect(hook: Option<&PathBuf>) {
-    if let Some(hook) = hook {
-        let _ = PRESENT.set(hook.clone());
+impl Session {
+    /// Says what the hook before ours is to be given.
+    pub(crate) fn ready(&self, chained: &Chained) {
+        if chained.hook.is_some() {
+            let _ = self.ready.set(chained.clone());
+        }
     }
-}
 
-/// Says what that hook is to be given.
-pub(crate) fn ready(chained: &Chained) {
-    if chained.hook.is_some() {
-        let _ = READY.set(chained.clone());
+    /// Becomes the hook before ours, where there is one. Git passes over a hook that it may not run; so does one of ours that must
+    /// refuse nothing.
+    pub(crate) fn hand_on(&self, chained: Chained) -> Result {
+        let runs = !self.observes() || chained.hook.as_ref().is_none_or(|hook| may_execute(hook));
+        if runs { chained.run() } else { Ok(Exit::Accepted) }
     }
-}
 
-/// Ends a decision that must not refuse: the hook before ours decides, if there is one. Returns the exit code where there is none,
-/// or where it cannot be given the push, which it might refuse.
-pub(crate) fn pass() -> u8 {
-    match (PRESENT.get(), READY.get()) {
-        (None, _) => 0,
-        (Some(_), Some(chained)) => match chained.clone().run() {
-            Ok(_) => 0,
-            Err(failure) => {
-                say(&format!("error: {}", failure.message));
+    /// Ends a decision that must not refuse: the hook before ours decides, if there is one. Returns the exit code where there is none,
+    /// or where it cannot be given the push, which it might refuse.
+    pub(crate) fn pass(&self) -> u8 {
+        match (&self.present, self.ready.get()) {
+            (None, _) => 0,
+            (Some(_), Some(chained)) => match self.hand_on(chained.clone()) {
+                Ok(_) => 0,
+                Err(failure) => {
+                    self.say(&format!("error: {}", failure.message));
+                    2
+                }
+            },
+            (Some(hook), None) => {
+                self.say(&format!("error: the push cannot be handed on to {}, which may refuse it", hook.display()));
                 2
             }
-        },
-        (Some(hook), None) => {
-            say(&format!("error: the push cannot be handed on to {}, which may refuse it", hook.display()));
-            2
         }
     }
 }

@@ -14,11 +14,11 @@ use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{Loaded, Policy, Problem, check_self_protection};
 use crate::core::submitter::Submitter;
-use crate::gate::deadline;
 use crate::gate::deadline::Over;
 use crate::gate::gather::{Gatherer, Look, PolicyCheck, RefValues};
 use crate::gate::policy_source::{InRepository, PolicyArg, PolicyError, PolicyReader};
 use crate::gate::push::{Push, RefUpdate};
+use crate::gate::session::Session;
 use crate::store::{GitDir, History, Objects};
 
 /// What an admin decided at install, or a client has configured.
@@ -55,6 +55,7 @@ pub(crate) struct PushContext<'a> {
     /// Who pushes.
     pub(crate) submitter: &'a Submitter,
     pub(crate) now: Timestamp,
+    pub(crate) session: &'a Session,
 }
 
 /// What is known from earlier pushes.
@@ -107,7 +108,7 @@ pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) 
     let InForce { policy, pinned } = in_force(settings, &reader, push, refs)?;
     if !policy.enforces() {
         // Rules that only observe refuse nothing, however long it takes.
-        deadline::when_over(Over::Pass);
+        context.session.when_over(Over::Pass);
     }
     let repository = repository_name(settings, &policy)?;
     let history = History::new(objects, dir);

@@ -17,7 +17,7 @@ use crate::core::tree::{
     ChangeDigest, ChangeError, EntryDifference, EntryMode, MergeTrees, Value, WalkError, WalkLimits, each_change,
     each_own_entry, merge_bases,
 };
-use crate::gate::deadline;
+use crate::gate::session::Session;
 use crate::store::{GitDir, History, Objects, Stores};
 use crate::system::Failure;
 
@@ -38,6 +38,7 @@ pub(crate) struct Standard<'a> {
     pub(crate) repository: &'a RepositoryName,
     /// Files whose changes an admin has approved by a pin: no rule with paths is about them.
     pub(crate) pinned: &'a [String],
+    pub(crate) session: &'a Session,
 }
 
 /// Examines commits.
@@ -106,7 +107,7 @@ impl<'a> Examiner<'a> {
 
     /// Reads and verifies one commit. Its position is the caller's to say.
     fn examine(&self, id: Oid) -> Result<CommitFacts, Doubt> {
-        deadline::examined();
+        self.standard.session.examined();
         let raw = self.objects.commit(id).map_err(unreadable)?;
         let mut facts = CommitFacts {
             id,

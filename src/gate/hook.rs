@@ -1,76 +1,75 @@
 //! The hooks. What an admin decided stands in the shim that calls this.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::core::decide::{Outcome, Verdict};
+use crate::core::decide::Outcome;
 use crate::core::id::RepositoryName;
 use crate::core::report;
 use crate::core::submitter::{Adapter, Submitter};
 use crate::gate::chain::Chained;
 use crate::gate::command::{PreReceive, Update};
-use crate::gate::deadline::{Over, Stage, reached};
+use crate::gate::deadline::Stage;
 use crate::gate::engine::{EngineError, NoMemory, PushContext, Settings, judge};
 use crate::gate::gather::StoredRefs;
 use crate::gate::naming::default_name;
 use crate::gate::policy_source::PolicyError;
 use crate::gate::push::Push;
 use crate::gate::recording::Recorder;
+use crate::gate::session::{Posture, Session};
 use crate::gate::submitting::{Pushed, submitter};
-use crate::gate::{chain, deadline};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
-use crate::system::{Exit, Failure, Result, characters, now, observing, prefix_lines, say, say_fix};
+use crate::system::{Exit, Failure, Result, characters, now};
 
-/// What holds for a hook before it reads anything: how its lines begin, and when it ends.
-fn begin(server: &PreReceive) {
+/// Begins a run: how its lines begin, and when it ends.
+fn begin(server: &PreReceive) -> Arc<Session> {
     let adapter = server.submitter.unwrap_or(Adapter::None);
-    prefix_lines(adapter.line_prefix());
-    let over = if server.observe { Over::Pass } else { Over::Refuse };
-    if server.observe {
-        observing();
-    }
-    chain::expect(server.chain.as_ref());
-    reached(Stage::Reading);
-    deadline::start(server.deadline.unwrap_or(adapter.deadline()), over);
+    let posture = Posture::of_observing(server.observe);
+    let session = Session::begin(posture, adapter.line_prefix(), server.chain.clone());
+    session.end_after(server.deadline.unwrap_or(adapter.deadline()));
+    session
 }
 
 pub(crate) fn pre_receive(server: PreReceive) -> Result {
-    begin(&server);
+    let session = begin(&server);
     let (push, input) = match Push::read(&mut std::io::stdin().lock()) {
         Ok(read) => read,
-        Err(_) if server.observe => return Ok(if chain::pass() == 0 { Exit::Accepted } else { Exit::Undecided }),
-        Err(error) => return Err(Failure::new(error)),
+        Err(_) if server.observe => return Ok(if session.pass() == 0 { Exit::Accepted } else { Exit::Undecided }),
+        Err(error) => return session.end(Err(Failure::new(error))),
     };
-    decide_before(Chained { hook: server.chain.clone(), arguments: Vec::new(), input: Some(input) }, &server, &push)
+    let chained = Chained { hook: server.chain.clone(), arguments: Vec::new(), input: Some(input) };
+    session.end(decide_before(chained, &session, &server, &push))
 }
 
 /// Decides, and lets the hook before ours decide what we accept.
-fn decide_before(chained: Chained, server: &PreReceive, push: &Push) -> Result {
-    chain::ready(&chained);
-    let decided = decide(server, push);
-    deadline::still_in_time();
+fn decide_before(chained: Chained, session: &Session, server: &PreReceive, push: &Push) -> Result {
+    session.ready(&chained);
+    let decided = decide(session, server, push);
+    session.still_in_time();
     match decided? {
-        Exit::Accepted => chained.run(),
+        Exit::Accepted => session.hand_on(chained),
         refused => Ok(refused),
     }
 }
 
 /// The update hook sees one ref and, before git 2.11's quarantine reached it, less of the push than pre-receive does.
 pub(crate) fn one_update(update: Update) -> Result {
-    begin(&update.server);
     use std::os::unix::ffi::OsStrExt as _;
-    let push =
-        Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes()).map_err(Failure::new)?;
+    let session = begin(&update.server);
+    let push = Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes());
     let arguments = vec![update.name, update.old, update.new];
-    decide_before(Chained { hook: update.server.chain.clone(), arguments, input: None }, &update.server, &push)
+    let chained = Chained { hook: update.server.chain.clone(), arguments, input: None };
+    let push = push.map_err(Failure::new);
+    session.end(push.and_then(|push| decide_before(chained, &session, &update.server, &push)))
 }
 
 /// Decides and records. A gate that only observes accepts whatever happens, and says nothing.
-fn decide(server: &PreReceive, push: &Push) -> Result {
+fn decide(session: &Session, server: &PreReceive, push: &Push) -> Result {
     if !server.observe {
-        return enforce(server, push);
+        return enforce(session, server, push);
     }
     // What could not even be recorded is nobody's fault who pushes.
-    let _ = enforce(server, push);
+    let _ = enforce(session, server, push);
     Ok(Exit::Accepted)
 }
 
@@ -83,14 +82,14 @@ pub(crate) const CANARY_PREFIX: &str = ".countersign-canary-";
 /// The file that tells a canary of `doctor` from a repository.
 pub(crate) const CANARY: &str = "countersign/canary";
 
-fn enforce(server: &PreReceive, push: &Push) -> Result {
+fn enforce(session: &Session, server: &PreReceive, push: &Push) -> Result {
     // Git runs no hook for a push of nothing (receive-pack.c), so whoever ran this one kept the updates from it.
     if push.updates.is_empty() {
         return Err(Failure::new("standard input names no ref").hint(
             "another hook has read it before this one; give that one its own copy, or run it afterwards with --chain",
         ));
     }
-    reached(Stage::Ledger);
+    session.reached(Stage::Ledger);
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| Failure::caused(&error))?;
@@ -112,7 +111,7 @@ fn enforce(server: &PreReceive, push: &Push) -> Result {
     }
     if let Some(directory) = ledger.clone() {
         let (dir, push, observe) = (dir.clone(), push.clone(), server.observe);
-        deadline::record_with(Box::new(move |reason| {
+        session.record_with(Box::new(move |reason| {
             let Ok(refs) = Refs::open(&dir, push.format) else { return };
             let Ok(recorder) = Recorder::open(&directory, &refs) else { return };
             let outcome = if observe { Outcome::Accepted } else { Outcome::Undecided };
@@ -121,7 +120,7 @@ fn enforce(server: &PreReceive, push: &Push) -> Result {
         }));
     }
     let recorder = ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
-    reached(Stage::Deciding);
+    session.reached(Stage::Deciding);
     let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format);
     let pushed = Pushed { push: pushed, dir: &dir, objects: objects.as_ref().ok(), repository: repository.as_ref() };
     let submitter = submitter(server.submitter.unwrap_or(Adapter::None), &pushed);
@@ -131,6 +130,7 @@ fn enforce(server: &PreReceive, push: &Push) -> Result {
             objects: &objects,
             refs: &StoredRefs { refs: &refs, objects: &objects },
             submitter: &submitter,
+            session,
             memory: recorder.as_ref().map_or(&NoMemory, |recorder| recorder),
             now: recorder.as_ref().map_or(clock, |recorder| recorder.now(clock)),
         };
@@ -140,15 +140,19 @@ fn enforce(server: &PreReceive, push: &Push) -> Result {
         return Err(Failure::new("the policy asks for approvals, and without a ledger nobody knows which have landed")
             .hint("an admin can install the hook again, which makes one:\ncountersign install --server REPO.git --policy FILE"));
     }
-    reached(Stage::Recording);
+    session.reached(Stage::Recording);
     let accepted = |outcome| if server.observe { Outcome::Accepted } else { outcome };
     match judged {
         Ok(judgement) => {
             let outcome = accepted(judgement.verdict.outcome());
             let recorded = recorder.map_or(Ok(Vec::new()), |recorder| recorder.record(clock, &judgement, outcome));
             if !server.observe {
-                recorded.iter().flatten().for_each(|moved| say(&format!("warning: {moved}")));
-                tell(&judgement.verdict);
+                recorded.iter().flatten().for_each(|moved| session.say(&format!("warning: {moved}")));
+                session.say(&report::text(
+                    &judgement.verdict,
+                    report::Audience::Pusher,
+                    characters(&std::io::stderr()),
+                ));
             }
             match recorded {
                 Err(failure) if judgement.policy.enforces() => Err(failure),
@@ -192,19 +196,8 @@ fn name(server: &PreReceive, dir: &GitDir) -> Result<Option<RepositoryName>> {
     named.map(Some).ok_or_else(none)
 }
 
-/// Tells the pusher.
-fn tell(verdict: &Verdict) {
-    say(&report::text(verdict, report::Audience::Pusher, characters(&std::io::stderr())));
-}
-
-/// Says why no verdict was reached; a broken policy with every one of its problems.
+/// Why no verdict was reached; of a broken policy every one of its problems.
 pub(crate) fn engine_failure(error: &EngineError) -> Failure {
-    if let EngineError::Policy(PolicyError::Invalid(problems)) = error {
-        for problem in problems {
-            say(&format!("error: [policy-invalid] {problem}"));
-            say_fix(problem);
-        }
-    }
     if let EngineError::Objects(error) = error {
         return Failure::caused(error);
     }
@@ -219,5 +212,9 @@ pub(crate) fn engine_failure(error: &EngineError) -> Failure {
             "an admin can set it with:\ncountersign install --server REPO.git --repository NAME --policy FILE"
         }
     };
-    Failure::new(format!("[policy-invalid] {error}; nothing is accepted until it can be decided")).hint(hint)
+    let failure = Failure::new(format!("[policy-invalid] {error}; nothing is accepted until it can be decided"));
+    match error {
+        EngineError::Policy(PolicyError::Invalid(problems)) => failure.with_problems(problems).hint(hint),
+        _ => failure.hint(hint),
+    }
 }

@@ -15,5 +15,6 @@ pub(crate) mod policy_source;
 pub(crate) mod prune;
 pub(crate) mod push;
 pub(crate) mod recording;
+pub(crate) mod session;
 pub(crate) mod shim;
 pub(crate) mod submitting;

@@ -111,7 +111,7 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
 }
 
 pub(super) fn about(server: &Path, failure: Failure) -> Failure {
-    Failure { message: format!("{}: {}", server.display(), failure.message), ..failure }
+    failure.about(server.display())
 }
 
 /// Puts the hooks of one place there.

@@ -10,7 +10,7 @@ pub(crate) mod users;
 mod words;
 
 pub(crate) use clock::now;
-pub(crate) use outcome::{Exit, Failure, Result};
+pub(crate) use outcome::{Exit, Failure, Result, bug};
 pub(crate) use random::random_seed;
-pub(crate) use terminal::{characters, is_observing, observing, prefix_lines, print, say, say_fix, say_hint};
+pub(crate) use terminal::{characters, print, say, say_fix, say_hint, say_lines};
 pub(crate) use words::quote;

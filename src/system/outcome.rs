@@ -1,6 +1,8 @@
 //! How a command ends, and why one could not do its work.
 
+use super::terminal::{fix_lines, hint_lines};
 use crate::core::decide::{Outcome, Verdict};
+use crate::core::policy::Problem;
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +33,28 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What to do about it, in lines: words, and commands alone on theirs.
     pub(crate) hint: Option<String>,
+    /// Whole lines that are said first.
+    details: Vec<String>,
 }
 
 impl Failure {
     pub(crate) fn new(message: impl std::fmt::Display) -> Self {
-        Self { message: message.to_string(), hint: None }
+        Self { message: message.to_string(), hint: None, details: Vec::new() }
+    }
+
+    /// Says what it is about first.
+    pub(crate) fn about(mut self, what: impl std::fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// Adds the problems of a policy, each with its fix.
+    pub(crate) fn with_problems(mut self, problems: &[Problem]) -> Self {
+        for problem in problems {
+            self.details.push(format!("error: [policy-invalid] {problem}"));
+            self.details.extend(fix_lines(problem));
+        }
+        self
     }
 
     /// An error with its causes, each said once: some errors say their cause themselves.
@@ -49,7 +68,7 @@ impl Failure {
             }
             source = cause.source();
         }
-        Self { message, hint: None }
+        Self::new(message)
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -59,6 +78,20 @@ impl Failure {
 }
 
 pub(crate) type Result<T = Exit> = std::result::Result<T, Failure>;
+
+/// The lines that whoever called is told.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.details.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        write!(out, "error: {}", self.message)?;
+        hint_lines(self.hint.as_deref().unwrap_or_default()).try_for_each(|line| write!(out, "\n{line}"))
+    }
+}
+
+/// What is said of a bug of ours.
+pub(crate) fn bug(panic: &dyn std::fmt::Display) -> String {
+    format!("error: countersign failed inside and refuses: {panic}\nhint: this is a bug; please report this line")
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,41 +6,35 @@ use super::{Failure, Result};
 use crate::core::policy::Problem;
 use crate::core::report;
 
-/// Whether this process must not refuse anything, whatever happens.
-static OBSERVING: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-
-/// From here on, not even a bug in this program refuses the push.
-pub(crate) fn observing() {
-    OBSERVING.store(true, std::sync::atomic::Ordering::Relaxed);
-}
-
-pub(crate) fn is_observing() -> bool {
-    OBSERVING.load(std::sync::atomic::Ordering::Relaxed)
-}
-
-/// What every line to the pusher begins with, for the server to show it.
-static LINE_PREFIX: std::sync::OnceLock<&'static str> = std::sync::OnceLock::new();
-
-/// From here on, every line begins so.
-pub(crate) fn prefix_lines(prefix: &'static str) {
-    let _ = LINE_PREFIX.set(prefix);
-}
-
-/// Writes lines for people. A closed standard error takes nothing away from the exit code, which is the decision.
-pub(crate) fn say(lines: &str) {
-    let prefix = LINE_PREFIX.get().copied().unwrap_or_default();
+/// Writes lines for people, each behind `prefix`. A closed standard error takes nothing away from the exit code, which is the decision.
+pub(crate) fn say_lines(prefix: &str, lines: &str) {
     let lines: String = lines.lines().map(|line| format!("{prefix}{line}\n")).collect();
     let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
-/// Writes each line of a hint as one: a command stands alone, to be taken as it is.
-pub(crate) fn say_hint(hint: &str) {
-    hint.lines().for_each(|line| say(&format!("hint: {line}")));
+/// Writes lines for people as they are.
+pub(crate) fn say(lines: &str) {
+    say_lines("", lines);
 }
 
-/// Writes how a problem of a policy is mended: words that a policy brought may be among it.
+/// Each line of a hint as one: a command stands alone, to be taken as it is.
+pub(super) fn hint_lines(hint: &str) -> impl Iterator<Item = String> + '_ {
+    hint.lines().map(|line| format!("hint: {line}"))
+}
+
+/// How a problem of a policy is mended: words that a policy brought may be among it.
+pub(super) fn fix_lines(problem: &Problem) -> Vec<String> {
+    problem.fix.lines().map(|line| format!("hint: {}", report::escape(line.as_bytes(), 600))).collect()
+}
+
+/// Writes a hint.
+pub(crate) fn say_hint(hint: &str) {
+    hint_lines(hint).for_each(|line| say(&line));
+}
+
+/// Writes how a problem of a policy is mended.
 pub(crate) fn say_fix(problem: &Problem) {
-    problem.fix.lines().for_each(|line| say_hint(&report::escape(line.as_bytes(), 600)));
+    fix_lines(problem).iter().for_each(|line| say(line));
 }
 
 /// Writes the result of a command.

@@ -15,6 +15,7 @@ use crate::core::seal;
 use crate::core::tree::{Change, WalkLimits, changes, digest, mainline_end, new_commits};
 use crate::desk::approve::{ApprovalContext, Remote};
 use crate::gate::examine::{Examiner, Standard, change_doubt, walk_doubt};
+use crate::gate::session::Session;
 use crate::store::{History, peel};
 use crate::system::process::git;
 use crate::system::{Failure, Result};
@@ -70,8 +71,14 @@ impl Work {
             return Err(Failure::new(format!("{} commits are more than the {most} of one approval", ids.len()))
                 .hint("approve and land them in parts"));
         }
-        let standard =
-            Standard { policy: &context.policy, dir: &context.local.dir, repository: &context.repository, pinned: &[] };
+        let session = Session::on_desk();
+        let standard = Standard {
+            policy: &context.policy,
+            dir: &context.local.dir,
+            repository: &context.repository,
+            pinned: &[],
+            session: &session,
+        };
         let examiner = Examiner::new(standard, &context.local.objects);
         let commits = examiner
             .examine_all(&ids)

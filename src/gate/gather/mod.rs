@@ -109,7 +109,10 @@ impl<'a> Gatherer<'a> {
     ) -> Self {
         Self {
             policy,
-            examiner: Examiner::new(Standard { policy, dir: context.dir, repository, pinned: &[] }, context.objects),
+            examiner: Examiner::new(
+                Standard { policy, dir: context.dir, repository, pinned: &[], session: context.session },
+                context.objects,
+            ),
             objects: context.objects,
             history,
             refs: context.refs,
