@@ -22,8 +22,8 @@ use countersign::core::id::RepositoryName;
 use countersign::core::oid::Oid;
 use countersign::core::ssh::PrivateKey;
 use countersign::ledger::{
-    Attempt, CurrentRefs, Decided, Entry, Ledger, LedgerError, Outcome, Settled, Signatures, UpdateRecord, Witness,
-    Work, read,
+    Attempt, CurrentRefs, Decided, Entry, Ledger, LedgerError, Outcome, Plan, Settled, Signatures, UpdateRecord,
+    Witness, Work, read,
 };
 
 const NOW: i64 = 1_795_489_864;
@@ -39,8 +39,9 @@ impl CurrentRefs for Refs {
     fn loose(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
         Ok(self.0.get().map(|id| (b"refs/heads/main".to_vec(), id)).into_iter().collect())
     }
-    fn all(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
-        self.loose()
+    fn each(&self, each: &mut dyn FnMut(&[u8], Oid)) -> Result<(), LedgerError> {
+        self.loose()?.iter().for_each(|(name, id)| each(name, *id));
+        Ok(())
     }
     fn value(&self, _: &[u8]) -> Result<Option<Oid>, LedgerError> {
         Ok(self.0.get())
@@ -57,7 +58,7 @@ fn seal(number: u64) -> Digest {
 
 fn update(number: u64) -> UpdateRecord {
     UpdateRecord {
-        name: RefName(b"refs/heads/main".to_vec()),
+        name: RefName(b"refs/heads/main".as_slice().into()),
         old: number.checked_sub(1).map(|old| CanonicalOid(oid(old))),
         new: Some(CanonicalOid(oid(number))),
         commits: 1,
@@ -95,11 +96,11 @@ fn fill(ledger: &Ledger, pushes: u64) {
                         updates: vec![update(number)],
                         continued: 0,
                     }));
-                    let refs = vec![RefName(b"refs/heads/main".to_vec())];
+                    let refs = vec![RefName(b"refs/heads/main".as_slice().into())];
                     let settled = Settled { time, decision, refs, by: Witness::PostReceive };
                     entries.push(Entry::Committed(settled));
                 }
-                Ok(entries)
+                Ok(Plan::of(entries))
             })
             .unwrap();
         ledger.compact().unwrap();
@@ -146,7 +147,7 @@ fn measure(directory: &Path, records: u64) {
                 policy: Some(Digest::of(b"policy")),
                 submitter: None,
                 error: None,
-                updates: vec![update(number)],
+                updates: Box::new(vec![update(number)]),
                 suspects,
             };
             ledger.decide(attempt, &refs).unwrap();
@@ -158,7 +159,8 @@ fn measure(directory: &Path, records: u64) {
         let old = refs.0.replace(Some(oid(number)));
         committed.push(timed(|| {
             let ledger = Ledger::open(directory).unwrap();
-            let moved = (RefName(b"refs/heads/main".to_vec()), old.map(CanonicalOid), Some(CanonicalOid(oid(number))));
+            let moved =
+                (RefName(b"refs/heads/main".as_slice().into()), old.map(CanonicalOid), Some(CanonicalOid(oid(number))));
             ledger.committed(Timestamp(NOW), &[moved], Witness::PostReceive).unwrap();
             ledger.compact().unwrap();
         }));

@@ -240,6 +240,19 @@ impl Lab {
         }
     }
 
+    /// A push of refs to what the server has, in the lines that git gives to the hook.
+    pub fn ref_run(&self, project: &Project, lines: &str) -> HookRun {
+        let input = project.directory.join("input-refs");
+        std::fs::write(&input, lines).unwrap();
+        HookRun {
+            ledger: self.ledger(project),
+            server: project.server(),
+            policy: project.policy(),
+            quarantine: None,
+            input,
+        }
+    }
+
     /// A push that only deletes a branch: git makes no quarantine for it.
     pub fn deleting_run(&self, project: &Project) -> HookRun {
         let input = project.directory.join("input-delete");

@@ -1,12 +1,12 @@
 //! `countersign log`: what the ledger holds, whether it is whole, and what enforcing would have done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::core::canonical::{CanonicalOid, RefName, Time};
+use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::limits;
 use crate::core::oid::{ObjectFormat, Oid};
@@ -203,7 +203,7 @@ impl Show {
             && self.until.is_none_or(|until| time.is_none_or(|time| time < until));
         let updates = updates_of(entry);
         let name = self.name.as_deref().map(full_name);
-        let named = name.is_none_or(|name| names_of(entry).any(|own| own.0 == name.as_bytes()));
+        let named = name.is_none_or(|name| names_of(entry).any(|own| *own.0 == *name.as_bytes()));
         let principal = self.principal.as_deref().is_none_or(|id| {
             let worked = |update: &UpdateRecord| update.work.iter().any(|work| work.principal == id);
             let blamed = |update: &UpdateRecord| update.findings.iter().any(|one| one.author.as_deref() == Some(id));
@@ -378,10 +378,15 @@ struct AtLeast {
 }
 
 impl Summary {
+    /// Counts findings of which nothing else is known.
+    fn leave_out(&mut self, findings: u64) {
+        self.not_listed += findings;
+        *self.by_code.entry("(not listed)".to_owned()).or_default() += findings;
+    }
+
     /// Counts the findings on one update. Of more than are listed, each code and rule has the first in the list.
-    fn count(&mut self, update: &UpdateRecord, refusing: &[&FindingRecord]) {
-        *self.by_ref.entry(shown(&update.name)).or_default() += 1;
-        let left_out = update.left_out.as_ref().map_or(0, |left_out| left_out.findings);
+    fn count(&mut self, name: &RefName, refusing: &[&FindingRecord], findings: &[FindingRecord], left_out: u64) {
+        *self.by_ref.entry(shown(name)).or_default() += 1;
         let rule = |one: &FindingRecord| one.rule.clone().unwrap_or_else(|| "always".to_owned());
         let who = |one: &FindingRecord| one.author.clone().unwrap_or_else(|| "-".to_owned());
         for finding in refusing {
@@ -389,7 +394,7 @@ impl Summary {
             *self.by_rule.entry(rule(finding)).or_default() += 1;
             *self.by_who.entry(who(finding)).or_default() += 1;
         }
-        let kinds: BTreeSet<_> = update.findings.iter().map(|one| (&one.severity, &one.code, &one.rule)).collect();
+        let kinds: BTreeSet<_> = findings.iter().map(|one| (&one.severity, &one.code, &one.rule)).collect();
         if left_out == 0 {
             return;
         }
@@ -400,8 +405,7 @@ impl Summary {
                 *self.by_rule.entry(rule(one)).or_default() += left_out;
             }
             _ => {
-                self.not_listed += left_out;
-                *self.by_code.entry("(not listed)".to_owned()).or_default() += left_out;
+                self.leave_out(left_out);
                 self.at_least.by_code.extend(refusing.iter().map(|one| one.code.clone()));
                 self.at_least.by_rule.extend(refusing.iter().map(|one| rule(one)));
             }
@@ -414,9 +418,12 @@ fn sum_up(show: &Show, directory: &Path) -> Result<()> {
     // The continuations of a decision follow it at once.
     let mut counted = false;
     let mut accepted = false;
+    // What several refs of one decision share stands under the first of them; the others have its digest.
+    let mut shared: HashMap<Sha256, Vec<FindingRecord>> = HashMap::new();
     let read = ledger::read(directory, Signatures::Last, &mut |_, _, entry| {
         if let Entry::Decided(decided) = entry {
             (accepted, counted) = (decided.outcome == Outcome::Accepted && show.selects(entry), false);
+            shared.clear();
             summary.pushes += u64::from(accepted);
             if accepted && decided.error.is_some() {
                 *summary.by_code.entry("undecided".to_owned()).or_default() += 1;
@@ -427,15 +434,28 @@ fn sum_up(show: &Show, directory: &Path) -> Result<()> {
             }
         }
         for update in updates_of(entry).iter().filter(|_| accepted) {
-            let refusing: Vec<&FindingRecord> = update.findings.iter().filter(|one| one.severity != "notice").collect();
-            if refusing.is_empty() {
-                continue;
+            let again = update.left_out.as_ref().filter(|_| update.findings.is_empty());
+            let again = again.and_then(|left_out| Some((shared.get(&left_out.digest)?.clone(), None)));
+            let (findings, left_out) =
+                again.unwrap_or_else(|| (update.findings.clone(), update.left_out.as_ref().map(|one| one.findings)));
+            let refusing: Vec<&FindingRecord> = findings.iter().filter(|one| one.severity != "notice").collect();
+            match (refusing.is_empty(), left_out) {
+                (true, None) => continue,
+                // Whether it would have been refused, nobody can say any more.
+                (true, Some(more)) => {
+                    summary.leave_out(more);
+                    continue;
+                }
+                (false, _) => {}
             }
             if !counted {
                 summary.would_refuse += 1;
                 counted = true;
             }
-            summary.count(update, &refusing);
+            summary.count(&update.name, &refusing, &findings, left_out.unwrap_or(0));
+            if left_out.is_none() {
+                shared.entry(FindingRecord::digest(&findings)).or_insert(findings);
+            }
         }
     });
     summary.repository = read.map_err(|error| ledger_failure(&error))?.repository;

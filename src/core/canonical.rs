@@ -1,6 +1,7 @@
 //! Times, ids, digests and ref names as canonical JSON spells them: strings, each value in one way.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -32,9 +33,9 @@ impl Time {
 }
 
 /// The name of a ref. Names that are not UTF-8 are written as `hex:` and their bytes; a colon cannot stand in a name
-/// (git-check-ref-format(1)).
+/// (git-check-ref-format(1)). Copies share their bytes: a push can have a hundred thousand refs, and each is named in many places.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RefName(pub Vec<u8>);
+pub struct RefName(pub Arc<[u8]>);
 
 impl fmt::Display for RefName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,12 +57,12 @@ impl fmt::Debug for RefName {
 
 impl RefName {
     fn parse(text: &str) -> Option<Self> {
-        let Some(hex) = text.strip_prefix("hex:") else { return Some(Self(text.as_bytes().to_vec())) };
+        let Some(hex) = text.strip_prefix("hex:") else { return Some(Self(text.as_bytes().into())) };
         let mut bytes = Vec::with_capacity(hex.len() / 2);
         for pair in hex.as_bytes().chunks(2) {
             bytes.push(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
         }
-        Some(Self(bytes))
+        Some(Self(bytes.into()))
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn names_times_and_digests_read_back() {
         for name in [&b"refs/heads/main"[..], b"refs/heads/\xff", "refs/heads/\u{e4}".as_bytes()] {
-            let name = RefName(name.to_vec());
+            let name = RefName(name.into());
             let json = serde_json::to_string(&name).unwrap();
             assert_eq!(serde_json::from_str::<RefName>(&json).unwrap(), name);
         }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::core::approval::{ApprovalError, ApprovalPlace, VerifiedApproval};
 use crate::core::commit::{Address, Approves, Malformed, MalformedTrailers};
@@ -28,7 +29,7 @@ pub struct Facts {
     pub policy: Option<String>,
     /// Who pushes.
     pub submitter: Submitter,
-    /// The ref updates. Their order has no meaning.
+    /// The ref updates, or those among them of which something is to be recorded. Their order has no meaning.
     pub updates: Vec<Update>,
     /// Every commit that some rule looks at.
     pub commits: BTreeMap<Oid, CommitFacts>,
@@ -77,7 +78,7 @@ pub struct RecordUpdate {
 #[derive(Debug)]
 pub struct Update {
     /// The full name of the ref.
-    pub name: Vec<u8>,
+    pub name: Arc<[u8]>,
     /// Its value before; `None` if it does not exist.
     pub old: Option<Oid>,
     /// Its value after; `None` if it is deleted.

@@ -95,6 +95,13 @@ pub const NAMED_AGENTS: usize = 8;
 /// Findings that the ledger keeps of one ref update, and characters of each one's text; of more, the number and the digest.
 pub const RECORDED_FINDINGS: usize = 20;
 
+/// Bytes of JSON that the findings of one decision take in the ledger: some thousand of them. Of the others, each ref has the number.
+pub const RECORDED_FINDINGS_BYTES: usize = 256 << 10;
+
+/// Bytes of JSON that the refs of a refused push take in the ledger: some 4,000 of them. Nothing came of it, so the others are
+/// counted.
+pub const REFUSED_REFS_BYTES: usize = 1 << 20;
+
 /// Bytes of one approval: that of [`APPROVED_COMMITS`] is about 1.5 MiB.
 pub const APPROVAL_BYTES: usize = 4 << 20;
 

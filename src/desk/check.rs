@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         None if name.starts_with("refs/heads/") => (tracked_commit(&refs, &name)?, find(&arguments.range)?),
         None => (None, find(&arguments.range)?),
     };
-    let update = RefUpdate { name: name.clone().into_bytes(), old, new: Some(new), claimed: None };
+    let update = RefUpdate { name: name.as_bytes().into(), old, new: Some(new), claimed: None };
     let mut verdict = judge_locally(&settings, &local, &refs, vec![update])?;
     if name.starts_with("refs/tags/") {
         // What the range begins with is no value that the tag has had.

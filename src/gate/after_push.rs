@@ -8,13 +8,13 @@ use crate::core::limits;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::policy::{Mode, OutOfBand, Policy};
 use crate::core::report::escape;
-use crate::gate::chain::Chained;
+use crate::gate::chain::{Chained, input_for};
 use crate::gate::command::{PostReceive, ReferenceTransaction, Watch};
 use crate::gate::deadline::Over;
 use crate::gate::gather::StoredRefs;
 use crate::gate::policy_source::PolicyReader;
 use crate::gate::prune::prune;
-use crate::gate::push::Push;
+use crate::gate::push::{Push, RefUpdate};
 use crate::gate::recording::{ServerRefs, ledger_failure};
 use crate::gate::session::{Posture, Session};
 use crate::ledger::{Ledger, LedgerError, Witness};
@@ -31,7 +31,8 @@ pub(crate) fn post_receive(hook: PostReceive) -> Result {
     session.when_over(Over::Pass);
     session.end_after(SECONDS);
     let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
-    let chained = Chained { hook: hook.chain, arguments: Vec::new(), input: Some(input) };
+    let input = input_for(hook.chain.as_ref(), &input)?;
+    let chained = Chained { hook: hook.chain, arguments: Vec::new(), input };
     session.ready(&chained);
     if let Err(failure) = settle(&hook.ledger, push)
         && !hook.observe
@@ -46,11 +47,9 @@ fn settle(directory: &Path, push: Push) -> Result<()> {
     let refs = Refs::open(&dir, push.format).map_err(|error| Failure::caused(&error))?;
     let push = push.resolved(&refs).map_err(|error| Failure::caused(&error))?;
     let current = ServerRefs(&refs);
-    let moves: Vec<_> = push
-        .updates
-        .iter()
-        .map(|update| (RefName(update.name.clone()), update.old.map(CanonicalOid), update.new.map(CanonicalOid)))
-        .collect();
+    let format = push.format;
+    let moved = |update: RefUpdate| (RefName(update.name), update.old.map(CanonicalOid), update.new.map(CanonicalOid));
+    let moves: Vec<_> = push.updates.into_iter().map(moved).collect();
     let record = || -> std::result::Result<(), LedgerError> {
         let ledger = Ledger::open(directory)?;
         let clock = crate::core::decide::Timestamp(now().map_or(0, |now| now.0));
@@ -64,7 +63,7 @@ fn settle(directory: &Path, push: Push) -> Result<()> {
             }
         }
         ledger.compact()?;
-        prune(&ledger, &dir, &refs, &push, clock)
+        prune(&ledger, &dir, &refs, &moves, format, clock)
     };
     record().map_err(|error| ledger_failure(&error))
 }
@@ -88,7 +87,7 @@ pub(crate) fn reference_transaction(call: ReferenceTransaction) -> Result {
     let cap = u64::try_from(limits::REF_UPDATES).unwrap_or(u64::MAX).saturating_mul(4096);
     std::io::stdin().lock().take(cap).read_to_end(&mut input).map_err(Failure::new)?;
     let arguments = vec![state.clone().into()];
-    let chained = Chained { hook: watch.chain.clone(), arguments, input: Some(input.clone()) };
+    let chained = Chained { hook: watch.chain.clone(), arguments, input: input_for(watch.chain.as_ref(), &input)? };
     session.ready(&chained);
     match watched(&session, &watch, &state, &input) {
         Ok(Exit::Accepted) => session.hand_on(chained),
@@ -104,7 +103,9 @@ fn watched(session: &Session, watch: &Watch, state: &str, input: &[u8]) -> Resul
         let (_, refs) = open(&lines)?;
         for line in &mut lines {
             // Git names a ref that moves through a symbolic one by the name that it was given.
-            line.name.0 = refs.resolve(&line.name.0).map_err(|error| Failure::caused(&error))?;
+            if let Some(name) = refs.resolve_symbolic(&line.name.0).map_err(|error| Failure::caused(&error))? {
+                line.name.0 = name.into();
+            }
         }
     }
     match state {
@@ -130,7 +131,7 @@ fn line(bytes: &[u8]) -> Option<Line> {
     let new = Oid::parse_nullable(hex)?;
     let format = if hex.len() == 64 { ObjectFormat::Sha256 } else { ObjectFormat::Sha1 };
     let name = words.next().filter(|name| name.starts_with(b"refs/"))?;
-    Some(Line { name: RefName(name.to_vec()), new, format })
+    Some(Line { name: RefName(name.into()), new, format })
 }
 
 /// The last moment in which a move can be refused.
@@ -142,12 +143,13 @@ fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
         return Ok(Exit::Accepted);
     }
     let ledger = Ledger::open(&watch.ledger).map_err(|error| ledger_failure(&error))?;
+    let state = ledger.state().map_err(|error| ledger_failure(&error))?;
     let current = ServerRefs(&refs);
     let mut exit = Exit::Accepted;
     for Line { name, new, .. } in lines.iter().filter(|line| is_governed(&policy, &line.name)) {
         let stays =
             crate::ledger::CurrentRefs::value(&current, &name.0).map_err(|error| ledger_failure(&error))? == *new;
-        if !stays && !ledger.awaits(name, new.map(CanonicalOid)).map_err(|error| ledger_failure(&error))? {
+        if !stays && !state.lands(&name.0, *new) {
             let name = escape(&name.0, 200);
             say(&format!(
                 "error: [ref-denied] {name}: no decision moves it there, and the policy says out-of-band = \"refuse\""
@@ -168,10 +170,11 @@ fn committed(watch: &Watch, lines: &[Line]) -> Result<()> {
     let policy = load(watch, &dir, &refs, lines).ok();
     let record = || -> std::result::Result<(), LedgerError> {
         let ledger = Ledger::open(&watch.ledger)?;
+        let state = ledger.state()?;
         let mut strangers = Vec::new();
         for Line { name, new, .. } in lines {
             let governed = policy.as_ref().is_none_or(|policy| is_governed(policy, name));
-            if governed && !ledger.awaits(name, new.map(CanonicalOid))? {
+            if governed && !state.lands(&name.0, *new) {
                 strangers.push(name.clone());
             }
         }

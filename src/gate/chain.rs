@@ -2,9 +2,11 @@
 //! something went wrong, since what it decides is its own.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::session::Session;
 use crate::system::process::in_memory;
@@ -16,25 +18,32 @@ use crate::system::{Exit, Failure, Result};
 pub(crate) struct Chained {
     pub(crate) hook: Option<PathBuf>,
     pub(crate) arguments: Vec<OsString>,
-    pub(crate) input: Option<Vec<u8>>,
+    pub(crate) input: Option<Arc<File>>,
 }
 
 impl Chained {
     /// Becomes the hook. No child process: this one is replaced.
     pub(crate) fn run(self) -> Result {
         let Some(hook) = self.hook else { return Ok(Exit::Accepted) };
-        let failed = |error: std::io::Error| {
-            Failure::new(format!("cannot run the chained hook {}: {error}", hook.display())).hint(
-                "an admin makes it executable, or removes the hooks with:\ncountersign uninstall --server REPO.git",
-            )
-        };
+        let failed = |error: std::io::Error| cannot_run(&hook, &error);
         let mut process = Command::new(&hook);
         process.args(self.arguments);
         if let Some(input) = self.input {
-            process.stdin(Stdio::from(in_memory(&input).map_err(failed)?));
+            process.stdin(Stdio::from(input.try_clone().map_err(failed)?));
         }
         Err(failed(process.exec()))
     }
+}
+
+fn cannot_run(hook: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot run the chained hook {}: {error}", hook.display()))
+        .hint("an admin makes it executable, or removes the hooks with:\ncountersign uninstall --server REPO.git")
+}
+
+/// What a hook is given to read, if there is one: kept outside of this process's memory, since a push can have a hundred thousand refs.
+pub(crate) fn input_for(hook: Option<&PathBuf>, bytes: &[u8]) -> Result<Option<Arc<File>>> {
+    let Some(hook) = hook else { return Ok(None) };
+    in_memory(bytes).map(|file| Some(Arc::new(file))).map_err(|error| cannot_run(hook, &error))
 }
 
 impl Session {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::core::approval;
-use crate::core::decide::{Timestamp, Verdict, decide};
+use crate::core::decide::{Timestamp, Verdict};
 use crate::core::digest::Digest;
 use crate::core::facts::{Continuity, Facts};
 use crate::core::id::RepositoryName;
@@ -98,12 +98,15 @@ pub(crate) struct Judgement {
     pub(crate) policy: Policy,
 }
 
+/// Updates of one push from which on every ref is asked at once: what so many may hold of history costs more to look at.
+const MANY: usize = 16;
+
 /// Decides a push.
 pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) -> Result<Judgement, EngineError> {
     if settings.policies.is_empty() {
         return Err(EngineError::NoPolicy);
     }
-    let PushContext { dir, objects, refs, now, .. } = context;
+    let PushContext { dir, objects, refs, .. } = context;
     let reader = PolicyReader { repository: Some((objects, refs)) };
     let InForce { policy, pinned } = in_force(settings, &reader, push, refs)?;
     if !policy.enforces() {
@@ -120,17 +123,16 @@ pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) 
     let mut gatherer = Gatherer::new(&policy, &repository, &history, context);
     gatherer = gatherer.with_baseline(settings.baseline.as_deref());
     gatherer = gatherer.with_pinned(&pinned);
+    gatherer = gatherer.with_policy_known_as(known_as(&settings.policies));
     if let Some(name) = &policy_ref {
         gatherer = gatherer.with_policy_check(PolicyCheck { name, problems: &problems });
     }
-    let known_as = known_as(&settings.policies);
-    let mut facts = Facts { policy: known_as.clone(), ..gatherer.look(push, Look::Near) };
-    let mut verdict = decide(&policy, &facts, now);
-    if verdict.depends_on_commits() {
-        facts = Facts { policy: known_as, ..gatherer.look(push, Look::Everywhere) };
-        verdict = decide(&policy, &facts, now);
+    let first = if push.updates.len() < MANY { Look::Near } else { Look::Everywhere };
+    let mut verdict = gatherer.judge_all(push, first);
+    if first == Look::Near && verdict.depends_on_commits() {
+        verdict = gatherer.judge_all(push, Look::Everywhere);
     }
-    drop(gatherer);
+    let facts = gatherer.into_facts();
     Ok(Judgement { verdict, facts, policy })
 }
 
@@ -185,7 +187,7 @@ fn in_force(
         reader.load(&settings.policies)?
     } else {
         let moved = moved_by(refs, &place.name)?;
-        let brought = |update: &&RefUpdate| update.name == moved.as_bytes();
+        let brought = |update: &&RefUpdate| *update.name == *moved.as_bytes();
         let first = push.updates.iter().find(brought).and_then(|update| update.new);
         let first = first.ok_or_else(|| PolicyError::NotYet(place.name.clone(), pin_text(place.pin)))?;
         let loaded = reader.load_at(&settings.policies, &place.name, first)?;

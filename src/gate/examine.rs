@@ -209,11 +209,6 @@ impl<'a> Examiner<'a> {
         SealFact { agent: block.claim.agent.clone(), role: block.claim.role.clone(), outcome }
     }
 
-    /// The name that seals are bound to.
-    pub(crate) fn repository(&self) -> &'a RepositoryName {
-        self.standard.repository
-    }
-
     /// The tree of a commit, well formed or not.
     pub(crate) fn tree_of(&self, commit: Oid) -> Result<Oid, Doubt> {
         self.objects.tree_of(commit).map_err(unreadable)

@@ -1,5 +1,6 @@
 //! The hooks. What an admin decided stands in the shim that calls this.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use crate::core::decide::Outcome;
 use crate::core::id::RepositoryName;
 use crate::core::report;
 use crate::core::submitter::{Adapter, Submitter};
-use crate::gate::chain::Chained;
+use crate::gate::chain::{Chained, input_for};
 use crate::gate::command::{PreReceive, Update};
 use crate::gate::deadline::Stage;
 use crate::gate::engine::{EngineError, NoMemory, PushContext, Settings, judge};
@@ -37,12 +38,14 @@ pub(crate) fn pre_receive(server: PreReceive) -> Result {
         Err(_) if server.observe => return Ok(if session.pass() == 0 { Exit::Accepted } else { Exit::Undecided }),
         Err(error) => return session.end(Err(Failure::new(error))),
     };
-    let chained = Chained { hook: server.chain.clone(), arguments: Vec::new(), input: Some(input) };
-    session.end(decide_before(chained, &session, &server, &push))
+    let given = input_for(server.chain.as_ref(), &input);
+    drop(input);
+    let chained = |input| Chained { hook: server.chain.clone(), arguments: Vec::new(), input };
+    session.end(given.and_then(|input| decide_before(chained(input), &session, &server, push)))
 }
 
 /// Decides, and lets the hook before ours decide what we accept.
-fn decide_before(chained: Chained, session: &Session, server: &PreReceive, push: &Push) -> Result {
+fn decide_before(chained: Chained, session: &Session, server: &PreReceive, push: Push) -> Result {
     session.ready(&chained);
     let decided = decide(session, server, push);
     session.still_in_time();
@@ -60,11 +63,11 @@ pub(crate) fn one_update(update: Update) -> Result {
     let arguments = vec![update.name, update.old, update.new];
     let chained = Chained { hook: update.server.chain.clone(), arguments, input: None };
     let push = push.map_err(Failure::new);
-    session.end(push.and_then(|push| decide_before(chained, &session, &update.server, &push)))
+    session.end(push.and_then(|push| decide_before(chained, &session, &update.server, push)))
 }
 
 /// Decides and records. A gate that only observes accepts whatever happens, and says nothing.
-fn decide(session: &Session, server: &PreReceive, push: &Push) -> Result {
+fn decide(session: &Session, server: &PreReceive, push: Push) -> Result {
     if !server.observe {
         return enforce(session, server, push);
     }
@@ -82,7 +85,7 @@ pub(crate) const CANARY_PREFIX: &str = ".countersign-canary-";
 /// The file that tells a canary of `doctor` from a repository.
 pub(crate) const CANARY: &str = "countersign/canary";
 
-fn enforce(session: &Session, server: &PreReceive, push: &Push) -> Result {
+fn enforce(session: &Session, server: &PreReceive, push: Push) -> Result {
     // Git runs no hook for a push of nothing (receive-pack.c), so whoever ran this one kept the updates from it.
     if push.updates.is_empty() {
         return Err(Failure::new("standard input names no ref").hint(
@@ -93,9 +96,11 @@ fn enforce(session: &Session, server: &PreReceive, push: &Push) -> Result {
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| Failure::caused(&error))?;
-    let pushed = push;
-    let push = push.clone().resolved(&refs).and_then(|push| push.at_stored_values(&refs));
-    let push = &push.map_err(|error| Failure::caused(&error))?;
+    let adapter = server.submitter.unwrap_or(Adapter::None);
+    // A certificate names what the client said.
+    let certified = if adapter == Adapter::PushCert { push.certifiable() } else { BTreeSet::new() };
+    let push = push.resolved(&refs).and_then(|push| push.at_stored_values(&refs));
+    let push = Arc::new(push.map_err(|error| Failure::caused(&error))?);
     let repository = name(server, &dir)?;
     let settings = Settings {
         policies: server.policies.clone(),
@@ -110,7 +115,7 @@ fn enforce(session: &Session, server: &PreReceive, push: &Push) -> Result {
         Recorder::begin(directory, &refs, name)?;
     }
     if let Some(directory) = ledger.clone() {
-        let (dir, push, observe) = (dir.clone(), push.clone(), server.observe);
+        let (dir, push, observe) = (dir.clone(), Arc::clone(&push), server.observe);
         session.record_with(Box::new(move |reason| {
             let Ok(refs) = Refs::open(&dir, push.format) else { return };
             let Ok(recorder) = Recorder::open(&directory, &refs) else { return };
@@ -122,8 +127,9 @@ fn enforce(session: &Session, server: &PreReceive, push: &Push) -> Result {
     let recorder = ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
     session.reached(Stage::Deciding);
     let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format);
-    let pushed = Pushed { push: pushed, dir: &dir, objects: objects.as_ref().ok(), repository: repository.as_ref() };
-    let submitter = submitter(server.submitter.unwrap_or(Adapter::None), &pushed);
+    let pushed =
+        Pushed { updates: &certified, dir: &dir, objects: objects.as_ref().ok(), repository: repository.as_ref() };
+    let submitter = submitter(adapter, &pushed);
     let judged = objects.map_err(EngineError::Objects).and_then(|objects| {
         let context = PushContext {
             dir: &dir,
@@ -134,7 +140,7 @@ fn enforce(session: &Session, server: &PreReceive, push: &Push) -> Result {
             memory: recorder.as_ref().map_or(&NoMemory, |recorder| recorder),
             now: recorder.as_ref().map_or(clock, |recorder| recorder.now(clock)),
         };
-        judge(&settings, push, context)
+        judge(&settings, &push, context)
     });
     if recorder.is_none() && judged.as_ref().is_ok_and(|judgement| judgement.policy.spends_approvals()) {
         return Err(Failure::new("the policy asks for approvals, and without a ledger nobody knows which have landed")
@@ -161,7 +167,7 @@ fn enforce(session: &Session, server: &PreReceive, push: &Push) -> Result {
         }
         Err(error) => {
             if let Some(recorder) = recorder {
-                recorder.record_failure(clock, push, &submitter, &error.to_string(), accepted(Outcome::Undecided))?;
+                recorder.record_failure(clock, &push, &submitter, &error.to_string(), accepted(Outcome::Undecided))?;
             }
             Err(if server.observe { Failure::new(error) } else { engine_failure(&error) })
         }

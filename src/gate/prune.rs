@@ -7,14 +7,16 @@ use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::limits;
 use crate::core::objects::ReadError;
-use crate::core::oid::Oid;
-use crate::gate::push::Push;
+use crate::core::oid::{ObjectFormat, Oid};
 use crate::gate::recording::ServerRefs;
 use crate::ledger::{Attempt, Ledger, LedgerError, Outcome, UpdateRecord, Witness};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 
 /// Records that one push looks at: reading one takes some 0.1 ms.
 const LOOKED_AT: usize = 64;
+
+/// A ref with its values before and after.
+type Move = (RefName, Option<CanonicalOid>, Option<CanonicalOid>);
 
 /// A record that is over.
 struct Over {
@@ -29,13 +31,14 @@ pub(crate) fn prune(
     ledger: &Ledger,
     dir: &GitDir,
     refs: &Refs,
-    push: &Push,
+    moves: &[Move],
+    format: ObjectFormat,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let mut stored = Vec::new();
     let mut turn = 0;
-    for update in push.updates.iter().filter(|update| !update.name.starts_with(PREFIX.as_bytes())) {
-        let (Some(new), Ok(name)) = (update.new, std::str::from_utf8(&update.name)) else { continue };
+    for (name, _, new) in moves.iter().filter(|(name, ..)| !name.0.starts_with(PREFIX.as_bytes())) {
+        let (Some(CanonicalOid(new)), Ok(name)) = (new, std::str::from_utf8(&name.0)) else { continue };
         stored.extend(refs.list(&ApprovalPlace::of_target(name)).map_err(failed)?);
         turn = new.as_bytes().first_chunk().map_or(0, |bytes| usize::from(u16::from_be_bytes(*bytes)));
     }
@@ -45,7 +48,7 @@ pub(crate) fn prune(
     if stored.is_empty() {
         return Ok(());
     }
-    let objects = Objects::open(dir, &Quarantine::default(), push.format);
+    let objects = Objects::open(dir, &Quarantine::default(), format);
     let over = over(ledger, &objects.map_err(failed)?, stored, now)?;
     if over.is_empty() {
         return Ok(());
@@ -55,7 +58,7 @@ pub(crate) fn prune(
     }
     // The ledger knows every ref that moves, so this is a decision like others.
     let update = |one: &Over| UpdateRecord {
-        name: RefName(one.name.clone()),
+        name: RefName(one.name.as_slice().into()),
         old: Some(CanonicalOid(one.blob)),
         new: None,
         commits: 0,
@@ -71,12 +74,13 @@ pub(crate) fn prune(
         policy: None,
         submitter: None,
         error: None,
-        updates: over.iter().map(update).collect(),
+        updates: Box::new(over.iter().map(update).collect::<Vec<_>>()),
         suspects: Vec::new(),
     };
     ledger.decide(attempt, &ServerRefs(refs))?;
     refs.delete(over.iter().map(|one| (one.name.as_slice(), one.blob))).map_err(failed)?;
-    let gone: Vec<_> = over.into_iter().map(|one| (RefName(one.name), Some(CanonicalOid(one.blob)), None)).collect();
+    let gone: Vec<_> =
+        over.into_iter().map(|one| (RefName(one.name.into()), Some(CanonicalOid(one.blob)), None)).collect();
     ledger.committed(now, &gone, Witness::PostReceive).map(drop)
 }
 

@@ -1,19 +1,22 @@
 //! The ref updates of a push, as git hands them to hooks (githooks(5)).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::core::limits;
 use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::submitter::push_cert::CertifiedUpdate;
 use crate::store::Refs;
 
 /// What a push would do to one ref.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefUpdate {
-    pub(crate) name: Vec<u8>,
+    /// The full name, of which every part of a decision has the same copy.
+    pub(crate) name: Arc<[u8]>,
     pub(crate) old: Option<Oid>,
     pub(crate) new: Option<Oid>,
     /// What the client says it was before, where that is not so.
@@ -62,9 +65,11 @@ impl Push {
     /// whatever name it is pushed under.
     pub(crate) fn resolved(mut self, refs: &Refs) -> Result<Self, ReadError> {
         for update in &mut self.updates {
-            update.name = refs.resolve(&update.name)?;
+            if let Some(name) = refs.resolve_symbolic(&update.name)? {
+                update.name = name.into();
+            }
         }
-        self.updates.sort_by(|a, b| a.name.cmp(&b.name));
+        self.updates.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         // Git takes two names of one ref in one push only where both say the same (builtin/receive-pack.c).
         self.updates.dedup();
         let repeated = self.updates.windows(2).find(|pair| matches!(pair, [a, b] if a.name == b.name));
@@ -75,6 +80,11 @@ impl Push {
             }
             None => Ok(self),
         }
+    }
+
+    /// The updates as a certificate of the push lists them.
+    pub(crate) fn certifiable(&self) -> BTreeSet<CertifiedUpdate> {
+        self.updates.iter().map(|update| (update.name.to_vec(), update.old, update.new)).collect()
     }
 
     /// The push by the values that its refs have, before they move. Git hands on what the client says, and refuses the one update whose
@@ -142,7 +152,7 @@ impl RefUpdate {
         // Git checks names before hooks run (git-check-ref-format(1)); what could break a line or a path is refused again.
         let plain = name.starts_with(b"refs/") && !name.iter().any(|byte| byte.is_ascii_control() || *byte == b' ');
         let update =
-            Self { name: name.to_vec(), old: Oid::parse_nullable(old)?, new: Oid::parse_nullable(new)?, claimed: None };
+            Self { name: name.into(), old: Oid::parse_nullable(old)?, new: Oid::parse_nullable(new)?, claimed: None };
         plain.then_some(update)
     }
 }

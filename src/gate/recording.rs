@@ -1,9 +1,10 @@
 //! The gate's memory: what the ledger tells a decision, and what it is told of it.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::core::approval;
 use crate::core::canonical::{CanonicalOid, RefName, Sha256};
@@ -20,10 +21,10 @@ use crate::core::seal;
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::submitter::{Submitter, Via, Who};
 use crate::gate::engine::{Judgement, Memory};
-use crate::gate::push::Push;
+use crate::gate::push::{Push, RefUpdate};
 use crate::ledger::{
     Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Receipts, State,
-    UpdateRecord, Work,
+    UpdateRecord, Updates, Work,
 };
 use crate::store::Refs;
 use crate::system::random_seed;
@@ -49,15 +50,11 @@ impl CurrentRefs for ServerRefs<'_> {
     fn loose(&self) -> std::result::Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
         self.0.loose_values().map_err(refs_failed)
     }
-    fn all(&self) -> std::result::Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
-        self.0.values().map_err(refs_failed)
+    fn each(&self, each: &mut dyn FnMut(&[u8], Oid)) -> std::result::Result<(), LedgerError> {
+        self.0.each_value(each).map_err(refs_failed)
     }
     fn value(&self, name: &[u8]) -> std::result::Result<Option<Oid>, LedgerError> {
-        match std::str::from_utf8(name) {
-            Ok(name) => self.0.value(name).map_err(refs_failed),
-            // The ref store is asked by names that are UTF-8; of others there are few.
-            Err(_) => Ok(self.all()?.get(name).copied()),
-        }
+        self.0.value_of(name).map_err(refs_failed)
     }
 }
 
@@ -150,17 +147,17 @@ impl<'a> Recorder<'a> {
         judgement: &Judgement,
         outcome: decide::Outcome,
     ) -> Result<Vec<String>> {
-        let updates = judgement.verdict.refs.iter().map(|verdict| {
-            let update = judgement.facts.updates.iter().find(|update| update.name == verdict.name);
-            update_record(verdict, update, &judgement.facts, &judgement.policy, outcome)
-        });
+        let refs = &judgement.verdict.refs;
+        let is_blamed = |one: &&RefVerdict| one.outcome() != decide::Outcome::Accepted;
+        let (blamed, others): (Vec<_>, Vec<_>) = refs.iter().partition(is_blamed);
+        let refs = listed([blamed, others].concat(), outcome, |one| one.name.len());
         let attempt = Attempt {
             now: clock,
             outcome: recorded_outcome(outcome),
             policy: Some(judgement.policy.digest()),
             submitter: submitter_text(&judgement.facts.submitter, Some(&judgement.policy), clock),
-            error: None,
-            updates: updates.collect(),
+            error: not_listed(judgement.verdict.refs.len(), refs.len()),
+            updates: Box::new(Judged { judgement, refs, outcome }),
             suspects: self.suspects.clone(),
         };
         self.write(attempt)
@@ -175,24 +172,15 @@ impl<'a> Recorder<'a> {
         error: &str,
         outcome: decide::Outcome,
     ) -> Result<Vec<String>> {
-        let updates = push.updates.iter().map(|update| UpdateRecord {
-            name: RefName(update.name.clone()),
-            old: update.old.map(CanonicalOid),
-            new: update.new.map(CanonicalOid),
-            commits: 0,
-            outcome: Outcome::Undecided,
-            findings: Vec::new(),
-            left_out: None,
-            work: Vec::new(),
-            approvals: Vec::new(),
-        });
+        let refs = listed(push.updates.iter().collect(), outcome, |one| one.name.len());
+        let error = [Some(escape(error.as_bytes(), DETAIL)), not_listed(push.updates.len(), refs.len())];
         let attempt = Attempt {
             now: clock,
             outcome: recorded_outcome(outcome),
             policy: None,
             submitter: submitter_text(submitter, None, clock),
-            error: Some(escape(error.as_bytes(), DETAIL)),
-            updates: updates.collect(),
+            error: Some(error.into_iter().flatten().collect::<Vec<_>>().join("; ")),
+            updates: Box::new(Undecided(refs)),
             suspects: self.suspects.clone(),
         };
         self.write(attempt)
@@ -208,7 +196,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn write(self, attempt: Attempt) -> Result<Vec<String>> {
+    fn write(&self, attempt: Attempt<'_>) -> Result<Vec<String>> {
         let recorded = self.ledger.decide(attempt, &self.refs).map_err(|error| ledger_failure(&error))?;
         let value = |id: Option<CanonicalOid>| id.map_or_else(|| "nothing".to_owned(), |id| id.0.short());
         let tell = |moved: &Moved| {
@@ -248,7 +236,8 @@ impl Memory for Recorder<'_> {
     }
 
     fn continuity(&self, name: &[u8]) -> Continuity {
-        let suspected = self.suspects.iter().any(|suspect| suspect.0 == name);
+        // They are sorted.
+        let suspected = self.suspects.binary_search_by(|suspect| suspect.0.as_ref().cmp(name)).is_ok();
         if suspected || self.state.is_unexplained(name) { Continuity::Broken } else { Continuity::Unbroken }
     }
 }
@@ -280,39 +269,139 @@ const MOVES: usize = 10;
 /// Characters of a text that are recorded.
 const DETAIL: usize = 300;
 
-fn update_record(
-    verdict: &RefVerdict,
-    update: Option<&Update>,
-    facts: &Facts,
-    policy: &Policy,
+/// The updates that a decision lists: where refs may move all of them, else the first that take so many bytes.
+fn listed<T>(mut refs: Vec<T>, outcome: decide::Outcome, name_bytes: impl Fn(&T) -> usize) -> Vec<T> {
+    if outcome != decide::Outcome::Accepted {
+        let mut room = limits::REFUSED_REFS_BYTES;
+        let mut fits = |one: &&T| {
+            room = room.saturating_sub(name_bytes(one).saturating_add(UPDATE_BYTES));
+            room > 0
+        };
+        let count = refs.iter().take_while(|one| fits(one)).count();
+        refs.truncate(count);
+    }
+    refs
+}
+
+/// What a decision says where it does not list all.
+fn not_listed(all: usize, listed: usize) -> Option<String> {
+    all.checked_sub(listed).filter(|more| *more > 0).map(|more| format!("{more} more refs of the push are not listed"))
+}
+
+/// Bytes of an update in JSON beside the name of its ref, and what is found: the ids and the keys.
+const UPDATE_BYTES: usize = 200;
+
+/// The updates of a push that was judged.
+struct Judged<'a> {
+    judgement: &'a Judgement,
+    /// Those that are listed.
+    refs: Vec<&'a RefVerdict>,
     outcome: decide::Outcome,
-) -> UpdateRecord {
-    let doubts = verdict.undecided.iter().map(|doubt| FindingRecord {
-        code: "undecided".to_owned(),
-        severity: doubt.severity.name().to_owned(),
-        rule: doubt.rule.as_ref().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
-        object: None,
-        author: None,
-        detail: escape(doubt.reason.as_bytes(), DETAIL),
-    });
-    let (findings, left) =
-        selected(doubts.chain(verdict.findings.iter().map(|finding| finding_record(finding, facts, policy))).collect());
-    let more: usize = verdict.more.values().sum();
-    let left_out = (!left.is_empty() || more > 0).then(|| LeftOut {
-        findings: u64::try_from(left.len().saturating_add(more)).unwrap_or(u64::MAX),
-        digest: Sha256(Digest::of(serde_json::to_string(&left).unwrap_or_default().as_bytes())),
-    });
-    let accepted = outcome == decide::Outcome::Accepted && verdict.outcome() == decide::Outcome::Accepted;
-    UpdateRecord {
-        name: RefName(verdict.name.clone()),
-        old: verdict.old.map(CanonicalOid),
-        new: verdict.new.map(CanonicalOid),
-        commits: u64::try_from(verdict.commits).unwrap_or(u64::MAX),
-        outcome: recorded_outcome(verdict.outcome()),
-        findings,
-        left_out,
-        work: update.filter(|_| accepted).map(|update| work(update, facts, policy)).unwrap_or_default(),
-        approvals: if accepted { verdict.landed.iter().map(landed).collect() } else { Vec::new() },
+}
+
+impl Updates for Judged<'_> {
+    fn moves(&self) -> Box<dyn Iterator<Item = (RefName, Option<CanonicalOid>, Option<CanonicalOid>)> + '_> {
+        let moved =
+            |one: &RefVerdict| (RefName(Arc::clone(&one.name)), one.old.map(CanonicalOid), one.new.map(CanonicalOid));
+        Box::new(self.refs.iter().copied().map(moved))
+    }
+
+    fn records(&self) -> Box<dyn Iterator<Item = UpdateRecord> + '_> {
+        let mut written = Written::default();
+        Box::new(self.refs.iter().map(move |verdict| self.record(verdict, &mut written)))
+    }
+}
+
+impl Judged<'_> {
+    fn record(&self, verdict: &RefVerdict, written: &mut Written) -> UpdateRecord {
+        let Judgement { facts, policy, .. } = self.judgement;
+        let doubts = verdict.undecided.iter().map(|doubt| FindingRecord {
+            code: "undecided".to_owned(),
+            severity: doubt.severity.name().to_owned(),
+            rule: doubt.rule.as_ref().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
+            object: None,
+            author: None,
+            detail: escape(doubt.reason.as_bytes(), DETAIL),
+        });
+        let found = verdict.findings.iter().map(|finding| finding_record(finding, facts, policy));
+        let (selected, left) = selected(doubts.chain(found).collect());
+        let (findings, left) = written.divide(selected, left);
+        let more: usize = verdict.more.values().sum();
+        let left_out = (!left.is_empty() || more > 0).then(|| LeftOut {
+            findings: u64::try_from(left.len().saturating_add(more)).unwrap_or(u64::MAX),
+            digest: FindingRecord::digest(&left),
+        });
+        let accepted = self.outcome == decide::Outcome::Accepted && verdict.outcome() == decide::Outcome::Accepted;
+        // Both are sorted by name.
+        let place = facts.updates.binary_search_by(|update| update.name.cmp(&verdict.name)).ok();
+        let update = place.and_then(|place| facts.updates.get(place)).filter(|_| accepted);
+        UpdateRecord {
+            name: RefName(Arc::clone(&verdict.name)),
+            old: verdict.old.map(CanonicalOid),
+            new: verdict.new.map(CanonicalOid),
+            commits: u64::try_from(verdict.commits).unwrap_or(u64::MAX),
+            outcome: recorded_outcome(verdict.outcome()),
+            findings,
+            left_out,
+            work: update.map(|update| work(update, facts, policy)).unwrap_or_default(),
+            approvals: if accepted { verdict.landed.iter().map(landed).collect() } else { Vec::new() },
+        }
+    }
+}
+
+/// What one decision has written of findings. What is about the same object stands there once, whatever refs bring it, and all
+/// of them take only so many bytes; of the others, each ref has the number.
+#[derive(Default)]
+struct Written {
+    shared: HashSet<Digest>,
+    bytes: usize,
+}
+
+impl Written {
+    /// Divides the findings of one ref into those to write now, and others.
+    fn divide(
+        &mut self,
+        selected: Vec<FindingRecord>,
+        mut left: Vec<FindingRecord>,
+    ) -> (Vec<FindingRecord>, Vec<FindingRecord>) {
+        let mut now = Vec::new();
+        for finding in selected {
+            let json = serde_json::to_string(&finding).unwrap_or_default();
+            let bytes = self.bytes.saturating_add(json.len());
+            let again = finding.object.is_some() && !self.shared.insert(Digest::of(json.as_bytes()));
+            if again || bytes > limits::RECORDED_FINDINGS_BYTES {
+                left.push(finding);
+            } else {
+                self.bytes = bytes;
+                now.push(finding);
+            }
+        }
+        (now, left)
+    }
+}
+
+/// The updates of a push that could not be judged.
+struct Undecided<'a>(Vec<&'a RefUpdate>);
+
+impl Updates for Undecided<'_> {
+    fn moves(&self) -> Box<dyn Iterator<Item = (RefName, Option<CanonicalOid>, Option<CanonicalOid>)> + '_> {
+        let moved =
+            |one: &RefUpdate| (RefName(Arc::clone(&one.name)), one.old.map(CanonicalOid), one.new.map(CanonicalOid));
+        Box::new(self.0.iter().copied().map(moved))
+    }
+
+    fn records(&self) -> Box<dyn Iterator<Item = UpdateRecord> + '_> {
+        Box::new(self.moves().map(|(name, old, new)| UpdateRecord {
+            name,
+            old,
+            new,
+            commits: 0,
+            outcome: Outcome::Undecided,
+            findings: Vec::new(),
+            left_out: None,
+            work: Vec::new(),
+            approvals: Vec::new(),
+        }))
     }
 }
 

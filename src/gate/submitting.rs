@@ -12,15 +12,14 @@ use rustix::fs::{Mode, OFlags};
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::oid::Oid;
-use crate::core::submitter::push_cert::{ClaimedPushCert, Expected};
+use crate::core::submitter::push_cert::{CertifiedUpdate, ClaimedPushCert, Expected};
 use crate::core::submitter::{Adapter, Said, Submitter, Via, Who, account, login};
-use crate::gate::push::Push;
 use crate::store::{GitDir, Objects};
 
 /// What a certificate is held against.
 pub(crate) struct Pushed<'a> {
-    /// The push as git handed it over.
-    pub(crate) push: &'a Push,
+    /// The updates as git handed them over, for a kind of server that reads certificates.
+    pub(crate) updates: &'a BTreeSet<CertifiedUpdate>,
     pub(crate) dir: &'a GitDir,
     pub(crate) objects: Option<&'a Objects>,
     pub(crate) repository: Option<&'a RepositoryName>,
@@ -179,9 +178,8 @@ fn by_certificate(pushed: &Pushed<'_>) -> Result<Submitter, String> {
     let bytes = objects.blob(blob, limits::PUSH_CERT_BYTES).map_err(|error| unreadable(&error))?;
     let repository = pushed.repository.ok_or("the hook was installed without --repository")?;
     let path = pushed.dir.git_dir.canonicalize().map_err(|error| unreadable(&error))?;
-    let updates: BTreeSet<_> =
-        pushed.push.updates.iter().map(|update| (update.name.clone(), update.old, update.new)).collect();
-    let expected = Expected { nonce: &nonce, repository, path: path.as_os_str().as_bytes(), updates: &updates };
+    let updates = pushed.updates;
+    let expected = Expected { nonce: &nonce, repository, path: path.as_os_str().as_bytes(), updates };
     let claimed = ClaimedPushCert::parse(&bytes).map_err(|error| error.to_string())?;
     let key = claimed.verify(expected).map_err(|error| error.to_string())?;
     Ok(Submitter::Said(Said { who: Who::Key(key), via: Via::Push }))

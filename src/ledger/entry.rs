@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
+use crate::core::digest::Digest;
 
 /// One entry. Its JSON is compact, with the keys in the order of these fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +146,13 @@ pub struct FindingRecord {
     pub author: Option<String>,
     /// What is wrong, escaped and capped.
     pub detail: String,
+}
+
+impl FindingRecord {
+    /// The digest of the JSON of several, by which an update says which it leaves out.
+    pub fn digest(findings: &[Self]) -> Sha256 {
+        Sha256(Digest::of(serde_json::to_string(findings).unwrap_or_default().as_bytes()))
+    }
 }
 
 /// Findings that were left out.

@@ -5,65 +5,140 @@
 //! a crash left half written, does not have the digest that it says, and the other one is read.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::core::digest::Digest;
+use sha2::{Digest as _, Sha256};
 
 /// Bytes before the content: its generation and its length, eight each, and the digest of these and the content.
 const HEADER: usize = 48;
+const HEADER_BYTES: u64 = 48;
 
-/// What a slot holds.
-struct Slot {
-    generation: u64,
-    content: Vec<u8>,
-}
+/// Bytes that are read or written at once.
+const PIECE: usize = 64 << 10;
 
 /// The content that was written last. `None` where there is none that is whole.
 pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
-    newest(path).map(|(_, slot)| slot.content)
+    let mut slots = [0, 1].map(|number| Slot::open(&slot_path(path, number)));
+    // The newer one is nearly always whole, and then the other is not read.
+    slots.sort_by_key(|slot| std::cmp::Reverse(slot.as_ref().map(|slot| slot.generation)));
+    slots.into_iter().flatten().find_map(Slot::content)
 }
 
-/// Writes a new content over the older slot.
-pub(super) fn write(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let (older, generation) = match newest(path) {
-        Some((newer, slot)) => (1 - newer, slot.generation.wrapping_add(1)),
+/// Writes a new content over the older slot, as `content` hands it over, twice: it need not be in memory as a whole.
+pub(super) fn write(path: &Path, content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let newest = [0, 1].into_iter().filter_map(|number| {
+        let slot = Slot::open(&slot_path(path, number))?;
+        slot.is_whole().then_some((slot.generation, number))
+    });
+    let (older, generation) = match newest.max() {
+        Some((generation, newer)) => (1 - newer, generation.wrapping_add(1)),
         None => (0, 0),
     };
-    let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
-    let mut bytes = Vec::with_capacity(HEADER + content.len());
-    bytes.extend_from_slice(&generation.to_be_bytes());
-    bytes.extend_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(digest(generation, content).as_bytes());
-    bytes.extend_from_slice(content);
     let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).mode(0o600).open(slot_path(path, older))?;
-    file.write_all_at(&bytes, 0)
+    let mut file = options.write(true).create(true).truncate(false).mode(0o600).open(slot_path(path, older))?;
+    let mut measured = Measured(0);
+    content(&mut measured)?;
+    let Measured(length) = measured;
+    file.seek(SeekFrom::Start(HEADER_BYTES))?;
+    let mut hashed = Hashed { out: BufWriter::with_capacity(PIECE, &file), digest: begin(generation, length) };
+    content(&mut hashed)?;
+    let Hashed { mut out, digest } = hashed;
+    out.flush()?;
+    drop(out);
+    // The header comes last. Until then the slot does not have the digest that it says.
+    let mut header = Vec::with_capacity(HEADER);
+    header.extend_from_slice(&generation.to_be_bytes());
+    header.extend_from_slice(&length.to_be_bytes());
+    header.extend_from_slice(&digest.finalize());
+    file.write_all_at(&header, 0)
 }
 
-fn newest(path: &Path) -> Option<(u8, Slot)> {
-    let slots = [0, 1].map(|number| slot(&slot_path(path, number)).map(|slot| (number, slot)));
-    slots.into_iter().flatten().max_by_key(|(_, slot)| slot.generation)
+/// Takes the length of what is written to it.
+struct Measured(u64);
+
+impl Write for Measured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-fn slot(path: &Path) -> Option<Slot> {
-    let mut file = File::open(path).ok()?;
-    let mut header = [0; HEADER];
-    file.read_exact(&mut header).ok()?;
-    let (generation, rest) = header.split_first_chunk::<8>()?;
-    let (length, said) = rest.split_first_chunk::<8>()?;
-    let (generation, length) = (u64::from_be_bytes(*generation), u64::from_be_bytes(*length));
-    // A longer content that stood here before is not cut off, and not read.
-    let mut content = Vec::new();
-    file.take(length).read_to_end(&mut content).ok()?;
-    let whole = u64::try_from(content.len()).ok()? == length && digest(generation, &content).as_bytes() == said;
-    whole.then_some(Slot { generation, content })
+/// Takes the digest of what is written through it.
+struct Hashed<W: Write> {
+    out: W,
+    digest: Sha256,
 }
 
-fn digest(generation: u64, content: &[u8]) -> Digest {
-    let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
-    Digest::of(&[&generation.to_be_bytes()[..], &length.to_be_bytes(), content].concat())
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write_all(bytes)?;
+        self.digest.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The digest of a slot before its content.
+fn begin(generation: u64, length: u64) -> Sha256 {
+    let mut digest = Sha256::new();
+    digest.update(generation.to_be_bytes());
+    digest.update(length.to_be_bytes());
+    digest
+}
+
+/// A slot whose header has been read.
+struct Slot {
+    file: File,
+    generation: u64,
+    length: u64,
+    said: [u8; 32],
+}
+
+impl Slot {
+    fn open(path: &Path) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let mut header = [0; HEADER];
+        file.read_exact(&mut header).ok()?;
+        let (generation, rest) = header.split_first_chunk::<8>()?;
+        let (length, said) = rest.split_first_chunk::<8>()?;
+        let (generation, length) = (u64::from_be_bytes(*generation), u64::from_be_bytes(*length));
+        Some(Self { file, generation, length, said: *said.first_chunk::<32>()? })
+    }
+
+    /// A longer content that stood here before is not cut off, and not read.
+    fn content(self) -> Option<Vec<u8>> {
+        let mut content = Vec::new();
+        self.file.take(self.length).read_to_end(&mut content).ok()?;
+        let length = u64::try_from(content.len()).ok()?;
+        let digest = begin(self.generation, self.length).chain_update(&content);
+        (length == self.length && digest.finalize()[..] == self.said).then_some(content)
+    }
+
+    fn is_whole(&self) -> bool {
+        let mut digest = begin(self.generation, self.length);
+        let (mut left, mut piece) = (self.length, vec![0; PIECE]);
+        let mut at = HEADER_BYTES;
+        while left > 0 {
+            let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+            let Some(piece) = piece.get_mut(..wanted) else { return false };
+            if self.file.read_exact_at(piece, at).is_err() {
+                return false;
+            }
+            digest.update(&*piece);
+            let read = u64::try_from(wanted).unwrap_or(left);
+            (left, at) = (left.saturating_sub(read), at.saturating_add(read));
+        }
+        digest.finalize()[..] == self.said
+    }
 }
 
 /// The file of one of the two slots.
@@ -81,7 +156,7 @@ mod tests {
         let path = directory.path().join("state");
         assert_eq!(read(&path), None);
         for content in ["first and longest", "second", "", "fourth"] {
-            write(&path, content.as_bytes()).unwrap();
+            write(&path, &mut |out| out.write_all(content.as_bytes())).unwrap();
             assert_eq!(read(&path).unwrap(), content.as_bytes());
         }
         // The fourth is in slot 1, the third in slot 0.
@@ -92,7 +167,7 @@ mod tests {
             std::fs::write(slot_path(&path, 1), &broken).unwrap();
             assert_eq!(read(&path).unwrap(), b"", "byte {place}");
         }
-        write(&path, b"fifth").unwrap();
+        write(&path, &mut |out| out.write_all(b"fifth")).unwrap();
         assert_eq!(read(&path).unwrap(), b"fifth");
         std::fs::write(slot_path(&path, 0), b"").unwrap();
         std::fs::write(slot_path(&path, 1), b"short").unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write};
 use std::os::unix::fs::FileExt as _;
 
 use super::entry::Moved;
@@ -25,11 +25,20 @@ pub trait CurrentRefs {
     /// # Errors
     /// As above.
     fn loose(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError>;
-    /// All refs.
+    /// Hands over all refs.
     ///
     /// # Errors
     /// As above.
-    fn all(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError>;
+    fn each(&self, each: &mut dyn FnMut(&[u8], Oid)) -> Result<(), LedgerError>;
+    /// All refs at once.
+    ///
+    /// # Errors
+    /// As above.
+    fn all(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
+        let mut all = BTreeMap::new();
+        self.each(&mut |name, id| all.extend([(name.to_vec(), id)]))?;
+        Ok(all)
+    }
     /// The value of one ref.
     ///
     /// # Errors
@@ -57,17 +66,9 @@ const RECENT: usize = 128;
 const BLOCK: usize = 8192;
 
 impl Ledger {
-    /// The value that the ledger knows of a ref, which may be that there is none.
-    pub(super) fn known(&self, state: &State, name: &RefName) -> Result<Option<Oid>, LedgerError> {
-        let file = self.known_file(state)?;
-        let cover = file.as_ref().map_or(0, |file| file.cover);
-        match state.recent.get(name) {
-            Some(Recent { value, entry }) if *entry >= cover => Ok(value.map(|id| id.0)),
-            _ => match file {
-                Some(file) => file.find(&name.0).map_err(|error| self.refs_failed(error)),
-                None => Ok(None),
-            },
-        }
+    /// What the ledger knows of refs, to be asked for one after the other.
+    pub(super) fn known<'s>(&'s self, state: &'s State) -> Result<Known<'s>, LedgerError> {
+        Ok(Known { ledger: self, state, file: self.known_file(state)? })
     }
 
     /// Every ref that the ledger knows.
@@ -86,11 +87,28 @@ impl Ledger {
         }
         for (name, recent) in state.recent.iter().filter(|(_, recent)| recent.entry >= cover) {
             match recent.value {
-                Some(id) => known.insert(name.0.clone(), id.0),
-                None => known.remove(&name.0),
+                Some(id) => known.insert(name.0.to_vec(), id.0),
+                None => known.remove(&*name.0),
             };
         }
         Ok(known)
+    }
+
+    /// Refs that are not as the ledger knows them, with the values that they have.
+    pub(super) fn differences(
+        &self,
+        state: &State,
+        refs: &dyn CurrentRefs,
+    ) -> Result<Vec<(RefName, Option<Oid>)>, LedgerError> {
+        let mut known = self.known_refs(state)?;
+        let mut different = Vec::new();
+        refs.each(&mut |name, id| {
+            if known.remove(name) != Some(id) {
+                different.push((RefName(name.into()), Some(id)));
+            }
+        })?;
+        different.extend(known.into_keys().map(|name| (RefName(name.into()), None)));
+        Ok(different)
     }
 
     /// Refs that may have moved since they were last compared and that no decision explains, as far as can be told without the
@@ -106,41 +124,31 @@ impl Ledger {
         let loose = refs.loose()?;
         let state = self.state()?;
         let seen = self.seen().filter(|seen| seen.stamp == stamp && seen.size >= state.refs_cover);
-        let mut changed: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let mut changed: BTreeSet<RefName> = BTreeSet::new();
         match &seen {
             Some(Seen { loose: before, size, .. }) => {
-                changed.extend(
-                    loose.iter().filter(|(name, id)| before.get(*name) != Some(*id)).map(|(name, _)| name.clone()),
-                );
-                changed.extend(before.keys().filter(|name| !loose.contains_key(*name)).cloned());
+                let own = |name: &Vec<u8>| RefName(name.as_slice().into());
+                let moved = loose.iter().filter(|(name, id)| before.get(*name) != Some(*id));
+                changed.extend(moved.map(|(name, _)| own(name)));
+                changed.extend(before.keys().filter(|name| !loose.contains_key(*name)).map(own));
                 // What the ledger says may have changed too, and the ref may have gone back.
                 let recent = state.recent.iter().filter(|(_, recent)| recent.entry >= *size);
-                changed.extend(recent.map(|(name, _)| name.0.clone()));
+                changed.extend(recent.map(|(name, _)| name.clone()));
             }
-            None => {
-                let (known, now) = (self.known_refs(&state)?, refs.all()?);
-                changed.extend(
-                    now.iter().filter(|(name, id)| known.get(*name) != Some(*id)).map(|(name, _)| name.clone()),
-                );
-                changed.extend(known.keys().filter(|name| !now.contains_key(*name)).cloned());
-            }
+            None => changed.extend(self.differences(&state, refs)?.into_iter().map(|(name, _)| name)),
         }
+        let known = self.known(&state)?;
+        let has_changed = !changed.is_empty();
         let mut suspects = Vec::new();
-        for name in &changed {
-            let name = RefName(name.clone());
-            if !self.is_explained(&state, &name, refs.value(&name.0)?)? {
+        for name in changed {
+            if !known.explains(&name, refs.value(&name.0)?)? {
                 suspects.push(name);
             }
         }
-        if suspects.is_empty() && (!changed.is_empty() || seen.is_none()) {
+        if suspects.is_empty() && (has_changed || seen.is_none()) {
             self.keep_seen(&Seen { stamp, size, loose })?;
         }
         Ok(suspects)
-    }
-
-    /// Whether some decision or earlier entry accounts for this value of a ref.
-    pub(super) fn is_explained(&self, state: &State, name: &RefName, value: Option<Oid>) -> Result<bool, LedgerError> {
-        Ok(state.lands(&name.0, value) || self.known(state, name)? == value)
     }
 
     /// The refs among `suspects` that still have no explanation, to be called under the lock.
@@ -153,11 +161,12 @@ impl Ledger {
         suspects: &[RefName],
         refs: &dyn CurrentRefs,
     ) -> Result<Vec<Moved>, LedgerError> {
+        let known = self.known(state)?;
         let mut moved = Vec::new();
         for name in suspects {
             let to = refs.value(&name.0)?;
-            if !self.is_explained(state, name, to)? {
-                let from = self.known(state, name)?.map(CanonicalOid);
+            if !known.explains(name, to)? {
+                let from = known.value(name)?.map(CanonicalOid);
                 moved.push(Moved { name: name.clone(), from, to: to.map(CanonicalOid) });
             }
         }
@@ -170,15 +179,14 @@ impl Ledger {
         if state.recent.len() <= RECENT {
             return Ok(());
         }
-        let mut text = format!("{REFS_HEADER}{}\n", state.size).into_bytes();
-        for (name, id) in self.known_refs(&state)? {
-            text.extend_from_slice(id.to_string().as_bytes());
-            text.push(b' ');
-            text.extend_from_slice(&name);
-            text.push(b'\n');
-        }
-        self.renew(REFS, &text)?;
+        let known = self.known_refs(&state)?;
         let cover = state.size;
+        drop(state);
+        self.renew(REFS, &mut |out| {
+            writeln!(out, "{REFS_HEADER}{cover}")?;
+            write_lines(out, &known)
+        })?;
+        drop(known);
         self.change_state(&mut |state| {
             state.refs_cover = cover;
             state.recent.retain(|_, recent| recent.entry >= cover);
@@ -211,13 +219,11 @@ impl Ledger {
     }
 
     fn keep_seen(&self, seen: &Seen) -> Result<(), LedgerError> {
-        let mut text = format!("{}\n{}\n", seen.stamp, seen.size).into_bytes();
-        for (name, id) in &seen.loose {
-            text.extend_from_slice(format!("{id} ").as_bytes());
-            text.extend_from_slice(name);
-            text.push(b'\n');
-        }
-        kept::write(&self.path(SEEN), &text).map_err(|error| LedgerError::Io(self.path(SEEN), error))
+        let write = kept::write(&self.path(SEEN), &mut |out| {
+            writeln!(out, "{}\n{}", seen.stamp, seen.size)?;
+            write_lines(out, &seen.loose)
+        });
+        write.map_err(|error| LedgerError::Io(self.path(SEEN), error))
     }
 
     fn refs_failed(&self, error: std::io::Error) -> LedgerError {
@@ -225,9 +231,43 @@ impl Ledger {
     }
 }
 
+/// Writes a line for each ref.
+fn write_lines(out: &mut dyn Write, refs: &BTreeMap<Vec<u8>, Oid>) -> std::io::Result<()> {
+    for (name, id) in refs {
+        write!(out, "{id} ")?;
+        out.write_all(name)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
 fn parse_line(line: &[u8]) -> Option<(Vec<u8>, Oid)> {
     let space = line.iter().position(|byte| *byte == b' ')?;
     Some((line.get(space + 1..)?.to_vec(), Oid::parse(line.get(..space)?)?))
+}
+
+/// What the ledger knows of refs at one state.
+pub(super) struct Known<'s> {
+    ledger: &'s Ledger,
+    state: &'s State,
+    file: Option<KnownFile>,
+}
+
+impl Known<'_> {
+    /// The value that the ledger knows of a ref, which may be that there is none.
+    pub(super) fn value(&self, name: &RefName) -> Result<Option<Oid>, LedgerError> {
+        let cover = self.file.as_ref().map_or(0, |file| file.cover);
+        match (self.state.recent.get(name), &self.file) {
+            (Some(Recent { value, entry }), _) if *entry >= cover => Ok(value.map(|id| id.0)),
+            (_, Some(file)) => file.find(&name.0).map_err(|error| self.ledger.refs_failed(error)),
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// Whether some decision or earlier entry accounts for this value of a ref.
+    pub(super) fn explains(&self, name: &RefName, value: Option<Oid>) -> Result<bool, LedgerError> {
+        Ok(self.state.lands(&name.0, value) || self.value(name)? == value)
+    }
 }
 
 /// The file of refs, searched where it lies.
@@ -299,7 +339,6 @@ impl KnownFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     #[test]
     fn every_line_of_a_large_file_is_found() {

@@ -37,6 +37,6 @@ pub use merkle::Frontier;
 pub use receipts::Receipts;
 pub use record::{NAMESPACE, RecordError};
 pub use scan::{Signatures, Verified, read};
-pub use settle::{Attempt, Recorded};
+pub use settle::{Attempt, Recorded, Updates};
 pub use state::State;
-pub use store::Ledger;
+pub use store::{Keep, Ledger, Plan};

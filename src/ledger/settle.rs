@@ -1,6 +1,6 @@
 //! What is written when: a decision with what is left over from earlier ones, and later what became of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::entry::{
     Continued, Decided, Entry, Found, Moved, Outcome, Settled, Suppressed, Unexplained, UpdateRecord, Witness, Work,
@@ -8,16 +8,33 @@ use super::entry::{
 use super::error::LedgerError;
 use super::known::CurrentRefs;
 use super::scan::{self, Signatures};
-use super::state::{IN_FLIGHT, Move, State};
-use super::store::Ledger;
+use super::state::{Ends, IN_FLIGHT, State};
+use super::store::{Keep, Ledger, Plan};
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::limits;
 
+/// The ref updates of a decision. A push can have a hundred thousand, so that what is recorded of each is made when it is written.
+pub trait Updates {
+    /// Where refs would move: names, values before and after.
+    fn moves(&self) -> Box<dyn Iterator<Item = (RefName, Option<CanonicalOid>, Option<CanonicalOid>)> + '_>;
+    /// What is recorded of each, in the same order whenever it is asked for.
+    fn records(&self) -> Box<dyn Iterator<Item = UpdateRecord> + '_>;
+}
+
+impl Updates for Vec<UpdateRecord> {
+    fn moves(&self) -> Box<dyn Iterator<Item = (RefName, Option<CanonicalOid>, Option<CanonicalOid>)> + '_> {
+        Box::new(self.iter().map(|update| (update.name.clone(), update.old, update.new)))
+    }
+
+    fn records(&self) -> Box<dyn Iterator<Item = UpdateRecord> + '_> {
+        Box::new(self.iter().cloned())
+    }
+}
+
 /// A decision that is to be recorded.
-#[derive(Debug)]
-pub struct Attempt {
+pub struct Attempt<'a> {
     /// What the clock says.
     pub now: Timestamp,
     /// What became of the push.
@@ -29,7 +46,7 @@ pub struct Attempt {
     /// Why nothing could be decided at all.
     pub error: Option<String>,
     /// The ref updates.
-    pub updates: Vec<UpdateRecord>,
+    pub updates: Box<dyn Updates + 'a>,
     /// Refs that may have moved with no decision.
     pub suspects: Vec<RefName>,
 }
@@ -52,36 +69,37 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] if it cannot be recorded; then the push must be refused. [`LedgerError::RefMoved`] where a ref that an
     /// accepted push would move is not where it was judged from.
-    pub fn decide(&self, attempt: Attempt, refs: &dyn CurrentRefs) -> Result<Recorded, LedgerError> {
+    pub fn decide(&self, attempt: Attempt<'_>, refs: &dyn CurrentRefs) -> Result<Recorded, LedgerError> {
         let mut unexplained = Vec::new();
         let state = self.append(attempt.now, &mut |state| {
             let time = Time(attempt.now.max(state.time()));
             let mut entries = overdue_counts(state, time);
-            let touched: BTreeSet<&RefName> = attempt.updates.iter().map(|update| &update.name).collect();
-            entries.extend(self.settle_open(state, time, refs, &touched)?);
+            if !state.open.is_empty() {
+                let touched: HashSet<RefName> = attempt.updates.moves().map(|(name, ..)| name).collect();
+                entries.extend(self.settle_open(state, time, refs, &touched)?);
+            }
             let (news, moved) = self.partition_news(state, self.unexplained(state, &attempt.suspects, refs)?)?;
             entries.extend(found(&news, time));
             entries.extend(reports(&moved, time, Witness::Refs));
             unexplained = moved;
             if attempt.outcome == Outcome::Accepted {
-                for update in &attempt.updates {
-                    let value = refs.value(&update.name.0)?.map(CanonicalOid);
+                for (name, old, new) in attempt.updates.moves() {
+                    let value = refs.value(&name.0)?.map(CanonicalOid);
                     // Git takes the deletion of a ref that is gone already.
-                    let is_gone = value.is_none() && update.new.is_none();
-                    if value != update.old && !is_gone {
-                        return Err(LedgerError::RefMoved(update.name.to_string()));
+                    let is_gone = value.is_none() && new.is_none();
+                    if value != old && !is_gone {
+                        return Err(LedgerError::RefMoved(name.to_string()));
                     }
                 }
             } else {
                 let refused = state.refusals(attempt.submitter.as_deref(), time);
                 if refused.recorded >= limits::REFUSED_PER_HOUR {
                     refused.suppressed = refused.suppressed.saturating_add(1);
-                    return Ok(entries);
+                    return Ok(Plan { keeps: Keep::State, ..Plan::of(entries) });
                 }
             }
             let number = state.size() + u64::try_from(entries.len()).unwrap_or(u64::MAX);
-            entries.extend(decision(&attempt, time, number));
-            Ok(entries)
+            Ok(Plan::of(entries.into_iter().chain(decision(&attempt, time, number))))
         })?;
         Ok(Recorded { state, unexplained })
     }
@@ -93,20 +111,21 @@ impl Ledger {
         state: &State,
         time: Time,
         refs: &dyn CurrentRefs,
-        touched: &BTreeSet<&RefName>,
+        touched: &HashSet<RefName>,
     ) -> Result<Vec<Entry>, LedgerError> {
+        let known = self.known(state)?;
         let mut entries = Vec::new();
         for (decision, open) in &state.open {
             let overdue = time.0.0.saturating_sub(open.time.0.0) >= IN_FLIGHT;
             let (mut landed, mut lost) = (Vec::new(), Vec::new());
-            for one in open.pending.iter().filter(|one| overdue || touched.contains(&one.name)) {
-                let is_there = open.missing == 0 && refs.value(&one.name.0)?.map(CanonicalOid) == one.new;
-                if is_there { landed.push(one.name.clone()) } else { lost.push(one.name.clone()) }
+            for (name, ends) in open.pending.0.iter().filter(|(name, _)| overdue || touched.contains(*name)) {
+                let is_there = open.missing == 0 && refs.value(&name.0)?.map(CanonicalOid) == ends.new;
+                if is_there { landed.push(name.clone()) } else { lost.push(name.clone()) }
             }
-            for one in open.aborted.iter().filter(|_| open.missing == 0) {
-                let value = refs.value(&one.name.0)?;
-                if value.map(CanonicalOid) == one.new && self.known(state, &one.name)? != value {
-                    landed.push(one.name.clone());
+            for (name, ends) in open.aborted.0.iter().filter(|_| open.missing == 0) {
+                let value = refs.value(&name.0)?;
+                if value.map(CanonicalOid) == ends.new && known.value(name)? != value {
+                    landed.push(name.clone());
                 }
             }
             entries.extend(settled(&landed, time, *decision, Witness::Refs).map(Entry::Committed));
@@ -130,29 +149,30 @@ impl Ledger {
         self.append(now, &mut |state| {
             let time = Time(now.max(state.time()));
             strangers.clear();
+            let known = self.known(state)?;
             let mut committed: BTreeMap<u64, Vec<RefName>> = BTreeMap::new();
             for (name, old, new) in moves {
-                let is_it = |one: &Move| one.name == *name && one.new == *new && one.old == *old;
+                let is_it = |ends: &Ends| (ends.old, ends.new) == (*old, *new);
                 let mut decisions = state.open.iter().rev();
-                match decisions.find(|(_, open)| open.pending.iter().chain(&open.aborted).any(is_it)) {
+                match decisions.find(|(_, open)| open.moves_of(name).any(is_it)) {
                     Some((number, _)) => committed.entry(*number).or_default().push(name.clone()),
                     // A later push has settled it already, or nothing decided it.
-                    None if self.is_explained(state, name, new.map(|id| id.0))? => {}
+                    None if known.explains(name, new.map(|id| id.0))? => {}
                     None => strangers.push(name.clone()),
                 }
             }
             let mut entries = Vec::new();
             for (decision, names) in committed {
-                let pending = state.open.get(&decision).map(|open| open.pending.as_slice()).unwrap_or_default();
-                let left: Vec<RefName> =
-                    pending.iter().map(|one| one.name.clone()).filter(|name| !names.contains(name)).collect();
                 entries.extend(settled(&names, time, decision, by).map(Entry::Committed));
                 // Reference-transaction tells of one ref at a time: the others may still move.
                 if by == Witness::PostReceive {
+                    let named: HashSet<&RefName> = names.iter().collect();
+                    let pending = state.open.get(&decision).into_iter().flat_map(|open| open.pending.0.keys());
+                    let left: Vec<RefName> = pending.filter(|name| !named.contains(name)).cloned().collect();
                     entries.extend(settled(&left, time, decision, by).map(Entry::Aborted));
                 }
             }
-            Ok(entries)
+            Ok(Plan::of(entries))
         })?;
         Ok(strangers)
     }
@@ -173,7 +193,8 @@ impl Ledger {
             let time = Time(now.max(state.time()));
             let (news, moved) = self.partition_news(state, self.unexplained(state, names, refs)?)?;
             unexplained = moved;
-            Ok(found(&news, time).chain(reports(&unexplained, time, by)).collect())
+            let entries: Vec<Entry> = found(&news, time).chain(reports(&unexplained, time, by)).collect();
+            Ok(Plan::of(entries))
         })?;
         Ok(unexplained)
     }
@@ -188,21 +209,13 @@ impl Ledger {
         if own.is_empty() {
             return Ok((own, others));
         }
-        let decided = state.open.values().flat_map(|open| open.pending.iter().chain(&open.aborted));
-        let mut accepted: BTreeSet<CanonicalOid> = decided.filter_map(|one| one.new).collect();
+        let decided = state.open.values().flat_map(|open| open.pending.0.values().chain(open.aborted.0.values()));
+        let mut accepted: HashSet<CanonicalOid> = decided.filter_map(|ends| ends.new).collect();
         accepted.extend(self.known_refs(state)?.into_values().map(CanonicalOid));
         let (news, mut strange): (Vec<Moved>, Vec<Moved>) =
             own.into_iter().partition(|one| one.to.is_none_or(|to| accepted.contains(&to)));
         strange.extend(others);
         Ok((news, strange))
-    }
-
-    /// Whether an accepted decision is open that would move this ref to this value.
-    ///
-    /// # Errors
-    /// [`LedgerError`] if the ledger cannot be read.
-    pub fn awaits(&self, name: &RefName, new: Option<CanonicalOid>) -> Result<bool, LedgerError> {
-        Ok(self.state()?.lands(&name.0, new.map(|id| id.0)))
     }
 
     /// Takes the refs as they are for right: at the start, and where an admin says so. How many differ from what was known.
@@ -213,20 +226,17 @@ impl Ledger {
         let mut count = 0;
         self.append(now, &mut |state| {
             let time = Time(now.max(state.time()));
-            let (known, found) = (self.known_refs(state)?, refs.all()?);
             let mut changed: BTreeMap<RefName, Option<CanonicalOid>> = BTreeMap::new();
-            for (name, id) in found.iter().filter(|(name, id)| known.get(*name) != Some(*id)) {
-                changed.insert(RefName(name.clone()), Some(CanonicalOid(*id)));
-            }
-            for name in known.keys().filter(|name| !found.contains_key(*name)) {
-                changed.insert(RefName(name.clone()), None);
+            for (name, id) in self.differences(state, refs)? {
+                changed.insert(name, id.map(CanonicalOid));
             }
             for name in &state.unexplained {
-                changed.entry(name.clone()).or_insert_with(|| found.get(&name.0).copied().map(CanonicalOid));
+                if !changed.contains_key(name) {
+                    changed.insert(name.clone(), refs.value(&name.0)?.map(CanonicalOid));
+                }
             }
             count = changed.len();
-            let changed: Vec<_> = changed.into_iter().collect();
-            Ok(changed.chunks(REFS_PER_ENTRY).map(|refs| Entry::Refs(Found { time, refs: refs.to_vec() })).collect())
+            Ok(Plan::of(in_entries(changed).map(move |refs| Entry::Refs(Found { time, refs }))))
         })?;
         self.compact()?;
         Ok(count)
@@ -247,7 +257,7 @@ impl Ledger {
     pub(super) fn change_state(&self, change: &mut dyn FnMut(&mut State)) -> Result<(), LedgerError> {
         self.append(Timestamp(0), &mut |state| {
             change(state);
-            Ok(Vec::new())
+            Ok(Plan { keeps: Keep::State, ..Plan::of([]) })
         })
         .map(drop)
     }
@@ -263,6 +273,15 @@ impl Ledger {
         debug_assert_eq!(verified.state.bytes, next);
         self.keep_offsets(0, &offsets)
     }
+}
+
+/// What each entry says of so many refs.
+fn in_entries<T>(refs: impl IntoIterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
+    let mut refs = refs.into_iter();
+    std::iter::from_fn(move || {
+        let some: Vec<T> = refs.by_ref().take(REFS_PER_ENTRY).collect();
+        (!some.is_empty()).then_some(some)
+    })
 }
 
 /// Where forges keep refs of their own: the heads of requests, and what they want to keep.
@@ -306,12 +325,11 @@ fn overdue_counts(state: &State, time: Time) -> Vec<Entry> {
 }
 
 /// The entries of one decision.
-fn decision(attempt: &Attempt, time: Time, number: u64) -> Vec<Entry> {
-    let mut parts = parts(&attempt.updates).into_iter();
-    let first = parts.next().unwrap_or_default();
-    let continued: Vec<Entry> =
-        parts.map(|updates| Entry::Continued(Continued { decision: number, updates })).collect();
-    let mut entries = vec![Entry::Decided(Decided {
+fn decision<'a>(attempt: &'a Attempt<'_>, time: Time, number: u64) -> impl Iterator<Item = Entry> + 'a {
+    // The first entry says how many continue it.
+    let continued = u32::try_from(parts(&*attempt.updates).count().saturating_sub(1)).unwrap_or(u32::MAX);
+    let mut parts = parts(&*attempt.updates);
+    let first = Entry::Decided(Decided {
         time,
         clock: (attempt.now < time.0).then_some(Time(attempt.now)),
         outcome: attempt.outcome,
@@ -319,11 +337,10 @@ fn decision(attempt: &Attempt, time: Time, number: u64) -> Vec<Entry> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         submitter: attempt.submitter.clone(),
         error: attempt.error.clone(),
-        updates: first,
-        continued: u32::try_from(continued.len()).unwrap_or(u32::MAX),
-    })];
-    entries.extend(continued);
-    entries
+        updates: parts.next().unwrap_or_default(),
+        continued,
+    });
+    std::iter::once(first).chain(parts.map(move |updates| Entry::Continued(Continued { decision: number, updates })))
 }
 
 /// Commits in one piece of work: a piece with an update's own data stays well under [`limits::RECORD_BYTES`].
@@ -333,33 +350,38 @@ const COMMITS_PER_PIECE: usize = 500;
 const FULL: usize = 128 << 10;
 
 /// Splits updates so that each part fits into a record.
-fn parts(updates: &[UpdateRecord]) -> Vec<Vec<UpdateRecord>> {
-    let mut parts: Vec<Vec<UpdateRecord>> = Vec::new();
-    let mut room = 0;
-    for piece in updates.iter().flat_map(pieces) {
-        let bytes = serde_json::to_string(&piece).map_or(FULL, |json| json.len());
-        match parts.last_mut().filter(|_| bytes <= room) {
-            Some(part) => {
-                room -= bytes;
-                part.push(piece);
+fn parts(updates: &dyn Updates) -> impl Iterator<Item = Vec<UpdateRecord>> {
+    let mut pieces = updates.records().flat_map(pieces).peekable();
+    let mut bytes_of_next = None;
+    let bytes = |piece: &UpdateRecord| serde_json::to_string(piece).map_or(FULL, |json| json.len());
+    std::iter::from_fn(move || {
+        let first = pieces.next()?;
+        let mut room = FULL.saturating_sub(bytes_of_next.take().unwrap_or_else(|| bytes(&first)));
+        let mut part = vec![first];
+        while let Some(next) = pieces.peek() {
+            let needed = bytes(next);
+            if needed > room {
+                bytes_of_next = Some(needed);
+                break;
             }
-            None => {
-                room = FULL.saturating_sub(bytes);
-                parts.push(vec![piece]);
-            }
+            room -= needed;
+            part.extend(pieces.next());
         }
-    }
-    parts
+        Some(part)
+    })
 }
 
 /// One update in pieces: the first has the findings, with the others the work and the approvals.
-fn pieces(update: &UpdateRecord) -> Vec<UpdateRecord> {
-    let bare = UpdateRecord { work: Vec::new(), approvals: Vec::new(), ..update.clone() };
-    let again = UpdateRecord { findings: Vec::new(), left_out: None, ..bare.clone() };
-    let mut approvals = update.approvals.chunks(COMMITS_PER_PIECE);
-    let mut pieces = vec![UpdateRecord { approvals: approvals.next().unwrap_or_default().to_vec(), ..bare }];
+fn pieces(mut update: UpdateRecord) -> Vec<UpdateRecord> {
+    let (work, approvals) = (std::mem::take(&mut update.work), std::mem::take(&mut update.approvals));
+    if work.is_empty() && approvals.is_empty() {
+        return vec![update];
+    }
+    let again = UpdateRecord { findings: Vec::new(), left_out: None, ..update.clone() };
+    let mut approvals = approvals.chunks(COMMITS_PER_PIECE);
+    let mut pieces = vec![UpdateRecord { approvals: approvals.next().unwrap_or_default().to_vec(), ..update }];
     let mut room = COMMITS_PER_PIECE;
-    for work in &update.work {
+    for work in &work {
         let mut rest = work.commits.as_slice();
         while !rest.is_empty() {
             if room == 0 {

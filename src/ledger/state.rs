@@ -2,8 +2,10 @@
 //! beside the log, so that opening a ledger does not read it whole; lost or outdated, it is made again from the log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::entry::{Entry, Outcome, Settled, UpdateRecord};
 use super::merkle::{Frontier, leaf};
@@ -50,15 +52,18 @@ pub(super) struct Open {
     /// Entries that continue it and have not come. If they never come, a crash cut it off and git never heard of it.
     pub(super) missing: u32,
     /// Refs that have not been settled.
-    pub(super) pending: Vec<Move>,
+    pub(super) pending: Moves,
     /// Refs said not to have moved. A push that was thought dead may land all the same.
-    pub(super) aborted: Vec<Move>,
+    pub(super) aborted: Moves,
 }
 
-/// One ref of a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Move {
-    pub(super) name: RefName,
+/// Refs of a decision, found by name; in the file a list, which earlier versions read and wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Moves(pub(super) BTreeMap<RefName, Ends>);
+
+/// Where a ref would move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
     pub(super) old: Option<CanonicalOid>,
     pub(super) new: Option<CanonicalOid>,
 }
@@ -68,6 +73,53 @@ pub(super) struct Move {
 pub(super) struct Recent {
     pub(super) value: Option<CanonicalOid>,
     pub(super) entry: u64,
+}
+
+/// One of them in the file.
+#[derive(Serialize, Deserialize)]
+struct Move {
+    name: RefName,
+    old: Option<CanonicalOid>,
+    new: Option<CanonicalOid>,
+}
+
+impl Serialize for Moves {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let one = |(name, ends): (&RefName, &Ends)| Move { name: name.clone(), old: ends.old, new: ends.new };
+        serializer.collect_seq(self.0.iter().map(one))
+    }
+}
+
+impl<'de> Deserialize<'de> for Moves {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(MovesVisitor)
+    }
+}
+
+/// Takes one after the other into the map.
+struct MovesVisitor;
+
+impl<'de> Visitor<'de> for MovesVisitor {
+    type Value = Moves;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list of refs with their values")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Moves, A::Error> {
+        let mut moves = BTreeMap::new();
+        while let Some(Move { name, old, new }) = list.next_element()? {
+            moves.insert(name, Ends { old, new });
+        }
+        Ok(Moves(moves))
+    }
+}
+
+impl Open {
+    /// Where the decision would move a ref, or was to move it.
+    pub(super) fn moves_of(&self, name: &RefName) -> impl Iterator<Item = &Ends> {
+        [&self.pending, &self.aborted].into_iter().filter_map(|moves| moves.0.get(name))
+    }
 }
 
 /// Refused pushes in one hour.
@@ -119,7 +171,7 @@ impl State {
 
     /// Whether the ref moved with no decision and no admin has said since that it is right.
     pub fn is_unexplained(&self, name: &[u8]) -> bool {
-        self.unexplained.contains(&RefName(name.to_vec()))
+        self.unexplained.contains(&RefName(name.into()))
     }
 
     /// Refs that moved with no decision, and of which no admin has said since that they are right.
@@ -129,17 +181,16 @@ impl State {
 
     /// Every ref with its last value, in a state that was made by reading the log from its beginning.
     pub fn replayed(&self) -> BTreeMap<Vec<u8>, Oid> {
-        let value = |(name, recent): (&RefName, &Recent)| recent.value.map(|id| (name.0.clone(), id.0));
+        let value = |(name, recent): (&RefName, &Recent)| recent.value.map(|id| (name.0.to_vec(), id.0));
         self.recent.iter().filter_map(value).collect()
     }
 
     /// Whether an accepted decision may yet move, or has moved, this ref to this value.
     pub fn lands(&self, name: &[u8], value: Option<Oid>) -> bool {
         let value = value.map(CanonicalOid);
-        self.open.values().any(|open| {
-            open.missing == 0
-                && open.pending.iter().chain(&open.aborted).any(|one| one.name.0 == name && one.new == value)
-        })
+        let name = RefName(name.into());
+        let moves = |open: &Open| open.moves_of(&name).any(|ends| ends.new == value);
+        self.open.values().any(|open| open.missing == 0 && moves(open))
     }
 
     pub(super) fn frontier(&self) -> Option<Frontier> {
@@ -171,8 +222,8 @@ impl State {
                     let open = Open {
                         time: decided.time,
                         missing: decided.continued,
-                        pending: Vec::new(),
-                        aborted: Vec::new(),
+                        pending: Moves::default(),
+                        aborted: Moves::default(),
                     };
                     self.open.insert(number, open);
                     self.await_moves(number, &decided.updates);
@@ -199,37 +250,35 @@ impl State {
             }
         }
         let late = self.time.0.0.saturating_sub(LATE);
-        self.open.retain(|_, open| !open.pending.is_empty() || open.time.0.0 >= late);
+        self.open.retain(|_, open| !open.pending.0.is_empty() || open.time.0.0 >= late);
     }
 
     fn await_moves(&mut self, decision: u64, updates: &[UpdateRecord]) {
         let Some(open) = self.open.get_mut(&decision) else { return };
         for update in updates {
             // A continuation that names a ref again only adds work to it.
-            if open.pending.last().is_none_or(|last| last.name != update.name) {
-                open.pending.push(Move { name: update.name.clone(), old: update.old, new: update.new });
-            }
+            open.pending.0.insert(update.name.clone(), Ends { old: update.old, new: update.new });
         }
     }
 
     fn commit(&mut self, settled: &Settled, number: u64) {
         let Some(open) = self.open.get_mut(&settled.decision) else { return };
-        let named: BTreeSet<&RefName> = settled.refs.iter().collect();
-        for moves in [&mut open.pending, &mut open.aborted] {
-            for done in moves.extract_if(.., |one| named.contains(&one.name)) {
-                self.recent.insert(done.name, Recent { value: done.new, entry: number });
+        for name in &settled.refs {
+            for moves in [&mut open.pending, &mut open.aborted] {
+                if let Some((name, ends)) = moves.0.remove_entry(name) {
+                    self.recent.insert(name, Recent { value: ends.new, entry: number });
+                }
             }
         }
-        if open.pending.is_empty() && open.aborted.is_empty() {
+        if open.pending.0.is_empty() && open.aborted.0.is_empty() {
             self.open.remove(&settled.decision);
         }
     }
 
     fn abort(&mut self, settled: &Settled) {
         let Some(open) = self.open.get_mut(&settled.decision) else { return };
-        let named: BTreeSet<&RefName> = settled.refs.iter().collect();
-        let aborted = open.pending.extract_if(.., |one| named.contains(&one.name));
-        open.aborted.extend(aborted);
+        let aborted = settled.refs.iter().filter_map(|name| open.pending.0.remove_entry(name));
+        open.aborted.0.extend(aborted);
     }
 
     fn count_refusal(&mut self, submitter: Option<&str>, outcome: Outcome, time: Time) {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -32,6 +32,30 @@ pub struct Ledger {
     pub(super) key: PrivateKey,
     /// The last tree head that this process has signed or verified.
     head: Cell<Option<(u64, Digest)>>,
+}
+
+/// What an append writes.
+pub struct Plan<'e> {
+    /// The entries, each made when it is its turn.
+    pub(super) entries: Box<dyn Iterator<Item = Entry> + 'e>,
+    /// What becomes of a state that was changed without an entry.
+    pub(super) keeps: Keep,
+}
+
+/// Whether the state is kept where there is no entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It is as it was.
+    Nothing,
+    /// It was changed.
+    State,
+}
+
+impl<'e> Plan<'e> {
+    /// Entries, and no other change.
+    pub fn of(entries: impl IntoIterator<Item = Entry, IntoIter: 'e>) -> Self {
+        Self { entries: Box::new(entries.into_iter()), keeps: Keep::Nothing }
+    }
 }
 
 /// The log's end, as one process sees it.
@@ -129,14 +153,15 @@ impl Ledger {
     }
 
     /// Appends the entries that `build` makes of the state, all of them before the lock is given back, and makes sure that they
-    /// are on disk. Entries that `build` returns are numbered from [`State::size`] on. No entry is no write.
+    /// are on disk. Entries that `build` returns are numbered from [`State::size`] on, and each is written before the next one is
+    /// made. No entry is no write.
     ///
     /// # Errors
     /// [`LedgerError`] if anything fails; then nothing was appended, or what was is cut off by whoever appends next.
-    pub fn append(
+    pub fn append<'e>(
         &self,
         now: Timestamp,
-        build: &mut dyn FnMut(&mut State) -> Result<Vec<Entry>, LedgerError>,
+        build: &mut dyn FnMut(&mut State) -> Result<Plan<'e>, LedgerError>,
     ) -> Result<State, LedgerError> {
         let _lock = self.lock(LOCK)?;
         fault::point("locked");
@@ -145,30 +170,39 @@ impl Ledger {
         let failed = |error| LedgerError::Io(log.clone(), error);
         let mut file = OpenOptions::new().read(true).write(true).open(&log).map_err(failed)?;
         let mut state = tail.state;
-        let mut lines = String::new();
         let mut offsets = tail.offsets;
-        let (first_offset, kept) = (state.size - u64::try_from(offsets.len()).unwrap_or(0), state.clone());
-        if !tail.rest.is_empty() {
+        let (first_offset, end) = (state.size - u64::try_from(offsets.len()).unwrap_or(0), state.bytes);
+        let recovered = (!tail.rest.is_empty()).then(|| {
             let cut = u64::try_from(tail.rest.len()).unwrap_or(u64::MAX);
             let entry = Recovered { time: Time(now.max(state.time())), cut, digest: Sha256(Digest::of(&tail.rest)) };
-            offsets.push(state.bytes);
-            lines.push_str(&self.line(&Entry::Recovered(entry), &mut state)?);
-        }
-        for entry in build(&mut state)? {
-            offsets.push(state.bytes);
-            lines.push_str(&self.line(&entry, &mut state)?);
-        }
+            Entry::Recovered(entry)
+        });
+        let recovered = recovered.map(|entry| (state.bytes, self.line(&entry, &mut state))).into_iter();
+        let recovered = recovered.map(|(offset, line)| Ok((offset, line?))).collect::<Result<Vec<_>, LedgerError>>()?;
+        let Plan { mut entries, keeps } = build(&mut state)?;
         if !tail.rest.is_empty() {
-            file.set_len(kept.bytes).map_err(failed)?;
+            file.set_len(end).map_err(failed)?;
             fault::point("cut");
         }
-        if !lines.is_empty() {
-            file.seek(SeekFrom::Start(kept.bytes)).map_err(failed)?;
-            if let Err(error) = write_halves(&mut file, lines.as_bytes()) {
-                // A full disk has taken a part. What cannot be cut off now is recognised as cut later.
-                let _ = file.set_len(kept.bytes);
-                return Err(failed(error));
+        file.seek(SeekFrom::Start(end)).map_err(failed)?;
+        let known = offsets.len();
+        let write = || -> Result<(), LedgerError> {
+            for (offset, line) in recovered {
+                offsets.push(offset);
+                write_halves(&mut file, line.as_bytes()).map_err(failed)?;
             }
+            for entry in &mut entries {
+                offsets.push(state.bytes);
+                write_halves(&mut file, self.line(&entry, &mut state)?.as_bytes()).map_err(failed)?;
+            }
+            Ok(())
+        };
+        if let Err(error) = write() {
+            // A full disk has taken a part. What cannot be cut off now is recognised as cut later.
+            let _ = file.set_len(end);
+            return Err(error);
+        }
+        if offsets.len() > known {
             fault::point("written");
             file.sync_data().map_err(failed)?;
             fault::point("synced");
@@ -176,7 +210,7 @@ impl Ledger {
         // From here on the entries stand. What follows is only kept to be fast.
         self.keep_offsets(first_offset, &offsets)?;
         fault::point("offsets");
-        if state != kept || !offsets.is_empty() {
+        if keeps == Keep::State || !offsets.is_empty() {
             self.keep_state(&state)?;
         }
         fault::point("state");
@@ -355,8 +389,7 @@ impl Ledger {
 
     fn keep_state(&self, state: &State) -> Result<(), LedgerError> {
         let failed = |error| LedgerError::Io(self.path(STATE), error);
-        let json = serde_json::to_vec(state).map_err(|error| failed(std::io::Error::other(error)))?;
-        kept::write(&self.path(STATE), &json).map_err(failed)
+        kept::write(&self.path(STATE), &mut |out| Ok(serde_json::to_writer(out, state)?)).map_err(failed)
     }
 
     pub(super) fn keep_offsets(&self, first: u64, offsets: &[u64]) -> Result<(), LedgerError> {
@@ -395,7 +428,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] if it cannot be written.
     pub fn keep_approvals(&self, bytes: &[u8]) -> Result<(), LedgerError> {
-        kept::write(&self.path(APPROVALS), bytes).map_err(|error| LedgerError::Io(self.path(APPROVALS), error))
+        let write = kept::write(&self.path(APPROVALS), &mut |out| out.write_all(bytes));
+        write.map_err(|error| LedgerError::Io(self.path(APPROVALS), error))
     }
 
     /// Keeps a record that has landed, by the digest of its statement, when it leaves the refs.
@@ -410,11 +444,17 @@ impl Ledger {
     }
 
     /// Puts a file in place that can be made again: whole, but not durably.
-    pub(super) fn renew(&self, name: &str, bytes: &[u8]) -> Result<(), LedgerError> {
+    pub(super) fn renew(
+        &self,
+        name: &str,
+        content: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), LedgerError> {
         let path = self.path(name);
         let failed = |error| LedgerError::Io(path.clone(), error);
-        let mut file = tempfile::NamedTempFile::new_in(&self.directory).map_err(failed)?;
-        file.write_all(bytes).map_err(failed)?;
+        let file = tempfile::NamedTempFile::new_in(&self.directory).map_err(failed)?;
+        let mut out = BufWriter::new(file.as_file());
+        content(&mut out).and_then(|()| out.flush()).map_err(failed)?;
+        drop(out);
         file.persist(&path).map(drop).map_err(|error| failed(error.error))
     }
 

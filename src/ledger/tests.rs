@@ -38,8 +38,9 @@ impl CurrentRefs for Refs {
     fn loose(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
         Ok(self.0.borrow().clone())
     }
-    fn all(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
-        Ok(self.0.borrow().clone())
+    fn each(&self, each: &mut dyn FnMut(&[u8], Oid)) -> Result<(), LedgerError> {
+        self.0.borrow().iter().for_each(|(name, id)| each(name, *id));
+        Ok(())
     }
     fn value(&self, name: &[u8]) -> Result<Option<Oid>, LedgerError> {
         Ok(self.0.borrow().get(name).copied())
@@ -51,7 +52,7 @@ fn oid(value: u8) -> Oid {
 }
 
 fn name(text: &str) -> RefName {
-    RefName(text.as_bytes().to_vec())
+    RefName(text.as_bytes().into())
 }
 
 pub(super) fn ledger(directory: &Path) -> Ledger {
@@ -73,14 +74,14 @@ pub(super) fn update(name_: &str, old: Option<u8>, new: Option<u8>) -> UpdateRec
     }
 }
 
-pub(super) fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt {
+pub(super) fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt<'static> {
     Attempt {
         now: Timestamp(now),
         outcome: Outcome::Accepted,
         policy: Some(Digest::of(b"policy")),
         submitter: None,
         error: None,
-        updates,
+        updates: Box::new(updates),
         suspects: Vec::new(),
     }
 }
@@ -111,8 +112,8 @@ pub(super) fn push(ledger: &Ledger, refs: &Refs, now: i64, updates: Vec<UpdateRe
     ledger.decide(attempt(now, updates), refs).unwrap();
     for (name, _, new) in &moves {
         match new {
-            Some(new) => refs.0.borrow_mut().insert(name.0.clone(), new.0),
-            None => refs.0.borrow_mut().remove(&name.0),
+            Some(new) => refs.0.borrow_mut().insert(name.0.to_vec(), new.0),
+            None => refs.0.borrow_mut().remove(&*name.0),
         };
     }
     assert_eq!(ledger.committed(Timestamp(now), &moves, Witness::PostReceive).unwrap(), []);

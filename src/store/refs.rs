@@ -109,14 +109,23 @@ impl Refs {
     /// # Errors
     /// [`ReadError::Refs`] if it cannot be told.
     pub fn resolve(&self, name: &[u8]) -> Result<Vec<u8>, ReadError> {
-        let mut name = name.to_vec();
+        Ok(self.resolve_symbolic(name)?.unwrap_or_else(|| name.to_vec()))
+    }
+
+    /// As [`Refs::resolve`]; `None` where `name` is not symbolic.
+    ///
+    /// # Errors
+    /// As [`Refs::resolve`].
+    pub fn resolve_symbolic(&self, name: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut resolved: Option<Vec<u8>> = None;
         for _ in 0..5 {
-            match self.symbolic_file(&name).map_err(failed)? {
-                Some(target) => name = target,
-                None => return Ok(name),
+            match self.symbolic_file(resolved.as_deref().unwrap_or(name)).map_err(failed)? {
+                Some(target) => resolved = Some(target),
+                None => return Ok(resolved),
             }
         }
-        Err(ReadError::Refs(format!("{} leads through too many symbolic refs", String::from_utf8_lossy(&name))))
+        let name = String::from_utf8_lossy(resolved.as_deref().unwrap_or(name)).into_owned();
+        Err(ReadError::Refs(format!("{name} leads through too many symbolic refs")))
     }
 
     /// The symbolic refs at or below these places, each with what it names in the end. A place is the full name of a ref, or the
@@ -197,7 +206,17 @@ impl Refs {
     /// # Errors
     /// [`ReadError::Refs`] if one cannot be read.
     pub fn values(&self) -> Result<BTreeMap<Vec<u8>, Oid>, ReadError> {
-        own_values(self.store.iter().map_err(failed)?.all().map_err(failed)?)
+        let mut values = BTreeMap::new();
+        self.each_value(&mut |name, id| values.extend([(name.to_vec(), id)]))?;
+        Ok(values)
+    }
+
+    /// Hands over what [`Refs::values`] lists.
+    ///
+    /// # Errors
+    /// As [`Refs::values`].
+    pub fn each_value(&self, each: &mut dyn FnMut(&[u8], Oid)) -> Result<(), ReadError> {
+        each_own_value(self.store.iter().map_err(failed)?.all().map_err(failed)?, each)
     }
 
     /// The values of the refs that have a file of their own, and are not or not only among the packed ones.
@@ -205,7 +224,9 @@ impl Refs {
     /// # Errors
     /// [`ReadError::Refs`] if one cannot be read.
     pub fn loose_values(&self) -> Result<BTreeMap<Vec<u8>, Oid>, ReadError> {
-        own_values(self.store.loose_iter().map_err(failed)?)
+        let mut values = BTreeMap::new();
+        each_own_value(self.store.loose_iter().map_err(failed)?, &mut |name, id| values.extend([(name.to_vec(), id)]))?;
+        Ok(values)
     }
 
     /// What stat(2) says of the file of packed refs. Git replaces that file whenever one of them changes.
@@ -320,17 +341,17 @@ pub fn peel(objects: &Objects, id: Oid) -> Result<Option<Oid>, ReadError> {
     Ok(None)
 }
 
-fn own_values<E: std::fmt::Display>(
+fn each_own_value<E: std::fmt::Display>(
     refs: impl Iterator<Item = Result<gix::refs::Reference, E>>,
-) -> Result<BTreeMap<Vec<u8>, Oid>, ReadError> {
-    let mut values = BTreeMap::new();
+    each: &mut dyn FnMut(&[u8], Oid),
+) -> Result<(), ReadError> {
     for reference in refs {
         let reference = reference.map_err(failed)?;
         if let gix::refs::Target::Object(id) = &reference.target {
-            values.insert(reference.name.as_bstr().to_vec(), own_id(id));
+            each(reference.name.as_bstr(), own_id(id));
         }
     }
-    Ok(values)
+    Ok(())
 }
 
 fn failed(error: impl std::fmt::Display) -> ReadError {

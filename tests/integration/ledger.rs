@@ -94,6 +94,44 @@ fn every_decision_is_on_record() {
 }
 
 #[test]
+fn what_refs_share_is_written_once() {
+    const REFS: usize = 200;
+    let world = installed(AGENTS_EVERYWHERE, &[]);
+    let commit = world.commit("a", "1", MARKED);
+    let size = || std::fs::metadata(world.ledger().join("log")).unwrap().len();
+    let names: Vec<String> = (0..REFS).map(|number| format!("HEAD:refs/heads/b{number:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let before = size();
+    world.push(&names).refused("unsealed-agent-commit");
+    // An update without its findings is about 300 bytes.
+    let grown = size() - before;
+    assert!(grown < 350 * u64::try_from(REFS).unwrap(), "{grown} bytes for {REFS} refs");
+    verified(&world);
+    let (said, _) = log(&world, &["show", "--code", "unsealed-agent-commit"]);
+    assert_eq!(said.matches(&format!("unsealed-agent-commit {}", &commit[..7])).count(), 1, "{said}");
+    for shown in ["refs/heads/b000", "refs/heads/b199", "and 1 more findings"] {
+        assert!(said.contains(shown), "{shown}: {said}");
+    }
+    // The same work, sealed, is accepted on each of them, and received under each.
+    world.seal_head(CLAUDE);
+    world.push(&names).accepted();
+    verified(&world);
+    let (said, _) = log(&world, &["show", "--verdict", "accepted"]);
+    assert_eq!(said.matches("1 of claude-code").count(), REFS);
+}
+
+#[test]
+fn what_observed_refs_share_is_counted_for_each() {
+    let world = installed(AGENTS_EVERYWHERE, &["--observe"]);
+    world.commit("a", "1", MARKED);
+    world.push(&["HEAD:refs/heads/one", "HEAD:refs/heads/two", "HEAD:refs/heads/three"]).accepted();
+    let (said, _) = log(&world, &["show", "--would-refuse", "--format", "json"]);
+    for part in ["\"would_refuse\":1", "\"unsealed-agent-commit\":3", "\"refs/heads/two\":1", "\"not_listed\":0"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
 fn installing_again_keeps_the_ledger_and_uninstalling_leaves_it() {
     let world = installed(AGENTS_EVERYWHERE, &[]);
     world.commit("a", "1", "By hand\n");
@@ -289,8 +327,8 @@ impl CurrentRefs for At {
     fn loose(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
         Ok(BTreeMap::new())
     }
-    fn all(&self) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
-        Ok(BTreeMap::new())
+    fn each(&self, _: &mut dyn FnMut(&[u8], Oid)) -> Result<(), LedgerError> {
+        Ok(())
     }
     fn value(&self, _: &[u8]) -> Result<Option<Oid>, LedgerError> {
         Ok(self.0)
@@ -303,7 +341,7 @@ fn received_at(world: &World, then: i64) {
     let raw = world.raw("commit", "HEAD");
     let message = raw.windows(2).position(|pair| pair == b"\n\n").map(|end| &raw[end + 2..]).unwrap();
     let digest = Digest::of(&parse_trailers(message).unwrap().blocks[0].claim.seal.signature);
-    let name = RefName(b"refs/heads/gone".to_vec());
+    let name = RefName(b"refs/heads/gone".as_slice().into());
     let key = PrivateKey::from_seed(&[77; 32]).unwrap();
     let repository = RepositoryName::parse(REPOSITORY.as_bytes()).unwrap();
     let ledger = Ledger::create(&world.ledger(), &repository, key, Timestamp(then)).unwrap();
@@ -330,7 +368,7 @@ fn received_at(world: &World, then: i64) {
             policy: None,
             submitter: None,
             error: None,
-            updates: vec![update(old, new, work)],
+            updates: Box::new(vec![update(old, new, work)]),
             suspects: Vec::new(),
         };
         ledger.decide(attempt, &At(old)).unwrap();

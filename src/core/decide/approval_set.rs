@@ -93,7 +93,7 @@ impl<'a> ApprovalSet<'a> {
     /// Counts what there is for a landing on a ref.
     pub(super) fn new(context: &RuleContext<'a>, landing: &'a Landing) -> Self {
         let mut approvals = Self { valid: Vec::new(), merges: Vec::new(), void: Vec::new(), landing, now: context.now };
-        let records = context.facts.approvals.get(&context.update.name).map(Vec::as_slice).unwrap_or_default();
+        let records = context.facts.approvals.get(&*context.update.name).map(Vec::as_slice).unwrap_or_default();
         for fact in records {
             approvals.add(context, fact, records);
         }
@@ -239,7 +239,7 @@ fn valid_approver<'a>(
         return void(format!("{who}'s approval is signed with the revoked key {}", key.fingerprint()));
     }
     let named = context.facts.repository.as_ref().is_some_and(|own| own.as_str() == said.repository);
-    if !named || said.name.as_bytes() != context.update.name || fact.place.approver.as_str() != who {
+    if !named || said.name.as_bytes() != &*context.update.name || fact.place.approver.as_str() != who {
         return void(format!("{who}'s approval is for {} of {}", said.name, said.repository));
     }
     if said.decision == Decision::Withdraw {
@@ -303,7 +303,7 @@ fn signed_merges<'a>(context: &RuleContext<'a>, landing: &'a Landing) -> Vec<Sig
     for step in &landing.steps {
         let (Some(brought), Some(commit)) = (&step.merge, context.facts.commits.get(&step.commit)) else { continue };
         let SignatureFact::Good(signature) = &commit.signature else { continue };
-        let says = commit.approves.iter().any(|one| one.repository == *repository && one.name == context.update.name);
+        let says = commit.approves.iter().any(|one| one.repository == *repository && *one.name == *context.update.name);
         let person = holder(context, signature).filter(|person| person.kind == PrincipalKind::Person);
         let good = context.policy.key_status(signature.key(), context.received(signature.digest())) == KeyStatus::Good;
         if let Some(person) = person.filter(|_| says && good) {

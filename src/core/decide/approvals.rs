@@ -29,7 +29,7 @@ pub(super) fn judge(
     let Some(asks) = &context.rule.approvals else { return };
     vouching::warn_of_unknown_makers(context, findings);
     if let RefTarget::Unattributed(kind) = context.update.target {
-        let subject = Subject::Ref(context.update.name.clone());
+        let subject = Subject::Ref(context.update.name.to_vec());
         let detail = format!("it leads to a {kind}, which nobody can approve");
         let hint = "commit the content and push the commit".to_owned();
         return findings.add(context.rule, Code::ApprovalMissing, subject, detail, hint);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use crate::core::digest::Digest;
 use crate::core::id::Id;
@@ -18,17 +20,24 @@ pub struct Verdict {
     pub refs: Vec<RefVerdict>,
 }
 
-/// The decision on one ref update.
+/// The decision on one ref update. A push can have a hundred thousand, and of most of them there is nothing to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefVerdict {
     /// The full name of the ref.
-    pub name: Vec<u8>,
+    pub name: Arc<[u8]>,
     /// Its value before.
     pub old: Option<Oid>,
     /// Its value after.
     pub new: Option<Oid>,
     /// How many distinct commits were judged.
     pub commits: usize,
+    /// `None` where there is nothing to say. Read it as if it were fields of the verdict.
+    pub(super) reasons: Option<Box<Reasons>>,
+}
+
+/// What there is to say of one ref update.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reasons {
     /// Findings, sorted: all of them, or the first so many of each severity.
     pub findings: Vec<Finding>,
     /// How many more there are, by severity, code and whose work they are about.
@@ -37,6 +46,30 @@ pub struct RefVerdict {
     pub undecided: Vec<Undecided>,
     /// The approvals that land with the update if it is accepted.
     pub landed: Vec<Landed>,
+}
+
+static NOTHING: Reasons =
+    Reasons { findings: Vec::new(), more: BTreeMap::new(), undecided: Vec::new(), landed: Vec::new() };
+
+impl Deref for RefVerdict {
+    type Target = Reasons;
+
+    fn deref(&self) -> &Reasons {
+        self.reasons.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for RefVerdict {
+    fn deref_mut(&mut self) -> &mut Reasons {
+        self.reasons.get_or_insert_default()
+    }
+}
+
+impl Reasons {
+    /// The same, or `None` where there are none.
+    pub(super) fn boxed(self) -> Option<Box<Self>> {
+        (self != NOTHING).then(|| Box::new(self))
+    }
 }
 
 /// An approval that lands.
@@ -80,6 +113,11 @@ impl Verdict {
 }
 
 impl RefVerdict {
+    /// Whether the update is accepted and there is nothing to say of it.
+    pub const fn is_plain(&self) -> bool {
+        self.reasons.is_none()
+    }
+
     /// How many findings of a severity there are.
     pub fn count(&self, severity: Severity) -> usize {
         let kept = self.findings.iter().filter(|finding| finding.severity == severity).count();

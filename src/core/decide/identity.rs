@@ -271,7 +271,7 @@ impl<'b> IdentityCheck<'b, '_, '_> {
         let detail = format!("{} is to be reviewed by {date}, and suspended after that day", agent.id);
         let hint =
             format!("ask {owner} to review it and an admin to move review-by ({}:{})", agent.at.file, agent.at.line);
-        let (rule, subject) = (self.context.rule, Subject::Ref(self.context.update.name.clone()));
+        let (rule, subject) = (self.context.rule, Subject::Ref(self.context.update.name.to_vec()));
         self.findings.notice(rule, Code::AgentSuspended, subject, detail, hint);
     }
 

@@ -22,10 +22,13 @@ mod vouching;
 pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use approval_set::ApprovalSet;
 pub use code::Code;
-pub use finding::{Finding, Landed, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork};
+pub use finding::{
+    Finding, Landed, Outcome, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
+};
 pub use marks::{MarkWeight, mark_weight};
 pub use submitter::principal as submitting_principal;
 
@@ -41,16 +44,50 @@ pub struct Timestamp(pub i64);
 
 /// Decides one push.
 pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
-    let mut kept = 0_usize;
-    let mut refs = Vec::with_capacity(facts.updates.len());
+    let mut verdicts = Verdicts::of(facts.updates.len());
     for update in &facts.updates {
-        let room = limits::FINDINGS.saturating_sub(kept).min(limits::FINDINGS_OF_A_REF);
-        let verdict = judge_update(&UpdateContext { policy, facts, update, now }, room);
-        kept = kept.saturating_add(verdict.findings.len());
-        refs.push(verdict);
+        verdicts.judge(policy, facts, update, now);
     }
-    refs.sort_by(|a, b| a.name.cmp(&b.name));
-    Verdict { refs }
+    verdicts.finish()
+}
+
+/// The decision on a push as it is made, one update after the other: what is known of one need not be kept until the last.
+pub struct Verdicts {
+    /// Findings that are kept.
+    kept: usize,
+    refs: Vec<RefVerdict>,
+}
+
+impl Verdicts {
+    /// Before the first of so many updates.
+    pub fn of(updates: usize) -> Self {
+        Self { kept: 0, refs: Vec::with_capacity(updates) }
+    }
+
+    /// Decides the next one. Of `facts`, nothing is looked at but what `update` is about.
+    pub fn judge(&mut self, policy: &Policy, facts: &Facts, update: &Update, now: Timestamp) -> Said {
+        let room = limits::FINDINGS.saturating_sub(self.kept).min(limits::FINDINGS_OF_A_REF);
+        let verdict = judge_update(&UpdateContext { policy, facts, update, now }, room);
+        self.kept = self.kept.saturating_add(verdict.findings.len());
+        let said = if verdict.is_plain() { Said::Nothing } else { Said::Something };
+        self.refs.push(verdict);
+        said
+    }
+
+    /// The decision on all of them.
+    pub fn finish(mut self) -> Verdict {
+        self.refs.sort_by(|a, b| a.name.cmp(&b.name));
+        Verdict { refs: self.refs }
+    }
+}
+
+/// Whether there is anything to say of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It is accepted, with nothing found.
+    Nothing,
+    /// There is.
+    Something,
 }
 
 fn judge_update(context: &UpdateContext<'_>, room: usize) -> RefVerdict {
@@ -183,7 +220,7 @@ impl Findings<'_> {
 
     /// Adds a finding that no rule had to ask for.
     fn protect(&mut self, code: Code, detail: String, hint: String) {
-        let subject = Subject::Ref(self.context.update.name.clone());
+        let subject = Subject::Ref(self.context.update.name.to_vec());
         self.insert(Severity::Error, Vec::new(), code, subject, [detail, hint]);
     }
 
@@ -226,7 +263,7 @@ impl Findings<'_> {
                 self.undecided.push(Undecided { severity, rule: rule.map(RuleName::of), reason: reason.clone() });
             }
             Doubt::Limit(reason) => {
-                let subject = Subject::Ref(self.context.update.name.clone());
+                let subject = Subject::Ref(self.context.update.name.to_vec());
                 let hint = "push in smaller parts, or ask an admin to import the history with the hook off".to_owned();
                 let rules = rule.map(RuleName::of).into_iter().collect();
                 self.insert(severity, rules, Code::LimitExceeded, subject, [reason.clone(), hint]);
@@ -240,16 +277,9 @@ impl Findings<'_> {
         }
         self.findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         let Update { name, old, new, .. } = self.context.update;
-        RefVerdict {
-            name: name.clone(),
-            old: *old,
-            new: *new,
-            commits,
-            findings: self.findings,
-            more: self.more,
-            undecided: self.undecided,
-            landed: self.landed.into_iter().collect(),
-        }
+        let Self { findings, more, undecided, landed, .. } = self;
+        let reasons = Reasons { findings, more, undecided, landed: landed.into_iter().collect() };
+        RefVerdict { name: Arc::clone(name), old: *old, new: *new, commits, reasons: reasons.boxed() }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::core::policy::Permission;
 
 pub(super) fn judge(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
     let rule = context.rule;
-    let subject = Subject::Ref(context.update.name.clone());
+    let subject = Subject::Ref(context.update.name.to_vec());
     match context.update.movement {
         Movement::Forced if rule.force_push == Permission::Deny => {
             let detail = "the new value does not contain the old one, and force-push is denied".to_owned();

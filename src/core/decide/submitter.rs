@@ -51,7 +51,7 @@ fn why(rule: &Rule, touching: Option<&JudgedCommit>) -> String {
 }
 
 fn find(context: &RuleContext<'_>, findings: &mut Findings<'_>, code: Code, detail: String, hint: String) {
-    let subject = Subject::Ref(context.update.name.clone());
+    let subject = Subject::Ref(context.update.name.to_vec());
     findings.add(context.rule, code, subject, detail, hint);
 }
 

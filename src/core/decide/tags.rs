@@ -21,7 +21,7 @@ pub(super) fn judge(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
         judge_tag(context, tag, position, findings);
     }
     if let (RefTarget::Unattributed(kind), Identity::Everyone) = (context.update.target, context.rule.identity) {
-        let subject = Subject::Ref(context.update.name.clone());
+        let subject = Subject::Ref(context.update.name.to_vec());
         let detail = format!("it leads to a {kind}, which has no author");
         findings.add(
             context.rule,

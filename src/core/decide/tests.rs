@@ -172,7 +172,7 @@ fn facts(policy: &Policy, commits: &[(Proof, bool)]) -> Facts {
         ..Judged::nothing(rule)
     };
     let update = Update {
-        name: b"refs/heads/main".to_vec(),
+        name: b"refs/heads/main".as_slice().into(),
         old: None,
         new: Some(oid(commits.len())),
         claimed: None,

@@ -12,7 +12,7 @@ use crate::core::ssh::PublicKey;
 /// Says at each push that such commits are refused.
 pub(super) fn warn_of_unknown_makers(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
     let Some(problem) = context.policy.tolerated_in(context.rule) else { return };
-    let subject = Subject::Ref(context.update.name.clone());
+    let subject = Subject::Ref(context.update.name.to_vec());
     let hint = format!("ask an admin to {} ({}:{})", problem.fix, problem.at.file, problem.at.line);
     findings.notice(context.rule, Code::UnsignedCommit, subject, problem.message, hint);
 }

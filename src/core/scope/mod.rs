@@ -21,7 +21,7 @@ use crate::core::oid::Oid;
 use crate::core::policy::{Policy, Rule};
 
 /// What a rule asks of commits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Requirement {
     /// Who made them, and whose work is accepted.
     Identity,

@@ -28,4 +28,4 @@ pub use entry::{EntryMode, MalformedTree};
 pub(crate) use fuzzing::strict_entries;
 pub use mainline::{MainlineCommit, mainline, mainline_end};
 pub use merge::{MergeTrees, each_own_entry};
-pub use walk::{NewCommits, WalkError, WalkLimits, new_commits};
+pub use walk::{NewCommits, Walk, WalkError, WalkLimits, new_commits};

@@ -4,6 +4,7 @@ mod trees;
 
 use super::memory::{Memory, entry, id};
 use super::*;
+use crate::core::objects::{Graph, GraphNode, ReadError};
 use crate::core::oid::{ObjectFormat, Oid};
 
 const LIMITS: WalkLimits = WalkLimits { new: 1000, reads: 1000 };

@@ -63,33 +63,76 @@ pub enum WalkError {
 /// # Errors
 /// [`WalkError`] if a commit is missing or unreadable, or over one of the `limits`.
 pub fn new_commits(graph: &dyn Graph, tip: Oid, hidden: &[Oid], limits: WalkLimits) -> Result<NewCommits, WalkError> {
-    let hidden: HashSet<Oid> = hidden.iter().copied().collect();
-    let mut found: HashMap<Oid, Rc<[Oid]>> = HashMap::new();
-    let mut stored: Vec<Oid> = Vec::new();
-    let mut pending = vec![tip];
-    while let Some(id) = pending.pop() {
-        if hidden.contains(&id) || found.contains_key(&id) {
-            continue;
+    Walk::new(graph, hidden.iter().copied().collect()).new_commits(tip, limits)
+}
+
+/// Walks from one tip after another, with the same commits hidden: stored history is looked at once for all of them.
+pub struct Walk<'g> {
+    graph: &'g dyn Graph,
+    hidden: HashSet<Oid>,
+    /// `None` until a tip meets stored history.
+    paint: Option<Paint<'g>>,
+}
+
+impl<'g> Walk<'g> {
+    /// A walk that has not begun.
+    pub fn new(graph: &'g dyn Graph, hidden: HashSet<Oid>) -> Self {
+        Self { graph, hidden, paint: None }
+    }
+
+    /// The commits that it hides, with all below them.
+    pub fn hidden(&self) -> &HashSet<Oid> {
+        &self.hidden
+    }
+
+    /// Whether a commit is known to be hidden. `false` also where that has not been asked for.
+    pub fn hides(&self, id: Oid) -> bool {
+        self.hidden.contains(&id) || self.paint.as_ref().is_some_and(|paint| paint.passed.contains(&id))
+    }
+
+    /// As [`new_commits`]. The limits are on all that the walk has looked at since it began.
+    ///
+    /// # Errors
+    /// As [`new_commits`]. The walk begins again after one.
+    pub fn new_commits(&mut self, tip: Oid, limits: WalkLimits) -> Result<NewCommits, WalkError> {
+        let mut found: HashMap<Oid, Rc<[Oid]>> = HashMap::new();
+        let mut stored: Vec<Oid> = Vec::new();
+        let mut pending = vec![tip];
+        while let Some(id) = pending.pop() {
+            if self.hidden.contains(&id) || found.contains_key(&id) {
+                continue;
+            }
+            if self.graph.is_incoming(id) {
+                let parents = self.graph.object_node(id)?.parents;
+                pending.extend(parents.iter().copied());
+                found.insert(id, parents);
+                if found.len() > limits.new {
+                    return Err(WalkError::TooMany(limits.new));
+                }
+            } else {
+                stored.push(id);
+            }
         }
-        if graph.is_incoming(id) {
-            let parents = graph.object_node(id)?.parents;
-            pending.extend(parents.iter().copied());
-            found.insert(id, parents);
+        if !stored.is_empty() {
+            let left = WalkLimits { new: limits.new.saturating_sub(found.len()), ..limits };
+            let mut paint = match self.paint.take() {
+                Some(paint) => paint,
+                None => Paint::begin(self.graph, &self.hidden, left)?,
+            };
+            paint.reach_all(&stored, left)?;
+            paint.take_new(stored, &mut found);
+            self.paint = Some(paint);
             if found.len() > limits.new {
                 return Err(WalkError::TooMany(limits.new));
             }
-        } else {
-            stored.push(id);
         }
+        Ok(in_order(tip, found))
     }
-    if !stored.is_empty() {
-        let left = WalkLimits { new: limits.new.saturating_sub(found.len()), ..limits };
-        Paint::new(graph, left).run(&stored, &hidden, &mut found)?;
-        if found.len() > limits.new {
-            return Err(WalkError::TooMany(limits.new));
-        }
+
+    /// Whether it has looked at stored history, so that its limits may be those of other tips.
+    pub fn has_begun(&self) -> bool {
+        self.paint.is_some()
     }
-    Ok(in_order(tip, found))
 }
 
 /// Orders the commits so that parents come first, by a depth-first walk from the tip that takes parents in their order.
@@ -131,6 +174,8 @@ struct Paint<'g> {
     new_queued: usize,
     queued: HashSet<Oid>,
     new_found: usize,
+    /// The lowest generation and date of a commit found new.
+    oldest: (u32, u64),
     reads: usize,
 }
 
@@ -141,8 +186,8 @@ enum Colour {
 }
 
 impl<'g> Paint<'g> {
-    fn new(graph: &'g dyn Graph, limits: WalkLimits) -> Self {
-        Self {
+    fn begin(graph: &'g dyn Graph, hidden: &HashSet<Oid>, limits: WalkLimits) -> Result<Self, WalkError> {
+        let mut paint = Self {
             graph,
             limits,
             met: HashMap::new(),
@@ -151,36 +196,35 @@ impl<'g> Paint<'g> {
             new_queued: 0,
             queued: HashSet::new(),
             new_found: 0,
+            oldest: (u32::MAX, u64::MAX),
             reads: 0,
+        };
+        for id in hidden {
+            paint.reach(*id, Colour::Hidden)?;
         }
+        Ok(paint)
     }
 
-    fn run(
-        mut self,
-        tips: &[Oid],
-        hidden: &HashSet<Oid>,
-        found: &mut HashMap<Oid, Rc<[Oid]>>,
-    ) -> Result<(), WalkError> {
-        for id in hidden {
-            self.reach(*id, Colour::Hidden)?;
-        }
+    /// Colours what lies below more tips.
+    fn reach_all(&mut self, tips: &[Oid], limits: WalkLimits) -> Result<(), WalkError> {
+        self.limits = limits;
         for id in tips {
             self.reach(*id, Colour::New)?;
         }
         // Commits of one second (a rebase, an import) come in any order: what is not older than the oldest commit found new may
         // still turn out to lie above it and to be hidden.
-        let mut oldest = (u32::MAX, u64::MAX);
-        while let Some((generation, seconds, id)) = self.queue.pop() {
-            if self.new_queued == 0 && (generation, seconds) < oldest {
+        while let Some((generation, seconds, id)) = self.queue.peek().copied() {
+            if self.new_queued == 0 && (generation, seconds) < self.oldest {
                 break;
             }
+            self.queue.pop();
             self.queued.remove(&id);
             let Some((parents, colour)) = self.met.get(&id).cloned() else { continue };
             match colour {
                 Colour::New => {
                     self.new_queued = self.new_queued.saturating_sub(1);
                     self.new_found += 1;
-                    oldest = oldest.min((generation, seconds));
+                    self.oldest = self.oldest.min((generation, seconds));
                     if self.new_found > self.limits.new {
                         return Err(WalkError::TooMany(self.limits.new));
                     }
@@ -194,9 +238,20 @@ impl<'g> Paint<'g> {
                 self.reach(*parent, colour)?;
             }
         }
-        let new = self.met.into_iter().filter(|(_, (_, colour))| *colour == Colour::New);
-        found.extend(new.map(|(id, (parents, _))| (id, parents)));
         Ok(())
+    }
+
+    /// Takes over what is new at or below tips that have been reached.
+    fn take_new(&self, tips: Vec<Oid>, found: &mut HashMap<Oid, Rc<[Oid]>>) {
+        let mut pending = tips;
+        while let Some(id) = pending.pop() {
+            if let Some((parents, Colour::New)) = self.met.get(&id)
+                && !found.contains_key(&id)
+            {
+                found.insert(id, Rc::clone(parents));
+                pending.extend(parents.iter().copied());
+            }
+        }
     }
 
     /// Gives a commit a colour. A commit that was thought new and turns out hidden hides everything below it.

@@ -98,7 +98,7 @@ fn pending(context: &ApprovalContext, remote: &Remote, target: &str, me: Option<
         if old.is_some_and(|old| is_ancestor(*tip, old).unwrap_or(false)) {
             continue;
         }
-        let update = RefUpdate { name: target.as_bytes().to_vec(), old, new: Some(*tip), claimed: None };
+        let update = RefUpdate { name: target.as_bytes().into(), old, new: Some(*tip), claimed: None };
         let verdict = judge_locally(&context.settings, &context.local, &refs, vec![update])?;
         let findings =
             verdict.refs.iter().flat_map(|one| &one.findings).filter(|finding| finding.code.concerns_approval());

@@ -1,8 +1,9 @@
 //! What a decision on approvals needs: what would land on a ref, and the records that are about it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
+use super::subtraction::{Asked, Others};
 use crate::core::approval::{
     Approval, ApprovalError, ApprovalPlace, ApprovedCommit, ClaimedApproval, Decision, IndexedApproval, PREFIX,
     VerifiedApproval, can_cover, withdraws,
@@ -169,7 +170,7 @@ impl Gatherer<'_> {
             (Some(new), Look::Near) => new,
             _ => {
                 let hidden = self.hidden_from_approval(rule, index, ends.old, look)?;
-                found = self.new_commits(ends.tip, &hidden, limits::WALK)?;
+                found = self.new_beyond(hidden, ends, limits::WALK)?;
                 &found
             }
         };
@@ -178,27 +179,32 @@ impl Gatherer<'_> {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
         self.examine_each(&new.commits)?;
-        let commits = judged_commits(rule, index, &new.commits, &self.commits);
+        let commits = judged_commits(rule, index, &new.commits, &self.facts.commits);
         Ok(Sought { commits, landing })
     }
 
-    /// What a rule's approvals have already judged, by values before the push.
+    /// What a rule's approvals have already judged, by values before the push, besides the old value.
     fn hidden_from_approval(
         &mut self,
         rule: &Rule,
         index: usize,
         old: Option<Oid>,
         look: Look,
-    ) -> Result<Vec<Oid>, Doubt> {
-        let mut hidden: BTreeSet<Oid> = old.into_iter().collect();
-        hidden.extend(self.since(rule, index)?);
-        if look == Look::Everywhere {
-            hidden.extend(self.baseline()?);
+    ) -> Result<usize, Doubt> {
+        let subtracts = subtracts_other_refs(rule, Requirement::Approvals, old);
+        let others = if subtracts { Others::Subtracted } else { Others::Ignored };
+        let asked = Asked { rule: index, requirement: Requirement::Approvals, others, look };
+        if let Some(known) = self.subtracted.known(asked) {
+            return Ok(known);
         }
-        if subtracts_other_refs(rule, Requirement::Approvals, old) {
+        let mut hidden: HashSet<Oid> = self.since(rule, index)?.into_iter().collect();
+        if look == Look::Everywhere {
+            hidden.extend(self.baseline()?.iter());
+        }
+        if subtracts {
             hidden.extend(self.judged_tips(rule, Requirement::Approvals, look)?);
         }
-        Ok(hidden.into_iter().collect())
+        Ok(self.subtracted.add(asked, hidden))
     }
 
     /// What would land on the ref, by its position among the update's landings.
@@ -215,7 +221,8 @@ impl Gatherer<'_> {
         let line = self.mainline(facts, ends, new)?;
         self.examine_commits(&line, new)?;
         let mut landing = Landing { steps: self.steps(&line, new)?, ..Landing::default() };
-        landing.new = new.commits.iter().filter_map(|id| Some((*id, self.content(self.commits.get(id)?)))).collect();
+        landing.new =
+            new.commits.iter().filter_map(|id| Some((*id, self.content(self.facts.commits.get(id)?)))).collect();
         // What the ref has already, or what is subtracted of what it gets.
         let below = ends.old.map_or_else(|| new.boundary.clone(), |old| vec![old]);
         let concerned = self.find_records(facts, &below, &mut landing)?;
@@ -235,7 +242,7 @@ impl Gatherer<'_> {
     fn read_wordings(&self, landing: &mut Landing) -> Result<(), Doubt> {
         for step in landing.steps.iter_mut().filter(|step| step.merge.is_none()) {
             step.wording = self.wording(step.commit)?.unwrap_or_default();
-            let service = self.commits.get(&step.commit).is_some_and(|commit| self.service(commit).is_some());
+            let service = self.facts.commits.get(&step.commit).is_some_and(|commit| self.service(commit).is_some());
             step.made_by = if service { MadeBy::Service } else { MadeBy::Somebody };
         }
         Ok(())
@@ -276,7 +283,7 @@ impl Gatherer<'_> {
         for step in line {
             let parents = new.parents.get(&step.commit).map(AsRef::as_ref).unwrap_or_default();
             let change = if step.parent == parents.first().copied() {
-                self.commits.get(&step.commit).and_then(|commit| commit.change)
+                self.facts.commits.get(&step.commit).and_then(|commit| commit.change)
             } else {
                 self.change_from(step.parent, step.commit)?
             };
@@ -314,7 +321,7 @@ impl Gatherer<'_> {
     fn find_records(&mut self, facts: &Update, below: &[Oid], landing: &mut Landing) -> Result<bool, Doubt> {
         let records = self.records_for(&facts.name, landing)?;
         let known: BTreeSet<ApprovalPlace> =
-            self.approvals.get(&facts.name).into_iter().flatten().map(|fact| fact.place.clone()).collect();
+            self.facts.approvals.get(&*facts.name).into_iter().flatten().map(|fact| fact.place.clone()).collect();
         let about = concerns(landing);
         let (near, others): (Vec<Found>, Vec<Found>) =
             records.into_iter().partition(|found| found.record.as_ref().map_or(true, |claim| about(claim.approval())));
@@ -340,7 +347,7 @@ impl Gatherer<'_> {
                 used = self.used(approval)?;
             }
             let fact = ApprovalFact { place, record, used, is_borne_out: false };
-            self.approvals.entry(facts.name.clone()).or_default().push(fact);
+            self.facts.approvals.entry(facts.name.to_vec()).or_default().push(fact);
         }
         Ok(concerned)
     }
@@ -386,7 +393,7 @@ impl Gatherer<'_> {
 
     /// Merges again what some approval covers but for the merge itself.
     fn find_clean_merges(&mut self, facts: &Update, new: &NewCommits, landing: &mut Landing) -> Result<(), Doubt> {
-        let approvals = self.approvals.get(&facts.name).map(Vec::as_slice).unwrap_or_default();
+        let approvals = self.facts.approvals.get(&*facts.name).map(Vec::as_slice).unwrap_or_default();
         let approved = approvals.iter().filter_map(ApprovalFact::approval);
         let named: Vec<BTreeSet<Oid>> =
             approved.map(|approval| approval.approval().commits.iter().map(|commit| commit.id.0).collect()).collect();
@@ -408,7 +415,7 @@ impl Gatherer<'_> {
 
     /// Examines the approved commits themselves where others stand in their place: those are what they are.
     fn examine_approved(&mut self, name: &[u8], landing: &mut Landing) -> Result<(), Doubt> {
-        let mut facts = self.approvals.remove(name).unwrap_or_default();
+        let mut facts = self.facts.approvals.remove(name).unwrap_or_default();
         let mut carried = BTreeSet::new();
         for fact in &facts {
             let Some(record) = fact.approval() else { continue };
@@ -440,7 +447,7 @@ impl Gatherer<'_> {
         for fact in &mut facts {
             fact.is_borne_out = fact.approval().is_some_and(|record| self.is_borne_out(record.approval()));
         }
-        self.approvals.insert(name.to_vec(), facts);
+        self.facts.approvals.insert(name.to_vec(), facts);
         Ok(())
     }
 
@@ -450,7 +457,7 @@ impl Gatherer<'_> {
         for (id, content) in &landing.new {
             by_message.entry(content.message).or_default().push(*id);
         }
-        let records = self.approvals.get(name).into_iter().flatten().filter_map(ApprovalFact::approval);
+        let records = self.facts.approvals.get(name).into_iter().flatten().filter_map(ApprovalFact::approval);
         let approved =
             records.flat_map(|record| &record.approval().commits).take(COMPARED).copied().collect::<Vec<_>>();
         for ApprovedCommit { id, change, message } in approved {
@@ -497,7 +504,7 @@ impl Gatherer<'_> {
     /// say who made something. What cannot be read bears nothing out.
     fn is_borne_out(&self, approval: &Approval) -> bool {
         let is_as_said = |said: &ApprovedCommit| {
-            let commit = self.commits.get(&said.id.0).filter(|commit| commit.change == Some(said.change.0));
+            let commit = self.facts.commits.get(&said.id.0).filter(|commit| commit.change == Some(said.change.0));
             commit.is_some_and(|commit| commit.message == said.message.0 || self.said_before(said))
         };
         let named: BTreeSet<Oid> = approval.commits.iter().map(|commit| commit.id.0).collect();
@@ -521,7 +528,7 @@ impl Gatherer<'_> {
     /// Merges again what a service merged, whose signature says no more than that it did.
     pub(super) fn examine_service_merges(&mut self, new: &NewCommits) -> Result<(), Doubt> {
         for id in &new.commits {
-            let Some(commit) = self.commits.get(id).filter(|commit| commit.merge == MergeFact::Unexamined) else {
+            let Some(commit) = self.facts.commits.get(id).filter(|commit| commit.merge == MergeFact::Unexamined) else {
                 continue;
             };
             let parents = new.parents.get(id).map(AsRef::as_ref).unwrap_or_default();
@@ -529,7 +536,7 @@ impl Gatherer<'_> {
                 continue;
             }
             let found = if self.is_clean(parents, *id)? { MergeFact::AddsNothing } else { MergeFact::AddsContent };
-            if let Some(commit) = self.commits.get_mut(id) {
+            if let Some(commit) = self.facts.commits.get_mut(id) {
                 commit.merge = found;
             }
         }
@@ -540,7 +547,7 @@ impl Gatherer<'_> {
     pub(super) fn carries(&self, new: &NewCommits) -> bool {
         new.commits
             .iter()
-            .filter_map(|id| self.commits.get(id))
+            .filter_map(|id| self.facts.commits.get(id))
             .any(|commit| self.service(commit).is_some() && commit.merge != MergeFact::AddsNothing)
     }
 
@@ -561,10 +568,5 @@ impl Gatherer<'_> {
             }
         }
         Ok(tips)
-    }
-
-    /// Hands over the records that are about what lands.
-    pub(super) fn take_approvals(&mut self) -> BTreeMap<Vec<u8>, Vec<ApprovalFact>> {
-        std::mem::take(&mut self.approvals)
     }
 }

@@ -6,17 +6,19 @@
 //! either. Only where something was found does a second look subtract every ref that counts.
 
 mod approvals;
+mod subtraction;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::core::approval::{ApprovalError, ApprovalIndex, ApprovalPlace, PREFIX, VerifiedApproval};
 use crate::core::commit::Tag;
-use crate::core::decide::{Timestamp, submitting_principal};
+use crate::core::decide::{Said, Timestamp, Verdict, Verdicts, submitting_principal};
 use crate::core::digest::Digest;
 use crate::core::facts::{
-    ApprovalFact, CommitFacts, Doubt, Facts, Judged, MALFORMED_TAG, Movement, ObjectForm, PolicyOnRef, RefTarget,
+    CommitFacts, Doubt, Facts, Judged, MALFORMED_TAG, MergeFact, Movement, ObjectForm, PolicyOnRef, RefTarget,
     SignatureFact, Sought, TagFacts, Update,
 };
 use crate::core::id::RepositoryName;
@@ -36,12 +38,13 @@ use crate::gate::push::{Push, RefUpdate};
 use crate::store::{History, Objects, Refs, SymbolicRef, peel};
 
 use approvals::Ends;
+use subtraction::{Asked, Others, Subtracted};
 
 /// Commits whose facts are in flight from threads to where they are kept.
 const COMMITS_AT_ONCE: usize = 4096;
 
 /// Which refs a look subtracts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Look {
     /// The old value, `since`, the default branch and the refs that rules name without wildcards.
     Near,
@@ -58,14 +61,20 @@ pub(crate) struct Gatherer<'a> {
     refs: &'a dyn RefValues,
     policy_on_ref: Option<PolicyCheck<'a>>,
     baseline: Option<&'a Path>,
-    commits: BTreeMap<Oid, CommitFacts>,
+    /// What has been found out so far.
+    facts: Facts,
+    /// Commits that an earlier look has examined.
+    examined: BTreeMap<Oid, CommitFacts>,
     since: HashMap<usize, Vec<Oid>>,
+    /// The commits of the baseline that are known; `None` until they are asked for.
+    exempt: Option<Rc<[Oid]>>,
+    /// What requirements of rules subtract, and the walks that subtract it.
+    subtracted: Subtracted<'a>,
     /// Symbolic refs with what they name, as far as they have been asked for, and where.
     symbolic: BTreeSet<SymbolicRef>,
     asked_for_symbolic: BTreeSet<String>,
     look: Look,
     memory: &'a dyn Memory,
-    receipts: BTreeMap<Digest, Timestamp>,
     /// The blobs of the records that the push brings; `None` where it deletes one.
     brought: BTreeMap<ApprovalPlace, Option<Oid>>,
     /// All records stored for a ref, by the names of their refs, with their blobs.
@@ -74,8 +83,7 @@ pub(crate) struct Gatherer<'a> {
     records: HashMap<Oid, Rc<Result<VerifiedApproval, ApprovalError>>>,
     /// What is known of records that need not be read; `None` until it is asked for.
     index: Option<ApprovalIndex>,
-    approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
-    submitter: &'a Submitter,
+    now: Timestamp,
     /// The service whose unsigned commits this push brings, if it does.
     pushing_service: Option<&'a policy::Principal>,
 }
@@ -118,19 +126,24 @@ impl<'a> Gatherer<'a> {
             refs: context.refs,
             policy_on_ref: None,
             baseline: None,
-            commits: BTreeMap::new(),
+            facts: Facts {
+                submitter: context.submitter.clone(),
+                repository: Some(repository.clone()),
+                ..Facts::default()
+            },
+            examined: BTreeMap::new(),
             since: HashMap::new(),
+            exempt: None,
+            subtracted: Subtracted::new(history),
             symbolic: BTreeSet::new(),
             asked_for_symbolic: BTreeSet::new(),
             look: Look::Near,
             memory: context.memory,
-            receipts: BTreeMap::new(),
             brought: BTreeMap::new(),
             stored: HashMap::new(),
             records: HashMap::new(),
             index: None,
-            approvals: BTreeMap::new(),
-            submitter: context.submitter,
+            now: context.now,
             pushing_service: pushing_service(policy, context.submitter, context.now),
         }
     }
@@ -153,30 +166,58 @@ impl<'a> Gatherer<'a> {
         self
     }
 
-    /// Looks at every update of the push.
-    pub(crate) fn look(&mut self, push: &Push, look: Look) -> Facts {
-        self.look = look;
-        let mut facts = Facts::default();
-        let mut updates: Vec<&RefUpdate> = push.updates.iter().collect();
-        updates.sort_by(|a, b| a.name.cmp(&b.name));
-        self.commits.clear();
-        let records = self.read_records(&updates);
-        for update in updates {
-            let mut update = self.update(update, look, &mut facts.tags);
-            update.doubt = update.doubt.or_else(|| records.as_ref().err().cloned());
-            facts.updates.push(update);
-        }
-        facts.submitter = self.submitter.clone();
-        facts.repository = Some(self.examiner.repository().clone());
-        facts.approvals = self.take_approvals();
-        facts.commits = std::mem::take(&mut self.commits);
-        facts.receipts = self.receipts.clone();
-        facts
+    /// Also says where a clone finds the policy.
+    pub(super) fn with_policy_known_as(mut self, name: Option<String>) -> Self {
+        self.facts.policy = name;
+        self
     }
 
-    fn update(&mut self, update: &RefUpdate, look: Look, tags: &mut BTreeMap<Oid, TagFacts>) -> Update {
+    /// Looks at every update of the push and decides it.
+    pub(super) fn judge_all(&mut self, push: &Push, look: Look) -> Verdict {
+        self.look = look;
+        let mut updates: Vec<&RefUpdate> = push.updates.iter().collect();
+        updates.sort_by(|a, b| a.name.cmp(&b.name));
+        let Facts { repository: _, policy: _, submitter: _, updates: kept, commits, tags, receipts: _, approvals } =
+            &mut self.facts;
+        kept.clear();
+        self.examined = std::mem::take(commits);
+        tags.clear();
+        approvals.clear();
+        self.subtracted = Subtracted::new(self.history);
+        let records = self.read_records(&updates);
+        let mut verdicts = Verdicts::of(updates.len());
+        for update in updates {
+            let mut update = self.update(update, look);
+            update.doubt = update.doubt.or_else(|| records.as_ref().err().cloned());
+            let said = verdicts.judge(self.policy, &self.facts, &update, self.now);
+            self.keep(update, said);
+        }
+        verdicts.finish()
+    }
+
+    /// Keeps of an update what is to be recorded. Of a hundred thousand that bring nothing new, that is nothing.
+    fn keep(&mut self, update: Update, said: Said) {
+        let signed = |id: &Oid| {
+            let tag = self.facts.tags.get(id);
+            tag.is_some_and(|tag| matches!(tag.signature, SignatureFact::Good(_)))
+        };
+        let works = update.judged.iter().any(|judged| !judged.commits.is_empty());
+        if said == Said::Something || works || update.record.is_some() || update.tags.iter().any(signed) {
+            self.facts.updates.push(Update { landings: Vec::new(), ..update });
+        } else {
+            // Who brings one of them again, reads it again.
+            update.tags.iter().for_each(|id| drop(self.facts.tags.remove(id)));
+        }
+    }
+
+    /// All that is known and may be recorded.
+    pub(super) fn into_facts(self) -> Facts {
+        self.facts
+    }
+
+    fn update(&mut self, update: &RefUpdate, look: Look) -> Update {
         let mut facts = Update {
-            name: update.name.clone(),
+            name: Arc::clone(&update.name),
             old: update.old,
             new: update.new,
             claimed: update.claimed,
@@ -205,7 +246,7 @@ impl<'a> Gatherer<'a> {
             }
             return facts;
         }
-        let holds_policy = self.policy_on_ref.as_ref().is_some_and(|check| check.name.as_bytes() == update.name);
+        let holds_policy = self.policy_on_ref.as_ref().is_some_and(|check| check.name.as_bytes() == &*update.name);
         let rules: Vec<usize> = match self.rules_for(&update.name) {
             Ok(rules) => rules,
             Err(doubt) => {
@@ -224,7 +265,7 @@ impl<'a> Gatherer<'a> {
             return facts;
         }
         // What is in doubt about the update is in doubt for each of its rules, and only as much as the rule weighs.
-        if let Err(doubt) = self.examine(&mut facts, new, &rules, look, tags) {
+        if let Err(doubt) = self.examine(&mut facts, new, &rules, look) {
             facts.judged =
                 rules.into_iter().map(|rule| Judged { doubt: Some(doubt.clone()), ..Judged::nothing(rule) }).collect();
             facts.doubt = holds_policy.then_some(doubt);
@@ -254,15 +295,8 @@ impl<'a> Gatherer<'a> {
         self.policy.rules().get(index).ok_or_else(|| Doubt::Unreadable(format!("rule {index} is not in the policy")))
     }
 
-    fn examine(
-        &mut self,
-        facts: &mut Update,
-        new: Oid,
-        rules: &[usize],
-        look: Look,
-        tags: &mut BTreeMap<Oid, TagFacts>,
-    ) -> Result<(), Doubt> {
-        facts.target = self.follow_tags(new, facts, tags)?;
+    fn examine(&mut self, facts: &mut Update, new: Oid, rules: &[usize], look: Look) -> Result<(), Doubt> {
+        facts.target = self.follow_tags(new, facts)?;
         let old = facts.old.map(|old| peel(self.objects, old)).transpose().map_err(unreadable)?.flatten();
         let RefTarget::Commit(tip) = facts.target else {
             if facts.old.is_some() {
@@ -294,12 +328,7 @@ impl<'a> Gatherer<'a> {
     }
 
     /// Follows annotated tags from the new value, keeping each.
-    fn follow_tags(
-        &mut self,
-        new: Oid,
-        facts: &mut Update,
-        tags: &mut BTreeMap<Oid, TagFacts>,
-    ) -> Result<RefTarget, Doubt> {
+    fn follow_tags(&mut self, new: Oid, facts: &mut Update) -> Result<RefTarget, Doubt> {
         let mut id = new;
         for _ in 0..=limits::TAG_DEPTH {
             match self.objects.kind(id).map_err(unreadable)? {
@@ -313,7 +342,7 @@ impl<'a> Gatherer<'a> {
                     if let SignatureFact::Good(signature) = &found.signature {
                         self.look_up_receipt(signature.key(), signature.digest())?;
                     }
-                    tags.insert(id, found);
+                    self.facts.tags.insert(id, found);
                     match tag {
                         Ok(tag) => id = tag.object,
                         Err(_) => return Ok(RefTarget::Unattributed(MALFORMED_TAG)),
@@ -380,15 +409,15 @@ impl<'a> Gatherer<'a> {
         look: Look,
         judged: &mut Judged,
     ) -> Result<(), Doubt> {
-        let Ends { tip, old } = ends;
+        let old = ends.old;
         let rule = self.rule(judged.rule)?;
         let found;
         let new = match (since_old, look) {
             (Some(new), Look::Near) => new,
             _ => {
-                let hidden = self.hidden(rule, judged.rule, old, look)?;
+                let hidden = self.hidden(rule, judged.rule, look)?;
                 found =
-                    self.new_commits(tip, &hidden, if look == Look::Near { limits::COMMITS } else { limits::WALK })?;
+                    self.new_beyond(hidden, ends, if look == Look::Near { limits::COMMITS } else { limits::WALK })?;
                 &found
             }
         };
@@ -405,7 +434,7 @@ impl<'a> Gatherer<'a> {
             let landing = self.landing(facts, ends, steps_from)?;
             judged.sought = Some(Sought { commits: Vec::new(), landing });
         }
-        judged.commits = judged_commits(rule, judged.rule, &new.commits, &self.commits);
+        judged.commits = judged_commits(rule, judged.rule, &new.commits, &self.facts.commits);
         Ok(())
     }
 
@@ -431,7 +460,7 @@ impl<'a> Gatherer<'a> {
     fn attribute_unsigned(&mut self, line: &[MainlineCommit]) {
         let Some(service) = self.pushing_service else { return };
         for step in line {
-            let Some(commit) = self.commits.get_mut(&step.commit) else { continue };
+            let Some(commit) = self.facts.commits.get_mut(&step.commit) else { continue };
             let brought = self.objects.is_incoming(step.commit);
             if brought && !commit.is_sealed() && matches!(commit.signature, SignatureFact::None) {
                 commit.unsigned_service = Some(service.id.clone());
@@ -440,13 +469,21 @@ impl<'a> Gatherer<'a> {
     }
 
     fn examine_each(&mut self, commits: &[Oid]) -> Result<(), Doubt> {
-        let unknown: Vec<Oid> = commits.iter().filter(|id| !self.commits.contains_key(id)).copied().collect();
+        let unknown: Vec<Oid> = commits.iter().filter(|id| !self.facts.commits.contains_key(id)).copied().collect();
         for some in unknown.chunks(COMMITS_AT_ONCE) {
-            for examined in self.examiner.examine_all(some) {
-                let mut facts = examined?;
-                facts.position = self.commits.len();
+            let new: Vec<Oid> = some.iter().filter(|id| !self.examined.contains_key(id)).copied().collect();
+            for examined in self.examiner.examine_all(&new) {
+                let facts = examined?;
+                self.examined.insert(facts.id, facts);
+            }
+            for id in some {
+                let missing = || Doubt::Unreadable(format!("commit {id} was not examined"));
+                let known = self.examined.remove(id).ok_or_else(missing)?;
+                // What a look adds to what the commit itself says.
+                let position = self.facts.commits.len();
+                let facts = CommitFacts { position, unsigned_service: None, merge: MergeFact::Unexamined, ..known };
                 self.look_up_receipts(&facts)?;
-                self.commits.insert(facts.id, facts);
+                self.facts.commits.insert(*id, facts);
             }
         }
         Ok(())
@@ -468,7 +505,7 @@ impl<'a> Gatherer<'a> {
     fn look_up_receipt(&mut self, key: &PublicKey, digest: Digest) -> Result<(), Doubt> {
         if self.policy.asks_for_receipt(key) {
             let receipt = self.memory.receipt(digest).map_err(Doubt::Unreadable)?;
-            self.receipts.extend(receipt.map(|time| (digest, time)));
+            self.facts.receipts.extend(receipt.map(|time| (digest, time)));
         }
         Ok(())
     }
@@ -478,19 +515,38 @@ impl<'a> Gatherer<'a> {
         new_commits(self.history, tip, hidden, limits).map_err(walk_doubt)
     }
 
-    /// What a rule's identity requirement has already judged ([`crate::core::scope`]), by values before the push.
-    fn hidden(&mut self, rule: &Rule, index: usize, old: Option<Oid>, look: Look) -> Result<Vec<Oid>, Doubt> {
-        let mut hidden: BTreeSet<Oid> = old.into_iter().collect();
-        hidden.extend(self.since(rule, index)?);
+    /// What a rule's identity requirement has already judged ([`crate::core::scope`]), by values before the push, besides the old value.
+    fn hidden(&mut self, rule: &Rule, index: usize, look: Look) -> Result<usize, Doubt> {
+        let asked = Asked { rule: index, requirement: Requirement::Identity, others: Others::Subtracted, look };
+        if let Some(known) = self.subtracted.known(asked) {
+            return Ok(known);
+        }
+        let mut hidden: HashSet<Oid> = self.since(rule, index)?.into_iter().collect();
         hidden.extend(self.judged_tips(rule, Requirement::Identity, look)?);
         if look == Look::Everywhere {
-            hidden.extend(self.baseline()?);
+            hidden.extend(self.baseline()?.iter());
         }
-        Ok(hidden.into_iter().collect())
+        Ok(self.subtracted.add(asked, hidden))
     }
 
-    /// The commits whose history every rule exempts, from the file that install wrote.
-    fn baseline(&self) -> Result<Vec<Oid>, Doubt> {
+    /// What is new at a tip beyond the old value and what is subtracted besides. Walks over the same are one walk.
+    fn new_beyond(&mut self, hidden: usize, ends: Ends, limit: usize) -> Result<NewCommits, Doubt> {
+        let limits = WalkLimits { new: limit, reads: limits::WALK_READS };
+        self.subtracted.new_commits(hidden, ends, limits).map_err(walk_doubt)
+    }
+
+    /// The commits whose history every rule exempts, read once.
+    fn baseline(&mut self) -> Result<Rc<[Oid]>, Doubt> {
+        if let Some(known) = &self.exempt {
+            return Ok(Rc::clone(known));
+        }
+        let read: Rc<[Oid]> = self.read_baseline()?.into();
+        self.exempt = Some(Rc::clone(&read));
+        Ok(read)
+    }
+
+    /// Reads the file that install wrote.
+    fn read_baseline(&self) -> Result<Vec<Oid>, Doubt> {
         let Some(path) = self.baseline else { return Ok(Vec::new()) };
         let unreadable =
             |reason: &dyn std::fmt::Display| Doubt::Unreadable(format!("the baseline {}: {reason}", path.display()));

@@ -20,7 +20,7 @@ fn told(rules: &str, commit: CommitFacts) -> (Vec<&'static str>, Vec<&'static st
     let update = &mut facts.updates[0];
     update.landings = vec![Landing::default()];
     update.judged[0].sought = Some(Sought { commits: judged, landing: 0 });
-    let findings = decide(&policy, &facts, NOW).refs.remove(0).findings;
+    let findings = decide(&policy, &facts, NOW).refs.remove(0).findings.clone();
     let of = |severity| {
         findings.iter().filter(move |one| one.severity == severity).map(|one| one.code.name()).collect::<Vec<_>>()
     };

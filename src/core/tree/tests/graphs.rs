@@ -1,5 +1,6 @@
 //! Walks over histories made at random, with dates of any kind, against sets.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -86,6 +87,45 @@ impl Dag {
     }
 }
 
+/// Counts the commits that are looked at.
+struct Counted<'m> {
+    memory: &'m Memory,
+    looks: Cell<usize>,
+}
+
+impl Graph for Counted<'_> {
+    fn is_incoming(&self, id: Oid) -> bool {
+        self.memory.is_incoming(id)
+    }
+
+    fn node(&self, id: Oid) -> Result<GraphNode, ReadError> {
+        self.looks.set(self.looks.get() + 1);
+        self.memory.node(id)
+    }
+
+    fn object_node(&self, id: Oid) -> Result<GraphNode, ReadError> {
+        self.node(id)
+    }
+}
+
+#[test]
+fn many_tips_in_stored_history_cost_no_more_than_that_history() {
+    const COMMITS: usize = 400;
+    let mut memory = Memory::default();
+    for number in 0..COMMITS {
+        let parent = number.checked_sub(1).map(name);
+        memory.commit(&name(number), parent.as_deref().as_slice(), u64::try_from(number).unwrap());
+    }
+    let counted = Counted { memory: &memory, looks: Cell::new(0) };
+    // A branch at every tenth commit is there already, and as many are new at others.
+    let mut walk = Walk::new(&counted, (0..COMMITS / 2).step_by(10).map(oid).collect());
+    for tip in (5..COMMITS).step_by(10) {
+        let new = walk.new_commits(oid(tip), LIMITS).unwrap();
+        assert_eq!(new.commits.len(), tip.saturating_sub(COMMITS / 2 - 10));
+    }
+    assert!(counted.looks.get() <= COMMITS, "{} looks", counted.looks.get());
+}
+
 fn sorted(ids: impl IntoIterator<Item = Oid>) -> Vec<Oid> {
     ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
@@ -136,6 +176,30 @@ proptest! {
                 let before = new.commits[..place].contains(parent);
                 prop_assert!(before || (!new.contains(*parent) && new.boundary.contains(parent)));
             }
+        }
+    }
+
+    /// Tips that come later see what is there as the first one does. Wrong dates may make more commits new, never fewer.
+    #[test]
+    fn one_walk_over_several_tips_finds_what_one_for_each_would(
+        mut dag in dag(), hidden in prop::collection::vec(any::<prop::sample::Index>(), 0..4), tips in prop::collection::vec(any::<prop::sample::Index>(), 1..5), stored in any::<prop::sample::Index>(), rising in any::<bool>()
+    ) {
+        if rising {
+            dag.dates = (0..).take(dag.len()).collect();
+        }
+        let stored = 1 + stored.index(dag.len());
+        let memory = dag.store(stored);
+        let hidden: Vec<usize> = hidden.iter().map(|index| index.index(stored)).collect();
+        let mut walk = Walk::new(&memory, hidden.iter().copied().map(oid).collect());
+        for tip in tips.iter().map(|index| index.index(dag.len())) {
+            let new = walk.new_commits(oid(tip), LIMITS).unwrap();
+            let (found, defined) = (sorted(new.commits.iter().copied()), dag.new_commits(tip, &hidden));
+            prop_assert!(oids(&defined).iter().all(|id| found.contains(id)));
+            prop_assert!(found.iter().all(|id| oids(&dag.reach(tip)).contains(id)));
+            if rising {
+                prop_assert_eq!(&found, &oids(&defined));
+            }
+            prop_assert!(new.boundary.iter().all(|id| !new.contains(*id)));
         }
     }
 
