@@ -5,8 +5,6 @@ mod value;
 mod verify;
 
 #[cfg(test)]
-mod example;
-#[cfg(test)]
 mod vectors;
 
 pub use payload::{Payload, Root};
