@@ -267,8 +267,9 @@ fn marks(bytes: &[u8]) -> bool {
 
 fn check_marks(catalogue: &Catalogue, source: &MarkSource<'_>) -> bool {
     let found = catalogue.find(source);
-    assert!(found.len() <= 16, "more marks than are reported");
     for mark in &found {
+        let alike = found.iter().filter(|other| (other.strength, other.added) == (mark.strength, mark.added));
+        assert!(alike.count() <= 16, "more marks than are reported");
         assert!(mark.line.chars().count() <= 80, "{}", mark.line);
     }
     !found.is_empty()

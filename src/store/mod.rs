@@ -7,8 +7,6 @@
 #![expect(clippy::disallowed_methods, reason = "repositories are files")]
 
 mod environment;
-#[cfg(test)]
-mod example;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod graph;

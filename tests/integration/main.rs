@@ -26,7 +26,10 @@ mod install;
 mod jail;
 mod ledger;
 mod oracles;
+mod seals;
 mod servers;
 mod submitters;
 mod upgrade;
+#[path = "../../src/core/worked_example.rs"]
+mod worked_example;
 mod world;

@@ -340,3 +340,88 @@ fn near_words(approval: &Approval, near: &NearMiss) -> String {
         NearMiss::Merge => format!("{who} approved what it merges, and it does more than merge that"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64ct::{Base64, Encoding as _};
+
+    use super::*;
+    use crate::core::canonical::Time;
+    use crate::core::decide::story::*;
+
+    const SEALED: Work = (Proof::Seal(CLAUDE), true);
+
+    /// Each spoils a good approval in one thing.
+    #[test]
+    fn an_approval_holds_until_it_is_spoiled() {
+        type Spoil = fn(&mut Approval);
+        let cases: [(&str, u8, Spoil); 9] = [
+            ("good", BOB, |_| {}),
+            ("withdrawn", BOB, |approval| approval.decision = Decision::Withdraw),
+            ("expired", BOB, |approval| approval.expires = Time(Timestamp(NOW.0 - 1))),
+            ("issued_in_the_future", BOB, |approval| approval.issued = Time(Timestamp(NOW.0 + 3_600))),
+            ("of_another_ref", BOB, |approval| approval.name = "refs/heads/other".into()),
+            ("of_another_repository", BOB, |approval| approval.repository = "acme/other".into()),
+            ("with_another_person_s_key", CAROL, |_| {}),
+            ("with_an_agent_s_key", CLAUDE, |_| {}),
+            ("with_a_stranger_s_key", STRANGER, |_| {}),
+        ];
+        for (name, by, spoil) in cases {
+            let mut approval = approval_of(0..=0);
+            spoil(&mut approval);
+            let story = Story::under(&approvals_rule("[\"bob\"]", "")).gains(SEALED).approved(&approval, by);
+            insta::assert_snapshot!(name, story.report());
+        }
+    }
+
+    /// The public line of a key in a hardware token (OpenSSH's PROTOCOL.u2f).
+    fn hardware_key() -> String {
+        let kind = "sk-ssh-ed25519@openssh.com";
+        let blob = Base64::decode_vec(key(9).public().to_line().split(' ').nth(1).unwrap()).unwrap();
+        let point = &blob[blob.len() - 32..];
+        let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+        let blob = [string(kind.as_bytes()), string(point), string(b"ssh:")].concat();
+        format!("{kind} {}", Base64::encode_string(&blob))
+    }
+
+    #[test]
+    fn a_rule_asks_whose_it_is_how_old_and_by_what_key() {
+        let dan = format!("[people.dan]\nkeys = [\"{}\"]\n", hardware_key());
+        for (name, from, more) in [
+            ("from_bob_within_an_hour", "[\"bob\"]", "max-age = \"1h\""),
+            ("from_another", "[\"carol\"]", ""),
+            ("too_old", "[\"bob\"]", "max-age = \"1m\""),
+            ("without_a_touch", "[\"bob\", \"dan\"]", "presence = true"),
+        ] {
+            let mut approval = approval_of(0..=0);
+            approval.issued = Time(Timestamp(NOW.0 - 600));
+            let rules = format!("{dan}{}", approvals_rule(from, more));
+            insta::assert_snapshot!(name, Story::under(&rules).gains(SEALED).approved(&approval, BOB).report());
+        }
+    }
+
+    #[test]
+    fn what_has_landed_as_something_else_covers_nothing_any_more() {
+        let landed = |used| {
+            let story = Story::under(&approvals_rule("[\"bob\"]", "")).gains(SEALED);
+            let record = stored(&approval_of(0..=0), BOB, used);
+            story.with(|facts| drop(facts.approvals.insert(b"refs/heads/main".to_vec(), vec![record])))
+        };
+        insta::assert_snapshot!("landed_by_id", landed(Use::LandedById).report());
+        insta::assert_snapshot!("landed_by_content", landed(Use::LandedByContent).report());
+    }
+
+    #[test]
+    fn a_later_withdrawal_takes_back_what_it_names() {
+        let approval = approval_of(0..=0);
+        let withdrawal =
+            |issued| Approval { decision: Decision::Withdraw, issued: Time(Timestamp(issued)), ..approval.clone() };
+        let story = || Story::under(&approvals_rule("[\"bob\"]", "")).gains(SEALED).approved(&approval, BOB);
+        insta::assert_snapshot!("taken_back", story().approved(&withdrawal(NOW.0 - 30), BOB).report());
+        insta::assert_snapshot!("not_taken_back", story().approved(&withdrawal(NOW.0 - 90), BOB).report());
+        insta::assert_snapshot!(
+            "somebody_else_s_withdrawal",
+            story().approved(&withdrawal(NOW.0 - 30), CAROL).report()
+        );
+    }
+}

@@ -304,3 +304,72 @@ impl<'b> ApprovalCheck<'b> {
         findings.add(self.context.rule, code, subject, detail, hint);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::core::decide::story::*;
+    use crate::core::facts::CommitFacts;
+
+    const SEALED: Work = (Proof::Seal(CLAUDE), true);
+
+    #[test]
+    fn exactly_what_was_approved_lands() {
+        let two = || Story::under(&approvals_rule("[\"bob\"]", "")).gains(SEALED).gains(SEALED);
+        insta::assert_snapshot!("approved", two().approved(&approval_of(0..=1), BOB).report());
+        insta::assert_snapshot!("approved_by_nobody", two().report());
+        insta::assert_snapshot!("one_rides_along", two().approved(&approval_of(0..=0), BOB).report());
+        insta::assert_snapshot!("a_part_lands", two().approved(&approval_of(0..=2), BOB).report());
+    }
+
+    #[test]
+    fn people_are_counted_and_each_once() {
+        let asked = || Story::under(&approvals_rule("[\"bob\", \"carol\"]", "count = 2")).gains(SEALED);
+        let by_bob = approval_of(0..=0);
+        let mut by_carol = by_bob.clone();
+        by_carol.approver = "carol".into();
+        insta::assert_snapshot!("two_people", asked().approved(&by_bob, BOB).approved(&by_carol, CAROL).report());
+        insta::assert_snapshot!("one_person_twice", asked().approved(&by_bob, BOB).approved(&by_bob, BOB).report());
+    }
+
+    #[test]
+    fn nobody_approves_what_they_made() {
+        let of = |spoil: fn(&mut CommitFacts)| {
+            let rules = approvals_rule("[\"bob\", \"carol\"]", "for = \"everyone\"");
+            Story::under(&rules).gains_made((Proof::Signature(BOB), false), spoil).approved(&approval_of(0..=0), BOB)
+        };
+        insta::assert_snapshot!("its_signer", of(|_| {}).report());
+        let by_alice_for_bob = |commit: &mut CommitFacts| {
+            commit.signature = signature_by(ALICE);
+            commit.author = b"Bob@acme.dev"[..].into();
+        };
+        insta::assert_snapshot!("its_author", of(by_alice_for_bob).report());
+        insta::assert_snapshot!("neither", of(|commit| commit.signature = signature_by(CAROL)).report());
+    }
+
+    #[test]
+    fn the_owner_of_an_agent_approves_its_work_unless_somebody_independent_is_to() {
+        let mut by_alice = approval_of(0..=0);
+        by_alice.approver = "alice".into();
+        let asked = |more| Story::under(&approvals_rule("[\"alice\", \"bob\"]", more)).gains(SEALED);
+        insta::assert_snapshot!("the_owner", asked("").approved(&by_alice, ALICE).report());
+        insta::assert_snapshot!("not_independent", asked("independent = true").approved(&by_alice, ALICE).report());
+        let independent = asked("independent = true").approved(&approval_of(0..=0), BOB).report();
+        insta::assert_snapshot!("independent", independent);
+    }
+
+    #[test]
+    fn a_person_who_lands_agents_work_says_so() {
+        let of = |spoil: fn(&mut CommitFacts)| {
+            let story =
+                Story::under(&approvals_rule("[\"bob\"]", "")).gains_made((Proof::Signature(ALICE), false), spoil);
+            let mut approval = approval_of(0..=0);
+            // Another commit with the same change and message was approved.
+            approval.commits[0].id.0 = oid(50);
+            approval.head.0 = oid(50);
+            let sealed = commit(50, SEALED);
+            story.with(|facts| drop(facts.commits.insert(sealed.id, sealed))).approved(&approval, BOB)
+        };
+        insta::assert_snapshot!("in_silence", of(|_| {}).report());
+        insta::assert_snapshot!("and_says_so", of(|commit| commit.drafted = vec![id("claude-code")]).report());
+    }
+}

@@ -425,3 +425,6 @@ fn void_word(standing: KeyStatus) -> Option<&'static str> {
         KeyStatus::Retired => Some("retired"),
     }
 }
+
+#[cfg(test)]
+mod tests;

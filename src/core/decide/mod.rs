@@ -19,7 +19,9 @@ mod unreadable;
 mod vouching;
 
 #[cfg(test)]
-pub(crate) mod tests;
+pub(crate) mod story;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

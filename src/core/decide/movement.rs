@@ -21,3 +21,25 @@ pub(super) fn judge(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::decide::story::*;
+
+    #[test]
+    fn a_rule_says_how_its_refs_may_move() {
+        let asked = "force-push = \"deny\"\ndelete = \"deny\"";
+        for (name, asked, movement) in [
+            ("forward", asked, Movement::Forward),
+            ("created", asked, Movement::Created),
+            ("forced", asked, Movement::Forced),
+            ("deleted", asked, Movement::Deleted),
+            ("forced_where_nobody_minds", "", Movement::Forced),
+            ("deleted_where_nobody_minds", "", Movement::Deleted),
+        ] {
+            let story = Story::under(&rule("main", asked)).gains((Proof::Nothing, false));
+            insta::assert_snapshot!(name, story.moves(|update| update.movement = movement).report());
+        }
+    }
+}

@@ -80,3 +80,64 @@ fn judge_policy(commands: Commands<'_>, findings: &mut Findings<'_>) {
         findings.protect(Code::PolicyInvalid, detail, problem.fix.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::decide::story::*;
+    use crate::core::facts::{PolicyOnRef, Update};
+    use crate::core::policy::{Location, Problem, Weight};
+
+    fn pushed(top: &str, change: impl FnOnce(&mut Update)) -> String {
+        Story::under_policy(top, &rule("main", "")).gains((Proof::Nothing, false)).moves(change).report()
+    }
+
+    #[test]
+    fn the_old_value_is_the_server_s() {
+        insta::assert_snapshot!("as_claimed", pushed("", |_| {}));
+        insta::assert_snapshot!("otherwise", pushed("", |update| update.claimed = Some(Some(oid(7)))));
+    }
+
+    #[test]
+    fn names_that_stand_for_others_are_refused() {
+        for (name, of_ref) in [
+            ("a_replacement", "refs/replace/0000000000000000000000000000000000000001"),
+            ("an_alias_by_case", "refs/HEADS/main"),
+            ("a_branch", "refs/heads/replace/main"),
+            ("a_tag", "refs/tags/v1"),
+        ] {
+            insta::assert_snapshot!(name, pushed("", |update| update.name = of_ref.as_bytes().into()));
+        }
+    }
+
+    #[test]
+    fn a_policy_may_refuse_what_no_rule_matches() {
+        let refuse = "unmatched = \"refuse\"";
+        insta::assert_snapshot!("unmatched", pushed(refuse, |update| update.name = b"refs/tags/v1".as_slice().into()));
+        insta::assert_snapshot!("matched", pushed(refuse, |_| {}));
+    }
+
+    #[test]
+    fn a_ref_that_moved_with_no_decision_stays_where_the_policy_says_so() {
+        let moved = |update: &mut Update| update.continuity = Continuity::Broken;
+        insta::assert_snapshot!("moved_out_of_band", pushed("out-of-band = \"refuse\"", moved));
+        insta::assert_snapshot!("moved_where_nobody_minds", pushed("", moved));
+    }
+
+    #[test]
+    fn the_ref_of_the_policy_keeps_one() {
+        let leaves = |problems: Vec<Problem>, movement| {
+            pushed("", |update| (update.policy, update.movement) = (Some(PolicyOnRef { problems }), movement))
+        };
+        let problem = Problem {
+            weight: Weight::Error,
+            at: Location { file: "policy.toml".into(), line: 3 },
+            message: "unknown key \"identiti\"".into(),
+            fix: "write identity".into(),
+        };
+        insta::assert_snapshot!("a_valid_policy", leaves(Vec::new(), Movement::Forward));
+        insta::assert_snapshot!("no_valid_policy", leaves(vec![problem], Movement::Forward));
+        insta::assert_snapshot!("no_policy", leaves(Vec::new(), Movement::Deleted));
+        insta::assert_snapshot!("another_history", leaves(Vec::new(), Movement::Forced));
+    }
+}

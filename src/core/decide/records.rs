@@ -83,3 +83,59 @@ fn judge_record(
         findings.protect(Code::ApprovalVoid, detail, again);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::approval::{Approval, ClaimedApproval};
+    use crate::core::canonical::Time;
+    use crate::core::decide::Timestamp;
+    use crate::core::decide::story::*;
+    use crate::core::landing::Use;
+
+    /// A push that stores an approval of Bob's, spoiled in one thing.
+    fn stores(by: u8, spoil: impl FnOnce(&mut Approval), update: impl FnOnce(&mut RecordUpdate)) -> String {
+        let (mut approval, place) = (approval_of(0..=0), place_of(&approval_of(0..=0)));
+        spoil(&mut approval);
+        let mut record =
+            RecordUpdate { place: Some(place), record: Some(stored(&approval, by, Use::Fresh).record), replaces: None };
+        update(&mut record);
+        let name = b"refs/countersign/approvals/heads/main/0/bob".as_slice().into();
+        Story::under("").moves(|moved| (moved.name, moved.record) = (name, Some(record))).report()
+    }
+
+    #[test]
+    fn a_record_is_a_person_s_and_stands_in_its_place() {
+        insta::assert_snapshot!("good", stores(BOB, |_| {}, |_| {}));
+        insta::assert_snapshot!("for_another_ref", stores(BOB, |one| one.name = "refs/heads/other".into(), |_| {}));
+        insta::assert_snapshot!(
+            "for_another_repository",
+            stores(BOB, |one| one.repository = "acme/other".into(), |_| {})
+        );
+        insta::assert_snapshot!("by_an_agent", stores(CLAUDE, |_| {}, |_| {}));
+        insta::assert_snapshot!("by_a_stranger", stores(STRANGER, |_| {}, |_| {}));
+        insta::assert_snapshot!("by_a_revoked_key", stores(REVOKED, |_| {}, |_| {}));
+        let malformed =
+            |record: &mut RecordUpdate| record.record = Some(Err(ClaimedApproval::parse(b"{}").unwrap_err()).into());
+        insta::assert_snapshot!("no_record", stores(BOB, |_| {}, malformed));
+        insta::assert_snapshot!("nowhere", stores(BOB, |_| {}, |record| record.place = None));
+    }
+
+    #[test]
+    fn a_record_is_replaced_by_a_later_one_and_never_deleted() {
+        let replaces = |record: &mut RecordUpdate| record.replaces = Some(Timestamp(NOW.0 - 60));
+        insta::assert_snapshot!("later", stores(BOB, |one| one.issued = Time(Timestamp(NOW.0 - 59)), replaces));
+        insta::assert_snapshot!("as_old", stores(BOB, |_| {}, replaces));
+        insta::assert_snapshot!("deleted", stores(BOB, |_| {}, |record| record.record = None));
+    }
+
+    #[test]
+    fn nothing_else_lies_among_our_names() {
+        for (name, of_ref) in [("ours_by_case", "refs/Countersign/x"), ("not_ours", "refs/countersigned/x")] {
+            insta::assert_snapshot!(
+                name,
+                Story::under("").moves(|update| update.name = of_ref.as_bytes().into()).report()
+            );
+        }
+    }
+}

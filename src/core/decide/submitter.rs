@@ -142,3 +142,6 @@ pub(super) fn stands_behind(context: &RuleContext<'_>, person: &Principal) -> Re
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,3 +146,60 @@ fn signer<'a>(context: &RuleContext<'a>, tag: &TagFacts) -> Signer<'a> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::commit::Malformed;
+    use crate::core::decide::story::*;
+    use crate::core::marks::{Catalogue, MarkSource};
+
+    /// A push of an annotated tag v1 under a rule about tags.
+    fn pushed(keys: &str, signature: SignatureFact, spoil: impl FnOnce(&mut TagFacts)) -> String {
+        let rules = rule("tags", keys).replace("refs/heads/**", "refs/tags/**");
+        let mut tag =
+            TagFacts { id: oid(90), name: b"v1".to_vec(), form: ObjectForm::Canonical, signature, marks: Vec::new() };
+        spoil(&mut tag);
+        Story::under(&rules)
+            .moves(|update| (update.name, update.tags) = (b"refs/tags/v1".as_slice().into(), vec![tag.id]))
+            .with(|facts| drop(facts.tags.insert(tag.id, tag)))
+            .report()
+    }
+
+    const EVERYONE: &str = "identity = \"everyone\"";
+    const AGENTS: &str = "identity = \"agents\"";
+
+    fn marked(tag: &mut TagFacts) {
+        let message = b"Release\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n";
+        tag.marks =
+            Catalogue::builtin().find(&MarkSource { author_name: b"A", author_email: b"a@x", message, encoding: None });
+    }
+
+    #[test]
+    fn a_tag_is_signed_where_everyone_shows_who_they_are() {
+        insta::assert_snapshot!("by_a_person", pushed(EVERYONE, signature_by(ALICE), |_| {}));
+        insta::assert_snapshot!("by_a_stranger", pushed(EVERYONE, signature_by(STRANGER), |_| {}));
+        insta::assert_snapshot!("by_a_revoked_key", pushed(EVERYONE, signature_by(REVOKED), |_| {}));
+        insta::assert_snapshot!("unsigned", pushed(EVERYONE, SignatureFact::None, |_| {}));
+        insta::assert_snapshot!("unsigned_where_agents_are_asked", pushed(AGENTS, SignatureFact::None, |_| {}));
+    }
+
+    #[test]
+    fn an_agent_s_tag_is_its_own() {
+        insta::assert_snapshot!("marked", pushed(AGENTS, SignatureFact::None, marked));
+        insta::assert_snapshot!("marked_and_signed", pushed(AGENTS, signature_by(CLAUDE), marked));
+        insta::assert_snapshot!("broken", pushed(AGENTS, broken_signature(Some(CLAUDE)), |_| {}));
+        let only_codex = "identity = \"agents\"\nagents = [\"codex\"]";
+        insta::assert_snapshot!("not_accepted", pushed(only_codex, signature_by(CLAUDE), |_| {}));
+        insta::assert_snapshot!("accepted", pushed(only_codex, signature_by(CODEX), |_| {}));
+    }
+
+    #[test]
+    fn a_tag_says_one_thing_and_bears_the_name_of_its_ref() {
+        insta::assert_snapshot!("another_name", pushed(AGENTS, SignatureFact::None, |tag| tag.name = b"v2".to_vec()));
+        insta::assert_snapshot!(
+            "no_reading",
+            pushed(AGENTS, SignatureFact::None, |tag| tag.form = ObjectForm::Malformed(Malformed::Nul))
+        );
+    }
+}

@@ -72,4 +72,18 @@ mod tests {
         assert!(hint(&Malformed::Nul, None).contains("--rebase-merges --root\n"));
         assert!(hint(&Malformed::Ident("author"), base).contains("--reset-author' 3b18e512dba7\n"));
     }
+
+    #[test]
+    fn a_commit_that_cannot_be_read_as_one_thing_is_refused_wherever_it_is_looked_at() {
+        use crate::core::decide::story::*;
+        let pushed = |proof, spoil: fn(&mut CommitFacts)| {
+            Story::under(&rule("main", "identity = \"agents\"")).gains_made((proof, false), spoil).report()
+        };
+        insta::assert_snapshot!("malformed_commit", pushed(Proof::MalformedCommit, |_| {}));
+        let odd_tree = |commit: &mut CommitFacts| {
+            commit.tree_fault = Some("tree: an entry has a mode that git does not write".into())
+        };
+        insta::assert_snapshot!("malformed_tree", pushed(Proof::Seal(CLAUDE), odd_tree));
+        insta::assert_snapshot!("sound", pushed(Proof::Seal(CLAUDE), |_| {}));
+    }
 }

@@ -51,3 +51,6 @@ fn maker_is_vouched_for(context: &RuleContext<'_>, commit: &CommitFacts) -> bool
         _ => context.service_of(commit).is_some(),
     }
 }
+
+#[cfg(test)]
+mod tests;

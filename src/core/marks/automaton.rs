@@ -266,4 +266,6 @@ pub(super) fn reachable(program: &Program) -> usize {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;

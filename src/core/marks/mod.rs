@@ -32,7 +32,7 @@ pub const DATE: &str = "2026-11-28";
 
 const BUILTIN: &str = include_str!("agents.tsv");
 
-/// Different marks of one strength that are reported for one commit; a squash of everything has no more to say.
+/// Different marks of one strength, known since one day, that are reported for one commit; a squash of everything has no more to say.
 const MARKS: usize = 16;
 
 /// Characters of a mark's excerpt.
@@ -145,7 +145,8 @@ impl<'c> MarkSearch<'c> {
         Self { catalogue, automata: RefCell::new(automata) }
     }
 
-    /// The marks in a commit or tag, in the order of the text: each agent, kind and strength once, at most 16 of one strength.
+    /// The marks in a commit or tag, in the order of the text: each agent, kind and strength once, at most 16 of one strength
+    /// and date.
     pub fn find(&self, source: &MarkSource<'_>) -> Vec<Mark> {
         let mut finder =
             Finder { catalogue: self.catalogue, automata: &mut self.automata.borrow_mut(), found: Vec::new() };

@@ -4,6 +4,9 @@ mod escape;
 mod json;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub use escape::{Characters, escape, unescaped, word};
 pub use json::{SCHEMA, json};
 pub use text::{Audience, text};

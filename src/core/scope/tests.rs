@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::commit::Malformed;
-use crate::core::decide::tests::{plain_commit, policy};
+use crate::core::decide::story::{plain_commit, policy};
 use crate::core::facts::ObjectForm;
 use crate::core::ssh::PrivateKey;
 

@@ -1,30 +1,22 @@
 //! Approvals, over pushes and records made at random: one taken away never opens, and what none covers never rides along.
 
 use super::*;
-use crate::core::approval::{
-    Approval, ApprovalPlace, ApprovedCommit, ClaimedApproval, Decision, NAMESPACE, pre_authentication, seal_envelope,
-};
-use crate::core::canonical::{CanonicalOid, Sha256, Time};
+use crate::core::approval::ApprovedCommit;
+use crate::core::canonical::{CanonicalOid, Time};
 use crate::core::commit::{Wording, message_digest};
+use crate::core::facts::*;
+use crate::core::id::RepositoryName;
 use crate::core::landing::{Content, Landing, MadeBy, MainlineStep, Use};
-
-pub(super) const BOB: u8 = 7;
-pub(super) const CAROL: u8 = 8;
 
 /// Which records there are: over which commits, by whom, and whether as they landed by id or before a rebase.
 #[derive(Clone, Debug)]
-struct Record {
+struct StoredRecord {
     from: usize,
     to: usize,
     by: u8,
     rebased: bool,
     spent: bool,
     age: i64,
-}
-
-pub(super) fn people() -> String {
-    let line = |seed| key(seed).public().to_line();
-    format!("[people.bob]\nkeys = [\"{}\"]\n[people.carol]\nkeys = [\"{}\"]\n", line(BOB), line(CAROL))
 }
 
 fn main_rule(count: usize) -> String {
@@ -35,16 +27,12 @@ fn main_rule(count: usize) -> String {
     )
 }
 
-fn change(number: usize) -> Digest {
-    Digest::of(format!("change {number}").as_bytes())
-}
-
 /// A push of these agent's commits, in this order, each with a content of its own.
 fn landing(commits: &[usize]) -> Landing {
     let content = |number: &usize| Content {
         change: Some(change(*number)),
         is_empty: false,
-        message: message_digest(format!("message {number}").as_bytes()),
+        message: message_digest(format!("Change {number}\n").as_bytes()),
         agents: ["claude-code".to_owned()].into(),
     };
     Landing {
@@ -54,7 +42,7 @@ fn landing(commits: &[usize]) -> Landing {
                 commit: oid(*number),
                 change: Some(change(*number)),
                 merge: None,
-                wording: Wording::of(format!("message {number}").as_bytes()),
+                wording: Wording::of(format!("Change {number}\n").as_bytes()),
                 made_by: MadeBy::Somebody,
             })
             .collect(),
@@ -63,52 +51,31 @@ fn landing(commits: &[usize]) -> Landing {
     }
 }
 
-fn approval(record: &Record) -> ApprovalFact {
-    let approved = |number: usize| ApprovedCommit {
+fn approval(record: &StoredRecord) -> ApprovalFact {
+    let mut approval = approval_of(record.from..=record.to);
+    approval.approver = if record.by == BOB { "bob" } else { "carol" }.into();
+    approval.issued = Time(Timestamp(NOW.0 - record.age));
+    if record.rebased {
         // Before a rebase the same work had other ids.
-        id: CanonicalOid(oid(if record.rebased { number + 1000 } else { number })),
-        change: Sha256(change(number)),
-        message: Sha256(message_digest(format!("message {number}").as_bytes())),
-    };
-    let commits: Vec<ApprovedCommit> = (record.from..=record.to).map(approved).collect();
-    let approver = if record.by == BOB { "bob" } else { "carol" };
-    let combined = Digest::of(format!("combined {} {}", record.from, record.to).as_bytes());
-    let approval = Approval {
-        decision: Decision::Approve,
-        repository: "acme/payments".into(),
-        name: "refs/heads/main".into(),
-        base: None,
-        head: commits[commits.len() - 1].id,
-        change: Sha256(combined),
-        commits,
-        agents: vec!["claude-code".into()],
-        approver: approver.into(),
-        issued: Time(Timestamp(NOW.0 - record.age)),
-        expires: Time(Timestamp(NOW.0 + 86_400)),
-        policy: Sha256(Digest::of(b"policy")),
-        comment: None,
-    };
-    let statement = approval.to_statement().unwrap();
-    let signature = key(record.by).sign(NAMESPACE, &pre_authentication(statement.as_bytes()));
-    let envelope = seal_envelope(&statement, &signature).unwrap();
-    let used = if record.spent { Use::LandedById } else { Use::Fresh };
-    let place = ApprovalPlace { target: "refs/heads/main".into(), change: combined, approver: id(approver) };
-    let record_fact = ClaimedApproval::parse(envelope.as_bytes()).and_then(ClaimedApproval::verify);
-    assert!(record_fact.is_ok(), "{record_fact:?}");
-    ApprovalFact { place, record: std::rc::Rc::new(record_fact), used, is_borne_out: true }
+        let before = |commit: ApprovedCommit, number| ApprovedCommit { id: CanonicalOid(oid(number + 1000)), ..commit };
+        approval.commits =
+            approval.commits.into_iter().zip(record.from..).map(|(one, number)| before(one, number)).collect();
+        approval.head = approval.commits[approval.commits.len() - 1].id;
+    }
+    stored(&approval, record.by, if record.spent { Use::LandedById } else { Use::Fresh })
 }
 
 /// The verdict on a push of commits to main with these records stored.
-fn judge(count: usize, commits: &[usize], records: &[Record]) -> Outcome {
+fn judge(count: usize, commits: &[usize], records: &[StoredRecord]) -> Outcome {
     let policy = policy(&main_rule(count));
     let judged: Vec<JudgedCommit> =
         commits.iter().map(|number| JudgedCommit { id: oid(*number), touched: None }).collect();
     let mut facts = facts(&policy, &[]);
-    facts.commits = commits.iter().map(|number| (oid(*number), commit(*number, Proof::Seal(CLAUDE), true))).collect();
+    facts.commits = commits.iter().map(|number| (oid(*number), commit(*number, (Proof::Seal(CLAUDE), true)))).collect();
     // What was approved before a rebase is in the repository, too.
     let before: Vec<usize> =
         records.iter().flat_map(|record| record.from..=record.to).map(|number| number + 1000).collect();
-    facts.commits.extend(before.into_iter().map(|number| (oid(number), commit(number, Proof::Seal(CLAUDE), true))));
+    facts.commits.extend(before.into_iter().map(|number| (oid(number), commit(number, (Proof::Seal(CLAUDE), true)))));
     facts.repository = RepositoryName::parse(b"acme/payments");
     facts.approvals.insert(b"refs/heads/main".to_vec(), records.iter().map(approval).collect());
     let update = &mut facts.updates[0];
@@ -118,9 +85,9 @@ fn judge(count: usize, commits: &[usize], records: &[Record]) -> Outcome {
     decide(&policy, &facts, NOW).outcome()
 }
 
-fn records() -> impl Strategy<Value = Vec<Record>> {
+fn records() -> impl Strategy<Value = Vec<StoredRecord>> {
     let one = (0_usize..5, 0_usize..5, prop::sample::select(vec![BOB, CAROL]), any::<bool>(), 0_u8..6, 0_i64..3);
-    let one = one.prop_map(|(a, b, by, rebased, spent, days)| Record {
+    let one = one.prop_map(|(a, b, by, rebased, spent, days)| StoredRecord {
         from: a.min(b),
         to: a.max(b),
         by,
@@ -133,7 +100,7 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
 
 #[test]
 fn what_is_made_here_can_be_accepted() {
-    let whole = |by, rebased| Record { from: 0, to: 3, by, rebased, spent: false, age: 60 };
+    let whole = |by, rebased| StoredRecord { from: 0, to: 3, by, rebased, spent: false, age: 60 };
     for rebased in [false, true] {
         assert_eq!(judge(1, &[0, 1, 2, 3], &[whole(BOB, rebased)]), Outcome::Accepted);
         assert_eq!(judge(2, &[0, 1, 2, 3], &[whole(BOB, rebased)]), Outcome::Rejected);
@@ -165,7 +132,7 @@ proptest! {
         last in 0_usize..5, rebased in any::<bool>(), more in records(), place in any::<prop::sample::Index>()
     ) {
         let mut commits: Vec<usize> = (0..=last).collect();
-        let mut records = vec![Record { from: 0, to: last, by: BOB, rebased, spent: false, age: 60 }];
+        let mut records = vec![StoredRecord { from: 0, to: last, by: BOB, rebased, spent: false, age: 60 }];
         records.extend(more);
         prop_assert_eq!(judge(1, &commits, &records), Outcome::Accepted);
         commits.insert(place.index(commits.len() + 1), 77);

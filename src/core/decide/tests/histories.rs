@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use super::approvals::{BOB, CAROL, people};
 use super::*;
-use crate::core::approval::{
-    Approval, ApprovalPlace, ApprovedCommit, ClaimedApproval, Decision, NAMESPACE, pre_authentication, seal_envelope,
-};
+use crate::core::approval::{Approval, ApprovedCommit, Decision};
 use crate::core::canonical::{CanonicalOid, Sha256, Time};
-use crate::core::commit::{Wording, message_digest};
+use crate::core::commit::{Malformed, Wording, message_digest};
+use crate::core::digest::Digest;
+use crate::core::facts::*;
+use crate::core::id::RepositoryName;
 use crate::core::landing::{Brought, Content, Landing, MadeBy, MainlineStep, Use};
+use crate::core::oid::Oid;
 use crate::core::policy::Identity;
 use crate::core::scope::judged_commits;
 use crate::core::submitter::{Said, Submitter, Via, Who};
@@ -42,7 +43,7 @@ enum Broken {
 
 /// A push to main.
 #[derive(Clone, Debug)]
-struct Story {
+struct PushedHistory {
     gained: Vec<Gained>,
     /// Who made each commit of the branch.
     makers: Vec<Proof>,
@@ -57,7 +58,7 @@ struct Story {
 }
 
 #[derive(Clone, Debug)]
-struct Record {
+struct HistoryRecord {
     from: usize,
     to: usize,
     by: u8,
@@ -70,10 +71,6 @@ struct Record {
 
 fn bit(mask: u16, number: usize) -> bool {
     mask >> (number % 16) & 1 == 1
-}
-
-fn change(number: usize) -> Digest {
-    Digest::of(format!("change {number}").as_bytes())
 }
 
 fn combined(from: usize, to: usize) -> Digest {
@@ -93,7 +90,7 @@ struct Made {
     marked: bool,
 }
 
-impl Story {
+impl PushedHistory {
     fn branch(&self, number: usize) -> Made {
         let by = self.makers[number];
         Made { number, change: change(number), message: message(number), by, marked: by != Proof::Signature(ALICE) }
@@ -146,7 +143,7 @@ impl Story {
 
     /// One commit, as gathering finds it.
     fn commit(&self, policy: &Policy, made: &Made, broken: Option<Broken>) -> CommitFacts {
-        let mut facts = commit(made.number, made.by, made.marked);
+        let mut facts = commit(made.number, (made.by, made.marked));
         facts.change = Some(made.change);
         facts.message = message_digest(made.message.as_bytes());
         let rules = policy.rules().iter().enumerate().filter(|(_, rule)| rule.is_path_rule());
@@ -160,7 +157,7 @@ impl Story {
                 facts = CommitFacts {
                     change: None,
                     message: Digest::of(b""),
-                    ..commit(made.number, Proof::Nothing, false)
+                    ..commit(made.number, (Proof::Nothing, false))
                 };
                 facts.author = Default::default();
                 facts.committer = Default::default();
@@ -177,7 +174,7 @@ impl Story {
     }
 
     /// All that is known of the push under this policy.
-    fn facts(&self, policy: &Policy, records: &[Record]) -> Facts {
+    fn facts(&self, policy: &Policy, records: &[HistoryRecord]) -> Facts {
         let (new, mut steps) = self.play();
         let broken = self.broken.as_ref().filter(|_| !new.is_empty());
         let broken = broken.map(|(index, how)| (new[index.index(new.len())].number, *how));
@@ -234,7 +231,7 @@ impl Story {
         facts
     }
 
-    fn record(&self, record: &Record) -> ApprovalFact {
+    fn record(&self, record: &HistoryRecord) -> ApprovalFact {
         let approved = |number: usize| ApprovedCommit {
             id: CanonicalOid(oid(number)),
             change: Sha256(change(number)),
@@ -258,14 +255,8 @@ impl Story {
             policy: Sha256(Digest::of(b"policy")),
             comment: None,
         };
-        let statement = approval.to_statement().unwrap();
-        let signature = key(record.by).sign(NAMESPACE, &pre_authentication(statement.as_bytes()));
-        let envelope = seal_envelope(&statement, &signature).unwrap();
-        let made = ClaimedApproval::parse(envelope.as_bytes()).and_then(ClaimedApproval::verify);
-        assert!(made.is_ok(), "{made:?}");
-        let place = ApprovalPlace { target: "refs/heads/main".into(), change: combined, approver: id(approver) };
         let is_borne_out = record.is_borne_out && self.is_stored;
-        ApprovalFact { place, record: std::rc::Rc::new(made), used: record.used, is_borne_out }
+        ApprovalFact { is_borne_out, ..stored(&approval, record.by, record.used) }
     }
 }
 
@@ -299,14 +290,14 @@ fn gained() -> impl Strategy<Value = Gained> {
     ]
 }
 
-fn story() -> impl Strategy<Value = Story> {
+fn story() -> impl Strategy<Value = PushedHistory> {
     let maker =
         prop::sample::select(vec![Proof::Seal(CLAUDE), Proof::Seal(CLAUDE), Proof::Signature(ALICE), Proof::Nothing]);
     let judged = prop_oneof![3 => Just(0), 1 => any::<u16>()];
     let submitter = prop::option::of(prop::sample::select(vec![ALICE, BOB, CLAUDE]));
     let makers = prop::collection::vec(maker, BRANCH);
     (prop::collection::vec(gained(), 1..4), makers, any::<u16>(), judged, any::<bool>(), submitter).prop_map(
-        |(gained, makers, touching, judged, is_stored, submitter)| Story {
+        |(gained, makers, touching, judged, is_stored, submitter)| PushedHistory {
             gained,
             makers,
             touching,
@@ -318,11 +309,11 @@ fn story() -> impl Strategy<Value = Story> {
     )
 }
 
-fn record() -> impl Strategy<Value = Record> {
+fn record() -> impl Strategy<Value = HistoryRecord> {
     let used = prop_oneof![4 => Just(Use::Fresh), 1 => Just(Use::LandedById), 1 => Just(Use::LandedByContent)];
     let by = prop::sample::select(vec![BOB, CAROL]);
     (range(), by, used, 0_i64..4, prop::bool::weighted(0.2), any::<bool>()).prop_map(
-        |((from, to), by, used, days, withdrawn, is_borne_out)| Record {
+        |((from, to), by, used, days, withdrawn, is_borne_out)| HistoryRecord {
             from,
             to,
             by,
@@ -334,7 +325,7 @@ fn record() -> impl Strategy<Value = Record> {
     )
 }
 
-fn records() -> impl Strategy<Value = Vec<Record>> {
+fn records() -> impl Strategy<Value = Vec<HistoryRecord>> {
     prop::collection::vec(record(), 0..5)
 }
 
@@ -380,7 +371,7 @@ fn policy_of<'r>(rules: impl IntoIterator<Item = &'r String>) -> Policy {
     policy(&(people() + &rules.collect::<String>()))
 }
 
-fn verdict(rules: &[String], story: &Story, records: &[Record]) -> Verdict {
+fn verdict(rules: &[String], story: &PushedHistory, records: &[HistoryRecord]) -> Verdict {
     let policy = policy_of(rules);
     decide(&policy, &story.facts(&policy, records), NOW)
 }
@@ -401,7 +392,7 @@ fn what_is_made_here_can_be_accepted() {
         vec![Gained::Merged { from, to, by: seal, is_clean: true, is_as_approved: false }],
         vec![Gained::Merged { from, to, by: seal, is_clean: false, is_as_approved: true }],
     ] {
-        let story = Story {
+        let story = PushedHistory {
             gained,
             makers: vec![seal; BRANCH],
             touching: 0,
@@ -410,7 +401,7 @@ fn what_is_made_here_can_be_accepted() {
             submitter: None,
             broken: None,
         };
-        let bob = Record { from, to, by: BOB, used: Use::Fresh, age: 60, withdrawn: false, is_borne_out: true };
+        let bob = HistoryRecord { from, to, by: BOB, used: Use::Fresh, age: 60, withdrawn: false, is_borne_out: true };
         let accepted = verdict(&rules, &story, std::slice::from_ref(&bob));
         assert_eq!(accepted.outcome(), Outcome::Accepted, "{story:?}: {accepted:?}");
         assert_eq!(verdict(&rules, &story, &[]).outcome(), Outcome::Rejected, "{story:?}");
@@ -426,7 +417,7 @@ proptest! {
     ) {
         let before = verdict(&rules, &story, &records);
         let how = if tree { Broken::Tree } else { Broken::Commit };
-        let after = verdict(&rules, &Story { broken: Some((place, how)), ..story }, &records);
+        let after = verdict(&rules, &PushedHistory { broken: Some((place, how)), ..story }, &records);
         prop_assert!(after.outcome() >= before.outcome(), "{before:?}\nthen {after:?}");
     }
 
@@ -478,7 +469,7 @@ proptest! {
         rules in any_rules(), story in story(), records in records(), more in record(), place in any::<prop::sample::Index>()
     ) {
         let mut with = records.clone();
-        with.insert(place.index(with.len() + 1), Record { withdrawn: true, ..more.clone() });
+        with.insert(place.index(with.len() + 1), HistoryRecord { withdrawn: true, ..more.clone() });
         let (before, after) = (verdict(&rules, &story, &records), verdict(&rules, &story, &with));
         prop_assert!(after.outcome() >= before.outcome(), "{before:?}\nthen {after:?}");
         // And in the place of what it withdraws.

@@ -3,14 +3,14 @@ use proptest::prelude::*;
 use super::super::syntax;
 use super::*;
 
-fn program(patterns: &[&str]) -> Program {
+pub(super) fn program(patterns: &[&str]) -> Program {
     let mut program = Program::default();
     patterns.iter().for_each(|pattern| program.add(&syntax::parse(pattern).unwrap()));
     program
 }
 
 /// The numbers of the patterns that match, each once, with where it first ends.
-fn matches(automaton: &mut PatternAutomaton<'_>, text: &[u8]) -> Vec<(usize, usize)> {
+pub(super) fn matches(automaton: &mut PatternAutomaton<'_>, text: &[u8]) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     automaton.search(text, |pattern, end| {
         if !found.iter().any(|(known, _)| *known == pattern) {
@@ -96,7 +96,7 @@ fn states_have_a_ceiling_and_forgetting_them_changes_nothing() {
 
 /// A pattern with a text form and a naive backtracking matcher, which shares no code with the parser or the program.
 #[derive(Clone, Debug)]
-enum Tree {
+pub(super) enum Tree {
     Text(&'static str, fn(u8) -> bool),
     Zero(&'static str),
     Sequence(Vec<Tree>),
@@ -105,7 +105,7 @@ enum Tree {
 }
 
 impl Tree {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Text(text, _) | Self::Zero(text) => (*text).to_string(),
             Self::Sequence(trees) => trees.iter().map(Self::text).collect(),
@@ -153,7 +153,7 @@ impl Tree {
     }
 }
 
-fn trees() -> impl Strategy<Value = Tree> {
+pub(super) fn trees() -> impl Strategy<Value = Tree> {
     let atom = prop_oneof![
         Just(Tree::Text("a", |byte| byte.eq_ignore_ascii_case(&b'a'))),
         Just(Tree::Text("B", |byte| byte.eq_ignore_ascii_case(&b'b'))),

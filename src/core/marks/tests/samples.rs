@@ -1,7 +1,7 @@
 //! For every row of the list a text that it finds and one that it nearly does, in the order of the list.
 
 #[rustfmt::skip]
-pub(super) const SAMPLES: &[(&str, &str)] = &[
+pub(in crate::core::marks) const SAMPLES: &[(&str, &str)] = &[
     ("noreply@anthropic.com", "noreply@anthropic.com.evil.dev"),
     ("claude@anthropic.com", "claudette@anthropic.com"),
     ("209825114+claude[bot]@users.noreply.github.com", "1209825114+claude[bot]@users.noreply.github.com"),

@@ -1,18 +1,23 @@
 //! Who vouches for the maker of a commit, where everyone's work is to be approved and no rule asks who made it.
 
-use super::*;
+use std::collections::BTreeMap;
+
+use crate::core::decide::story::*;
+use crate::core::decide::{Severity, decide};
+use crate::core::facts::*;
 use crate::core::landing::Landing;
 
-const BOB: u8 = 7;
-
 fn rules(main: &str) -> String {
-    let bob = format!("[people.bob]\nkeys = [\"{}\"]\n", key(BOB).public().to_line());
-    let approved = "force-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfor = \"everyone\"\nfrom = [\"bob\"]\n";
-    format!("{bob}{}", rule("main", &format!("{main}\n{approved}")))
+    format!("{}{}", people(), approved(main))
+}
+
+fn approved(main: &str) -> String {
+    let keys = "force-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfor = \"everyone\"\nfrom = [\"bob\"]\n";
+    rule("main", &format!("{main}\n{keys}"))
 }
 
 /// The errors of a push of this commit, which nobody has approved, and what it is told besides.
-fn told(rules: &str, commit: CommitFacts) -> (Vec<&'static str>, Vec<&'static str>) {
+fn errors_and_notices(rules: &str, commit: CommitFacts) -> (Vec<&'static str>, Vec<&'static str>) {
     let policy = policy(rules);
     let judged = vec![JudgedCommit { id: commit.id, touched: None }];
     let mut facts = facts(&policy, &[]);
@@ -48,22 +53,29 @@ fn a_seal_or_signature_of_somebody_registered_vouches() {
         (Proof::Adopted(ALICE), true),
     ] {
         let code = if known { "approval-missing" } else { "unsigned-commit" };
-        let found = told(&unasked, commit(0, proof, false));
+        let found = errors_and_notices(&unasked, commit(0, (proof, false)));
         assert_eq!(found, (vec![code], vec!["unsigned-commit"]), "{proof:?}");
     }
-    let mut unsigned = commit(0, Proof::Nothing, false);
+    let mut unsigned = commit(0, (Proof::Nothing, false));
     unsigned.unsigned_service = Some(id("forge"));
-    assert_eq!(told(&unasked, unsigned).0, ["approval-missing"]);
+    assert_eq!(errors_and_notices(&unasked, unsigned).0, ["approval-missing"]);
 }
 
 #[test]
 fn a_rule_that_asks_who_made_it_is_judged_by_that() {
     let backed = format!("{}{}", rules(""), rule("all", "identity = \"everyone\""));
     for rules in [rules("identity = \"everyone\""), backed] {
-        assert_eq!(told(&rules, commit(0, Proof::Nothing, false)), (vec!["approval-missing"], vec![]));
+        assert_eq!(errors_and_notices(&rules, commit(0, (Proof::Nothing, false))), (vec!["approval-missing"], vec![]));
     }
     let warned = rules("mode = \"warn\"");
-    assert_eq!(told(&warned, commit(0, Proof::Nothing, false)), (vec![], vec!["unsigned-commit"]));
+    assert_eq!(errors_and_notices(&warned, commit(0, (Proof::Nothing, false))), (vec![], vec!["unsigned-commit"]));
     let observed = rules("mode = \"observe\"");
-    assert_eq!(told(&observed, commit(0, Proof::Nothing, false)), (vec![], vec![]));
+    assert_eq!(errors_and_notices(&observed, commit(0, (Proof::Nothing, false))), (vec![], vec![]));
+}
+
+#[test]
+fn a_pusher_is_told_at_each_push_and_refused_where_it_is_so() {
+    let pushed = |proof| Story::under(&approved("")).gains((proof, false)).report();
+    insta::assert_snapshot!("nobody_vouches", pushed(Proof::Nothing));
+    insta::assert_snapshot!("alice_vouches", pushed(Proof::Signature(ALICE)));
 }

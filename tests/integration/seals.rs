@@ -1,15 +1,16 @@
-//! Runs the worked example of a seal with git, coreutils and ssh-keygen, and reads the same commit with our code.
+//! Runs the worked example of the seal's FORMAT.md with git, coreutils and ssh-keygen, and reads the same commit with our code.
 
-use super::{GitDir, Objects, Quarantine};
-use crate::core::commit::{Commit, parse_trailers};
-use crate::core::digest::Digest;
-use crate::core::id::RepositoryName;
-use crate::core::oid::{ObjectFormat, Oid};
-use crate::core::seal::{Root, SealOutcome, SealSubject, sealed_payload, verify};
-use crate::core::tree::{changes, digest};
-use crate::core::worked_example::{fenced, run};
+use countersign::core::commit::{Commit, parse_trailers};
+use countersign::core::digest::Digest;
+use countersign::core::id::RepositoryName;
+use countersign::core::oid::{ObjectFormat, Oid};
+use countersign::core::seal::{Root, SealOutcome, SealSubject, sealed_payload, verify};
+use countersign::core::tree::{changes, digest};
+use countersign::store::{GitDir, Objects, Quarantine};
 
-const FORMAT: &str = include_str!("../core/seal/FORMAT.md");
+use crate::worked_example::{fenced, run};
+
+const FORMAT: &str = include_str!("../../src/core/seal/FORMAT.md");
 
 #[test]
 fn stock_tools_and_our_reader_agree_on_the_worked_example() {

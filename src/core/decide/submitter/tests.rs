@@ -1,6 +1,9 @@
 //! Who pushes, under rules that ask, and what a service makes unsigned.
 
 use super::*;
+use crate::core::decide::decide;
+use crate::core::decide::story::*;
+use crate::core::facts::*;
 use crate::core::submitter::{Said, Submitter, Via, Who};
 
 const REGISTERED: &str = "[people.bob]\naccounts = [\"Bob\"]\n[people.carol]\naccounts = [\"carol\"]\n[agents.aider]\n\
@@ -82,8 +85,24 @@ fn a_service_that_need_not_sign_carries() {
     facts.commits.get_mut(&oid(0)).unwrap().merge = MergeFact::AddsNothing;
     assert!(codes(&policy, &facts).is_empty());
     let later = "[[rule]]\nname = \"x\"\nrefs = [\"refs/heads/**\"]\n";
-    let listed =
-        super::policy(&format!("{REGISTERED}{}{later}", rule("main", "identity = \"everyone\"\nservices = [\"web\"]")));
+    let listed = crate::core::decide::story::policy(&format!(
+        "{REGISTERED}{}{later}",
+        rule("main", "identity = \"everyone\"\nservices = [\"web\"]")
+    ));
     facts.commits.get_mut(&oid(0)).unwrap().merge = MergeFact::Unexamined;
     assert!(codes(&listed, &facts).is_empty());
+}
+
+#[test]
+fn who_may_not_push_is_told_who_may() {
+    let pushed = |submitter| {
+        let policy = format!(
+            "[services.web]\nowner = \"bob\"\naccounts = [\"web\"]\n{}",
+            rule("main", "submitters = [\"people\"]")
+        );
+        Story::under(&policy).gains((Proof::Nothing, false)).with(|facts| facts.submitter = submitter).report()
+    };
+    insta::assert_snapshot!("a_service_pushes", pushed(account("web")));
+    insta::assert_snapshot!("somebody_pushes", pushed(Submitter::Unnamed));
+    insta::assert_snapshot!("a_person_pushes", pushed(by_key(BOB)));
 }
