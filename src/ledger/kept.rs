@@ -5,7 +5,7 @@
 //! a crash left half written, does not have the digest that it says, and the other one is read.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -20,17 +20,29 @@ const PIECE: usize = 64 << 10;
 
 /// The content that was written last. `None` where there is none that is whole.
 pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
+    read_with(path, |input| {
+        let mut content = Vec::new();
+        input.read_to_end(&mut content).ok()?;
+        Some(content)
+    })
+}
+
+/// What `parse` makes of the content that was written last: it need not be in memory as a whole. `None` where there is none that is
+/// whole and that it can parse.
+pub(super) fn read_with<T>(path: &Path, parse: impl Fn(&mut dyn Read) -> Option<T>) -> Option<T> {
     let mut slots = [0, 1].map(|number| Slot::open(&slot_path(path, number)));
     // The newer one is nearly always whole, and then the other is not read.
     slots.sort_by_key(|slot| std::cmp::Reverse(slot.as_ref().map(|slot| slot.generation)));
-    slots.into_iter().flatten().find_map(Slot::content)
+    slots.into_iter().flatten().find_map(|slot| slot.read_with(&parse))
 }
 
 /// Writes a new content over the older slot, as `content` hands it over, twice: it need not be in memory as a whole.
 pub(super) fn write(path: &Path, content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let newest = [0, 1].into_iter().filter_map(|number| {
         let slot = Slot::open(&slot_path(path, number))?;
-        slot.is_whole().then_some((slot.generation, number))
+        let generation = slot.generation;
+        slot.read_with(|input| io::copy(input, &mut io::sink()).ok())?;
+        Some((generation, number))
     });
     let (older, generation) = match newest.max() {
         Some((generation, newer)) => (1 - newer, generation.wrapping_add(1)),
@@ -114,30 +126,29 @@ impl Slot {
         Some(Self { file, generation, length, said: *said.first_chunk::<32>()? })
     }
 
-    /// A longer content that stood here before is not cut off, and not read.
-    fn content(self) -> Option<Vec<u8>> {
-        let mut content = Vec::new();
-        self.file.take(self.length).read_to_end(&mut content).ok()?;
-        let length = u64::try_from(content.len()).ok()?;
-        let digest = begin(self.generation, self.length).chain_update(&content);
-        (length == self.length && digest.finalize()[..] == self.said).then_some(content)
+    /// What `parse` makes of the content, if that is whole and was read to its end. A longer one that stood here before is not cut
+    /// off, and not read. Another process may write the slot meanwhile: the digest is that of the very bytes that were parsed.
+    fn read_with<T>(self, parse: impl Fn(&mut dyn Read) -> Option<T>) -> Option<T> {
+        let digest = begin(self.generation, self.length);
+        let hashed = HashedInput { input: self.file.take(self.length), digest };
+        let mut buffered = BufReader::with_capacity(PIECE, hashed);
+        let parsed = parse(&mut buffered)?;
+        let HashedInput { input, digest } = buffered.into_inner();
+        (input.limit() == 0 && digest.finalize()[..] == self.said).then_some(parsed)
     }
+}
 
-    fn is_whole(&self) -> bool {
-        let mut digest = begin(self.generation, self.length);
-        let (mut left, mut piece) = (self.length, vec![0; PIECE]);
-        let mut at = HEADER_BYTES;
-        while left > 0 {
-            let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-            let Some(piece) = piece.get_mut(..wanted) else { return false };
-            if self.file.read_exact_at(piece, at).is_err() {
-                return false;
-            }
-            digest.update(&*piece);
-            let read = u64::try_from(wanted).unwrap_or(left);
-            (left, at) = (left.saturating_sub(read), at.saturating_add(read));
-        }
-        digest.finalize()[..] == self.said
+/// Takes the digest of what is read through it.
+struct HashedInput<R: Read> {
+    input: R,
+    digest: Sha256,
+}
+
+impl<R: Read> Read for HashedInput<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(bytes)?;
+        self.digest.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
     }
 }
 

@@ -77,21 +77,34 @@ impl Ledger {
     /// [`LedgerError`] if a file cannot be read.
     pub fn known_refs(&self, state: &State) -> Result<BTreeMap<Vec<u8>, Oid>, LedgerError> {
         let mut known = BTreeMap::new();
-        let mut cover = 0;
-        if let Some(file) = self.known_file(state)? {
-            cover = file.cover;
-            for line in BufReader::new(&file.file).split(b'\n').skip(1) {
-                let line = line.map_err(|error| self.refs_failed(error))?;
-                known.extend(parse_line(&line));
+        self.each_known(state, &mut |name, id| {
+            known.insert(name.to_vec(), id);
+            Ok(())
+        })?;
+        Ok(known)
+    }
+
+    /// Hands over every ref that the ledger knows, by name: those of the file, and in their place what came since.
+    fn each_known(
+        &self,
+        state: &State,
+        each: &mut dyn FnMut(&[u8], Oid) -> std::io::Result<()>,
+    ) -> Result<(), LedgerError> {
+        let failed = |error| self.refs_failed(error);
+        let file = self.known_file(state)?;
+        let cover = file.as_ref().map_or(0, |file| file.cover);
+        let mut recent = state.recent.iter().filter(|(_, recent)| recent.entry >= cover).peekable();
+        let lines = file.iter().flat_map(|file| BufReader::new(&file.file).split(b'\n').skip(1));
+        for line in lines {
+            let Some((name, id)) = parse_line(&line.map_err(failed)?) else { continue };
+            while let Some((before, one)) = recent.next_if(|(recent, _)| *recent.0 < *name) {
+                one.value.map_or(Ok(()), |id| each(&before.0, id.0)).map_err(failed)?;
+            }
+            if recent.peek().is_none_or(|(recent, _)| *recent.0 != *name) {
+                each(&name, id).map_err(failed)?;
             }
         }
-        for (name, recent) in state.recent.iter().filter(|(_, recent)| recent.entry >= cover) {
-            match recent.value {
-                Some(id) => known.insert(name.0.to_vec(), id.0),
-                None => known.remove(&*name.0),
-            };
-        }
-        Ok(known)
+        recent.try_for_each(|(name, one)| one.value.map_or(Ok(()), |id| each(&name.0, id.0))).map_err(failed)
     }
 
     /// Refs that are not as the ledger knows them, with the values that they have.
@@ -179,14 +192,12 @@ impl Ledger {
         if state.recent.len() <= RECENT {
             return Ok(());
         }
-        let known = self.known_refs(&state)?;
         let cover = state.size;
-        drop(state);
         self.renew(REFS, &mut |out| {
             writeln!(out, "{REFS_HEADER}{cover}")?;
-            write_lines(out, &known)
+            self.each_known(&state, &mut |name, id| write_line(out, name, id)).map_err(std::io::Error::other)
         })?;
-        drop(known);
+        drop(state);
         self.change_state(&mut |state| {
             state.refs_cover = cover;
             state.recent.retain(|_, recent| recent.entry >= cover);
@@ -233,12 +244,13 @@ impl Ledger {
 
 /// Writes a line for each ref.
 fn write_lines(out: &mut dyn Write, refs: &BTreeMap<Vec<u8>, Oid>) -> std::io::Result<()> {
-    for (name, id) in refs {
-        write!(out, "{id} ")?;
-        out.write_all(name)?;
-        out.write_all(b"\n")?;
-    }
-    Ok(())
+    refs.iter().try_for_each(|(name, id)| write_line(out, name, *id))
+}
+
+fn write_line(out: &mut dyn Write, name: &[u8], id: Oid) -> std::io::Result<()> {
+    write!(out, "{id} ")?;
+    out.write_all(name)?;
+    out.write_all(b"\n")
 }
 
 fn parse_line(line: &[u8]) -> Option<(Vec<u8>, Oid)> {

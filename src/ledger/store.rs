@@ -273,7 +273,7 @@ impl Ledger {
         let path = self.path(LOG);
         let failed = |error| LedgerError::Io(path.clone(), error);
         let mut file = File::open(&path).map_err(failed)?;
-        let kept = kept::read(&self.path(STATE)).and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
+        let kept = kept::read_with(&self.path(STATE), |input| serde_json::from_reader::<_, State>(input).ok());
         if let Some(state) = kept.filter(|state| state.size > 0) {
             let length = file.metadata().map_err(failed)?.len();
             if length < state.bytes {

@@ -620,3 +620,24 @@ proptest! {
         prop_assert_eq!(replayed.state.replayed(), refs.0.borrow().clone());
     }
 }
+
+#[test]
+fn the_file_of_refs_and_what_came_since_are_one_list() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    let branch = |number: u32| format!("refs/heads/{number:03}");
+    let known = || ledger.known_refs(&ledger.state().unwrap()).unwrap();
+    push(&ledger, &refs, START, (0..300).map(|number| update(&branch(number), None, Some(1))).collect());
+    ledger.compact().unwrap();
+    assert_eq!(known(), *refs.0.borrow());
+    // Some go, some move, some come before, between and after.
+    let gone = (0..300).step_by(7).map(|number| update(&branch(number), Some(1), None));
+    let moved = (1..300).step_by(7).map(|number| update(&branch(number), Some(1), Some(2)));
+    let come = ["refs/a", "refs/heads/150x", "refs/z"].map(|name| update(name, None, Some(3)));
+    push(&ledger, &refs, START + 1, gone.chain(moved).chain(come).collect());
+    assert_eq!(known(), *refs.0.borrow());
+    push(&ledger, &refs, START + 2, (400..600).map(|number| update(&branch(number), None, Some(4))).collect());
+    ledger.compact().unwrap();
+    assert_eq!(known(), *refs.0.borrow());
+    assert_eq!(known().len(), 300 - 43 + 3 + 200);
+}
