@@ -9,9 +9,9 @@ use crate::core::text::nearest::nearest;
 use crate::desk::check::full_name;
 use crate::desk::clone::{Local, TrackedRefs, settings};
 use crate::gate::engine::repository_name;
-use crate::gate::gather::RefValues as _;
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
+use crate::gate::ref_values::RefValues as _;
 use crate::system::{Exit, Failure, Result, print};
 
 #[derive(Args)]

@@ -8,8 +8,8 @@ use crate::audit::marks as policy_marks;
 use crate::core::policy::{self, Direction, Loaded, PolicyDifference, Problem};
 use crate::core::report::escape;
 use crate::desk::clone::Local;
-use crate::gate::gather::{RefValues, StoredRefs};
 use crate::gate::policy_source::{PolicyArg, PolicyError, PolicyReader};
+use crate::gate::ref_values::{RefValues, StoredRefs};
 use crate::system::{Exit, Failure, Result, now, print, say, say_fix};
 
 #[derive(Args)]

@@ -15,7 +15,7 @@ use crate::core::id::{Id, RepositoryName};
 use crate::core::landing::{Landing, Use};
 use crate::core::marks::Mark;
 use crate::core::oid::Oid;
-use crate::core::policy::Problem;
+use crate::core::policy::{Policy, Principal, PrincipalKind, Problem};
 use crate::core::seal;
 use crate::core::ssh::{PublicKey, SignatureError, VerifiedSignature};
 use crate::core::submitter::Submitter;
@@ -322,6 +322,23 @@ pub struct TagFacts {
 }
 
 impl CommitFacts {
+    /// Whose key signed it, as far as the policy knows.
+    pub fn signer<'p>(&self, policy: &'p Policy) -> Option<&'p Principal> {
+        match &self.signature {
+            SignatureFact::Good(signature) => policy.by_key(signature.key()),
+            _ => None,
+        }
+    }
+
+    /// The service that made it: by its signature, or because it need not sign.
+    pub fn service<'p>(&self, policy: &'p Policy) -> Option<&'p Principal> {
+        let made_it = match &self.signature {
+            SignatureFact::Good(_) => self.signer(policy),
+            _ => self.unsigned_service.as_ref().and_then(|id| policy.principal(id)),
+        };
+        made_it.filter(|one| one.kind == PrincipalKind::Service)
+    }
+
     /// Whether it has seals and each of them holds.
     pub fn is_sealed(&self) -> bool {
         let holds = |seal: &SealFact| matches!(seal.outcome, seal::SealOutcome::Holds(_));

@@ -38,7 +38,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
         report.warn(&here, "no-policy", "it knows no policy, so nothing is checked before a push", fix);
     } else {
         let local = crate::desk::clone::Local::open()?;
-        let refs = crate::gate::gather::StoredRefs { refs: &local.refs, objects: &local.objects };
+        let refs = crate::gate::ref_values::StoredRefs { refs: &local.refs, objects: &local.objects };
         match (PolicyReader { repository: Some((&local.objects, &refs)) }).load(&settings.policies) {
             Ok(loaded) => {
                 let names: Vec<String> = settings.policies.iter().map(ToString::to_string).collect();

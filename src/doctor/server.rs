@@ -14,7 +14,7 @@ use crate::core::policy::{Identity, Mode, OutOfBand, Policy};
 use crate::core::submitter::Adapter;
 use crate::doctor::gate::{Gate, Seen};
 use crate::doctor::{Progress, Report, canary};
-use crate::gate::gather::{RefValues as _, StoredRefs};
+use crate::gate::ref_values::{RefValues as _, StoredRefs};
 use crate::gate::shim::{is_executable, is_ours};
 use crate::server::{Below, Configured, Layout, git_version, named, resolved};
 use crate::store::{GitDir, Objects, Quarantine, Refs};

@@ -15,9 +15,10 @@ use crate::core::oid::Oid;
 use crate::core::policy::{Loaded, Policy, Problem, check_self_protection};
 use crate::core::submitter::Submitter;
 use crate::gate::deadline::Over;
-use crate::gate::gather::{Gatherer, Look, PolicyCheck, RefValues};
+use crate::gate::facts::{FactReader, Look, PolicyCheck};
 use crate::gate::policy_source::{InRepository, PolicyArg, PolicyError, PolicyReader};
 use crate::gate::push::{Push, RefUpdate};
+use crate::gate::ref_values::RefValues;
 use crate::gate::session::Session;
 use crate::store::{GitDir, History, Objects};
 
@@ -120,19 +121,19 @@ pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) 
     let digest = policy.digest();
     let problems =
         |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip, digest));
-    let mut gatherer = Gatherer::new(&policy, &repository, &history, context);
-    gatherer = gatherer.with_baseline(settings.baseline.as_deref());
-    gatherer = gatherer.with_pinned(&pinned);
-    gatherer = gatherer.with_policy_known_as(known_as(&settings.policies));
+    let mut fact_reader = FactReader::new(&policy, &repository, &history, context);
+    fact_reader = fact_reader.with_baseline(settings.baseline.as_deref());
+    fact_reader = fact_reader.with_pinned(&pinned);
+    fact_reader = fact_reader.with_policy_known_as(known_as(&settings.policies));
     if let Some(name) = &policy_ref {
-        gatherer = gatherer.with_policy_check(PolicyCheck { name, problems: &problems });
+        fact_reader = fact_reader.with_policy_check(PolicyCheck { name, problems: &problems });
     }
     let first = if push.updates.len() < MANY { Look::Near } else { Look::Everywhere };
-    let mut verdict = gatherer.judge_all(push, first);
+    let mut verdict = fact_reader.judge_all(push, first);
     if first == Look::Near && verdict.depends_on_commits() {
-        verdict = gatherer.judge_all(push, Look::Everywhere);
+        verdict = fact_reader.judge_all(push, Look::Everywhere);
     }
-    let facts = gatherer.into_facts();
+    let facts = fact_reader.into_facts();
     Ok(Judgement { verdict, facts, policy })
 }
 

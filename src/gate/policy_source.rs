@@ -12,7 +12,7 @@ use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Loaded, Problem, Source};
 use crate::core::tree::{EntryMode, entry_at};
-use crate::gate::gather::RefValues;
+use crate::gate::ref_values::RefValues;
 use crate::store::{Objects, peel};
 
 /// A policy argument: `FILE`, or `ref:REF:PATH[@sha256:DIGEST]`.

@@ -32,7 +32,7 @@ pub use finding::{
     Finding, Landed, Outcome, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
 };
 pub use marks::{MarkWeight, mark_weight};
-pub use submitter::principal as submitting_principal;
+pub use submitter::{principal as submitting_principal, pushing_service};
 
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Facts, Judged, SignatureFact, TagFacts, Update};
@@ -153,11 +153,7 @@ struct RuleContext<'a> {
 impl<'a> RuleContext<'a> {
     /// The service that a rule knows as the maker of a commit: it signed the commit, or needs no signature.
     fn service_of(&self, commit: &CommitFacts) -> Option<&'a Principal> {
-        let service = match &commit.signature {
-            SignatureFact::Good(signature) => self.policy.by_key(signature.key()),
-            _ => commit.unsigned_service.as_ref().and_then(|id| self.policy.principal(id)),
-        };
-        service.filter(|one| one.kind == PrincipalKind::Service && self.policy.registers(self.rule, one))
+        commit.service(self.policy).filter(|one| self.policy.registers(self.rule, one))
     }
 
     /// The agent whose key a signature says to be made with, whether it verifies or not.

@@ -4,7 +4,7 @@ use super::hint::Hint;
 use super::{Code, Findings, RuleContext, Subject, Timestamp};
 use crate::core::facts::{Judged, JudgedCommit, RefTarget};
 use crate::core::policy::{KeyStatus, Policy, Principal, PrincipalKind, Rule};
-use crate::core::submitter::{Said, Submitter, Who};
+use crate::core::submitter::{Said, Submitter, Via, Who};
 
 /// Judges who pushes, under one rule. A rule about the ref asks for every move of it; one about paths, where a new commit
 /// touches them.
@@ -141,6 +141,13 @@ pub(super) fn stands_behind(context: &RuleContext<'_>, person: &Principal) -> Re
             Ok(own.then_some("pushes it"))
         }
     }
+}
+
+/// The service whose commits need no signature in this push: a forge's own, where it pushes for somebody, or where it pushes.
+pub fn pushing_service<'p>(policy: &'p Policy, submitter: &Submitter, now: Timestamp) -> Option<&'p Principal> {
+    let (Submitter::Said(said), Some(service)) = (submitter, policy.unsigned_service()) else { return None };
+    let pushes = || principal(policy, &said.who, now).is_ok_and(|one| one.id == service.id);
+    (said.via == Via::Forge || pushes()).then_some(service)
 }
 
 #[cfg(test)]

@@ -20,13 +20,17 @@
 //! holds, [`crate::core::decide`] who may give it, and [`near`] what is said where one nearly fits.
 
 mod coverage;
+mod evidence;
 mod near;
+mod steps;
 
 #[cfg(test)]
 mod tests;
 
 pub use coverage::{Carried, Coverage, Use, concerns, coverage, stand_ins};
+pub use evidence::Evidence;
 pub use near::{NearMiss, near};
+pub use steps::{brought, carries};
 
 use std::collections::{BTreeMap, BTreeSet};
 

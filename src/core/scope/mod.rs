@@ -14,11 +14,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::facts::{CommitFacts, JudgedCommit};
 use crate::core::oid::Oid;
-use crate::core::policy::{Policy, Rule};
+use crate::core::policy::{Mode, Policy, Rule};
 
 /// What a rule asks of commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,20 @@ pub enum Requirement {
     Identity,
     /// Who approved them; for a rule with paths, also who pushes them.
     Approvals,
+}
+
+/// The rules for a ref, by their positions: those in force that match one of its names, its own or those of symbolic refs that lead to
+/// it.
+pub fn rules_for(policy: &Policy, names: &[&[u8]]) -> Vec<usize> {
+    let matches = |rule: &Rule| names.iter().any(|name| rule.matches_ref(name));
+    let awake = policy.rules().iter().enumerate().filter(|(_, rule)| rule.mode != Mode::Off);
+    awake.filter(|(_, rule)| matches(rule)).map(|(position, _)| position).collect()
+}
+
+/// Where symbolic refs may stand that lead to a ref and bring it under rules that do not match its own name.
+pub fn symbolic_places(policy: &Policy, name: &[u8]) -> BTreeSet<String> {
+    let awake = policy.rules().iter().filter(|rule| rule.mode != Mode::Off);
+    awake.filter(|rule| !rule.matches_ref(name)).flat_map(Rule::ref_places).collect()
 }
 
 /// Whether the tip of a ref has been judged by what `rule` requires, so that its history is not new.

@@ -141,3 +141,18 @@ fn a_rule_with_paths_is_about_what_touches_them_and_what_cannot_be_read() {
     }
     assert!(judged(&policy, &commits, &[]).iter().all(Vec::is_empty));
 }
+
+/// A ref has the rules of every name that leads to it, and of rules that are off none.
+#[test]
+fn a_ref_has_the_rules_of_all_its_names() {
+    let off = "identity = \"agents\"\nmode = \"off\"";
+    let policy = rules(&[(MAIN, AGENTS), ("\"refs/heads/release\"", AGENTS), (ALL, off)]);
+    let of = |names: &[&str]| rules_for(&policy, &names.iter().map(|name| name.as_bytes()).collect::<Vec<_>>());
+    assert_eq!(of(&["refs/heads/main"]), [0]);
+    assert_eq!(of(&["refs/heads/topic"]), [0_usize; 0]);
+    assert_eq!(of(&["refs/heads/topic", "refs/heads/release", "refs/heads/main"]), [0, 1]);
+    // Where to look for such names: wherever a rule in force may be met that the ref's own name does not match.
+    let places = |name: &str| symbolic_places(&policy, name.as_bytes()).into_iter().collect::<Vec<_>>();
+    assert_eq!(places("refs/heads/main"), ["refs/heads/release"]);
+    assert_eq!(places("refs/heads/topic"), ["refs/heads/main", "refs/heads/release"]);
+}

@@ -10,19 +10,21 @@ use crate::core::approval::{
 };
 use crate::core::commit::{Commit, Wording, is_message_of};
 use crate::core::digest::Digest;
-use crate::core::facts::{ApprovalFact, CommitFacts, Doubt, MergeFact, RecordUpdate, SignatureFact, Sought, Update};
-use crate::core::landing::{Brought, Content, Landing, MadeBy, MainlineStep, Use, concerns, stand_ins};
+use crate::core::facts::{ApprovalFact, Doubt, MergeFact, RecordUpdate, Sought, Update};
+use crate::core::landing::{
+    Brought, Content, Evidence, Landing, MadeBy, MainlineStep, Use, brought, concerns, stand_ins,
+};
 use crate::core::limits;
 use crate::core::objects::Graph as _;
 use crate::core::objects::ObjectKind;
 use crate::core::oid::Oid;
-use crate::core::policy::{self, Rule};
+use crate::core::policy::Rule;
 use crate::core::scope::{Requirement, is_judged_at, judged_commits, subtracts_other_refs};
 use crate::core::tree::{
     ChangeDigest, ChangeError, MainlineCommit, NewCommits, Value, WalkLimits, contains, each_change, is_clean_merge,
 };
 use crate::gate::examine::change_doubt;
-use crate::gate::gather::{Gatherer, Look, peel, unreadable, walk_doubt};
+use crate::gate::facts::{FactReader, Look, peel, unreadable, walk_doubt};
 use crate::gate::push::RefUpdate;
 
 /// Commits that are compared, to say what moved since an approval; and paths of each.
@@ -46,14 +48,15 @@ pub(super) struct Ends {
     pub(super) old: Option<Oid>,
 }
 
-impl Gatherer<'_> {
+impl FactReader<'_> {
     /// Looks at the records that the push brings: they count as stored.
     pub(super) fn read_records(&mut self, updates: &[&RefUpdate]) -> Result<(), Doubt> {
         let brought = updates.iter().filter(|update| update.name.starts_with(PREFIX.as_bytes()));
         if brought.clone().count() > limits::APPROVALS {
             return Err(Doubt::Limit(format!("more than {} approvals are pushed at once", limits::APPROVALS)));
         }
-        self.brought = brought.filter_map(|update| Some((ApprovalPlace::parse(&update.name)?, update.new))).collect();
+        self.records.brought =
+            brought.filter_map(|update| Some((ApprovalPlace::parse(&update.name)?, update.new))).collect();
         Ok(())
     }
 
@@ -75,21 +78,21 @@ impl Gatherer<'_> {
         id: Oid,
         claimed: Option<Result<ClaimedApproval, ApprovalError>>,
     ) -> Result<Rc<Result<VerifiedApproval, ApprovalError>>, Doubt> {
-        if let Some(record) = self.records.get(&id) {
+        if let Some(record) = self.records.verified.get(&id) {
             return Ok(Rc::clone(record));
         }
         let claimed = claimed.map_or_else(|| self.claimed(id), Ok)?;
         let record = Rc::new(claimed.and_then(ClaimedApproval::verify));
-        self.records.insert(id, Rc::clone(&record));
+        self.records.verified.insert(id, Rc::clone(&record));
         Ok(record)
     }
 
     fn claimed(&self, id: Oid) -> Result<Result<ClaimedApproval, ApprovalError>, Doubt> {
-        let kind = self.objects.kind(id).map_err(unreadable)?;
+        let kind = self.context.objects.kind(id).map_err(unreadable)?;
         if kind != ObjectKind::Blob {
             return Ok(Err(ApprovalError::Object(kind.name())));
         }
-        match self.objects.blob(id, u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX)) {
+        match self.context.objects.blob(id, u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX)) {
             Ok(json) => Ok(ClaimedApproval::parse(&json)),
             Err(crate::core::objects::ReadError::TooLarge { .. }) => Ok(Err(ApprovalError::TooLarge)),
             Err(error) => Err(unreadable(error)),
@@ -101,9 +104,9 @@ impl Gatherer<'_> {
     /// can cover something; where that leaves a finding, the second look reads all (see the module). None is kept that says nothing.
     fn records_for(&mut self, target: &[u8], landing: &Landing) -> Result<Vec<Found>, Doubt> {
         let Ok(name) = std::str::from_utf8(target) else { return Ok(Vec::new()) };
-        let stored = match self.stored.remove(target) {
+        let stored = match self.records.stored.remove(target) {
             Some(stored) => stored,
-            None => self.refs.list(&ApprovalPlace::of_target(name)).map_err(unreadable)?,
+            None => self.context.refs.list(&ApprovalPlace::of_target(name)).map_err(unreadable)?,
         };
         if stored.len() > limits::APPROVALS {
             return Err(Doubt::Limit(format!("more than {} approvals are stored for the ref", limits::APPROVALS)));
@@ -113,7 +116,7 @@ impl Gatherer<'_> {
             let takes_back = |approval: &Approval| approval.decision == Decision::Withdraw;
             record.as_ref().map_or(true, |claim| about(claim.approval()) || takes_back(claim.approval()))
         };
-        let mut index = self.index.take().unwrap_or_else(|| self.memory.approvals());
+        let mut index = self.records.index.take().unwrap_or_else(|| self.context.memory.approvals());
         let known = index.len();
         let mut found = Vec::new();
         for (ref_name, id) in &stored {
@@ -122,7 +125,7 @@ impl Gatherer<'_> {
                 continue;
             }
             let place = ApprovalPlace::parse(ref_name).filter(|place| place.target == name);
-            let Some(place) = place.filter(|place| !self.brought.contains_key(place)) else { continue };
+            let Some(place) = place.filter(|place| !self.records.brought.contains_key(place)) else { continue };
             let record = self.claimed(*id)?;
             if let Some(indexed) = record.as_ref().ok().and_then(|record| IndexedApproval::of(record.approval())) {
                 index.insert(*id, indexed);
@@ -139,11 +142,11 @@ impl Gatherer<'_> {
                 let live: HashSet<Oid> = stored.iter().map(|(_, id)| *id).collect();
                 index.retain(|blob| live.contains(blob));
             }
-            self.memory.keep_approvals(&index);
+            self.context.memory.keep_approvals(&index);
         }
-        self.index = Some(index);
-        self.stored.insert(target.to_vec(), stored);
-        let brought = self.brought.iter().filter(|(place, _)| place.target == name);
+        self.records.index = Some(index);
+        self.records.stored.insert(target.to_vec(), stored);
+        let brought = self.records.brought.iter().filter(|(place, _)| place.target == name);
         let brought: Vec<(ApprovalPlace, Oid)> =
             brought.filter_map(|(place, id)| Some((place.clone(), (*id)?))).collect();
         for (place, blob) in brought {
@@ -194,7 +197,7 @@ impl Gatherer<'_> {
         let subtracts = subtracts_other_refs(rule, Requirement::Approvals, old);
         let others = if subtracts { Others::Subtracted } else { Others::Ignored };
         let asked = Asked { rule: index, requirement: Requirement::Approvals, others, look };
-        if let Some(known) = self.subtracted.known(asked) {
+        if let Some(known) = self.subtraction.walks.known(asked) {
             return Ok(known);
         }
         let mut hidden: HashSet<Oid> = self.since(rule, index)?.into_iter().collect();
@@ -204,7 +207,7 @@ impl Gatherer<'_> {
         if subtracts {
             hidden.extend(self.judged_tips(rule, Requirement::Approvals, look)?);
         }
-        Ok(self.subtracted.add(asked, hidden))
+        Ok(self.subtraction.walks.add(asked, hidden))
     }
 
     /// What would land on the ref, by its position among the update's landings.
@@ -221,8 +224,11 @@ impl Gatherer<'_> {
         let line = self.mainline(facts, ends, new)?;
         self.examine_commits(&line, new)?;
         let mut landing = Landing { steps: self.steps(&line, new)?, ..Landing::default() };
-        landing.new =
-            new.commits.iter().filter_map(|id| Some((*id, self.content(self.facts.commits.get(id)?)))).collect();
+        landing.new = new
+            .commits
+            .iter()
+            .filter_map(|id| Some((*id, Content::of(self.facts.commits.get(id)?, self.policy))))
+            .collect();
         // What the ref has already, or what is subtracted of what it gets.
         let below = ends.old.map_or_else(|| new.boundary.clone(), |old| vec![old]);
         let concerned = self.find_records(facts, &below, &mut landing)?;
@@ -242,63 +248,28 @@ impl Gatherer<'_> {
     fn read_wordings(&self, landing: &mut Landing) -> Result<(), Doubt> {
         for step in landing.steps.iter_mut().filter(|step| step.merge.is_none()) {
             step.wording = self.wording(step.commit)?.unwrap_or_default();
-            let service = self.facts.commits.get(&step.commit).is_some_and(|commit| self.service(commit).is_some());
+            let service =
+                self.facts.commits.get(&step.commit).is_some_and(|commit| commit.service(self.policy).is_some());
             step.made_by = if service { MadeBy::Service } else { MadeBy::Somebody };
         }
         Ok(())
     }
 
     fn wording(&self, id: Oid) -> Result<Option<Wording>, Doubt> {
-        let raw = self.objects.commit(id).map_err(unreadable)?;
-        Ok(Commit::parse(&raw, self.objects.format()).ok().map(|commit| Wording::of(commit.message)))
-    }
-
-    fn content(&self, commit: &CommitFacts) -> Content {
-        let seals = commit.seals.iter().flatten().map(|seal| seal.agent.to_string());
-        let signer = self.signer(commit).filter(|signer| signer.kind == policy::PrincipalKind::Agent);
-        Content {
-            change: commit.change,
-            is_empty: commit.is_empty,
-            message: commit.message,
-            agents: seals.chain(signer.map(|signer| signer.id.to_string())).collect(),
-        }
-    }
-
-    fn signer(&self, commit: &CommitFacts) -> Option<&policy::Principal> {
-        match &commit.signature {
-            SignatureFact::Good(signature) => self.policy.by_key(signature.key()),
-            _ => None,
-        }
-    }
-
-    /// The service that made a commit.
-    fn service(&self, commit: &CommitFacts) -> Option<&policy::Principal> {
-        let unsigned = || commit.unsigned_service.as_ref().and_then(|id| self.policy.principal(id));
-        self.signer(commit).or_else(unsigned).filter(|one| one.kind == policy::PrincipalKind::Service)
+        let raw = self.context.objects.commit(id).map_err(unreadable)?;
+        Ok(Commit::parse(&raw, self.context.objects.format()).ok().map(|commit| Wording::of(commit.message)))
     }
 
     fn steps(&self, line: &[MainlineCommit], new: &NewCommits) -> Result<Vec<MainlineStep>, Doubt> {
-        let mut reached: HashSet<Oid> = HashSet::new();
         let mut steps = Vec::new();
-        for step in line {
+        for (step, brought) in line.iter().zip(brought(line, new)) {
             let parents = new.parents.get(&step.commit).map(AsRef::as_ref).unwrap_or_default();
             let change = if step.parent == parents.first().copied() {
                 self.facts.commits.get(&step.commit).and_then(|commit| commit.change)
             } else {
                 self.change_from(step.parent, step.commit)?
             };
-            let mut brought = BTreeSet::new();
-            let mut pending: Vec<Oid> = parents.iter().copied().filter(|parent| Some(*parent) != step.parent).collect();
-            while let Some(id) = pending.pop() {
-                if let Some(above) = new.parents.get(&id)
-                    && reached.insert(id)
-                {
-                    brought.insert(id);
-                    pending.extend(above.iter().copied());
-                }
-            }
-            reached.insert(step.commit);
-            let merge = (parents.len() > 1).then_some(Brought { commits: brought, is_clean: false });
+            let merge = brought.map(|commits| Brought { commits, is_clean: false });
             let (wording, made_by) = (Wording::default(), MadeBy::default());
             steps.push(MainlineStep { commit: step.commit, change, merge, wording, made_by });
         }
@@ -308,8 +279,8 @@ impl Gatherer<'_> {
     fn change_from(&self, parent: Option<Oid>, commit: Oid) -> Result<Option<Digest>, Doubt> {
         let tree = self.examiner.tree_of(commit)?;
         let old = parent.map(|parent| self.examiner.tree_of(parent)).transpose()?;
-        let mut digest = ChangeDigest::new(self.objects.format());
-        match each_change(self.objects, old, tree, &mut |change| digest.add(change)) {
+        let mut digest = ChangeDigest::new(self.context.objects.format());
+        match each_change(self.context.objects, old, tree, &mut |change| digest.add(change)) {
             Ok(()) => Ok(Some(digest.finish())),
             Err(ChangeError::Malformed { reason, .. }) if !reason.is_limit() => Ok(None),
             Err(error) => Err(change_doubt(error)),
@@ -355,11 +326,11 @@ impl Gatherer<'_> {
     /// Whether and how an approval has landed. What it landed on tells: where that contains the approved commits, they landed as they
     /// are.
     fn used(&self, approval: &VerifiedApproval) -> Result<Use, Doubt> {
-        let Some(landed) = self.memory.landing(approval.digest()).map_err(Doubt::Unreadable)? else {
+        let Some(landed) = self.context.memory.landing(approval.digest()).map_err(Doubt::Unreadable)? else {
             return Ok(Use::Fresh);
         };
         let head = approval.approval().head.0;
-        let is_commit = |id: Oid| matches!(self.objects.kind(id), Ok(ObjectKind::Commit));
+        let is_commit = |id: Oid| matches!(self.context.objects.kind(id), Ok(ObjectKind::Commit));
         let Some(value) = landed.filter(|value| is_commit(*value) && is_commit(head)) else {
             return Ok(Use::LandedByContent);
         };
@@ -374,7 +345,10 @@ impl Gatherer<'_> {
         for id in claimed.approval().commits.iter().rev().map(|commit| commit.id.0) {
             let asked = landing.new.contains_key(&id) || landing.already.contains(&id);
             // What is not stored is on no ref; what is no commit is none of ours.
-            if asked || self.objects.is_incoming(id) || !matches!(self.objects.kind(id), Ok(ObjectKind::Commit)) {
+            if asked
+                || self.context.objects.is_incoming(id)
+                || !matches!(self.context.objects.kind(id), Ok(ObjectKind::Commit))
+            {
                 continue;
             }
             if !self.new_commits(id, below, limits::WALK)?.commits.is_empty() {
@@ -410,7 +384,7 @@ impl Gatherer<'_> {
     /// Whether a commit is nothing but the merge of its two parents.
     pub(super) fn is_clean(&self, parents: &[Oid], commit: Oid) -> Result<bool, Doubt> {
         let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
-        is_clean_merge(self.objects, self.history, commit, parents, limits).map_err(change_doubt)
+        is_clean_merge(self.context.objects, self.history, commit, parents, limits).map_err(change_doubt)
     }
 
     /// Examines the approved commits themselves where others stand in their place: those are what they are.
@@ -427,8 +401,8 @@ impl Gatherer<'_> {
                 continue;
             }
             for id in approval.commits.iter().map(|commit| commit.id.0) {
-                if self.objects.contains(id).map_err(unreadable)?
-                    && matches!(self.objects.kind(id), Ok(ObjectKind::Commit))
+                if self.context.objects.contains(id).map_err(unreadable)?
+                    && matches!(self.context.objects.kind(id), Ok(ObjectKind::Commit))
                 {
                     carried.insert(id);
                 }
@@ -445,7 +419,8 @@ impl Gatherer<'_> {
             }
         }
         for fact in &mut facts {
-            fact.is_borne_out = fact.approval().is_some_and(|record| self.is_borne_out(record.approval()));
+            let bears_out = |record: &Approval| self.evidence(record).bears_out(record);
+            fact.is_borne_out = fact.approval().is_some_and(|record| bears_out(record.approval()));
         }
         self.facts.approvals.insert(name.to_vec(), facts);
         Ok(())
@@ -462,7 +437,7 @@ impl Gatherer<'_> {
             records.flat_map(|record| &record.approval().commits).take(COMPARED).copied().collect::<Vec<_>>();
         for ApprovedCommit { id, change, message } in approved {
             let alike = by_message.get(&message.0).map(Vec::as_slice).unwrap_or_default();
-            let is_known = |id: Oid| matches!(self.objects.kind(id), Ok(ObjectKind::Commit));
+            let is_known = |id: Oid| matches!(self.context.objects.kind(id), Ok(ObjectKind::Commit));
             if alike.is_empty() || landing.new.contains_key(&id.0) {
                 continue;
             }
@@ -492,7 +467,7 @@ impl Gatherer<'_> {
         let parent = self.history.node(commit).map_err(unreadable)?.parents.first().copied();
         let old = parent.map(|parent| self.examiner.tree_of(parent)).transpose()?;
         let mut paths = Vec::new();
-        let compared = each_change(self.objects, old, tree, &mut |change| {
+        let compared = each_change(self.context.objects, old, tree, &mut |change| {
             if paths.len() < COMPARED_PATHS {
                 paths.push((change.path.to_vec(), change.new));
             }
@@ -500,29 +475,28 @@ impl Gatherer<'_> {
         Ok(compared.map_or_else(|_| Vec::new(), |()| paths))
     }
 
-    /// Whether the commits of a record are what it says of them. Whoever signs one can write into it what they like; here it would
-    /// say who made something. What cannot be read bears nothing out.
-    fn is_borne_out(&self, approval: &Approval) -> bool {
-        let is_as_said = |said: &ApprovedCommit| {
-            let commit = self.facts.commits.get(&said.id.0).filter(|commit| commit.change == Some(said.change.0));
-            commit.is_some_and(|commit| commit.message == said.message.0 || self.said_before(said))
-        };
-        let named: BTreeSet<Oid> = approval.commits.iter().map(|commit| commit.id.0).collect();
+    /// What there is to hold a record against.
+    fn evidence(&self, approval: &Approval) -> Evidence<'_> {
         let base: Vec<Oid> = approval.base.iter().map(|base| base.0).collect();
-        let is_range = || {
-            let range = self.new_commits(approval.head.0, &base, limits::COMMITS);
-            range.is_ok_and(|range| range.commits.iter().copied().collect::<BTreeSet<Oid>>() == named)
-        };
-        let change = || self.change_from(base.first().copied(), approval.head.0);
-        approval.commits.iter().all(is_as_said)
-            && is_range()
-            && change().is_ok_and(|change| change == Some(approval.change.0))
+        let range = self.new_commits(approval.head.0, &base, limits::COMMITS);
+        let older = approval.commits.iter().filter(|said| self.said_before(said)).map(|said| said.id.0);
+        Evidence {
+            commits: &self.facts.commits,
+            range: range.ok().map(|range| range.commits.into_iter().collect()),
+            change: self.change_from(base.first().copied(), approval.head.0).ok().flatten(),
+            older_digests: older.collect(),
+        }
     }
 
     /// Whether a record holds an older digest of a commit's message.
     fn said_before(&self, said: &ApprovedCommit) -> bool {
-        let Ok(raw) = self.objects.commit(said.id.0) else { return false };
-        Commit::parse(&raw, self.objects.format()).is_ok_and(|commit| is_message_of(said.message.0, commit.message))
+        let known = self.facts.commits.get(&said.id.0);
+        if known.is_none_or(|commit| commit.message == said.message.0) {
+            return false;
+        }
+        let Ok(raw) = self.context.objects.commit(said.id.0) else { return false };
+        Commit::parse(&raw, self.context.objects.format())
+            .is_ok_and(|commit| is_message_of(said.message.0, commit.message))
     }
 
     /// Merges again what a service merged, whose signature says no more than that it did.
@@ -532,7 +506,7 @@ impl Gatherer<'_> {
                 continue;
             };
             let parents = new.parents.get(id).map(AsRef::as_ref).unwrap_or_default();
-            if self.service(commit).is_none() || parents.len() < 2 {
+            if commit.service(self.policy).is_none() || parents.len() < 2 {
                 continue;
             }
             let found = if self.is_clean(parents, *id)? { MergeFact::AddsNothing } else { MergeFact::AddsContent };
@@ -543,28 +517,20 @@ impl Gatherer<'_> {
         Ok(())
     }
 
-    /// Whether a service made one of the new commits, so that approvals say what it carries.
-    pub(super) fn carries(&self, new: &NewCommits) -> bool {
-        new.commits
-            .iter()
-            .filter_map(|id| self.facts.commits.get(id))
-            .any(|commit| self.service(commit).is_some() && commit.merge != MergeFact::AddsNothing)
-    }
-
     /// The tips of refs that have been judged by what a rule requires.
     pub(super) fn judged_tips(&self, rule: &Rule, requirement: Requirement, look: Look) -> Result<Vec<Oid>, Doubt> {
         let policy = self.policy;
         let counts = |name: &[u8]| is_judged_at(policy, rule, requirement, name);
         if look == Look::Everywhere {
-            let selected = self.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
+            let selected = self.context.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
             return Ok(selected.into_iter().map(|(_, commit)| commit).collect());
         }
-        let mut names: BTreeSet<String> = self.refs.head_branch().map_err(unreadable)?.into_iter().collect();
+        let mut names: BTreeSet<String> = self.context.refs.head_branch().map_err(unreadable)?.into_iter().collect();
         names.extend(policy.rules().iter().flat_map(|rule| rule.literal_refs().map(str::to_owned)));
         let mut tips = Vec::new();
         for name in names.iter().filter(|name| counts(name.as_bytes())) {
-            if let Some(value) = self.refs.value(name).map_err(unreadable)? {
-                tips.extend(peel(self.objects, value).map_err(unreadable)?);
+            if let Some(value) = self.context.refs.value(name).map_err(unreadable)? {
+                tips.extend(peel(self.context.objects, value).map_err(unreadable)?);
             }
         }
         Ok(tips)

@@ -15,27 +15,28 @@ use std::sync::Arc;
 
 use crate::core::approval::{ApprovalError, ApprovalIndex, ApprovalPlace, PREFIX, VerifiedApproval};
 use crate::core::commit::Tag;
-use crate::core::decide::{Said, Timestamp, Verdict, Verdicts, submitting_principal};
+use crate::core::decide::{Said, Verdict, Verdicts, pushing_service};
 use crate::core::digest::Digest;
 use crate::core::facts::{
     CommitFacts, Doubt, Facts, Judged, MALFORMED_TAG, MergeFact, Movement, ObjectForm, PolicyOnRef, RefTarget,
     SignatureFact, Sought, TagFacts, Update,
 };
 use crate::core::id::RepositoryName;
+use crate::core::landing::carries;
 use crate::core::limits;
 use crate::core::marks::MarkSource;
 use crate::core::objects::{ObjectKind, ReadError};
 use crate::core::oid::Oid;
-use crate::core::policy::{self, Identity, Mode, Policy, Rule, Since};
-use crate::core::scope::{Requirement, judged_commits};
+use crate::core::policy::{self, Identity, Policy, Rule, Since};
+use crate::core::scope::{Requirement, judged_commits, rules_for, symbolic_places};
 use crate::core::seal;
 use crate::core::ssh::PublicKey;
-use crate::core::submitter::{Submitter, Via};
 use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, new_commits};
-use crate::gate::engine::{Memory, PushContext};
+use crate::gate::engine::PushContext;
 use crate::gate::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
 use crate::gate::push::{Push, RefUpdate};
-use crate::store::{History, Objects, Refs, SymbolicRef, peel};
+use crate::gate::ref_values::RefValues;
+use crate::store::{History, SymbolicRef, peel};
 
 use approvals::Ends;
 use subtraction::{Asked, Others, Subtracted};
@@ -52,54 +53,49 @@ pub(crate) enum Look {
     Everywhere,
 }
 
-/// Reads what a decision needs, keeping what two looks have in common.
-pub(crate) struct Gatherer<'a> {
+/// Reads what a decision needs, keeping what two looks have in common. What follows from it is decided in core: which rules a ref has and
+/// which commits they judge ([`crate::core::scope`]), what would land ([`crate::core::landing`]), and what is found
+/// ([`crate::core::decide`]).
+pub(crate) struct FactReader<'a> {
     policy: &'a Policy,
-    examiner: Examiner<'a>,
-    objects: &'a Objects,
+    context: PushContext<'a>,
     history: &'a History<'a>,
-    refs: &'a dyn RefValues,
+    examiner: Examiner<'a>,
     policy_on_ref: Option<PolicyCheck<'a>>,
-    baseline: Option<&'a Path>,
     /// What has been found out so far.
     facts: Facts,
     /// Commits that an earlier look has examined.
     examined: BTreeMap<Oid, CommitFacts>,
-    since: HashMap<usize, Vec<Oid>>,
-    /// The commits of the baseline that are known; `None` until they are asked for.
-    exempt: Option<Rc<[Oid]>>,
-    /// What requirements of rules subtract, and the walks that subtract it.
-    subtracted: Subtracted<'a>,
-    /// Symbolic refs with what they name, as far as they have been asked for, and where.
-    symbolic: BTreeSet<SymbolicRef>,
-    asked_for_symbolic: BTreeSet<String>,
+    subtraction: Subtraction<'a>,
+    symbolic: SymbolicRefs,
     look: Look,
-    memory: &'a dyn Memory,
-    /// The blobs of the records that the push brings; `None` where it deletes one.
-    brought: BTreeMap<ApprovalPlace, Option<Oid>>,
-    /// All records stored for a ref, by the names of their refs, with their blobs.
-    stored: HashMap<Vec<u8>, Vec<(Vec<u8>, Oid)>>,
-    /// The records that are about what lands, or that the push brings, by their blobs.
-    records: HashMap<Oid, Rc<Result<VerifiedApproval, ApprovalError>>>,
-    /// What is known of records that need not be read; `None` until it is asked for.
-    index: Option<ApprovalIndex>,
-    now: Timestamp,
+    records: Records,
     /// The service whose unsigned commits this push brings, if it does.
     pushing_service: Option<&'a policy::Principal>,
 }
 
-/// Ref values before the push, wherever they come from.
-pub(crate) trait RefValues {
-    /// The value of one ref, by its full name.
-    fn value(&self, name: &str) -> Result<Option<Oid>, ReadError>;
-    /// Every ref that `wanted` selects, peeled to commits.
-    fn select(&self, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<(Vec<u8>, Oid)>, ReadError>;
-    /// The refs whose names begin with `prefix`, with their values as they are.
-    fn list(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>, ReadError>;
-    /// The branch that counts as the default one.
-    fn head_branch(&self) -> Result<Option<String>, ReadError>;
-    /// The symbolic refs at or below places, each with what it names in the end.
-    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<SymbolicRef>, ReadError>;
+/// What requirements of rules subtract, as it becomes known.
+struct Subtraction<'a> {
+    /// The file of commits whose history every rule exempts.
+    baseline: Option<&'a Path>,
+    /// Those of them that are known; `None` until they are asked for.
+    exempt: Option<Rc<[Oid]>>,
+    /// The commits whose history one rule exempts, by its position.
+    since: HashMap<usize, Vec<Oid>>,
+    walks: Subtracted<'a>,
+}
+
+/// Records of approvals, as they become known.
+#[derive(Default)]
+struct Records {
+    /// The blobs of those that the push brings; `None` where it deletes one.
+    brought: BTreeMap<ApprovalPlace, Option<Oid>>,
+    /// All that are stored for a ref, by the names of their refs, with their blobs.
+    stored: HashMap<Vec<u8>, Vec<(Vec<u8>, Oid)>>,
+    /// Those that are about what lands, or that the push brings, by their blobs.
+    verified: HashMap<Oid, Rc<Result<VerifiedApproval, ApprovalError>>>,
+    /// What is known of those that need not be read; `None` until it is asked for.
+    index: Option<ApprovalIndex>,
 }
 
 /// The ref that holds the policy in force, and how to tell what is wrong with the policy at a new value of it.
@@ -108,43 +104,33 @@ pub(crate) struct PolicyCheck<'a> {
     pub(crate) problems: &'a dyn Fn(Oid) -> Result<Vec<policy::Problem>, ReadError>,
 }
 
-impl<'a> Gatherer<'a> {
+impl<'a> FactReader<'a> {
     pub(crate) fn new(
         policy: &'a Policy,
         repository: &'a RepositoryName,
         history: &'a History<'a>,
         context: PushContext<'a>,
     ) -> Self {
+        let standard = Standard { policy, dir: context.dir, repository, pinned: &[], session: context.session };
+        let submitter = context.submitter.clone();
         Self {
             policy,
-            examiner: Examiner::new(
-                Standard { policy, dir: context.dir, repository, pinned: &[], session: context.session },
-                context.objects,
-            ),
-            objects: context.objects,
             history,
-            refs: context.refs,
+            examiner: Examiner::new(standard, context.objects),
             policy_on_ref: None,
-            baseline: None,
-            facts: Facts {
-                submitter: context.submitter.clone(),
-                repository: Some(repository.clone()),
-                ..Facts::default()
-            },
+            facts: Facts { submitter, repository: Some(repository.clone()), ..Facts::default() },
             examined: BTreeMap::new(),
-            since: HashMap::new(),
-            exempt: None,
-            subtracted: Subtracted::new(history),
-            symbolic: BTreeSet::new(),
-            asked_for_symbolic: BTreeSet::new(),
+            subtraction: Subtraction {
+                baseline: None,
+                exempt: None,
+                since: HashMap::new(),
+                walks: Subtracted::new(history),
+            },
+            symbolic: SymbolicRefs::default(),
             look: Look::Near,
-            memory: context.memory,
-            brought: BTreeMap::new(),
-            stored: HashMap::new(),
-            records: HashMap::new(),
-            index: None,
-            now: context.now,
+            records: Records::default(),
             pushing_service: pushing_service(policy, context.submitter, context.now),
+            context,
         }
     }
 
@@ -156,7 +142,7 @@ impl<'a> Gatherer<'a> {
 
     /// Also exempts the history that the refs had at install.
     pub(crate) fn with_baseline(mut self, baseline: Option<&'a Path>) -> Self {
-        self.baseline = baseline;
+        self.subtraction.baseline = baseline;
         self
     }
 
@@ -183,13 +169,13 @@ impl<'a> Gatherer<'a> {
         self.examined = std::mem::take(commits);
         tags.clear();
         approvals.clear();
-        self.subtracted = Subtracted::new(self.history);
+        self.subtraction.walks = Subtracted::new(self.history);
         let records = self.read_records(&updates);
         let mut verdicts = Verdicts::of(updates.len());
         for update in updates {
             let mut update = self.update(update, look);
             update.doubt = update.doubt.or_else(|| records.as_ref().err().cloned());
-            let said = verdicts.judge(self.policy, &self.facts, &update, self.now);
+            let said = verdicts.judge(self.policy, &self.facts, &update, self.context.now);
             self.keep(update, said);
         }
         verdicts.finish()
@@ -231,7 +217,7 @@ impl<'a> Gatherer<'a> {
             base: None,
             judged: Vec::new(),
             doubt: None,
-            continuity: self.memory.continuity(&update.name),
+            continuity: self.context.memory.continuity(&update.name),
             policy: None,
             record: None,
             landings: Vec::new(),
@@ -275,20 +261,9 @@ impl<'a> Gatherer<'a> {
 
     /// The rules for a ref: those that match its name, or that of a symbolic ref which leads to it.
     fn rules_for(&mut self, name: &[u8]) -> Result<Vec<usize>, Doubt> {
-        let policy = self.policy;
-        let awake = || policy.rules().iter().enumerate().filter(|(_, rule)| rule.mode != Mode::Off);
-        let others: BTreeSet<String> =
-            awake().filter(|(_, rule)| !rule.matches_ref(name)).flat_map(|(_, rule)| rule.ref_places()).collect();
-        let unasked: BTreeSet<String> = others.difference(&self.asked_for_symbolic).cloned().collect();
-        if !unasked.is_empty() {
-            self.symbolic.extend(self.refs.symbolic_refs(&unasked).map_err(unreadable)?);
-            self.asked_for_symbolic.extend(unasked);
-        }
-        let leads_here = |symbolic: &&SymbolicRef| symbolic.target == name;
-        let names: Vec<&[u8]> =
-            self.symbolic.iter().filter(leads_here).map(|symbolic| symbolic.name.as_slice()).chain([name]).collect();
-        let matches = |rule: &Rule| names.iter().any(|name| rule.matches_ref(name));
-        Ok(awake().filter(|(_, rule)| matches(rule)).map(|(index, _)| index).collect())
+        let symbolic = self.symbolic.leading_to(name, self.context.refs, symbolic_places(self.policy, name))?;
+        let names: Vec<&[u8]> = symbolic.chain([name]).collect();
+        Ok(rules_for(self.policy, &names))
     }
 
     fn rule(&self, index: usize) -> Result<&'a Rule, Doubt> {
@@ -297,7 +272,7 @@ impl<'a> Gatherer<'a> {
 
     fn examine(&mut self, facts: &mut Update, new: Oid, rules: &[usize], look: Look) -> Result<(), Doubt> {
         facts.target = self.follow_tags(new, facts)?;
-        let old = facts.old.map(|old| peel(self.objects, old)).transpose().map_err(unreadable)?.flatten();
+        let old = facts.old.map(|old| peel(self.context.objects, old)).transpose().map_err(unreadable)?.flatten();
         let RefTarget::Commit(tip) = facts.target else {
             if facts.old.is_some() {
                 facts.movement = Movement::Forced;
@@ -331,13 +306,13 @@ impl<'a> Gatherer<'a> {
     fn follow_tags(&mut self, new: Oid, facts: &mut Update) -> Result<RefTarget, Doubt> {
         let mut id = new;
         for _ in 0..=limits::TAG_DEPTH {
-            match self.objects.kind(id).map_err(unreadable)? {
+            match self.context.objects.kind(id).map_err(unreadable)? {
                 ObjectKind::Commit => return Ok(RefTarget::Commit(id)),
                 kind @ (ObjectKind::Tree | ObjectKind::Blob) => return Ok(RefTarget::Unattributed(kind.name())),
                 ObjectKind::Tag => {
-                    let raw = self.objects.tag(id).map_err(unreadable)?;
+                    let raw = self.context.objects.tag(id).map_err(unreadable)?;
                     facts.tags.push(id);
-                    let tag = Tag::parse(&raw, self.objects.format());
+                    let tag = Tag::parse(&raw, self.context.objects.format());
                     let found = self.tag_facts(id, tag.as_ref());
                     if let SignatureFact::Good(signature) = &found.signature {
                         self.look_up_receipt(signature.key(), signature.digest())?;
@@ -430,7 +405,7 @@ impl<'a> Gatherer<'a> {
         let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
         let line = self.mainline(facts, ends, steps_from)?;
         self.examine_commits(&line, new)?;
-        if self.carries(new) {
+        if carries(new.commits.iter().filter_map(|id| self.facts.commits.get(id)), self.policy) {
             let landing = self.landing(facts, ends, steps_from)?;
             judged.sought = Some(Sought { commits: Vec::new(), landing });
         }
@@ -461,7 +436,7 @@ impl<'a> Gatherer<'a> {
         let Some(service) = self.pushing_service else { return };
         for step in line {
             let Some(commit) = self.facts.commits.get_mut(&step.commit) else { continue };
-            let brought = self.objects.is_incoming(step.commit);
+            let brought = self.context.objects.is_incoming(step.commit);
             if brought && !commit.is_sealed() && matches!(commit.signature, SignatureFact::None) {
                 commit.unsigned_service = Some(service.id.clone());
             }
@@ -504,7 +479,7 @@ impl<'a> Gatherer<'a> {
     /// Keeps when something was first received, where that can make a difference.
     fn look_up_receipt(&mut self, key: &PublicKey, digest: Digest) -> Result<(), Doubt> {
         if self.policy.asks_for_receipt(key) {
-            let receipt = self.memory.receipt(digest).map_err(Doubt::Unreadable)?;
+            let receipt = self.context.memory.receipt(digest).map_err(Doubt::Unreadable)?;
             self.facts.receipts.extend(receipt.map(|time| (digest, time)));
         }
         Ok(())
@@ -518,7 +493,7 @@ impl<'a> Gatherer<'a> {
     /// What a rule's identity requirement has already judged ([`crate::core::scope`]), by values before the push, besides the old value.
     fn hidden(&mut self, rule: &Rule, index: usize, look: Look) -> Result<usize, Doubt> {
         let asked = Asked { rule: index, requirement: Requirement::Identity, others: Others::Subtracted, look };
-        if let Some(known) = self.subtracted.known(asked) {
+        if let Some(known) = self.subtraction.walks.known(asked) {
             return Ok(known);
         }
         let mut hidden: HashSet<Oid> = self.since(rule, index)?.into_iter().collect();
@@ -526,28 +501,28 @@ impl<'a> Gatherer<'a> {
         if look == Look::Everywhere {
             hidden.extend(self.baseline()?.iter());
         }
-        Ok(self.subtracted.add(asked, hidden))
+        Ok(self.subtraction.walks.add(asked, hidden))
     }
 
     /// What is new at a tip beyond the old value and what is subtracted besides. Walks over the same are one walk.
     fn new_beyond(&mut self, hidden: usize, ends: Ends, limit: usize) -> Result<NewCommits, Doubt> {
         let limits = WalkLimits { new: limit, reads: limits::WALK_READS };
-        self.subtracted.new_commits(hidden, ends, limits).map_err(walk_doubt)
+        self.subtraction.walks.new_commits(hidden, ends, limits).map_err(walk_doubt)
     }
 
     /// The commits whose history every rule exempts, read once.
     fn baseline(&mut self) -> Result<Rc<[Oid]>, Doubt> {
-        if let Some(known) = &self.exempt {
+        if let Some(known) = &self.subtraction.exempt {
             return Ok(Rc::clone(known));
         }
         let read: Rc<[Oid]> = self.read_baseline()?.into();
-        self.exempt = Some(Rc::clone(&read));
+        self.subtraction.exempt = Some(Rc::clone(&read));
         Ok(read)
     }
 
     /// Reads the file that install wrote.
     fn read_baseline(&self) -> Result<Vec<Oid>, Doubt> {
-        let Some(path) = self.baseline else { return Ok(Vec::new()) };
+        let Some(path) = self.subtraction.baseline else { return Ok(Vec::new()) };
         let unreadable =
             |reason: &dyn std::fmt::Display| Doubt::Unreadable(format!("the baseline {}: {reason}", path.display()));
         let text = match std::fs::read(path) {
@@ -560,7 +535,7 @@ impl<'a> Gatherer<'a> {
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let id = Oid::parse(line).ok_or_else(|| unreadable(&"a line is no object id"))?;
             // What was pruned since exempts nothing.
-            if self.objects.contains(id).map_err(self::unreadable)? {
+            if self.context.objects.contains(id).map_err(self::unreadable)? {
                 known.push(id);
             }
         }
@@ -569,59 +544,51 @@ impl<'a> Gatherer<'a> {
 
     /// The commits whose history the rule exempts. One that does not exist exempts nothing.
     fn since(&mut self, rule: &Rule, index: usize) -> Result<Vec<Oid>, Doubt> {
-        if let Some(known) = self.since.get(&index) {
+        if let Some(known) = self.subtraction.since.get(&index) {
             return Ok(known.clone());
         }
         let mut commits = Vec::new();
         for since in &rule.since {
             let value = match since {
-                Since::Ref(name) => self.refs.value(name).map_err(unreadable)?,
-                Since::Commit(id) if id.format() == self.objects.format() => {
-                    let known = !self.objects.is_incoming(*id) && self.objects.contains(*id).map_err(unreadable)?;
+                Since::Ref(name) => self.context.refs.value(name).map_err(unreadable)?,
+                Since::Commit(id) if id.format() == self.context.objects.format() => {
+                    let known = !self.context.objects.is_incoming(*id)
+                        && self.context.objects.contains(*id).map_err(unreadable)?;
                     known.then_some(*id)
                 }
                 Since::Commit(_) => None,
             };
             if let Some(value) = value {
-                commits.extend(peel(self.objects, value).map_err(unreadable)?);
+                commits.extend(peel(self.context.objects, value).map_err(unreadable)?);
             }
         }
-        self.since.insert(index, commits.clone());
+        self.subtraction.since.insert(index, commits.clone());
         Ok(commits)
     }
 }
 
-/// The service whose commits need no signature in this push: a forge's own, where it pushes for somebody, or where it pushes.
-fn pushing_service<'p>(policy: &'p Policy, submitter: &Submitter, now: Timestamp) -> Option<&'p policy::Principal> {
-    let (Submitter::Said(said), Some(service)) = (submitter, policy.unsigned_service()) else { return None };
-    let pushes = || submitting_principal(policy, &said.who, now).is_ok_and(|one| one.id == service.id);
-    (said.via == Via::Forge || pushes()).then_some(service)
+/// Symbolic refs with what they name, as far as they have been asked for.
+#[derive(Default)]
+struct SymbolicRefs {
+    known: BTreeSet<SymbolicRef>,
+    /// Where they have been asked for.
+    asked: BTreeSet<String>,
 }
 
-/// Ref values read from the repository's own files, as a server sees them.
-pub(crate) struct StoredRefs<'a> {
-    pub(crate) refs: &'a Refs,
-    pub(crate) objects: &'a Objects,
-}
-
-impl RefValues for StoredRefs<'_> {
-    fn value(&self, name: &str) -> Result<Option<Oid>, ReadError> {
-        self.refs.value(name)
-    }
-
-    fn select(&self, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<(Vec<u8>, Oid)>, ReadError> {
-        Ok(self.refs.select(self.objects, wanted)?.into_iter().map(|found| (found.name, found.commit)).collect())
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>, ReadError> {
-        self.refs.list(prefix)
-    }
-
-    fn head_branch(&self) -> Result<Option<String>, ReadError> {
-        self.refs.symbolic("HEAD")
-    }
-
-    fn symbolic_refs(&self, places: &BTreeSet<String>) -> Result<Vec<SymbolicRef>, ReadError> {
-        self.refs.symbolic_refs(places)
+impl SymbolicRefs {
+    /// The names of those at some places that lead to a ref.
+    fn leading_to<'n>(
+        &'n mut self,
+        target: &'n [u8],
+        refs: &dyn RefValues,
+        places: BTreeSet<String>,
+    ) -> Result<impl Iterator<Item = &'n [u8]>, Doubt> {
+        let unasked: BTreeSet<String> = places.difference(&self.asked).cloned().collect();
+        if !unasked.is_empty() {
+            self.known.extend(refs.symbolic_refs(&unasked).map_err(unreadable)?);
+            self.asked.extend(unasked);
+        }
+        let leads = self.known.iter().filter(move |symbolic| symbolic.target == target);
+        Ok(leads.map(|symbolic| symbolic.name.as_slice()))
     }
 }
