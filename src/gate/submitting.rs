@@ -13,7 +13,7 @@ use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::oid::Oid;
 use crate::core::submitter::push_cert::{CertifiedUpdate, ClaimedPushCert, Expected};
-use crate::core::submitter::{Adapter, Said, Submitter, Via, Who, account, login};
+use crate::core::submitter::{Adapter, Answer, Said, Submitter, Via, Who, account, login};
 use crate::store::{GitDir, Objects};
 
 /// What a certificate is held against.
@@ -27,12 +27,12 @@ pub(crate) struct Pushed<'a> {
 
 /// Who pushes, as this kind of server says it.
 pub(crate) fn submitter(adapter: Adapter, pushed: &Pushed<'_>) -> Submitter {
-    let named = adapter.named(&variable);
-    let proven = || match adapter {
-        Adapter::PushCert => by_certificate(pushed),
-        _ => by_session(),
+    let proven = match adapter.ask(&variable) {
+        Answer::Told(submitter) => return submitter,
+        Answer::Session => by_session(),
+        Answer::Certificate => by_certificate(pushed),
     };
-    named.unwrap_or_else(|| proven().unwrap_or_else(Submitter::Unknown))
+    proven.unwrap_or_else(Submitter::Unknown)
 }
 
 fn variable(name: &'static str) -> Option<Vec<u8>> {
