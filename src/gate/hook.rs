@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::core::decide::Outcome;
+use crate::core::decide::{Outcome, Timestamp};
 use crate::core::id::RepositoryName;
 use crate::core::report;
+use crate::core::submitter::push_cert::CertifiedUpdate;
 use crate::core::submitter::{Adapter, Submitter};
 use crate::gate::chain::{Chained, input_for};
 use crate::gate::command::{PreReceive, Update};
 use crate::gate::deadline::Stage;
-use crate::gate::engine::{EngineError, NoMemory, PushContext, Settings, judge};
+use crate::gate::engine::{EngineError, Judgement, NoMemory, PushContext, Settings, judge};
 use crate::gate::naming::default_name;
 use crate::gate::policy_source::PolicyError;
 use crate::gate::push::Push;
@@ -96,81 +97,126 @@ fn enforce(session: &Session, server: &PreReceive, push: Push) -> Result {
     let cannot = |error: std::io::Error| Failure::new(format!("cannot open the repository: {error}"));
     let dir = GitDir::of_hook().map_err(cannot)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| Failure::caused(&error))?;
-    let adapter = server.submitter.unwrap_or(Adapter::None);
     // A certificate names what the client said.
-    let certified = if adapter == Adapter::PushCert { push.certifiable() } else { BTreeSet::new() };
+    let is_certified = server.submitter == Some(Adapter::PushCert);
+    let certified = if is_certified { push.certifiable() } else { BTreeSet::new() };
     let push = push.resolved(&refs).and_then(|push| push.at_stored_values(&refs));
     let push = Arc::new(push.map_err(|error| Failure::caused(&error))?);
     let repository = name(server, &dir)?;
-    let settings = Settings {
-        policies: server.policies.clone(),
-        repository: repository.clone(),
-        baseline: server.baseline.clone(),
-    };
-    let clock = now()?;
-    // A canary is decided like any push; what becomes of it is nothing that the real ledger should hold.
-    let is_canary = dir.git_dir.join(CANARY).exists();
-    let ledger = server.ledger.clone().map(|own| if is_canary { dir.git_dir.join(LEDGER) } else { own });
-    if let (Some(directory), Some(name), true) = (&ledger, &repository, server.makes_ledgers()) {
-        Recorder::begin(directory, &refs, name)?;
-    }
-    if let Some(directory) = ledger.clone() {
-        let (dir, push, observe) = (dir.clone(), Arc::clone(&push), server.observe);
-        session.record_with(Box::new(move |reason| {
-            let Ok(refs) = Refs::open(&dir, push.format) else { return };
-            let Ok(recorder) = Recorder::open(&directory, &refs) else { return };
-            let outcome = if observe { Outcome::Accepted } else { Outcome::Undecided };
-            // It is told or not; a record that fails changes nothing about that.
-            let _ = recorder.record_failure(clock, &push, &Submitter::Unasked, reason, outcome);
-        }));
-    }
-    let recorder = ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
+    let run = Run { session, server, push, clock: now()?, ledger: ledger_of(server, &dir), repository, dir };
+    run.begin_ledger(&refs)?;
+    run.record_when_over();
+    let recorder = run.ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
     session.reached(Stage::Deciding);
-    let objects = Objects::open(&dir, &Quarantine::of_hook(), push.format);
-    let pushed =
-        Pushed { updates: &certified, dir: &dir, objects: objects.as_ref().ok(), repository: repository.as_ref() };
-    let submitter = submitter(adapter, &pushed);
-    let judged = objects.map_err(EngineError::Objects).and_then(|objects| {
-        let context = PushContext {
-            dir: &dir,
-            objects: &objects,
-            refs: &StoredRefs { refs: &refs, objects: &objects },
-            submitter: &submitter,
-            session,
-            memory: recorder.as_ref().map_or(&NoMemory, |recorder| recorder),
-            now: recorder.as_ref().map_or(clock, |recorder| recorder.now(clock)),
-        };
-        judge(&settings, &push, context)
-    });
+    let (submitter, judged) = run.judge(&refs, &certified, recorder.as_ref());
     if recorder.is_none() && judged.as_ref().is_ok_and(|judgement| judgement.policy.spends_approvals()) {
         return Err(Failure::new("the policy asks for approvals, and without a ledger nobody knows which have landed")
             .hint("an admin can install the hook again, which makes one:\ncountersign install --server REPO.git --policy FILE"));
     }
     session.reached(Stage::Recording);
-    let accepted = |outcome| if server.observe { Outcome::Accepted } else { outcome };
     match judged {
-        Ok(judgement) => {
-            let outcome = accepted(judgement.verdict.outcome());
-            let recorded = recorder.map_or(Ok(Vec::new()), |recorder| recorder.record(clock, &judgement, outcome));
-            if !server.observe {
-                recorded.iter().flatten().for_each(|moved| session.say(&format!("warning: {moved}")));
-                session.say(&report::text(
-                    &judgement.verdict,
-                    report::Audience::Pusher,
-                    characters(&std::io::stderr()),
-                ));
-            }
-            match recorded {
-                Err(failure) if judgement.policy.enforces() => Err(failure),
-                _ => Ok(Exit::from(&judgement.verdict)),
-            }
+        Ok(judgement) => run.conclude(&judgement, recorder),
+        Err(error) => run.give_up(&error, &submitter, recorder),
+    }
+}
+
+/// The directory of the ledger. A canary is decided like any push; what becomes of it is nothing that the real ledger should hold.
+fn ledger_of(server: &PreReceive, dir: &GitDir) -> Option<PathBuf> {
+    let is_canary = dir.git_dir.join(CANARY).exists();
+    server.ledger.clone().map(|own| if is_canary { dir.git_dir.join(LEDGER) } else { own })
+}
+
+/// One push, with where and when it is decided.
+struct Run<'a> {
+    session: &'a Session,
+    server: &'a PreReceive,
+    push: Arc<Push>,
+    clock: Timestamp,
+    ledger: Option<PathBuf>,
+    repository: Option<RepositoryName>,
+    dir: GitDir,
+}
+
+impl Run<'_> {
+    /// Makes the ledger of a repository that has just been made.
+    fn begin_ledger(&self, refs: &Refs) -> Result<()> {
+        match (&self.ledger, &self.repository) {
+            (Some(directory), Some(name)) if self.server.makes_ledgers() => Recorder::begin(directory, refs, name),
+            _ => Ok(()),
         }
-        Err(error) => {
-            if let Some(recorder) = recorder {
-                recorder.record_failure(clock, &push, &submitter, &error.to_string(), accepted(Outcome::Undecided))?;
-            }
-            Err(if server.observe { Failure::new(error) } else { engine_failure(&error) })
+    }
+
+    /// Says how the push is recorded if it is not decided in time.
+    fn record_when_over(&self) {
+        let Some(directory) = self.ledger.clone() else { return };
+        let (dir, push, clock) = (self.dir.clone(), Arc::clone(&self.push), self.clock);
+        let outcome = self.accepted(Outcome::Undecided);
+        self.session.record_with(Box::new(move |reason| {
+            let Ok(refs) = Refs::open(&dir, push.format) else { return };
+            let Ok(recorder) = Recorder::open(&directory, &refs) else { return };
+            // It is told or not; a record that fails changes nothing about that.
+            let _ = recorder.record_failure(clock, &push, &Submitter::Unasked, reason, outcome);
+        }));
+    }
+
+    /// Who pushes, and what is decided.
+    fn judge(
+        &self,
+        refs: &Refs,
+        certified: &BTreeSet<CertifiedUpdate>,
+        recorder: Option<&Recorder<'_>>,
+    ) -> (Submitter, std::result::Result<Judgement, EngineError>) {
+        let objects = Objects::open(&self.dir, &Quarantine::of_hook(), self.push.format);
+        let repository = self.repository.as_ref();
+        let pushed = Pushed { updates: certified, dir: &self.dir, objects: objects.as_ref().ok(), repository };
+        let submitter = submitter(self.server.submitter.unwrap_or(Adapter::None), &pushed);
+        let settings = Settings {
+            policies: self.server.policies.clone(),
+            repository: self.repository.clone(),
+            baseline: self.server.baseline.clone(),
+        };
+        let judged = objects.map_err(EngineError::Objects).and_then(|objects| {
+            let context = PushContext {
+                dir: &self.dir,
+                objects: &objects,
+                refs: &StoredRefs { refs, objects: &objects },
+                submitter: &submitter,
+                session: self.session,
+                memory: recorder.map_or(&NoMemory, |recorder| recorder),
+                now: recorder.map_or(self.clock, |recorder| recorder.now(self.clock)),
+            };
+            judge(&settings, &self.push, context)
+        });
+        (submitter, judged)
+    }
+
+    /// What comes of an outcome here: a gate that observes accepts everything.
+    fn accepted(&self, outcome: Outcome) -> Outcome {
+        if self.server.observe { Outcome::Accepted } else { outcome }
+    }
+
+    /// Records and tells a decision.
+    fn conclude(&self, judgement: &Judgement, recorder: Option<Recorder<'_>>) -> Result {
+        let outcome = self.accepted(judgement.verdict.outcome());
+        let recorded = recorder.map_or(Ok(Vec::new()), |recorder| recorder.record(self.clock, judgement, outcome));
+        if !self.server.observe {
+            recorded.iter().flatten().for_each(|moved| self.session.say(&format!("warning: {moved}")));
+            let screen = characters(&std::io::stderr());
+            self.session.say(&report::text(&judgement.verdict, report::Audience::Pusher, screen));
         }
+        match recorded {
+            Err(failure) if judgement.policy.enforces() => Err(failure),
+            _ => Ok(Exit::from(&judgement.verdict)),
+        }
+    }
+
+    /// Records that nothing could be decided, and says why.
+    fn give_up(&self, error: &EngineError, submitter: &Submitter, recorder: Option<Recorder<'_>>) -> Result {
+        if let Some(recorder) = recorder {
+            let outcome = self.accepted(Outcome::Undecided);
+            recorder.record_failure(self.clock, &self.push, submitter, &error.to_string(), outcome)?;
+        }
+        Err(if self.server.observe { Failure::new(error) } else { engine_failure(error) })
     }
 }
 
