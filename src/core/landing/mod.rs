@@ -17,7 +17,7 @@
 //! ids.
 //!
 //! What lands by content stands in the place of approved commits: who made those made it. The approval's own module says which bytes it
-//! holds, [`crate::core::decide`] who may give it, and [`near`] what is said where one nearly fits.
+//! holds, [`crate::core::decide`] who may give it, and [`near()`] what is said where one nearly fits.
 
 mod coverage;
 mod evidence;
