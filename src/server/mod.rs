@@ -2,17 +2,15 @@
 #![expect(clippy::disallowed_methods, reason = "an install looks at repositories and writes hooks")]
 
 mod commands;
-mod config;
-mod ghes;
-mod gitolite;
 pub(crate) mod install;
-mod layout;
+mod kinds;
 mod others;
 mod repository;
+mod targets;
 pub(crate) mod uninstall;
 
-pub(crate) use config::{Configured, version as git_version};
-pub(crate) use layout::{Below, Layout, below, installed_ledger, named, resolved};
+pub(crate) use kinds::config::{Configured, version as git_version};
+pub(crate) use targets::{Below, Layout, below, installed_ledger, named, resolved};
 
 use std::path::PathBuf;
 

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use crate::gate::hook::LEDGER;
 use crate::gate::shim::remove;
+use crate::server::Uninstall;
 use crate::server::install::{BASELINE, HOOKS, about};
-use crate::server::layout::{Layout, below, found_below, installed_ledger, targets};
+use crate::server::kinds::{config, gitolite};
 use crate::server::others::{Others, Printed};
 use crate::server::repository::Repository;
-use crate::server::{Uninstall, config, gitolite};
+use crate::server::targets::{Layout, below, found_below, installed_ledger, targets};
 use crate::system::{Exit, Failure, Result, print};
 
 /// Puts servers back as they were.

@@ -18,7 +18,7 @@ fn gitolite(arguments: &[&str]) -> Result<Option<String>> {
 }
 
 /// Where the hooks of all repositories lie, for the gitolite whose repositories are below `root`.
-pub(super) fn common_hooks(root: &Path) -> Result<PathBuf> {
+pub(in crate::server) fn common_hooks(root: &Path) -> Result<PathBuf> {
     let base = gitolite(&["query-rc", "GL_REPO_BASE"])?
         .ok_or_else(|| Failure::new("gitolite does not say where its repositories are").hint(HINT))?;
     let is_base = |path: &Path| path.canonicalize().ok() == Path::new(&base).canonicalize().ok();
@@ -35,7 +35,7 @@ pub(super) fn common_hooks(root: &Path) -> Result<PathBuf> {
 }
 
 /// Lets gitolite link the hooks into its repositories; new ones get them when it makes them.
-pub(super) fn spread() -> Result<()> {
+pub(in crate::server) fn spread() -> Result<()> {
     match gitolite(&["setup", "--hooks-only"])? {
         Some(_) => Ok(()),
         None => {
@@ -45,7 +45,7 @@ pub(super) fn spread() -> Result<()> {
 }
 
 /// gitolite takes a hook of a repository's own away when it links the common one there.
-pub(super) fn refuse_own_hooks(repositories: &[PathBuf]) -> Result<()> {
+pub(in crate::server) fn refuse_own_hooks(repositories: &[PathBuf]) -> Result<()> {
     for hook in
         repositories.iter().flat_map(|path| ["pre-receive", "post-receive"].map(|hook| path.join("hooks").join(hook)))
     {
@@ -63,7 +63,7 @@ pub(super) fn refuse_own_hooks(repositories: &[PathBuf]) -> Result<()> {
 }
 
 /// `option hook.pre-receive` of gitolite.conf puts another hook in the place of ours, in silence.
-pub(super) fn warn_of_options(repositories: &[PathBuf]) {
+pub(in crate::server) fn warn_of_options(repositories: &[PathBuf]) {
     for path in repositories {
         let configured = std::fs::read_to_string(path.join("gl-conf")).unwrap_or_default();
         if configured.contains("hook.pre-receive") || configured.contains("hook.post-receive") {

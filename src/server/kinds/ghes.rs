@@ -16,7 +16,7 @@ use crate::system::{Exit, Failure, Result, print};
 const PROGRAM: &str = "usr/bin/countersign";
 
 /// Writes `countersign-environment.tar.gz` and `pre-receive`.
-pub(super) fn write(arguments: &Install) -> Result {
+pub(in crate::server) fn write(arguments: &Install) -> Result {
     let out = arguments.out.as_deref().ok_or_else(|| {
         Failure::new("GitHub Enterprise Server takes its hooks by upload, so nothing is installed in place")
             .hint("say where to write the environment and the script: --out DIR")

@@ -13,11 +13,12 @@ use crate::gate::naming::hashed_name;
 use crate::gate::policy_source::{PolicyArg, PolicyError, PolicyReader};
 use crate::gate::shim::{Planned, is_in_place, is_ours, program, quote_path, write};
 use crate::ledger::Ledger;
+use crate::server::Install;
 use crate::server::commands::{Options, Served, shim};
-use crate::server::layout::{Layout, Target, Targets, below, found_below, resolved, targets};
+use crate::server::kinds::{config, ghes, gitolite};
 use crate::server::others::{Others, Printed};
 use crate::server::repository::Repository;
-use crate::server::{Install, config, ghes, gitolite};
+use crate::server::targets::{Layout, Target, Targets, below, found_below, resolved, targets};
 use crate::system::{Exit, Failure, Result, print, say, say_fix};
 
 /// What is to be written for one repository, once all have been checked.
@@ -37,7 +38,7 @@ struct Ready {
 pub(crate) const HOOKS: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
 
 /// Where the commits lie whose history is exempt.
-pub(super) const BASELINE: &str = "countersign/baseline";
+pub(in crate::server) const BASELINE: &str = "countersign/baseline";
 
 /// Protects repositories. All are checked before the first is written.
 pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
@@ -110,7 +111,7 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
     Ok(Exit::Accepted)
 }
 
-pub(super) fn about(server: &Path, failure: Failure) -> Failure {
+pub(in crate::server) fn about(server: &Path, failure: Failure) -> Failure {
     Failure { message: format!("{}: {}", server.display(), failure.message), ..failure }
 }
 
@@ -370,7 +371,7 @@ fn check_submitters(policy: &Policy, adapter: Option<Adapter>) -> Result<()> {
 }
 
 /// What a policy in force goes on with, another may not come into force with.
-pub(super) fn check_new(policy: &Policy, in_force: Option<Digest>) -> Result<()> {
+pub(in crate::server) fn check_new(policy: &Policy, in_force: Option<Digest>) -> Result<()> {
     let problems = policy.problems_if_new(in_force);
     if !problems.is_empty() {
         return Err(engine_failure(&PolicyError::Invalid(problems).into()));

@@ -16,7 +16,7 @@ fn section(hook: &str) -> String {
 }
 
 /// Makes sure that git runs what the configuration names.
-pub(super) fn check() -> Result<()> {
+pub(in crate::server) fn check() -> Result<()> {
     let version = version()?;
     if version < SINCE {
         return Err(Failure::new(format!(
@@ -76,7 +76,7 @@ impl Configured {
 }
 
 /// What the hook that decides was told, where the system's configuration has one of ours.
-pub(super) fn installed() -> Result<Option<PreReceive>> {
+pub(in crate::server) fn installed() -> Result<Option<PreReceive>> {
     let configured = Configured::at(Path::new("/"))?;
     Ok(configured
         .command()
@@ -85,7 +85,7 @@ pub(super) fn installed() -> Result<Option<PreReceive>> {
 }
 
 /// Writes the hooks into the system configuration.
-pub(super) fn write(commands: &[(&'static str, String)]) -> Result<()> {
+pub(in crate::server) fn write(commands: &[(&'static str, String)]) -> Result<()> {
     for (hook, command) in commands {
         let section = section(hook);
         for (key, value) in [("command", command.as_str()), ("event", hook)] {
@@ -99,7 +99,7 @@ pub(super) fn write(commands: &[(&'static str, String)]) -> Result<()> {
 }
 
 /// Removes them.
-pub(super) fn remove() -> Result<()> {
+pub(in crate::server) fn remove() -> Result<()> {
     for hook in crate::server::install::HOOKS {
         let section = section(hook);
         if git(&["config", "--system", "--get", &format!("{section}.command")]).output()?.status.success() {
