@@ -3,7 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::system::{Failure, Result, say};
+use super::{Kind, RunBy, Serves, Shared, Stands, in_hooks};
+use crate::gate::shim::remove;
+use crate::server::commands::HOOKS;
+use crate::server::repository::Repository;
+use crate::server::targets::below;
+use crate::server::uninstall::NOTHING;
+use crate::system::{Failure, Result, print, say};
+
+pub(super) static KIND: Kind = Kind {
+    serves: Serves::All(Shared {
+        stands: Stands::Linked(common_hooks),
+        serve_others: || {
+            Err(Failure::new("gitolite's repositories are another user's")
+                .hint("run this as the user that gitolite runs as"))
+        },
+        finish: |_| spread(),
+        remove: restore,
+    }),
+    path: in_hooks,
+    check: Repository::check_hooks_path,
+    run_by: RunBy::Git,
+};
 
 const HINT: &str = "run this as the user that gitolite runs as, with gitolite on PATH";
 
@@ -18,7 +39,15 @@ fn gitolite(arguments: &[&str]) -> Result<Option<String>> {
 }
 
 /// Where the hooks of all repositories lie, for the gitolite whose repositories are below `root`.
-pub(in crate::server) fn common_hooks(root: &Path) -> Result<PathBuf> {
+fn common_hooks(root: &Path) -> Result<PathBuf> {
+    let repositories = below(root)?.repositories;
+    refuse_own_hooks(&repositories)?;
+    warn_of_options(&repositories);
+    local_hooks(root)
+}
+
+/// The directory of its local code that holds them.
+fn local_hooks(root: &Path) -> Result<PathBuf> {
     let base = gitolite(&["query-rc", "GL_REPO_BASE"])?
         .ok_or_else(|| Failure::new("gitolite does not say where its repositories are").hint(HINT))?;
     let is_base = |path: &Path| path.canonicalize().ok() == Path::new(&base).canonicalize().ok();
@@ -35,7 +64,7 @@ pub(in crate::server) fn common_hooks(root: &Path) -> Result<PathBuf> {
 }
 
 /// Lets gitolite link the hooks into its repositories; new ones get them when it makes them.
-pub(in crate::server) fn spread() -> Result<()> {
+fn spread() -> Result<()> {
     match gitolite(&["setup", "--hooks-only"])? {
         Some(_) => Ok(()),
         None => {
@@ -45,7 +74,7 @@ pub(in crate::server) fn spread() -> Result<()> {
 }
 
 /// gitolite takes a hook of a repository's own away when it links the common one there.
-pub(in crate::server) fn refuse_own_hooks(repositories: &[PathBuf]) -> Result<()> {
+fn refuse_own_hooks(repositories: &[PathBuf]) -> Result<()> {
     for hook in
         repositories.iter().flat_map(|path| ["pre-receive", "post-receive"].map(|hook| path.join("hooks").join(hook)))
     {
@@ -63,12 +92,72 @@ pub(in crate::server) fn refuse_own_hooks(repositories: &[PathBuf]) -> Result<()
 }
 
 /// `option hook.pre-receive` of gitolite.conf puts another hook in the place of ours, in silence.
-pub(in crate::server) fn warn_of_options(repositories: &[PathBuf]) {
+fn warn_of_options(repositories: &[PathBuf]) {
     for path in repositories {
         let configured = std::fs::read_to_string(path.join("gl-conf")).unwrap_or_default();
         if configured.contains("hook.pre-receive") || configured.contains("hook.post-receive") {
             say(&format!("warning: {}: gitolite.conf replaces its hook by an option hook.*", path.display()));
             say("hint: remove the option; a hook of your own goes to LOCAL_CODE/hooks/common before this is installed");
         }
+    }
+}
+
+/// Takes the common hook away, and gitolite's links to it.
+fn restore(root: &Path) -> Result<()> {
+    let directory = local_hooks(root)?;
+    let mut removed = false;
+    for hook in HOOKS {
+        removed |= remove(&directory.join(hook))?;
+    }
+    spread()?;
+    for repository in below(root)?.repositories {
+        for hook in HOOKS {
+            unlink_dangling(&in_hooks(&repository, hook), &directory.join(hook))?;
+        }
+    }
+    print(&format!("{}: {}\n", root.display(), if removed { "uninstalled" } else { NOTHING }))
+}
+
+/// Removes a link that gitolite made to a hook of ours and that leads nowhere now.
+fn unlink_dangling(link: &Path, target: &Path) -> Result<()> {
+    let leads = std::fs::read_link(link).is_ok_and(|to| to == target);
+    if leads && !link.exists() {
+        std::fs::remove_file(link)
+            .map_err(|error| Failure::new(format!("cannot remove {}: {error}", link.display())))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_a_link_of_gitolites_to_what_is_gone_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("there"), "").unwrap();
+        for (target, goes) in [("gone", true), ("there", false), ("elsewhere", false)] {
+            let (link, ours) = (at("link"), at(if target == "elsewhere" { "gone" } else { target }));
+            symlink(at(target), &link).unwrap();
+            unlink_dangling(&link, &ours).unwrap();
+            assert_eq!(link.symlink_metadata().is_err(), goes, "{target}");
+            let _ = std::fs::remove_file(&link);
+        }
+    }
+
+    #[test]
+    fn a_hook_of_a_repositorys_own_is_not_given_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let repositories = [directory.path().to_owned()];
+        std::fs::create_dir(directory.path().join("hooks")).unwrap();
+        let hook = in_hooks(directory.path(), "pre-receive");
+        symlink("/nonexistent/common/pre-receive", &hook).unwrap();
+        assert!(refuse_own_hooks(&repositories).is_ok(), "a link is gitolite's");
+        std::fs::remove_file(&hook).unwrap();
+        std::fs::write(&hook, "#!/bin/sh\n").unwrap();
+        assert!(refuse_own_hooks(&repositories).is_err());
     }
 }
