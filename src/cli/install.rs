@@ -6,8 +6,7 @@ use crate::system::{Failure, Result};
 
 pub(super) fn protect(arguments: Install) -> Result {
     let layout = arguments.layout.unwrap_or_else(|| Layout::of(arguments.submitter));
-    let upload = layout == Layout::Ghes;
-    if arguments.servers.is_empty() && !upload {
+    if arguments.servers.is_empty() && !layout.is_elsewhere() {
         let meant = !arguments.policies.is_empty() || arguments.submitter.is_some() || arguments.dry_run;
         if meant || arguments.layout.is_some() || arguments.observe || arguments.deadline.is_some() {
             return Err(Failure::new("these options are about a server, and none is given")

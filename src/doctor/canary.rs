@@ -17,7 +17,7 @@ use crate::gate::hook::LEDGER;
 use crate::gate::hook::{CANARY, CANARY_PREFIX};
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::recording::{ServerRefs, open_or_make_ledger};
-use crate::server::Layout;
+use crate::server::RunBy;
 use crate::store::{GitDir, Refs};
 use crate::system::process::{git, server_git};
 use crate::system::random_seed;
@@ -200,20 +200,22 @@ fn link_hooks(seen: &Seen, gate: &Gate, path: &Path) -> Result<()> {
             .and_then(|()| symlink(target, name))
             .map_err(Failure::new)
     };
-    match gate.layout {
-        // GitLab's git is sent to GitLab's hook, which runs these; a plain git is not.
-        Layout::Gitlab => {
-            link(&seen.path.join("custom_hooks"), &path.join("custom_hooks"))?;
+    let at = |git_dir: &Path| gate.layout.path(git_dir, "pre-receive");
+    match gate.layout.run_by() {
+        // The server's git is sent to the server's hook, which runs these; a plain git is not.
+        RunBy::Server => {
+            let directory = |git_dir: &Path| at(git_dir).parent().map(Path::to_owned).unwrap_or_default();
+            link(&directory(&seen.path), &directory(path))?;
             link(&gate.hook, &hooks.join("pre-receive"))
         }
-        // Gitea's own hook refuses what does not come from Gitea, and would hide that ours does not.
-        Layout::Gitea => {
+        // The server's own hook refuses what does not come from the server, and would hide that ours does not.
+        RunBy::Delegate(_) => {
             link(&seen.hooks.join("pre-receive"), &hooks.join("pre-receive"))?;
-            link(&gate.hook, &hooks.join("pre-receive.d/countersign"))
+            link(&gate.hook, &at(path))
         }
-        Layout::Config => std::fs::create_dir(&hooks).map_err(Failure::new),
-        _ if seen.looks_at_home() => link(&seen.hooks, &hooks),
-        _ => {
+        RunBy::Configuration => std::fs::create_dir(&hooks).map_err(Failure::new),
+        RunBy::Git if seen.looks_at_home() => link(&seen.hooks, &hooks),
+        RunBy::Git => {
             let elsewhere = seen.hooks.to_str().ok_or_else(|| Failure::new("the hooks' path is not UTF-8"))?;
             git(&["config", "--file", "config", "core.hooksPath", elsewhere]).in_repository(path).run().map(drop)
         }

@@ -6,11 +6,8 @@ use crate::core::oid::ObjectFormat;
 use crate::doctor::server::Checkup;
 use crate::gate::command::{HookCommand, PreReceive, Watch};
 use crate::gate::shim::{is_executable, is_ours, quoted};
-use crate::server::{Configured, Layout};
+use crate::server::{CONFIGURED_GIT, Configured, Layout, RunBy};
 use crate::system::process::server_git;
-
-/// Git runs hooks of its configuration since then.
-const CONFIGURED_GIT: (u32, u32) = (2, 54);
 
 /// The hook of a repository that decides.
 pub(super) struct Gate {
@@ -24,8 +21,7 @@ impl Gate {
     /// The command that installs it again as it is, to which more words can be added.
     pub(super) fn install(&self, repository: &Path) -> String {
         let (place, layout) = match (self.server.root(), self.layout) {
-            (Some(root), Layout::Config) => (root, Some(Layout::Config)),
-            (Some(root), _) => (root, None),
+            (Some(root), own) => (root, Some(own).filter(|own| own.is_shared())),
             (None, own) => (repository, Some(own).filter(|own| *own != Layout::of(self.server.submitter()))),
         };
         let mut words = format!("countersign install --server {}", quoted(place));
@@ -89,12 +85,13 @@ impl Checkup<'_> {
     pub(super) fn gate(&mut self, seen: &Seen) -> Option<Gate> {
         let place = &seen.place;
         let effective = seen.hooks.join("pre-receive");
-        let delegated = Layout::Gitea.path(&seen.path, "pre-receive");
-        let custom = Layout::Gitlab.path(&seen.path, "pre-receive");
-        let installed = Layout::Hooks.path(&seen.path, "pre-receive");
+        let installed = Layout::in_repository().map(|layout| (layout, layout.path(&seen.path, "pre-receive")));
+        let (by_server, by_git): (Vec<_>, Vec<_>) = installed
+            .filter(|(_, hook)| is_ours(hook))
+            .partition(|(layout, _)| matches!(layout.run_by(), RunBy::Server));
         let (layout, hook) = if is_ours(&effective) || calls_us(&effective) {
             (Layout::Hooks, effective)
-        } else if is_ours(&installed) || (is_ours(&delegated) && !seen.looks_at_home()) {
+        } else if !by_git.is_empty() && !seen.looks_at_home() {
             let message = format!("core.hooksPath sends git to {} for hooks: ours does not run", seen.hooks.display());
             self.report.error(
                 place,
@@ -103,10 +100,8 @@ impl Checkup<'_> {
                 "git config --show-origin core.hooksPath says where it is set",
             );
             return None;
-        } else if is_ours(&delegated) {
-            (Layout::Gitea, delegated)
-        } else if is_ours(&custom) {
-            (Layout::Gitlab, custom)
+        } else if let Some(found) = by_git.into_iter().chain(by_server).next() {
+            found
         } else {
             let gate = self.configured_gate(seen);
             if gate.is_none() {
@@ -120,9 +115,9 @@ impl Checkup<'_> {
             self.report.error(&shown, "not-executable", "git does not run it: every push is accepted", fix);
             return None;
         }
-        if layout == Layout::Gitea {
+        if let RunBy::Delegate(delegates) = layout.run_by() {
             let delegate = seen.hooks.join("pre-receive");
-            if !std::fs::read_to_string(&delegate).is_ok_and(|text| text.contains(".d/")) || !is_executable(&delegate) {
+            if !delegates(&delegate) {
                 let message = "it does not run what lies in pre-receive.d: every push is accepted";
                 let fix = "gitea admin regenerate hooks, or forgejo admin regenerate hooks";
                 self.report.error(&delegate.display(), "not-run", message, fix);
@@ -147,7 +142,10 @@ impl Checkup<'_> {
 
     /// The hooks beside the one that decides, and the one that ran before ours.
     fn other_hooks(&mut self, seen: &Seen, layout: Layout, server: &PreReceive) {
-        let at = |name| if layout == Layout::Hooks { seen.hooks.join(name) } else { layout.path(&seen.path, name) };
+        let at = |name| match layout.run_by() {
+            RunBy::Git => seen.hooks.join(name),
+            RunBy::Delegate(_) | RunBy::Server | RunBy::Configuration => layout.path(&seen.path, name),
+        };
         if !is_executable(&at("post-receive")) {
             let message =
                 "the post-receive hook is not there, so what became of a decision is known at the next push only";

@@ -16,7 +16,7 @@ use crate::doctor::gate::{Gate, Seen};
 use crate::doctor::{Progress, Report, canary};
 use crate::gate::ref_values::{RefValues as _, StoredRefs};
 use crate::gate::shim::{is_executable, is_ours};
-use crate::server::{Below, Configured, Layout, git_version, named, resolved};
+use crate::server::{Below, Configured, RunBy, git_version, named, resolved};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::process::server_git;
 use crate::system::users::{AT_ONCE, Owner, may_write};
@@ -165,10 +165,11 @@ impl Checkup<'_> {
             return self.report.error(&place, "no-program", message, fix);
         }
         self.guard(&gate.program, "open-program", "the program that decides");
-        if gate.layout != Layout::Config {
+        let run_by = gate.layout.run_by();
+        if !matches!(run_by, RunBy::Configuration) {
             self.guard(&gate.hook, "open-hook", "the hook that decides");
         }
-        if gate.layout == Layout::Gitlab && self.told.insert((PathBuf::from("/"), "custom-hooks")) {
+        if matches!(run_by, RunBy::Server) && self.told.insert((PathBuf::from("/"), "custom-hooks")) {
             let message = "git itself does not run custom_hooks, GitLab does: this cannot be seen from here";
             self.report.warn(&place, "custom-hooks", message, "push a commit that must be refused, once");
         }
@@ -302,7 +303,7 @@ impl Checkup<'_> {
             );
         }
         let watch = gate.hook.with_file_name("reference-transaction");
-        if policy.out_of_band() == OutOfBand::Refuse && gate.layout == Layout::Hooks && !is_ours(&watch) {
+        if policy.out_of_band() == OutOfBand::Refuse && matches!(gate.layout.run_by(), RunBy::Git) && !is_ours(&watch) {
             let message =
                 "the policy refuses moves without a decision, and no reference-transaction hook watches for them";
             self.report.error(place, "out-of-band", message, gate.install(&opened.dir.git_dir));
@@ -322,7 +323,7 @@ impl Checkup<'_> {
                 format!("{} --submitter KIND", gate.install(&opened.dir.git_dir)),
             );
         }
-        if gate.server.submitter() == Some(Adapter::PushCert) {
+        if gate.server.submitter().is_some_and(Adapter::asks_for_certificate) {
             let seed = server_git(&opened.dir.git_dir, &["config", "--get", "receive.certNonceSeed"]).succeeds();
             if !seed.unwrap_or(false) {
                 let message = "who pushes is told by signed pushes, and the server asks for none: receive.certNonceSeed is not set";
@@ -363,10 +364,14 @@ fn hides(seen: &Seen, name: &str) -> bool {
 
 /// What makes a hook another than those that were tried.
 fn kind(seen: &Seen, gate: &Gate) -> String {
-    let own = if is_ours(&gate.hook) || gate.layout == Layout::Config { "" } else { seen.place.as_str() };
-    let delegate = match gate.layout {
-        Layout::Gitea => Digest::of(&std::fs::read(seen.hooks.join("pre-receive")).unwrap_or_default()).to_string(),
-        _ => String::new(),
+    let run_by = gate.layout.run_by();
+    let is_common = is_ours(&gate.hook) || matches!(run_by, RunBy::Configuration);
+    let own = if is_common { "" } else { seen.place.as_str() };
+    let delegate = match run_by {
+        RunBy::Delegate(_) => {
+            Digest::of(&std::fs::read(seen.hooks.join("pre-receive")).unwrap_or_default()).to_string()
+        }
+        RunBy::Git | RunBy::Server | RunBy::Configuration => String::new(),
     };
     let config = Digest::of(relevant(&seen.config).as_bytes());
     format!("{:?} {} {} {delegate} {config} {own}", gate.layout, gate.program.display(), gate.server.common_text())

@@ -10,6 +10,9 @@ use crate::gate::policy_source::PolicyArg;
 use crate::gate::shim::{Planned, check_line, plan, script};
 use crate::system::Result;
 
+/// The hooks of a server's repository that can be ours.
+pub(crate) const HOOKS: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
+
 /// What hooks are told about the repositories that they serve.
 pub(super) struct Served {
     pub(super) policies: Vec<PolicyArg>,

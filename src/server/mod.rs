@@ -2,17 +2,18 @@
 #![expect(clippy::disallowed_methods, reason = "an install looks at repositories and writes hooks")]
 
 mod commands;
-mod config;
-mod ghes;
-mod gitolite;
 pub(crate) mod install;
-mod layout;
+mod installed;
+mod kinds;
 mod others;
 mod repository;
+mod targets;
 pub(crate) mod uninstall;
 
-pub(crate) use config::{Configured, version as git_version};
-pub(crate) use layout::{Below, Layout, below, installed_ledger, named, resolved};
+pub(crate) use installed::installed_ledger;
+pub(crate) use kinds::config::{Configured, SINCE as CONFIGURED_GIT, version as git_version};
+pub(crate) use kinds::{Layout, RunBy};
+pub(crate) use targets::{Below, below, named, resolved};
 
 use std::path::PathBuf;
 
@@ -31,8 +32,7 @@ pub(crate) struct Install {
     /// A policy file, or `ref:REF:PATH[@sha256:DIGEST]` for one in the repository; all given hold together
     #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
     pub(crate) policies: Vec<PolicyArg>,
-    /// The kind of server, which says who pushes: ssh, http, gitolite, gitlab, gitea (also forgejo), ghes, bitbucket, push-cert, none
-    #[arg(long, value_name = "KIND", value_parser = adapter)]
+    #[arg(long, value_name = "KIND", value_parser = adapter, help = kinds_help())]
     pub(crate) submitter: Option<Adapter>,
     /// Where the hooks go, if not where that kind of server has them
     #[arg(long, value_name = "LAYOUT")]
@@ -46,8 +46,7 @@ pub(crate) struct Install {
     /// Where the ledger is kept; without it, inside the repository's own directory
     #[arg(long, value_name = "DIR", requires = "servers")]
     pub(crate) ledger: Option<PathBuf>,
-    /// Seconds after which a push is refused that is not decided; without it 30, and 4 for ghes
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", help = deadline_help(), value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) deadline: Option<u64>,
     /// Decide and record every push, and refuse none, whatever the policy says
     #[arg(long)]
@@ -84,6 +83,24 @@ pub(crate) struct Uninstall {
     /// The directory below which they were found
     #[arg(long, hide = true, value_name = "DIR", requires = "own_only")]
     pub(crate) root: Option<PathBuf>,
+}
+
+/// What is said of `--submitter`.
+fn kinds_help() -> String {
+    let words = Adapter::ALL.iter().map(|adapter| match adapter.aliases() {
+        [] => adapter.name().to_owned(),
+        aliases => format!("{adapter} (also {})", aliases.join(", ")),
+    });
+    let words: Vec<String> = words.collect();
+    format!("The kind of server, which says who pushes: {}", words.join(", "))
+}
+
+/// What is said of `--deadline`.
+fn deadline_help() -> String {
+    let usual = Adapter::None.deadline();
+    let others = Adapter::ALL.iter().filter(|adapter| adapter.deadline() != usual);
+    let others: String = others.map(|adapter| format!(", and {} for {adapter}", adapter.deadline())).collect();
+    format!("Seconds after which a push is refused that is not decided; without it {usual}{others}")
 }
 
 impl Install {

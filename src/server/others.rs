@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use crate::server::layout::{Target, resolved};
+use crate::server::targets::{Target, resolved};
 use crate::system::users::{AT_ONCE, Owner, command_line};
 use crate::system::{Failure, Result};
 

@@ -14,7 +14,7 @@ use crate::gate::policy_source::{InRepository, PolicyArg, PolicyReader};
 use crate::gate::recording::{ServerRefs, ledger_failure, open_or_make_ledger};
 use crate::gate::ref_values::StoredRefs;
 use crate::ledger::LedgerError;
-use crate::server::layout::resolved;
+use crate::server::targets::resolved;
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::process::server_git;
 use crate::system::{Failure, Result, now};

@@ -4,24 +4,19 @@ use std::path::Path;
 
 use crate::gate::hook::LEDGER;
 use crate::gate::shim::remove;
-use crate::server::install::{BASELINE, HOOKS, about};
-use crate::server::layout::{Layout, below, found_below, installed_ledger, targets};
+use crate::server::commands::HOOKS;
+use crate::server::install::{BASELINE, about};
+use crate::server::installed::installed_ledger;
 use crate::server::others::{Others, Printed};
 use crate::server::repository::Repository;
-use crate::server::{Uninstall, config, gitolite};
+use crate::server::targets::{found_below, targets};
+use crate::server::{Layout, Uninstall};
 use crate::system::{Exit, Failure, Result, print};
 
 /// Puts servers back as they were.
 pub(crate) fn uninstall(arguments: &Uninstall) -> Result {
-    let shared = arguments.layout.filter(|layout| layout.is_shared());
-    if let Some(layout) = shared {
-        for server in &arguments.servers {
-            match layout {
-                Layout::Gitolite => restore_gitolite(server)?,
-                Layout::Config => config::remove()?,
-                _ => return Err(Failure::new("it was uploaded, and is removed in the server's pages")),
-            }
-        }
+    if let Some(shared) = arguments.layout.and_then(Layout::shared) {
+        arguments.servers.iter().try_for_each(|server| (shared.remove)(server))?;
         return Ok(Exit::Accepted);
     }
     let mut targets = match &arguments.root {
@@ -34,40 +29,15 @@ pub(crate) fn uninstall(arguments: &Uninstall) -> Result {
     Ok(Exit::Accepted)
 }
 
-/// Takes the common hook away, and gitolite's links to it.
-fn restore_gitolite(root: &Path) -> Result<()> {
-    let directory = gitolite::common_hooks(root)?;
-    let mut removed = false;
-    for hook in HOOKS {
-        removed |= remove(&directory.join(hook))?;
-    }
-    gitolite::spread()?;
-    for repository in below(root)?.repositories {
-        for hook in HOOKS {
-            unlink_dangling(&repository.join("hooks").join(hook), &directory.join(hook))?;
-        }
-    }
-    print(&format!("{}: {}\n", root.display(), if removed { "uninstalled" } else { NOTHING }))
-}
-
-/// Removes a link that gitolite made to a hook of ours and that leads nowhere now.
-fn unlink_dangling(link: &Path, target: &Path) -> Result<()> {
-    let leads = std::fs::read_link(link).is_ok_and(|to| to == target);
-    if leads && !link.exists() {
-        std::fs::remove_file(link)
-            .map_err(|error| Failure::new(format!("cannot remove {}: {error}", link.display())))?;
-    }
-    Ok(())
-}
-
-const NOTHING: &str = "no hook of ours was there";
+/// Where nothing is taken away.
+pub(super) const NOTHING: &str = "no hook of ours was there";
 
 /// Puts one repository back as it was, whatever its layout.
 fn restore(server: &Path) -> Result<()> {
     let repository = Repository::open(server).map_err(|failure| about(server, failure))?;
     let ledger = installed_ledger(&repository.git_dir);
     let mut removed = false;
-    for layout in Layout::IN_REPOSITORY {
+    for layout in Layout::in_repository() {
         for hook in HOOKS {
             let path = layout.path(&repository.git_dir, hook);
             // A link is not what install writes: gitolite's lead to what serves every repository.

@@ -1,105 +1,15 @@
-//! Where each kind of server keeps hooks, and what its repositories are called.
+//! The repositories that an admin means, and what they are called.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-
 use crate::core::id::RepositoryName;
-use crate::core::submitter::Adapter;
-use crate::gate::command::HookCommand;
-use crate::gate::hook::{CANARY, CANARY_PREFIX, LEDGER};
+use crate::gate::hook::{CANARY, CANARY_PREFIX};
 use crate::gate::naming::{default_name, hashed_name};
-use crate::gate::shim::is_executable;
-use crate::server::repository::Repository;
+use crate::server::Layout;
 use crate::system::{Failure, Result};
-
-/// Where the hooks go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Layout {
-    /// In each repository's hooks/, beside git's samples
-    Hooks,
-    /// In each repository's custom_hooks/, which GitLab runs
-    Gitlab,
-    /// In each repository's hooks/NAME.d/, which Gitea and Forgejo run
-    Gitea,
-    /// Once, in gitolite's local code, for all its repositories
-    Gitolite,
-    /// Once, in git's system configuration, for all repositories (git 2.54 or later)
-    Config,
-    /// In an environment and a script to upload to GitHub Enterprise Server
-    Ghes,
-    /// In scripts to upload to Bitbucket Data Center, once for all its repositories
-    Bitbucket,
-}
-
-impl Layout {
-    /// Those with a place of their own in each repository.
-    pub(crate) const IN_REPOSITORY: [Self; 3] = [Self::Hooks, Self::Gitlab, Self::Gitea];
-
-    /// The layout of a kind of server.
-    pub(crate) fn of(adapter: Option<Adapter>) -> Self {
-        match adapter {
-            Some(Adapter::Gitlab) => Self::Gitlab,
-            Some(Adapter::Gitea) => Self::Gitea,
-            Some(Adapter::Gitolite) => Self::Gitolite,
-            Some(Adapter::Ghes) => Self::Ghes,
-            Some(Adapter::Bitbucket) => Self::Bitbucket,
-            _ => Self::Hooks,
-        }
-    }
-
-    /// Whether one hook serves all repositories.
-    pub(super) fn is_shared(self) -> bool {
-        matches!(self, Self::Gitolite | Self::Config | Self::Bitbucket)
-    }
-
-    /// Whether what is installed is written to a directory, from which an admin uploads it.
-    pub(super) fn is_uploaded(self) -> bool {
-        matches!(self, Self::Ghes | Self::Bitbucket)
-    }
-
-    /// Where a hook of one repository lies.
-    pub(crate) fn path(self, git_dir: &Path, hook: &str) -> PathBuf {
-        match self {
-            Self::Gitlab => git_dir.join("custom_hooks").join(hook),
-            // The server runs these two itself; git runs the third.
-            Self::Gitea if hook != "reference-transaction" => {
-                git_dir.join("hooks").join(format!("{hook}.d")).join("countersign")
-            }
-            _ => git_dir.join("hooks").join(hook),
-        }
-    }
-
-    /// Makes sure that the server runs the hooks of a repository from there.
-    pub(super) fn check(self, repository: &Repository) -> Result<()> {
-        match self {
-            Self::Hooks | Self::Gitolite | Self::Config | Self::Ghes => repository.check_hooks_path(),
-            // These send git to hooks of their own, which run what they are given.
-            Self::Gitlab | Self::Bitbucket => Ok(()),
-            Self::Gitea => {
-                repository.check_hooks_path()?;
-                let own = repository.git_dir.join("hooks/pre-receive");
-                let delegates = std::fs::read_to_string(&own).is_ok_and(|text| text.contains(".d/"));
-                if delegates && is_executable(&own) {
-                    return Ok(());
-                }
-                Err(Failure::new(format!("{} does not run the hooks in pre-receive.d", own.display()))
-                    .hint("let the server write it (forgejo has the same command):\ngitea admin regenerate hooks"))
-            }
-        }
-    }
-}
-
-/// The word for it on the command line.
-impl std::fmt::Display for Layout {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let word = self.to_possible_value();
-        word.map_or(Ok(()), |word| out.write_str(word.get_name()))
-    }
-}
 
 /// A repository to protect.
 pub(super) struct Target {
@@ -302,14 +212,4 @@ pub(crate) fn below(root: &Path) -> Result<Below> {
     found.repositories.sort();
     found.passed_over.sort();
     Ok(found)
-}
-
-/// Where the ledger of a repository is: its hooks say, or it is where it is by default.
-pub(crate) fn installed_ledger(git_dir: &Path) -> PathBuf {
-    let paths = ["pre-receive", "post-receive"]
-        .into_iter()
-        .flat_map(|hook| Layout::IN_REPOSITORY.map(|layout| layout.path(git_dir, hook)));
-    let commands = paths.filter_map(|path| HookCommand::read(&std::fs::read_to_string(path).ok()?));
-    let named = commands.filter_map(|(_, command)| command.ledger().map(Path::to_owned)).next();
-    git_dir.join(named.unwrap_or_else(|| LEDGER.into()))
 }

@@ -4,19 +4,27 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::{Kind, RunBy, Serves, in_hooks};
 use crate::core::submitter::Adapter;
 use crate::gate::command::{HookCommand, PreReceive};
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::server::Install;
-use crate::server::repository::settled_file;
+use crate::server::repository::{Repository, settled_file};
 use crate::system::{Exit, Failure, Result, print};
+
+pub(super) static KIND: Kind = Kind {
+    serves: Serves::Elsewhere(write),
+    path: in_hooks,
+    check: Repository::check_hooks_path,
+    run_by: RunBy::Server,
+};
 
 /// Where the program lies in the environment.
 const PROGRAM: &str = "usr/bin/countersign";
 
 /// Writes `countersign-environment.tar.gz` and `pre-receive`.
-pub(super) fn write(arguments: &Install) -> Result {
+fn write(arguments: &Install) -> Result {
     let out = arguments.out.as_deref().ok_or_else(|| {
         Failure::new("GitHub Enterprise Server takes its hooks by upload, so nothing is installed in place")
             .hint("say where to write the environment and the script: --out DIR")
@@ -113,4 +121,39 @@ fn is_static(program: &[u8]) -> bool {
     };
     let is_elf64 = program.starts_with(b"\x7fELF\x02\x01");
     is_elf64 && headers().is_some_and(|kinds| !kinds.contains(&u64::from(PT_INTERP)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An ELF file of 64 bits with program headers of these kinds.
+    fn elf(kinds: &[u32]) -> Vec<u8> {
+        let mut file = vec![0; 64];
+        file[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        file[32] = 64;
+        file[54] = 56;
+        file[56] = u8::try_from(kinds.len()).unwrap();
+        for kind in kinds {
+            let mut header = vec![0; 56];
+            header[..4].copy_from_slice(&kind.to_le_bytes());
+            file.extend(header);
+        }
+        file
+    }
+
+    #[test]
+    fn a_static_program_names_no_interpreter() {
+        let (load, interpreter) = (1, 3);
+        let cut = elf(&[load, load])[..100].to_vec();
+        for (program, expected) in [
+            (elf(&[load, load]), true),
+            (elf(&[load, interpreter]), false),
+            (cut, false),
+            (b"#!/bin/sh\n".to_vec(), false),
+            (Vec::new(), false),
+        ] {
+            assert_eq!(is_static(&program), expected, "{} bytes", program.len());
+        }
+    }
 }

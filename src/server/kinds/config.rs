@@ -3,12 +3,27 @@
 
 use std::path::Path;
 
+use super::{Kind, RunBy, Serves, Shared, Stands, in_hooks};
 use crate::gate::command::PreReceive;
+use crate::server::commands::HOOKS;
+use crate::server::repository::Repository;
 use crate::system::process::{git, server_git};
 use crate::system::{Failure, Result, print};
 
-/// The first version that runs them.
-const SINCE: (u32, u32) = (2, 54);
+pub(super) static KIND: Kind = Kind {
+    serves: Serves::All(Shared {
+        stands: Stands::Configured,
+        serve_others: || Ok(()),
+        finish: write,
+        remove: |_| remove(),
+    }),
+    path: in_hooks,
+    check: Repository::check_hooks_path,
+    run_by: RunBy::Configuration,
+};
+
+/// The first version of git that runs them.
+pub(crate) const SINCE: (u32, u32) = (2, 54);
 
 /// The section of a hook.
 fn section(hook: &str) -> String {
@@ -16,7 +31,7 @@ fn section(hook: &str) -> String {
 }
 
 /// Makes sure that git runs what the configuration names.
-pub(super) fn check() -> Result<()> {
+pub(in crate::server) fn check() -> Result<()> {
     let version = version()?;
     if version < SINCE {
         return Err(Failure::new(format!(
@@ -76,7 +91,7 @@ impl Configured {
 }
 
 /// What the hook that decides was told, where the system's configuration has one of ours.
-pub(super) fn installed() -> Result<Option<PreReceive>> {
+pub(in crate::server) fn installed() -> Result<Option<PreReceive>> {
     let configured = Configured::at(Path::new("/"))?;
     Ok(configured
         .command()
@@ -85,7 +100,7 @@ pub(super) fn installed() -> Result<Option<PreReceive>> {
 }
 
 /// Writes the hooks into the system configuration.
-pub(super) fn write(commands: &[(&'static str, String)]) -> Result<()> {
+fn write(commands: &[(&'static str, String)]) -> Result<()> {
     for (hook, command) in commands {
         let section = section(hook);
         for (key, value) in [("command", command.as_str()), ("event", hook)] {
@@ -99,8 +114,8 @@ pub(super) fn write(commands: &[(&'static str, String)]) -> Result<()> {
 }
 
 /// Removes them.
-pub(super) fn remove() -> Result<()> {
-    for hook in crate::server::install::HOOKS {
+fn remove() -> Result<()> {
+    for hook in HOOKS {
         let section = section(hook);
         if git(&["config", "--system", "--get", &format!("{section}.command")]).output()?.status.success() {
             git(&["config", "--system", "--remove-section", &section]).run()?;
@@ -108,4 +123,29 @@ pub(super) fn remove() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_runs_what_is_configured_and_enabled() {
+        let command = ("command", "/usr/bin/countersign hook");
+        let rows: &[(&[(&str, &str)], bool)] = &[
+            (&[command, ("event", "pre-receive")], true),
+            (&[command, ("event", "pre-receive"), ("enabled", "true")], true),
+            (&[command, ("event", "pre-receive"), ("enabled", "off")], false),
+            (&[command, ("event", "post-receive")], false),
+            (&[command, ("event", "pre-receive"), ("event", "")], false),
+            (&[command, ("command", ""), ("event", "pre-receive")], false),
+            (&[("event", "pre-receive")], false),
+            (&[], false),
+        ];
+        for (entries, expected) in rows {
+            let entry = |(key, value): &(&str, &str)| (format!("hook.countersign.{key}"), (*value).to_owned());
+            let configured = Configured { entries: entries.iter().map(entry).collect() };
+            assert_eq!(configured.command(), expected.then_some(command.1), "{entries:?}");
+        }
+    }
 }

@@ -1,0 +1,116 @@
+//! One repository: what is to be written for it.
+
+use std::path::{Path, PathBuf};
+
+use super::BASELINE;
+use super::policy::{check_new, check_submitters};
+use crate::core::id::RepositoryName;
+use crate::core::policy::OutOfBand;
+use crate::gate::engine::Settings;
+use crate::gate::hook::LEDGER;
+use crate::gate::naming::hashed_name;
+use crate::gate::shim::{Planned, is_ours, program, quote_path};
+use crate::ledger::Ledger;
+use crate::server::commands::{Options, Served, shim};
+use crate::server::installed::installed;
+use crate::server::repository::Repository;
+use crate::server::targets::Target;
+use crate::server::{Install, Layout};
+use crate::system::{Failure, Result};
+
+/// What is to be written for one repository, once all have been checked.
+pub(super) struct Ready {
+    pub(super) repository: Repository,
+    /// What the ledger calls it.
+    pub(super) label: RepositoryName,
+    pub(super) ledger: PathBuf,
+    /// The one that decides comes first: what it lets through while the others are not there yet, the next push settles.
+    pub(super) hooks: Vec<Planned>,
+    pub(super) baseline: Option<(PathBuf, String)>,
+    /// What it was told before and is not told now.
+    pub(super) kept: Vec<String>,
+}
+
+/// Plans what is to be written for a repository, and writes nothing.
+pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> Result<Ready> {
+    let repository = Repository::open(&target.path)?;
+    layout.check(&repository)?;
+    let before = installed(&repository.git_dir, layout)?;
+    let mut options = Options::at(arguments, before.as_ref());
+    let policies = repository.settle(&arguments.policies)?;
+    // Where the server names it at each push, it goes on doing so.
+    let by_server =
+        arguments.repository.is_none() && before.as_ref().is_some_and(|before| !before.naming_variables().is_empty());
+    let by_server = by_server || arguments.named_by_server();
+    // A repository keeps the name that it was given: seals are bound to it. Where its hook is gone, the ledger knows.
+    let named = before.as_ref().and_then(|before| before.repository().cloned());
+    let named = named.or_else(|| if by_server { None } else { recorded_name(&repository.git_dir.join(LEDGER)) });
+    let named = named.filter(|named| arguments.repository.is_none() && target.name.as_ref() != Some(named));
+    if let (Some(named), true) = (&named, target.root.is_some()) {
+        options.kept.push(format!("--repository {named}"));
+    }
+    let given = arguments.repository.clone().or(named).or_else(|| target.name.clone().filter(|_| !by_server));
+    let settings = Settings { policies, repository: given, baseline: None };
+    let (name, policy) = repository.check(&settings, by_server, target.root.is_some())?;
+    let label = name.clone().or_else(|| hashed_name(&repository.git_dir));
+    let label = label.ok_or_else(|| Failure::new("its path gives it no name").hint("add --repository NAME"))?;
+    if let Some(policy) = &policy {
+        check_submitters(policy, options.submitter)?;
+    }
+    // A hook that serves all is checked once, for all.
+    if let Some(policy) = policy.as_ref().filter(|_| !layout.is_shared()) {
+        let in_force = before.as_ref().map_or(Ok(None), |before| repository.in_force(before.policies()))?;
+        check_new(policy, in_force)?;
+    }
+    let own = |path: &str| repository.git_dir.join(path);
+    let baseline = arguments.baseline.then(|| repository.tips()).transpose()?.map(|tips| (own(BASELINE), tips));
+    let kept = before.as_ref().and_then(|before| before.ledger()).map(|ledger| repository.git_dir.join(ledger));
+    let ledger = match (&arguments.ledger, kept) {
+        (Some(directory), _) => std::path::absolute(directory).map_err(Failure::new)?,
+        (None, Some(directory)) => {
+            if directory != own(LEDGER) {
+                options.kept.push(format!("--ledger {}", directory.display()));
+            }
+            directory
+        }
+        (None, None) => own(LEDGER),
+    };
+    let mut hooks = Vec::new();
+    if !layout.is_shared() {
+        let refuses = policy.is_some_and(|policy| policy.out_of_band() == OutOfBand::Refuse);
+        let watches = is_ours(&layout.path(&repository.git_dir, "reference-transaction"));
+        if watches && !refuses && !arguments.reference_transaction {
+            options.kept.push("--reference-transaction".to_owned());
+        }
+        let served = Served {
+            policies: settings.policies,
+            repository: name,
+            below: None,
+            ledger: ledger.clone(),
+            // What was exempt stays so when install is run again.
+            baseline: (baseline.is_some() || own(BASELINE).exists()).then(|| own(BASELINE)),
+            watch: arguments.reference_transaction || refuses || watches,
+        };
+        let program = quote_path(&program()?)?;
+        for command in served.hooks(&options)? {
+            hooks.push(shim(&layout.path(&repository.git_dir, command.hook()), command, &program)?);
+        }
+    }
+    Ok(Ready { repository, label, ledger, hooks, baseline, kept: options.kept })
+}
+
+/// What a ledger calls its repository.
+fn recorded_name(directory: &Path) -> Option<RepositoryName> {
+    RepositoryName::parse(Ledger::open(directory).ok()?.repository().as_bytes())
+}
+
+/// Writes which history is exempt.
+pub(super) fn write_baseline(path: &Path, text: &str) -> Result<()> {
+    let failed = |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map(drop).map_err(|error| failed(error.error))
+}

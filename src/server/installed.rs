@@ -1,0 +1,44 @@
+//! What the hooks that are there were told.
+
+use std::path::{Path, PathBuf};
+
+use crate::gate::command::{HookCommand, PreReceive};
+use crate::gate::hook::LEDGER;
+use crate::gate::shim::is_ours;
+use crate::server::Layout;
+use crate::system::{Failure, Result};
+
+/// What an admin decided in the hook that is there. One in another place would run beside this one, or in its stead.
+pub(super) fn installed(git_dir: &Path, layout: Layout) -> Result<Option<PreReceive>> {
+    for other in Layout::in_repository() {
+        let hook = other.path(git_dir, "pre-receive");
+        if !is_ours(&hook) {
+            continue;
+        }
+        let linked = hook.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        if linked != layout.is_linked() || (other != layout && !linked) {
+            return Err(Failure::new(format!("the hook {} was installed for another kind of server", hook.display()))
+                .hint("add the --submitter or --layout that it was installed with, or uninstall it first"));
+        }
+        let text = std::fs::read_to_string(&hook).map_err(Failure::new)?;
+        if linked {
+            return Ok(None);
+        }
+        let Some((_, before)) = PreReceive::read(&text) else {
+            let message = format!("{} was changed by hand, and nobody can tell what it was told", hook.display());
+            return Err(Failure::new(message).hint("uninstall it, then install with all that it should be told"));
+        };
+        return Ok(Some(before));
+    }
+    Ok(None)
+}
+
+/// Where the ledger of a repository is: its hooks say, or it is where it is by default.
+pub(crate) fn installed_ledger(git_dir: &Path) -> PathBuf {
+    let paths = ["pre-receive", "post-receive"]
+        .into_iter()
+        .flat_map(|hook| Layout::in_repository().map(move |layout| layout.path(git_dir, hook)));
+    let commands = paths.filter_map(|path| HookCommand::read(&std::fs::read_to_string(path).ok()?));
+    let named = commands.filter_map(|(_, command)| command.ledger().map(Path::to_owned)).next();
+    git_dir.join(named.unwrap_or_else(|| LEDGER.into()))
+}
