@@ -2,8 +2,19 @@
 
 use std::fmt;
 
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    /// Who made a commit or tag, and how it is written.
+    Identity,
+    /// What people approve.
+    Approval,
+    /// The move of the ref, who pushes, and the policy.
+    Push,
+}
+
 macro_rules! codes {
-    ($($variant:ident $name:literal)*) => {
+    ($($variant:ident $name:literal $area:ident)*) => {
         /// The code of a finding.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
@@ -13,6 +24,13 @@ macro_rules! codes {
         impl Code {
             /// All codes, in the order of CODES.md.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// What it is about.
+            pub const fn area(self) -> Area {
+                match self {
+                    $(Self::$variant => Area::$area,)*
+                }
+            }
 
             /// The name that reports print.
             pub const fn name(self) -> &'static str {
@@ -25,37 +43,37 @@ macro_rules! codes {
 }
 
 codes! {
-    MalformedCommit "malformed-commit"
-    MalformedTree "malformed-tree"
-    MalformedTrailers "malformed-trailers"
-    MalformedTag "malformed-tag"
-    UnsealedAgentCommit "unsealed-agent-commit"
-    UnknownAgent "unknown-agent"
-    BadSeal "bad-seal"
-    StaleSeal "stale-seal"
-    AgentSuspended "agent-suspended"
-    AgentRevoked "agent-revoked"
-    AgentNotAllowed "agent-not-allowed"
-    SharedKey "shared-key"
-    UnsignedCommit "unsigned-commit"
-    UnknownSigner "unknown-signer"
-    BadSignature "bad-signature"
-    ApprovalMissing "approval-missing"
-    ApprovalVoid "approval-void"
-    ApprovalExpired "approval-expired"
-    ApprovalMalformed "approval-malformed"
-    ApproverNotAllowed "approver-not-allowed"
-    ApproverNotDistinct "approver-not-distinct"
-    PresenceMissing "presence-missing"
-    NotDistinct "not-distinct"
-    SubmitterUnknown "submitter-unknown"
-    SubmitterNotAllowed "submitter-not-allowed"
-    ForcePushDenied "force-push-denied"
-    DeleteDenied "delete-denied"
-    RefDenied "ref-denied"
-    PathDenied "path-denied"
-    PolicyInvalid "policy-invalid"
-    LimitExceeded "limit-exceeded"
+    MalformedCommit "malformed-commit" Identity
+    MalformedTree "malformed-tree" Identity
+    MalformedTrailers "malformed-trailers" Identity
+    MalformedTag "malformed-tag" Identity
+    UnsealedAgentCommit "unsealed-agent-commit" Identity
+    UnknownAgent "unknown-agent" Identity
+    BadSeal "bad-seal" Identity
+    StaleSeal "stale-seal" Identity
+    AgentSuspended "agent-suspended" Identity
+    AgentRevoked "agent-revoked" Identity
+    AgentNotAllowed "agent-not-allowed" Identity
+    SharedKey "shared-key" Identity
+    UnsignedCommit "unsigned-commit" Identity
+    UnknownSigner "unknown-signer" Identity
+    BadSignature "bad-signature" Identity
+    ApprovalMissing "approval-missing" Approval
+    ApprovalVoid "approval-void" Approval
+    ApprovalExpired "approval-expired" Approval
+    ApprovalMalformed "approval-malformed" Approval
+    ApproverNotAllowed "approver-not-allowed" Approval
+    ApproverNotDistinct "approver-not-distinct" Approval
+    PresenceMissing "presence-missing" Approval
+    NotDistinct "not-distinct" Approval
+    SubmitterUnknown "submitter-unknown" Push
+    SubmitterNotAllowed "submitter-not-allowed" Push
+    ForcePushDenied "force-push-denied" Push
+    DeleteDenied "delete-denied" Push
+    RefDenied "ref-denied" Push
+    PathDenied "path-denied" Identity
+    PolicyInvalid "policy-invalid" Push
+    LimitExceeded "limit-exceeded" Push
 }
 
 /// The reference text of all codes.
@@ -69,32 +87,12 @@ impl Code {
 
     /// Whether it is about who made a commit or tag, which its maker can mend before pushing.
     pub const fn concerns_identity(self) -> bool {
-        !self.concerns_approval()
-            && !matches!(
-                self,
-                Self::SubmitterUnknown
-                    | Self::SubmitterNotAllowed
-                    | Self::ForcePushDenied
-                    | Self::DeleteDenied
-                    | Self::RefDenied
-                    | Self::PolicyInvalid
-                    | Self::LimitExceeded
-            )
+        matches!(self.area(), Area::Identity)
     }
 
     /// Whether it is about what people approve.
     pub const fn concerns_approval(self) -> bool {
-        matches!(
-            self,
-            Self::ApprovalMissing
-                | Self::ApprovalVoid
-                | Self::ApprovalExpired
-                | Self::ApprovalMalformed
-                | Self::ApproverNotAllowed
-                | Self::ApproverNotDistinct
-                | Self::PresenceMissing
-                | Self::NotDistinct
-        )
+        matches!(self.area(), Area::Approval)
     }
 
     /// Its section of the reference, in Markdown, from its heading to the next.

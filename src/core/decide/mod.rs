@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use approval_set::ApprovalSet;
-pub use code::Code;
+pub use code::{Area, Code};
 pub use finding::{
     Finding, Landed, Outcome, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
 };

@@ -491,3 +491,33 @@ fn a_mistyped_key_is_told_what_it_may_have_been() {
         assert!(said.iter().any(|problem| problem.contains(&meant)), "{typed}: {said:#?}");
     }
 }
+
+/// Every key that is read stands in POLICY.md.
+#[test]
+fn the_reference_knows_every_key() {
+    const REFERENCE: &str = include_str!("POLICY.md");
+    let mut keys = std::collections::BTreeSet::new();
+    for (table, kind) in [
+        ("", "top"),
+        ("[people.zed]\n", "person"),
+        ("[agents.zed]\nowner = \"alice\"\n", "agent"),
+        ("[services.zed]\nowner = \"alice\"\n", "service"),
+        ("[revoked]\n", "revoked"),
+        (RULE, "rule"),
+        (&format!("{RULE}[rule.approvals]\nfrom = [\"alice\"]\n"), "approvals"),
+    ] {
+        let text = if table.is_empty() {
+            "xyzzyxyzzy = 1\n".to_owned() + &registry()
+        } else {
+            format!("{}{table}xyzzyxyzzy = 1\n", registry())
+        };
+        let Err(said) = load_text(&text) else { panic!("{kind}: an unknown key is taken") };
+        let known = said.iter().find_map(|problem| problem.fix.strip_prefix("known here: ")).unwrap();
+        keys.extend(known.split(", ").map(str::to_owned));
+    }
+    assert!(keys.len() > 30, "{keys:?}");
+    for key in keys {
+        let ways = [format!("`{key}`"), format!("[{key}"), format!(".{key}]")];
+        assert!(ways.iter().any(|way| REFERENCE.contains(way)), "{key} is not in POLICY.md");
+    }
+}

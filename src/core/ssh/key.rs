@@ -46,7 +46,10 @@ impl Algorithm {
 
     /// Whether the private half is in a FIDO token, which says in each signature whether somebody touched it.
     pub const fn is_security_key(self) -> bool {
-        matches!(self, Self::SkEd25519 | Self::SkEcdsaP256)
+        match self {
+            Self::SkEd25519 | Self::SkEcdsaP256 => true,
+            Self::Ed25519 | Self::EcdsaP256 | Self::EcdsaP384 | Self::EcdsaP521 | Self::Rsa => false,
+        }
     }
 
     /// The name in key lines and in the key's encoding.
@@ -230,7 +233,10 @@ impl Key {
                 let valid = match self.algorithm {
                     Algorithm::EcdsaP384 => p384::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok(),
                     Algorithm::EcdsaP521 => p521::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok(),
-                    _ => p256::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok(),
+                    Algorithm::EcdsaP256 | Algorithm::SkEcdsaP256 => {
+                        p256::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok()
+                    }
+                    Algorithm::Ed25519 | Algorithm::Rsa | Algorithm::SkEd25519 => false,
                 };
                 if valid { Ok(None) } else { Err(KeyError::Point) }
             }

@@ -62,7 +62,7 @@ impl VerifiedSignature {
                 let counter = reader.uint32().ok_or(SignatureError::Encoding)?;
                 Some((flags, counter, token_data(application, flags, counter, signed)))
             }
-            _ => None,
+            KeyParts::Ed25519(_) | KeyParts::Ecdsa(_) | KeyParts::Rsa { .. } => None,
         };
         reader.end().ok_or(SignatureError::Encoding)?;
         let signed = presence.as_ref().map_or(signed, |(_, _, token_data)| token_data);
@@ -123,11 +123,12 @@ fn ecdsa(algorithm: Algorithm, point: &[u8], signature: &[u8], signed: &[u8]) ->
             let signature = p521::ecdsa::Signature::from_slice(&fixed::<66>(r, s)?).map_err(mismatch)?;
             key.verify(signed, &signature).map_err(mismatch)
         }
-        _ => {
+        Algorithm::EcdsaP256 | Algorithm::SkEcdsaP256 => {
             let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(point).map_err(mismatch)?;
             let signature = p256::ecdsa::Signature::from_slice(&fixed::<32>(r, s)?).map_err(mismatch)?;
             key.verify(signed, &signature).map_err(mismatch)
         }
+        Algorithm::Ed25519 | Algorithm::Rsa | Algorithm::SkEd25519 => Err(SignatureError::Encoding),
     }
 }
 
