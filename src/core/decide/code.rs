@@ -1,9 +1,30 @@
-//! The stable names of findings. Each has a section in CODES.md, which `countersign explain CODE` prints.
+//! The stable names of findings, with all that is known of each. A new one is a row here and its section in CODES.md, which
+//! `countersign explain CODE` prints.
 
 use std::fmt;
 
+/// What a finding is about, which says who can do something about it and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    /// A commit or tag, which its maker can mend before pushing.
+    Work,
+    /// What people approve.
+    Approval,
+    /// The move of a ref, who pushes it, the policy, or a limit: the server tells.
+    Push,
+}
+
+/// What a finding holds for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// What it names as its subject, and nothing else.
+    Subject,
+    /// A ref, but for what its new commits hold.
+    NewCommits,
+}
+
 macro_rules! codes {
-    ($($variant:ident $name:literal)*) => {
+    ($($variant:ident $name:literal $area:ident $scope:ident $rank:literal)*) => {
         /// The code of a finding.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
@@ -20,42 +41,64 @@ macro_rules! codes {
                     $(Self::$variant => $name,)*
                 }
             }
+
+            /// What it is about.
+            pub const fn area(self) -> Area {
+                match self {
+                    $(Self::$variant => Area::$area,)*
+                }
+            }
+
+            /// What it holds for.
+            pub const fn scope(self) -> Scope {
+                match self {
+                    $(Self::$variant => Scope::$scope,)*
+                }
+            }
+
+            /// How far an approval is from counting that it is the objection to: the closest, 0, is told first.
+            pub const fn rank(self) -> u8 {
+                match self {
+                    $(Self::$variant => $rank,)*
+                }
+            }
         }
     };
 }
 
+// Name, area, scope and rank. Meaning, fix and example stand in CODES.md, which people read as a whole.
 codes! {
-    MalformedCommit "malformed-commit"
-    MalformedTree "malformed-tree"
-    MalformedTrailers "malformed-trailers"
-    MalformedTag "malformed-tag"
-    UnsealedAgentCommit "unsealed-agent-commit"
-    UnknownAgent "unknown-agent"
-    BadSeal "bad-seal"
-    StaleSeal "stale-seal"
-    AgentSuspended "agent-suspended"
-    AgentRevoked "agent-revoked"
-    AgentNotAllowed "agent-not-allowed"
-    SharedKey "shared-key"
-    UnsignedCommit "unsigned-commit"
-    UnknownSigner "unknown-signer"
-    BadSignature "bad-signature"
-    ApprovalMissing "approval-missing"
-    ApprovalVoid "approval-void"
-    ApprovalExpired "approval-expired"
-    ApprovalMalformed "approval-malformed"
-    ApproverNotAllowed "approver-not-allowed"
-    ApproverNotDistinct "approver-not-distinct"
-    PresenceMissing "presence-missing"
-    NotDistinct "not-distinct"
-    SubmitterUnknown "submitter-unknown"
-    SubmitterNotAllowed "submitter-not-allowed"
-    ForcePushDenied "force-push-denied"
-    DeleteDenied "delete-denied"
-    RefDenied "ref-denied"
-    PathDenied "path-denied"
-    PolicyInvalid "policy-invalid"
-    LimitExceeded "limit-exceeded"
+    MalformedCommit     "malformed-commit"      Work     Subject    4
+    MalformedTree       "malformed-tree"        Work     Subject    4
+    MalformedTrailers   "malformed-trailers"    Work     Subject    4
+    MalformedTag        "malformed-tag"         Work     Subject    4
+    UnsealedAgentCommit "unsealed-agent-commit" Work     Subject    4
+    UnknownAgent        "unknown-agent"         Work     Subject    4
+    BadSeal             "bad-seal"              Work     Subject    4
+    StaleSeal           "stale-seal"            Work     Subject    4
+    AgentSuspended      "agent-suspended"       Work     Subject    4
+    AgentRevoked        "agent-revoked"         Work     Subject    4
+    AgentNotAllowed     "agent-not-allowed"     Work     Subject    4
+    SharedKey           "shared-key"            Work     Subject    4
+    UnsignedCommit      "unsigned-commit"       Work     Subject    4
+    UnknownSigner       "unknown-signer"        Work     Subject    4
+    BadSignature        "bad-signature"         Work     Subject    4
+    ApprovalMissing     "approval-missing"      Approval Subject    4
+    ApprovalVoid        "approval-void"         Approval Subject    4
+    ApprovalExpired     "approval-expired"      Approval Subject    2
+    ApprovalMalformed   "approval-malformed"    Approval Subject    4
+    ApproverNotAllowed  "approver-not-allowed"  Approval Subject    3
+    ApproverNotDistinct "approver-not-distinct" Approval Subject    0
+    PresenceMissing     "presence-missing"      Approval Subject    1
+    NotDistinct         "not-distinct"          Approval Subject    0
+    SubmitterUnknown    "submitter-unknown"     Push     NewCommits 0
+    SubmitterNotAllowed "submitter-not-allowed" Push     NewCommits 4
+    ForcePushDenied     "force-push-denied"     Push     Subject    4
+    DeleteDenied        "delete-denied"         Push     Subject    4
+    RefDenied           "ref-denied"            Push     Subject    4
+    PathDenied          "path-denied"           Work     Subject    4
+    PolicyInvalid       "policy-invalid"        Push     Subject    4
+    LimitExceeded       "limit-exceeded"        Push     NewCommits 4
 }
 
 /// The reference text of all codes.
@@ -65,36 +108,6 @@ impl Code {
     /// The code of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.name() == name)
-    }
-
-    /// Whether it is about who made a commit or tag, which its maker can mend before pushing.
-    pub const fn concerns_identity(self) -> bool {
-        !self.concerns_approval()
-            && !matches!(
-                self,
-                Self::SubmitterUnknown
-                    | Self::SubmitterNotAllowed
-                    | Self::ForcePushDenied
-                    | Self::DeleteDenied
-                    | Self::RefDenied
-                    | Self::PolicyInvalid
-                    | Self::LimitExceeded
-            )
-    }
-
-    /// Whether it is about what people approve.
-    pub const fn concerns_approval(self) -> bool {
-        matches!(
-            self,
-            Self::ApprovalMissing
-                | Self::ApprovalVoid
-                | Self::ApprovalExpired
-                | Self::ApprovalMalformed
-                | Self::ApproverNotAllowed
-                | Self::ApproverNotDistinct
-                | Self::PresenceMissing
-                | Self::NotDistinct
-        )
     }
 
     /// Its section of the reference, in Markdown, from its heading to the next.

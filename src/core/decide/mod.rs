@@ -24,7 +24,7 @@ pub(crate) mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use approval_set::ApprovalSet;
-pub use code::Code;
+pub use code::{Area, Code};
 pub use finding::{Finding, Landed, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork};
 pub use marks::{MarkWeight, mark_weight};
 pub use submitter::principal as submitting_principal;
