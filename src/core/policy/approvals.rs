@@ -79,19 +79,21 @@ pub struct Approvals {
 impl Approvals {
     /// Whether what satisfies this always satisfies `other`.
     pub(super) fn is_at_least(&self, other: &Self) -> bool {
-        let within_age = match (self.max_age, other.max_age) {
+        let Self { count, whose, from, from_names: _, max_age, presence, verification, independent, signed_merge } =
+            self;
+        let within_age = match (*max_age, other.max_age) {
             (_, None) => true,
             (None, Some(_)) => false,
             (Some(own), Some(other)) => own <= other,
         };
-        self.count >= other.count
-            && self.whose >= other.whose
-            && self.from.is_subset(&other.from)
+        *count >= other.count
+            && *whose >= other.whose
+            && from.is_subset(&other.from)
             && within_age
-            && self.presence >= other.presence
-            && self.verification >= other.verification
-            && self.independent >= other.independent
-            && self.signed_merge <= other.signed_merge
+            && *presence >= other.presence
+            && *verification >= other.verification
+            && *independent >= other.independent
+            && *signed_merge <= other.signed_merge
     }
 
     /// Whether a key is one whose signatures can satisfy this.

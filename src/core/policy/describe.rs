@@ -5,12 +5,32 @@ use super::{AgentsAllowed, Approvals, Identity, Marks, Mode, Permission, Policy,
 impl Policy {
     /// What a rule asks, a sentence each.
     pub fn describe(&self, rule: &Rule) -> Vec<String> {
+        let Rule {
+            name: _,
+            at: _,
+            layer: _,
+            mode,
+            identity,
+            marks,
+            marks_date,
+            agents,
+            adopted,
+            services,
+            submitters,
+            force_push,
+            delete,
+            since,
+            approvals,
+            // In words of their own.
+            refs: _,
+            paths: _,
+        } = rule;
         let mut words = vec![format!("It is about {}.", rule.ref_patterns().join(", "))];
         if rule.is_path_rule() {
             words.push(format!("Only commits that touch these paths count: {}.", rule.class_names().join(", ")));
         }
         words.push(
-            match rule.mode {
+            match mode {
                 Mode::Enforce => "A push that breaks it is refused.",
                 Mode::Warn => "A push that breaks it is accepted with a warning.",
                 Mode::Observe => "A push that breaks it is accepted in silence.",
@@ -19,7 +39,7 @@ impl Policy {
             .to_owned(),
         );
         words.push(
-            match rule.identity {
+            match identity {
                 Identity::None => "It does not ask who made a commit.",
                 Identity::Agents => {
                     "A commit that shows an AI agent's hand is sealed by a registered agent, or adopted by a person."
@@ -30,18 +50,18 @@ impl Policy {
             }
             .to_owned(),
         );
-        match rule.marks {
-            Marks::Authored if rule.identity == Identity::None => {}
+        match marks {
+            Marks::Authored if *identity == Identity::None => {}
             Marks::Authored => {}
             Marks::Any => words.push("Disclosed help of an AI (Assisted-by) counts as an agent's hand.".to_owned()),
             Marks::Ignore => words.push("Traces of agents in messages and author fields do not count.".to_owned()),
         }
-        if let Some(date) = rule.marks_date.filter(|_| rule.marks != Marks::Ignore) {
+        if let Some(date) = marks_date.filter(|_| *marks != Marks::Ignore) {
             words.push(format!(
                 "Traces that this program knows only since after {date} warn for 30 days before they count."
             ));
         }
-        match &rule.agents {
+        match agents {
             AgentsAllowed::All => {}
             AgentsAllowed::Only(ids) if ids.is_empty() => words.push("No agent's work is accepted.".to_owned()),
             AgentsAllowed::Only(ids) => {
@@ -49,28 +69,28 @@ impl Policy {
                 words.push(format!("Only the work of these agents is accepted: {}.", ids.join(", ")));
             }
         }
-        if rule.adopted == Permission::Deny {
+        if *adopted == Permission::Deny {
             words.push("Agents' work that a person adopted is not accepted.".to_owned());
         }
-        if !rule.services.is_empty() {
-            let ids: Vec<&str> = rule.services.iter().map(crate::core::id::Id::as_str).collect();
+        if !services.is_empty() {
+            let ids: Vec<&str> = services.iter().map(crate::core::id::Id::as_str).collect();
             words.push(format!("Commits of these services are accepted: {}.", ids.join(", ")));
         }
-        if let Some(submitters) = &rule.submitters {
+        if let Some(submitters) = submitters {
             let what = if rule.is_path_rule() { "such commits" } else { "to it" };
             words.push(format!("Only these push {what}: {}.", submitters.text()));
         }
-        if let Some(approvals) = &rule.approvals {
+        if let Some(approvals) = approvals {
             words.extend(approvals.describe());
         }
-        if rule.force_push == Permission::Deny {
+        if *force_push == Permission::Deny {
             words.push("The ref cannot be forced: its new value contains the old one.".to_owned());
         }
-        if rule.delete == Permission::Deny {
+        if *delete == Permission::Deny {
             words.push("The ref cannot be deleted.".to_owned());
         }
-        if !rule.since.is_empty() {
-            let points = rule.since.iter().map(|since| match since {
+        if !since.is_empty() {
+            let points = since.iter().map(|since| match since {
                 Since::Ref(name) => name.clone(),
                 Since::Commit(id) => id.to_string(),
             });
@@ -88,31 +108,33 @@ impl Approvals {
 
     /// What is asked, a sentence each.
     pub fn describe(&self) -> Vec<String> {
-        let whose = match self.whose {
+        let Self { count, whose, from: _, from_names: _, max_age, presence, verification, independent, signed_merge } =
+            self;
+        let whose = match whose {
             Whose::Agents => "Agents' work",
             Whose::Everyone => "Every commit",
         };
-        let people = if self.count == 1 { "1 person".to_owned() } else { format!("{} people", self.count) };
+        let people = if *count == 1 { "1 person".to_owned() } else { format!("{} people", count) };
         let mut words = vec![format!(
             "{whose} needs the approval of {people} in {}, not of who made it (countersign approve).",
             self.from_text()
         )];
-        if let Some(age) = self.max_age {
+        if let Some(age) = max_age {
             words.push(format!("An approval counts for {age}."));
         }
-        if self.verification {
+        if *verification {
             words.push("It is signed with a hardware key that verified who touched it.".to_owned());
-        } else if self.presence {
+        } else if *presence {
             words.push("It is signed with a hardware key that somebody touched.".to_owned());
         }
-        if self.independent {
+        if *independent {
             words.push(
                 "It comes from somebody who does not stand behind the work already: not an agent's owner, not in the author or \
                  committer field, not the signer, not who pushes."
                     .to_owned(),
             );
         }
-        if self.signed_merge {
+        if *signed_merge {
             words.push(
                 "A merge that one of them signed, with the trailer Countersign-Approves, approves what it brings in."
                     .to_owned(),

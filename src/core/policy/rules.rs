@@ -280,14 +280,34 @@ impl Rule {
 
     /// Whether this rule asks at least as much as `other` of the makers of the commits that both look at.
     fn asks_as_much(&self, other: &Rule) -> bool {
-        self.mode >= other.mode
-            && self.identity >= other.identity
-            && self.marks >= other.marks
+        // What is not weighed here, those weigh who ask: a new key does not compile before somebody does.
+        let Self {
+            name: _,
+            at: _,
+            layer: _,
+            mode,
+            identity,
+            marks,
+            marks_date: _,
+            agents,
+            adopted,
+            services,
+            submitters: _,
+            force_push: _,
+            delete: _,
+            since,
+            approvals: _,
+            refs: _,
+            paths: _,
+        } = self;
+        *mode >= other.mode
+            && *identity >= other.identity
+            && *marks >= other.marks
             && self.knows_marks_of(other)
-            && self.agents.is_within(&other.agents)
-            && self.adopted >= other.adopted
-            && self.services.is_subset(&other.services)
-            && self.since.is_subset(&other.since)
+            && agents.is_within(&other.agents)
+            && *adopted >= other.adopted
+            && services.is_subset(&other.services)
+            && since.is_subset(&other.since)
     }
 
     /// Whether what this rule has judged needs no approval under `other`, and no other submitter.

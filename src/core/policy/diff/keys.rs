@@ -10,22 +10,42 @@ use crate::core::policy::{AgentsAllowed, Approvals, Rule, Since, Span, Submitter
 
 /// Adds how the keys of two rules differ.
 pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDifference>) {
+    let Rule {
+        name: _,
+        at: _,
+        layer: _,
+        mode,
+        identity,
+        marks,
+        // Compared once for the whole policy, as are the refs and paths by what they match.
+        marks_date: _,
+        agents,
+        adopted,
+        services,
+        submitters,
+        force_push,
+        delete,
+        since,
+        approvals,
+        refs: _,
+        paths: _,
+    } = old;
     let mut keys = Keys { about: about(old), found };
-    keys.word("mode", MODES, old.mode, new.mode);
-    keys.word("identity", IDENTITIES, old.identity, new.identity);
-    keys.word("marks", MARKS, old.marks, new.marks);
-    keys.word("adopted", PERMISSIONS, old.adopted, new.adopted);
-    keys.word("force-push", PERMISSIONS, old.force_push, new.force_push);
-    keys.word("delete", PERMISSIONS, old.delete, new.delete);
-    let agents = Direction::between_lists(&old.agents, &new.agents, AgentsAllowed::is_within);
-    let agents = (old.agents != new.agents).then_some(agents);
-    keys.texts("agents", agents, agents_text(&old.agents), agents_text(&new.agents));
-    keys.fewer("services", &old.services, &new.services, Id::to_string);
-    keys.fewer("since", &old.since, &new.since, |point| match point {
+    keys.word("mode", MODES, *mode, new.mode);
+    keys.word("identity", IDENTITIES, *identity, new.identity);
+    keys.word("marks", MARKS, *marks, new.marks);
+    keys.word("adopted", PERMISSIONS, *adopted, new.adopted);
+    keys.word("force-push", PERMISSIONS, *force_push, new.force_push);
+    keys.word("delete", PERMISSIONS, *delete, new.delete);
+    let direction = Direction::between_lists(agents, &new.agents, AgentsAllowed::is_within);
+    let direction = (*agents != new.agents).then_some(direction);
+    keys.texts("agents", direction, agents_text(agents), agents_text(&new.agents));
+    keys.fewer("services", services, &new.services, Id::to_string);
+    keys.fewer("since", since, &new.since, |point| match point {
         Since::Ref(name) => name.clone(),
         Since::Commit(id) => id.to_string(),
     });
-    let (before, after) = (old.submitters.as_ref(), new.submitters.as_ref());
+    let (before, after) = (submitters.as_ref(), new.submitters.as_ref());
     if let (Some(before), Some(after)) = (before, after) {
         keys.fewer("submitters", &before.ids, &after.ids, Id::to_string);
     } else {
@@ -33,7 +53,7 @@ pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDiffere
         let text = |submitters: Option<&Submitters>| submitters.map_or("anybody".to_owned(), Submitters::text);
         keys.texts("submitters", (before != after).then_some(direction), text(before), text(after));
     }
-    match (&old.approvals, &new.approvals) {
+    match (approvals, &new.approvals) {
         (None, None) => {}
         (Some(old), None) => keys.add(Direction::Weaker, format!("it no longer asks for approvals ({})", asked(old))),
         (None, Some(new)) => keys.add(Direction::Stricter, format!("it now asks for approvals ({})", asked(new))),
@@ -82,23 +102,25 @@ impl Keys<'_> {
     }
 
     fn approvals(&mut self, old: &Approvals, new: &Approvals) {
-        let whose = [("agents", Whose::Agents), ("everyone", Whose::Everyone)];
-        self.more("approvals count", old.count, new.count, |count| count.to_string());
-        self.word("approvals for", &whose, old.whose, new.whose);
-        self.fewer("approvals from", &old.from, &new.from, Id::to_string);
+        let Approvals { count, whose, from, from_names: _, max_age, presence, verification, independent, signed_merge } =
+            old;
+        let words = [("agents", Whose::Agents), ("everyone", Whose::Everyone)];
+        self.more("approvals count", *count, new.count, |count| count.to_string());
+        self.word("approvals for", &words, *whose, new.whose);
+        self.fewer("approvals from", from, &new.from, Id::to_string);
         let age = |age: Option<Span>| age.map_or("none".to_owned(), |age| age.to_string());
-        let (before, after) = (old.max_age, new.max_age);
+        let (before, after) = (*max_age, new.max_age);
         let limit = |age: Option<Span>| Reverse(age.map_or(i64::MAX, |age| age.seconds));
         let direction = (before != after).then(|| Direction::between(&limit(before), &limit(after)));
         self.texts("approvals max-age", direction, age(before), age(after));
         let word = |value: bool| value.to_string();
-        self.more("approvals presence", old.presence, new.presence, word);
-        self.more("approvals verification", old.verification, new.verification, word);
-        self.more("approvals independent", old.independent, new.independent, word);
+        self.more("approvals presence", *presence, new.presence, word);
+        self.more("approvals verification", *verification, new.verification, word);
+        self.more("approvals independent", *independent, new.independent, word);
         // The one flag that lets something count.
-        let direction = (old.signed_merge != new.signed_merge)
-            .then(|| Direction::between(&Reverse(old.signed_merge), &Reverse(new.signed_merge)));
-        self.texts("approvals signed-merge", direction, word(old.signed_merge), word(new.signed_merge));
+        let direction = (*signed_merge != new.signed_merge)
+            .then(|| Direction::between(&Reverse(*signed_merge), &Reverse(new.signed_merge)));
+        self.texts("approvals signed-merge", direction, word(*signed_merge), word(new.signed_merge));
     }
 }
 
