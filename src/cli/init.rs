@@ -1,6 +1,5 @@
 //! `countersign init`: a starter policy that locks nobody out.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +7,7 @@ use clap::Args;
 use crate::core::id::RepositoryName;
 use crate::core::policy::starter;
 use crate::gate::command::repository_name;
+use crate::system::files;
 use crate::system::process::{config, git};
 use crate::system::{Exit, Failure, Result, print};
 
@@ -45,8 +45,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
-    file.write_all(starter(name.as_ref()).as_bytes()).map_err(failed)?;
+    files::create(&path, starter(name.as_ref()).as_bytes(), 0o666).map_err(failed)?;
     let whose = name.map_or_else(|| "any repository".to_owned(), |name| format!("repository {name}"));
     print(&format!(
         "wrote {} for {whose}\nnext: countersign agent add ID, register it there, then: countersign policy check {}\n",

@@ -1,13 +1,13 @@
 //! `countersign agent add`: a key of its own for an agent, and the lines that register it.
 
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use crate::core::id::Id;
 use crate::core::ssh::PrivateKey;
+use crate::system::files;
 use crate::system::process::{config, git};
 use crate::system::{Exit, Failure, Result, print, random_seed};
 
@@ -109,13 +109,8 @@ pub(crate) fn write_key(directory: &Path, path: &Path, private: &str, public: &s
     let failed = |error: std::io::Error| Failure::new(format!("cannot write the key {}: {error}", path.display()));
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     for (path, text, mode) in [(path.to_owned(), private, 0o600), (path.with_added_extension("pub"), public, 0o644)] {
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        if !text.ends_with('\n') {
-            file.write_all(b"\n").map_err(failed)?;
-        }
-        file.sync_all().map_err(failed)?;
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        files::create(&path, format!("{text}{end}").as_bytes(), mode).map_err(failed)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use clap::Args;
 
 use crate::core::commit::{Commit, is_our_line, names_utf8};
-use crate::core::decide::{Severity, Verdict};
+use crate::core::decide::{Area, Severity, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::oid::Oid;
 use crate::core::report::{self, Audience};
@@ -459,7 +459,7 @@ pub(crate) fn pre_push(hook: PrePush) -> Result {
 fn concerns_identity(verdict: &Verdict) -> bool {
     let errors =
         verdict.refs.iter().flat_map(|one| &one.findings).filter(|finding| finding.severity == Severity::Error);
-    errors.into_iter().any(|finding| finding.code.concerns_identity())
+    errors.into_iter().any(|finding| finding.code.area() == Area::Work)
 }
 
 /// Runs another hook and waits. Whether it agreed.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::desk::clone::settings;
 use crate::desk::install::HOOKS as CLIENT_HOOKS;
-use crate::doctor::Report;
+use crate::doctor::checks::Check;
+use crate::doctor::report::Report;
 use crate::gate::policy_source::PolicyReader;
 use crate::gate::shim::{is_executable, is_ours};
 use crate::system::process::{config, git};
@@ -25,7 +26,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
     let path = config("core.hooksPath")?;
     if path.as_deref().is_some_and(|path| path.is_empty() || path == "/dev/null") {
         let fix = "git config --unset core.hooksPath, or seal with: countersign sign";
-        report.error(&hooks.display(), "hooks-path", "core.hooksPath switches all hooks off", fix);
+        report.error(&hooks.display(), Check::HooksPath, "core.hooksPath switches all hooks off", fix);
     } else {
         for name in CLIENT_HOOKS {
             hook(&hooks.join(name), report);
@@ -35,7 +36,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
     let settings = settings(&[], None)?;
     if settings.policies.is_empty() {
         let fix = "git config countersign.policy FILE, or commit .countersign/policy.toml";
-        report.warn(&here, "no-policy", "it knows no policy, so nothing is checked before a push", fix);
+        report.warn(&here, Check::NoPolicy, "it knows no policy, so nothing is checked before a push", fix);
     } else {
         let local = crate::desk::clone::Local::open()?;
         let refs = crate::gate::ref_values::StoredRefs { refs: &local.refs, objects: &local.objects };
@@ -46,11 +47,16 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
                 report.tolerated(&loaded.policy);
                 if settings.repository.is_none() && loaded.policy.repository().is_none() {
                     let message = "nothing says what the repository is called, so nothing can be sealed";
-                    report.error(&here, "no-name", message, "git config countersign.repository NAME");
+                    report.error(&here, Check::NoName, message, "git config countersign.repository NAME");
                 }
             }
             Err(error) => {
-                report.error(&here, "policy", error.to_string(), "countersign policy check FILE says what is wrong");
+                report.error(
+                    &here,
+                    Check::Policy,
+                    error.to_string(),
+                    "countersign policy check FILE says what is wrong",
+                );
             }
         }
     }
@@ -69,16 +75,16 @@ fn hook(path: &Path, report: &mut Report) {
         (Err(_), _) if LATER.iter().any(|name| path.ends_with(name)) => {
             report.warn(
                 &shown,
-                "missing",
+                Check::Missing,
                 "the hook is not there, so not every merge and patch of an agent is sealed",
                 INSTALL,
             );
         }
-        (Err(_), _) => report.error(&shown, "missing", "the hook is not there", INSTALL),
-        (Ok(_), Err(_)) => report.error(&shown, "dangling", "the link leads nowhere", INSTALL),
-        (Ok(_), Ok(_)) if !is_ours(path) => report.error(&shown, "replaced", "another hook stands there", INSTALL),
+        (Err(_), _) => report.error(&shown, Check::Missing, "the hook is not there", INSTALL),
+        (Ok(_), Err(_)) => report.error(&shown, Check::Dangling, "the link leads nowhere", INSTALL),
+        (Ok(_), Ok(_)) if !is_ours(path) => report.error(&shown, Check::Replaced, "another hook stands there", INSTALL),
         (Ok(_), Ok(_)) if !is_executable(path) => {
-            report.error(&shown, "not-executable", "git does not run it", format!("chmod +x {shown}"));
+            report.error(&shown, Check::NotExecutable, "git does not run it", format!("chmod +x {shown}"));
         }
         (Ok(_), Ok(_)) => {}
     }
@@ -89,11 +95,11 @@ fn key(name: &str, path: &Path, report: &mut Report) {
     match path.metadata() {
         Err(error) => {
             let fix = "countersign agent add ID makes a new one";
-            report.error(&name, "key", format!("the key {shown} cannot be read: {error}"), fix);
+            report.error(&name, Check::Key, format!("the key {shown} cannot be read: {error}"), fix);
         }
         Ok(found) if found.permissions().mode() & 0o077 != 0 => {
             let message = format!("others on this machine can read the key {shown}");
-            report.error(&name, "open-key", message, format!("chmod 600 {shown}"));
+            report.error(&name, Check::OpenKey, message, format!("chmod 600 {shown}"));
         }
         Ok(_) => {}
     }

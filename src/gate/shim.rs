@@ -1,10 +1,10 @@
 //! The shell files that git runs, and how they come and go without ever being half there.
 
 use std::fs::Permissions;
-use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::system::files::{Unfinished, is_unfinished};
 use crate::system::users::may_execute;
 use crate::system::{Failure, Result, quote};
 
@@ -13,9 +13,6 @@ const MARK: &str = "# Installed by countersign. `countersign uninstall` puts bac
 
 /// What the name of a hook gets that was there before ours.
 const BEFORE: &str = ".before-countersign";
-
-/// What the name of a file begins with that is not yet in its place.
-const UNFINISHED: &str = ".countersign-unfinished-";
 
 /// One hook file of ours that is to be written.
 pub(crate) struct Planned {
@@ -164,10 +161,7 @@ pub(crate) fn write(planned: &Planned) -> Result<()> {
         // Whoever git runs as passes through it, whatever mask this process has.
         std::fs::set_permissions(directory, Permissions::from_mode(0o755)).map_err(failed)?;
     }
-    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory).map_err(failed)?;
-    file.write_all(planned.text.as_bytes()).map_err(failed)?;
-    file.as_file().set_permissions(Permissions::from_mode(0o755)).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
+    let file = Unfinished::beside(&planned.path, planned.text.as_bytes(), 0o755).map_err(failed)?;
     if let Some(aside) = &planned.moves {
         // A second name first, so that there is no moment without a hook. A link to a symbolic link is not portable.
         if planned.path.symlink_metadata().map_err(failed)?.is_symlink() {
@@ -177,12 +171,12 @@ pub(crate) fn write(planned: &Planned) -> Result<()> {
             std::fs::hard_link(&planned.path, aside).map_err(failed)?;
         }
     }
-    let Err(error) = file.persist(&planned.path) else { return Ok(()) };
+    let Err(error) = file.put() else { return Ok(()) };
     if let Some(aside) = &planned.moves {
         // The hook still stands under its own name.
         std::fs::remove_file(aside).map_err(failed)?;
     }
-    Err(failed(error.error))
+    Err(failed(error))
 }
 
 /// Takes our hook away and puts back what was there. Whether there was one of ours.
@@ -193,7 +187,7 @@ pub(crate) fn remove(path: &Path) -> Result<bool> {
     }
     let aside = before(path);
     for entry in path.parent().and_then(|directory| std::fs::read_dir(directory).ok()).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+        if is_unfinished(&entry.file_name()) {
             std::fs::remove_file(entry.path()).map_err(failed)?;
         }
     }

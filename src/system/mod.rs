@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the system is asked")]
 
 mod clock;
+pub(crate) mod files;
 mod outcome;
 pub(crate) mod process;
 mod random;

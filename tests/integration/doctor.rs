@@ -503,6 +503,54 @@ fn an_old_git_is_told() {
 }
 
 #[test]
+fn what_is_exempt_and_what_runs_are_looked_at() {
+    let world = installed(AGENTS_EVERYWHERE);
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    let (code, said) = doctor(&world, &[]);
+    assert!(code == Some(0) && said.contains("warning: [no-post-receive]"), "{said}");
+    world.install(&["--baseline"]);
+    sound(&world);
+    let baseline = world.server().join("countersign/baseline");
+    set_mode(&baseline, 0o666);
+    sick(&world, "open-baseline");
+    // What nobody can read, not even root.
+    std::fs::remove_file(&baseline).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(&baseline).unwrap();
+    sick(&world, "baseline");
+    std::fs::remove_file(&baseline).unwrap();
+    world.install(&["--baseline"]);
+    let program = crate::world::binary().display().to_string();
+    let other = world.path("program");
+    world.write_executable(&other, &format!("#!/bin/sh\nexec {program} \"$@\"\n"));
+    let hook = world.server().join("hooks/pre-receive");
+    let text = std::fs::read_to_string(&hook).unwrap().replace(&program, &other.display().to_string());
+    world.write_executable(&hook, &text);
+    sound(&world);
+    world.git_in(&world.server(), &["config", "core.sharedRepository", "group"]);
+    let (_, said) = doctor(&world, &[]);
+    assert!(said.contains("warning: [shared]"), "{said}");
+    set_mode(&other, 0o777);
+    sick(&world, "open-program");
+}
+
+/// Each check of the reference is brought about by a test.
+#[test]
+fn each_check_is_brought_about() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests: String = ["doctor.rs", "install.rs", "servers/gitolite.rs"]
+        .map(|file| std::fs::read_to_string(root.join("tests/integration").join(file)).unwrap())
+        .concat();
+    let reference = std::fs::read_to_string(root.join("src/doctor/CHECKS.md")).unwrap();
+    let checks = reference.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let is_told = |check: &&str| {
+        let told = [format!("[{check}]"), format!("sick(&world, \"{check}\")"), format!("(\"{check}\", |")];
+        told.iter().any(|told| tests.contains(told)) || tests.contains(&format!("expect(\"{check}\")"))
+    };
+    let (told, untold): (Vec<&str>, Vec<&str>) = checks.partition(is_told);
+    assert!(told.len() > 30 && untold.is_empty(), "no test brings about {untold:?}");
+}
+
+#[test]
 fn programs_read_it_too() {
     let world = installed(AGENTS_EVERYWHERE);
     let (code, said) = doctor(&world, &["--format", "json"]);
@@ -537,6 +585,21 @@ fn a_clone_is_looked_at() {
     assert!(code == Some(1) && said.contains("[missing]"), "{said}");
     world.git(&["config", "core.hooksPath", "/dev/null"]);
     assert!(look().1.contains("[hooks-path]"));
+    let key = world.path("key");
+    let words = ["config", "countersign.claude-code.key", key.to_str().unwrap()];
+    world.git(&words);
+    assert!(look().1.contains("error: [key] countersign.claude-code.key"));
+    std::fs::write(&key, "").unwrap();
+    set_mode(&key, 0o640);
+    assert!(look().1.contains("error: [open-key] countersign.claude-code.key"));
+    set_mode(&key, 0o600);
+    assert!(!look().1.contains("key]"));
+    world.set_policy(&format!("{}{AGENTS_EVERYWHERE}", registry().replace("repository = \"acme/payments\"\n", "")));
+    assert!(look().1.contains("error: [no-name]"));
+    world.git(&["config", "countersign.repository", "acme/payments"]);
+    assert!(!look().1.contains("[no-name]"));
+    world.git(&["config", "--unset", "countersign.policy"]);
+    assert!(look().1.contains("warning: [no-policy]"));
 }
 
 /// What doctor says to run does run, for a kind of server with hooks elsewhere than such servers have them.

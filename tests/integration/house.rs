@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// What core is built without.
-const ABOVE_CORE: [&str; 5] = ["gix", "git2", "clap", "rustix", "tempfile"];
+const ABOVE_CORE: [&str; 6] = ["gix", "git2", "clap", "getrandom", "rustix", "tempfile"];
 
 fn sources(directory: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();

@@ -79,13 +79,7 @@ impl Objection {
 
     /// What was closest to counting comes first.
     pub(super) fn rank(&self) -> u8 {
-        match self.code {
-            Code::ApproverNotDistinct | Code::NotDistinct | Code::SubmitterUnknown => 0,
-            Code::PresenceMissing => 1,
-            Code::ApprovalExpired => 2,
-            Code::ApproverNotAllowed => 3,
-            _ => 4,
-        }
+        self.code.rank()
     }
 }
 

@@ -1,20 +1,30 @@
-//! The stable names of findings. Each has a section in CODES.md, which `countersign explain CODE` prints.
+//! The stable names of findings, with all that is known of each. A new one is a row here and its section in CODES.md, which
+//! `countersign explain CODE` prints.
 
 use std::fmt;
 
-/// What a finding is about.
+/// What a finding is about, which says who can do something about it and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Area {
-    /// Who made a commit or tag, and how it is written.
-    Identity,
+    /// A commit or tag, which its maker can mend before pushing.
+    Work,
     /// What people approve.
     Approval,
-    /// The move of the ref, who pushes, and the policy.
+    /// The move of a ref, who pushes it, the policy, or a limit: the server tells.
     Push,
 }
 
+/// What a finding holds for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// What it names as its subject, and nothing else.
+    Subject,
+    /// A ref, but for what its new commits hold.
+    NewCommits,
+}
+
 macro_rules! codes {
-    ($($variant:ident $name:literal $area:ident)*) => {
+    ($($variant:ident $name:literal $area:ident $scope:ident $rank:literal)*) => {
         /// The code of a finding.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
@@ -25,6 +35,13 @@ macro_rules! codes {
             /// All codes, in the order of CODES.md.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            /// The name that reports print.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
             /// What it is about.
             pub const fn area(self) -> Area {
                 match self {
@@ -32,48 +49,56 @@ macro_rules! codes {
                 }
             }
 
-            /// The name that reports print.
-            pub const fn name(self) -> &'static str {
+            /// What it holds for.
+            pub const fn scope(self) -> Scope {
                 match self {
-                    $(Self::$variant => $name,)*
+                    $(Self::$variant => Scope::$scope,)*
+                }
+            }
+
+            /// How far an approval is from counting that it is the objection to: the closest, 0, is told first.
+            pub const fn rank(self) -> u8 {
+                match self {
+                    $(Self::$variant => $rank,)*
                 }
             }
         }
     };
 }
 
+// Name, area, scope and rank. Meaning, fix and example stand in CODES.md, which people read as a whole.
 codes! {
-    MalformedCommit "malformed-commit" Identity
-    MalformedTree "malformed-tree" Identity
-    MalformedTrailers "malformed-trailers" Identity
-    MalformedTag "malformed-tag" Identity
-    UnsealedAgentCommit "unsealed-agent-commit" Identity
-    UnknownAgent "unknown-agent" Identity
-    BadSeal "bad-seal" Identity
-    StaleSeal "stale-seal" Identity
-    AgentSuspended "agent-suspended" Identity
-    AgentRevoked "agent-revoked" Identity
-    AgentNotAllowed "agent-not-allowed" Identity
-    SharedKey "shared-key" Identity
-    UnsignedCommit "unsigned-commit" Identity
-    UnknownSigner "unknown-signer" Identity
-    BadSignature "bad-signature" Identity
-    ApprovalMissing "approval-missing" Approval
-    ApprovalVoid "approval-void" Approval
-    ApprovalExpired "approval-expired" Approval
-    ApprovalMalformed "approval-malformed" Approval
-    ApproverNotAllowed "approver-not-allowed" Approval
-    ApproverNotDistinct "approver-not-distinct" Approval
-    PresenceMissing "presence-missing" Approval
-    NotDistinct "not-distinct" Approval
-    SubmitterUnknown "submitter-unknown" Push
-    SubmitterNotAllowed "submitter-not-allowed" Push
-    ForcePushDenied "force-push-denied" Push
-    DeleteDenied "delete-denied" Push
-    RefDenied "ref-denied" Push
-    PathDenied "path-denied" Identity
-    PolicyInvalid "policy-invalid" Push
-    LimitExceeded "limit-exceeded" Push
+    MalformedCommit     "malformed-commit"      Work     Subject    4
+    MalformedTree       "malformed-tree"        Work     Subject    4
+    MalformedTrailers   "malformed-trailers"    Work     Subject    4
+    MalformedTag        "malformed-tag"         Work     Subject    4
+    UnsealedAgentCommit "unsealed-agent-commit" Work     Subject    4
+    UnknownAgent        "unknown-agent"         Work     Subject    4
+    BadSeal             "bad-seal"              Work     Subject    4
+    StaleSeal           "stale-seal"            Work     Subject    4
+    AgentSuspended      "agent-suspended"       Work     Subject    4
+    AgentRevoked        "agent-revoked"         Work     Subject    4
+    AgentNotAllowed     "agent-not-allowed"     Work     Subject    4
+    SharedKey           "shared-key"            Work     Subject    4
+    UnsignedCommit      "unsigned-commit"       Work     Subject    4
+    UnknownSigner       "unknown-signer"        Work     Subject    4
+    BadSignature        "bad-signature"         Work     Subject    4
+    ApprovalMissing     "approval-missing"      Approval Subject    4
+    ApprovalVoid        "approval-void"         Approval Subject    4
+    ApprovalExpired     "approval-expired"      Approval Subject    2
+    ApprovalMalformed   "approval-malformed"    Approval Subject    4
+    ApproverNotAllowed  "approver-not-allowed"  Approval Subject    3
+    ApproverNotDistinct "approver-not-distinct" Approval Subject    0
+    PresenceMissing     "presence-missing"      Approval Subject    1
+    NotDistinct         "not-distinct"          Approval Subject    0
+    SubmitterUnknown    "submitter-unknown"     Push     NewCommits 0
+    SubmitterNotAllowed "submitter-not-allowed" Push     NewCommits 4
+    ForcePushDenied     "force-push-denied"     Push     Subject    4
+    DeleteDenied        "delete-denied"         Push     Subject    4
+    RefDenied           "ref-denied"            Push     Subject    4
+    PathDenied          "path-denied"           Work     Subject    4
+    PolicyInvalid       "policy-invalid"        Push     Subject    4
+    LimitExceeded       "limit-exceeded"        Push     NewCommits 4
 }
 
 /// The reference text of all codes.
@@ -83,16 +108,6 @@ impl Code {
     /// The code of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.name() == name)
-    }
-
-    /// Whether it is about who made a commit or tag, which its maker can mend before pushing.
-    pub const fn concerns_identity(self) -> bool {
-        matches!(self.area(), Area::Identity)
-    }
-
-    /// Whether it is about what people approve.
-    pub const fn concerns_approval(self) -> bool {
-        matches!(self.area(), Area::Approval)
     }
 
     /// Its section of the reference, in Markdown, from its heading to the next.

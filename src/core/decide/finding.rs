@@ -11,7 +11,7 @@ use crate::core::limits;
 use crate::core::oid::Oid;
 use crate::core::policy::Rule;
 
-use super::Code;
+use super::code::{Code, Scope};
 
 /// The decision on one push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,9 +103,7 @@ impl Verdict {
         self.refs.iter().any(|verdict| {
             let commit = |finding: &Finding| matches!(finding.subject, Subject::Commit { .. });
             // About the ref, but for what its new commits hold.
-            let code = |finding: &Finding| {
-                matches!(finding.code, Code::LimitExceeded | Code::SubmitterUnknown | Code::SubmitterNotAllowed)
-            };
+            let code = |finding: &Finding| finding.code.scope() == Scope::NewCommits;
             let found = verdict.findings.iter().any(|finding| commit(finding) || code(finding));
             found || !verdict.more.is_empty() || !verdict.undecided.is_empty()
         })

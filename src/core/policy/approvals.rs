@@ -79,7 +79,7 @@ pub struct Approvals {
 impl Approvals {
     /// Whether what satisfies this always satisfies `other`.
     pub(super) fn is_at_least(&self, other: &Self) -> bool {
-        let Self { from_names: _, count, whose, from, max_age, presence, verification, independent, signed_merge } =
+        let Self { count, whose, from, from_names: _, max_age, presence, verification, independent, signed_merge } =
             self;
         let within_age = match (*max_age, other.max_age) {
             (_, None) => true,

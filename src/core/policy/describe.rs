@@ -5,13 +5,10 @@ use super::{AgentsAllowed, Approvals, Identity, Marks, Mode, Permission, Policy,
 impl Policy {
     /// What a rule asks, a sentence each.
     pub fn describe(&self, rule: &Rule) -> Vec<String> {
-        // Its names, classes and points are said by functions of their own.
         let Rule {
             name: _,
             at: _,
             layer: _,
-            refs: _,
-            paths: _,
             mode,
             identity,
             marks,
@@ -24,6 +21,9 @@ impl Policy {
             delete,
             since,
             approvals,
+            // In words of their own.
+            refs: _,
+            paths: _,
         } = rule;
         let mut words = vec![format!("It is about {}.", rule.ref_patterns().join(", "))];
         if rule.is_path_rule() {

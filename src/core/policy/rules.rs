@@ -280,17 +280,11 @@ impl Rule {
 
     /// Whether this rule asks at least as much as `other` of the makers of the commits that both look at.
     fn asks_as_much(&self, other: &Rule) -> bool {
-        // What it is about is the callers' to compare; submitters, approvals and moves of the ref have functions of their own below.
+        // What is not weighed here, those weigh who ask: a new key does not compile before somebody does.
         let Self {
             name: _,
             at: _,
             layer: _,
-            refs: _,
-            paths: _,
-            submitters: _,
-            approvals: _,
-            force_push: _,
-            delete: _,
             mode,
             identity,
             marks,
@@ -298,7 +292,13 @@ impl Rule {
             agents,
             adopted,
             services,
+            submitters: _,
+            force_push: _,
+            delete: _,
             since,
+            approvals: _,
+            refs: _,
+            paths: _,
         } = self;
         *mode >= other.mode
             && *identity >= other.identity

@@ -50,7 +50,7 @@ pub fn escape(bytes: &[u8], limit: usize) -> String {
 }
 
 /// Text as a word of sh, in quotes where it needs them: for a command to be pasted. Quotes take the place of backslashes, which are
-/// escaped where this is printed.
+/// escaped where this is printed. The crate shlex is not asked: it writes `"it's"`, in double quotes, and hints are text that is compared.
 pub fn word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@%:,".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::core::approval::{Approval, ApprovalPlace, ClaimedApproval, Decision, PREFIX, VerifiedApproval};
 use crate::core::canonical::Time;
+use crate::core::decide::Area;
 use crate::core::digest::Digest;
 use crate::core::id::Id;
 use crate::core::limits;
@@ -101,7 +102,7 @@ fn pending(context: &ApprovalContext, remote: &Remote, target: &str, me: Option<
         let update = RefUpdate { name: target.as_bytes().into(), old, new: Some(*tip), claimed: None };
         let verdict = judge_locally(&context.settings, &context.local, &refs, vec![update])?;
         let findings =
-            verdict.refs.iter().flat_map(|one| &one.findings).filter(|finding| finding.code.concerns_approval());
+            verdict.refs.iter().flat_map(|one| &one.findings).filter(|finding| finding.code.area() == Area::Approval);
         let Some(first) = findings.clone().next() else { continue };
         // Whoever has approved already waits for others.
         let by_me = me.is_some_and(|me| {

@@ -6,7 +6,7 @@ mod shared;
 
 use std::path::Path;
 
-use one::{Ready, prepare, write_baseline};
+use one::{Ready, prepare};
 pub(super) use policy::check_new;
 use shared::SharedPlan;
 
@@ -15,6 +15,7 @@ use crate::server::kinds::Serves;
 use crate::server::others::{Others, Printed};
 use crate::server::targets::{Targets, found_below, targets};
 use crate::server::{Install, Layout};
+use crate::system::files;
 use crate::system::{Exit, Failure, Result, print, say};
 
 /// Where the commits lie whose history is exempt.
@@ -65,7 +66,8 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
     others.run(&["--dry-run"], Printed::Dropped)?;
     for (server, ready) in ready {
         if let Some((path, text)) = &ready.baseline {
-            write_baseline(path, text)?;
+            files::replace(path, text.as_bytes(), 0o600)
+                .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
             print(&format!("{}: exempt is what its refs hold now\n", server.display()))?;
         }
         ready.repository.keep_ledger(&ready.ledger, &ready.label, ready.baseline.is_some())?;

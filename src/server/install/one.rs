@@ -103,14 +103,3 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
 fn recorded_name(directory: &Path) -> Option<RepositoryName> {
     RepositoryName::parse(Ledger::open(directory).ok()?.repository().as_bytes())
 }
-
-/// Writes which history is exempt.
-pub(super) fn write_baseline(path: &Path, text: &str) -> Result<()> {
-    let failed = |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
-    let directory = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map(drop).map_err(|error| failed(error.error))
-}

@@ -11,6 +11,7 @@ use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::server::Install;
 use crate::server::repository::{Repository, settled_file};
+use crate::system::files;
 use crate::system::{Exit, Failure, Result, print};
 
 pub(super) static KIND: Kind = Kind {
@@ -45,11 +46,7 @@ fn write(arguments: &Install) -> Result {
     crate::server::install::check_new(&policy, None)?;
     let staged = tempfile::tempdir().map_err(Failure::new)?;
     let place = |name: &str, bytes: &[u8], mode: u32| -> std::io::Result<()> {
-        use std::os::unix::fs::PermissionsExt as _;
-        let path = staged.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-        std::fs::write(&path, bytes)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        files::replace(&staged.path().join(name), bytes, mode)
     };
     place(PROGRAM, &program, 0o755).map_err(Failure::new)?;
     let mut policies = Vec::new();
@@ -97,8 +94,7 @@ fn write(arguments: &Install) -> Result {
         return Err(Failure::new("tar could not write the environment"));
     }
     let script = out.join("pre-receive");
-    std::fs::write(&script, format!("{line}\n")).map_err(Failure::new)?;
-    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(Failure::new)?;
+    files::replace(&script, format!("{line}\n").as_bytes(), 0o755).map_err(Failure::new)?;
     print(&format!("wrote {}\nwrote {}\n", archive.display(), script.display()))?;
     Ok(Exit::Accepted)
 }

@@ -10,18 +10,15 @@ use crate::core::policy::{AgentsAllowed, Approvals, Rule, Since, Span, Submitter
 
 /// Adds how the keys of two rules differ.
 pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDifference>) {
-    let mut keys = Keys { about: about(old), found };
-    // What a rule is about is compared by what it matches, and the day of its marks for the whole policy.
     let Rule {
         name: _,
         at: _,
         layer: _,
-        refs: _,
-        paths: _,
-        marks_date: _,
         mode,
         identity,
         marks,
+        // Compared once for the whole policy, as are the refs and paths by what they match.
+        marks_date: _,
         agents,
         adopted,
         services,
@@ -30,7 +27,10 @@ pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDiffere
         delete,
         since,
         approvals,
+        refs: _,
+        paths: _,
     } = old;
+    let mut keys = Keys { about: about(old), found };
     keys.word("mode", MODES, *mode, new.mode);
     keys.word("identity", IDENTITIES, *identity, new.identity);
     keys.word("marks", MARKS, *marks, new.marks);
@@ -102,10 +102,9 @@ impl Keys<'_> {
     }
 
     fn approvals(&mut self, old: &Approvals, new: &Approvals) {
-        let words = [("agents", Whose::Agents), ("everyone", Whose::Everyone)];
-        // How the policy names the people makes no difference to who they are.
-        let Approvals { from_names: _, count, whose, from, max_age, presence, verification, independent, signed_merge } =
+        let Approvals { count, whose, from, from_names: _, max_age, presence, verification, independent, signed_merge } =
             old;
+        let words = [("agents", Whose::Agents), ("everyone", Whose::Everyone)];
         self.more("approvals count", *count, new.count, |count| count.to_string());
         self.word("approvals for", &words, *whose, new.whose);
         self.fewer("approvals from", from, &new.from, Id::to_string);

@@ -71,6 +71,23 @@ pub struct PolicyDifference {
 
 /// Compares two policies.
 pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
+    // Each of these is compared below, or follows from what is: a new field does not compile before somebody thinks of it.
+    let Policy {
+        digest: _,
+        repository: _,
+        refuses_unmatched: _,
+        out_of_band: _,
+        marks: _,
+        marks_dates: _,
+        files: _,
+        rules: _,
+        principals: _,
+        keys: _,
+        accounts: _,
+        revoked: _,
+        retired: _,
+        tolerated: _,
+    } = old;
     let mut comparison = Comparison { old, new, found: BTreeSet::new() };
     comparison.policy();
     comparison.marks();

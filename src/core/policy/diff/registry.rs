@@ -42,6 +42,21 @@ impl Comparison<'_> {
     }
 
     fn principal(&mut self, old: &Principal, new: &Principal) {
+        // The keys are compared by their fingerprints.
+        let Principal {
+            id: _,
+            kind: _,
+            owner,
+            tool,
+            name: display,
+            emails,
+            keys: _,
+            accounts,
+            unsigned,
+            review_by,
+            at: _,
+            layer: _,
+        } = old;
         let name = about(new);
         let set = |principal: &Principal| -> BTreeSet<String> {
             principal.keys.iter().map(|key| key.fingerprint().to_string()).collect()
@@ -55,18 +70,18 @@ impl Comparison<'_> {
                 if new.kind == PrincipalKind::Service { self.without_service() } else { (Direction::Stricter, "") };
             self.add(direction, name.clone(), format!("the key {key} is gone{why}"));
         }
-        for account in new.accounts.iter().filter(|account| !old.accounts.contains(account)) {
+        for account in new.accounts.iter().filter(|account| !accounts.contains(account)) {
             self.add(Direction::Weaker, name.clone(), format!("the account {account} is new"));
         }
-        for account in old.accounts.iter().filter(|account| !new.accounts.contains(account)) {
+        for account in accounts.iter().filter(|account| !new.accounts.contains(account)) {
             self.add(Direction::Stricter, name.clone(), format!("the account {account} is gone"));
         }
-        if old.unsigned != new.unsigned {
-            let message = format!("unsigned {} -> {}", old.unsigned, new.unsigned);
+        if *unsigned != new.unsigned {
+            let message = format!("unsigned {} -> {}", unsigned, new.unsigned);
             let (direction, why) = if new.unsigned { (Direction::Weaker, "") } else { self.without_service() };
             self.add(direction, name.clone(), message + why);
         }
-        if old.owner != new.owner {
+        if *owner != new.owner {
             let owner = |principal: &Principal| principal.owner.as_ref().map_or(String::new(), ToString::to_string);
             let message = format!("owner {} -> {}", owner(old), owner(new));
             let counts = self.asks_independent();
@@ -74,29 +89,29 @@ impl Comparison<'_> {
             let why = if counts { ": an approval by the former owner is independent now" } else { "" };
             self.add(direction, name.clone(), message + why);
         }
-        if old.tool != new.tool {
+        if *tool != new.tool {
             let tool = |principal: &Principal| principal.tool.as_ref().map_or("none".to_owned(), ToString::to_string);
             self.add(Direction::Changed, name.clone(), format!("tool {} -> {}", tool(old), tool(new)));
         }
-        if old.name != new.name {
+        if *display != new.name {
             self.add(Direction::Changed, name.clone(), "its display name is another");
         }
-        for email in new.emails.iter().filter(|email| !old.emails.contains(email)) {
+        for email in new.emails.iter().filter(|email| !emails.contains(email)) {
             self.add(
                 Direction::Stricter,
                 name.clone(),
                 format!("{email} is its address: it does not approve such work"),
             );
         }
-        for email in old.emails.iter().filter(|email| !new.emails.contains(email)) {
+        for email in emails.iter().filter(|email| !new.emails.contains(email)) {
             let message = format!("{email} is no longer its address: it can approve such work");
             self.add(Direction::Weaker, name.clone(), message);
         }
-        if old.review_by != new.review_by {
+        if *review_by != new.review_by {
             let text = |date: Option<Date>| date.map_or("none".to_owned(), |date| date.to_string());
             let term = |date: Option<Date>| Reverse((date.is_none(), date));
-            let message = format!("review-by {} -> {}", text(old.review_by), text(new.review_by));
-            self.add(Direction::between(&term(old.review_by), &term(new.review_by)), name, message);
+            let message = format!("review-by {} -> {}", text(*review_by), text(new.review_by));
+            self.add(Direction::between(&term(*review_by), &term(new.review_by)), name, message);
         }
     }
 

@@ -1,22 +1,24 @@
 //! The canary: a real push of a forged commit, through the installed hook, into a repository made for it beside the real one. It has
 //! no other purpose than to be refused.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::Check;
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::policy::{Identity, Mode, Policy, PrincipalKind, Rule};
 use crate::core::seal::{self, BlockHead, Payload, Root, SealValue};
 use crate::core::ssh::PrivateKey;
-use crate::doctor::gate::{Gate, Seen};
-use crate::doctor::{Canary, Report};
-use crate::gate::hook::LEDGER;
-use crate::gate::hook::{CANARY, CANARY_PREFIX};
+use crate::doctor::gate::{Examined, Gate, Seen};
+use crate::doctor::report::{Canary, Report};
+use crate::doctor::server::Checkup;
+use crate::gate::hook::{CANARY, CANARY_PREFIX, LEDGER};
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::recording::{ServerRefs, open_or_make_ledger};
+use crate::gate::shim::is_ours;
 use crate::server::RunBy;
 use crate::store::{GitDir, Refs};
 use crate::system::process::{git, server_git};
@@ -51,30 +53,96 @@ impl Outcome {
     }
 }
 
+impl Checkup<'_> {
+    /// Tries the hook, unless one like it was tried.
+    pub(in crate::doctor) fn canary(&mut self, examined: &Examined<'_>, policy: &Policy) {
+        let Examined { seen, gate, .. } = examined;
+        if self.tried.insert(likeness(seen, gate)) && root_may_run(seen, gate, self.report) {
+            run(seen, gate, policy, self.report);
+        }
+    }
+}
+
+/// Root runs nothing that others can change, and git runs what a repository's configuration names.
+fn root_may_run(seen: &Seen, gate: &Gate, report: &mut Report) -> bool {
+    let is_others = |path: &PathBuf| {
+        path.metadata().is_ok_and(|found| {
+            let mode = found.permissions().mode();
+            found.uid() != 0 || mode & 0o002 != 0 || (mode & 0o020 != 0 && found.gid() != 0)
+        })
+    };
+    let files = [seen.path.clone(), seen.path.join("config"), seen.hooks.clone(), gate.hook.clone()];
+    let others = files.iter().find(|path| is_others(path));
+    if let (true, Some(open)) = (rustix::process::geteuid().is_root(), others) {
+        let message = format!("others can change {}, which root would run, so nobody tried the gate", open.display());
+        let fix = "let the user own it that git runs as, and run doctor again";
+        report.error(&seen.place, Check::Canary, message, fix);
+        return false;
+    }
+    true
+}
+
+/// What makes a hook another than those that were tried.
+fn likeness(seen: &Seen, gate: &Gate) -> String {
+    let run_by = gate.layout.run_by();
+    let is_common = is_ours(&gate.hook) || matches!(run_by, RunBy::Configuration);
+    let own = if is_common { "" } else { seen.place.as_str() };
+    let delegate = match run_by {
+        RunBy::Delegate(_) => {
+            Digest::of(&std::fs::read(seen.hooks.join("pre-receive")).unwrap_or_default()).to_string()
+        }
+        RunBy::Git | RunBy::Server | RunBy::Configuration => String::new(),
+    };
+    let config = Digest::of(relevant(&seen.config).as_bytes());
+    format!("{:?} {} {} {delegate} {config} {own}", gate.layout, gate.program.display(), gate.server.common_text())
+}
+
+/// What of a repository's configuration may say what becomes of a push: all but sections that are about other things.
+fn relevant(config: &str) -> String {
+    const OTHER: [&str; 7] = ["[gitweb", "[remote", "[branch", "[gitlab", "[gitolite", "[cgit", "[user"];
+    let mut counts = true;
+    let mut kept = String::new();
+    for line in config.lines().map(str::trim) {
+        if line.starts_with('[') {
+            counts = !OTHER.iter().any(|other| line.to_ascii_lowercase().starts_with(other));
+        }
+        if counts {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
 /// Pushes it, and adds what came of that.
-pub(super) fn run(seen: &Seen, gate: &Gate, policy: &Policy, report: &mut Report) {
+fn run(seen: &Seen, gate: &Gate, policy: &Policy, report: &mut Report) {
     let place = &seen.place;
     let Some(aim) = aim(policy) else {
         let message =
             "no enforcing rule names a ref or path that a canary could be pushed to, so nobody tried the gate";
-        return report.error(place, "canary", message, "give a rule a pattern that some ref matches");
+        return report.error(place, Check::Canary, message, "give a rule a pattern that some ref matches");
     };
     let outcome = match push(seen, gate, policy, &aim) {
         Ok(outcome) => outcome,
         Err(failure) => {
             let message = format!("the canary cannot be pushed: {}", failure.message);
-            return report.error(place, "canary", message, "run doctor as root, or as the user that git runs as");
+            return report.error(place, Check::Canary, message, "run doctor as root, or as the user that git runs as");
         }
     };
     let fix = "countersign install --server REPO.git --policy FILE, then run doctor again";
     match &outcome {
         Outcome::Refused => {}
         Outcome::Accepted => {
-            report.error(place, "canary", format!("a forged commit to {} was accepted: every push is", aim.name), fix);
+            report.error(
+                place,
+                Check::Canary,
+                format!("a forged commit to {} was accepted: every push is", aim.name),
+                fix,
+            );
         }
         Outcome::Undecided(said) => {
             let message = format!("a forged commit to {} was not decided, so no push is accepted: {said}", aim.name);
-            report.error(place, "canary", message, fix);
+            report.error(place, Check::Canary, message, fix);
         }
     }
     let (refused, outcome) = (outcome == Outcome::Refused, outcome.word().to_owned());

@@ -1,0 +1,52 @@
+//! What an entry of the ledger is about.
+
+use crate::core::canonical::{CanonicalOid, RefName};
+use crate::ledger::{Entry, UpdateRecord};
+
+/// What a decision says of each ref.
+pub(super) fn updates_of(entry: &Entry) -> &[UpdateRecord] {
+    match entry {
+        Entry::Decided(decided) => &decided.updates,
+        Entry::Continued(continued) => &continued.updates,
+        Entry::Opened(_)
+        | Entry::Refs(_)
+        | Entry::Committed(_)
+        | Entry::Aborted(_)
+        | Entry::Unexplained(_)
+        | Entry::Suppressed(_)
+        | Entry::Recovered(_) => &[],
+    }
+}
+
+/// The refs that it is about.
+pub(super) fn names_of(entry: &Entry) -> Box<dyn Iterator<Item = &RefName> + '_> {
+    match entry {
+        Entry::Refs(found) => Box::new(found.refs.iter().map(|(name, _)| name)),
+        Entry::Committed(settled) | Entry::Aborted(settled) => Box::new(settled.refs.iter()),
+        Entry::Unexplained(unexplained) => Box::new(unexplained.refs.iter().map(|moved| &moved.name)),
+        Entry::Opened(_) | Entry::Decided(_) | Entry::Continued(_) | Entry::Suppressed(_) | Entry::Recovered(_) => {
+            Box::new(updates_of(entry).iter().map(|update| &update.name))
+        }
+    }
+}
+
+/// Whether it is about an object whose id begins so.
+pub(super) fn mentions(entry: &Entry, prefix: &str) -> bool {
+    let is_it = |id: &CanonicalOid| id.to_string().starts_with(prefix);
+    let in_update = |update: &UpdateRecord| {
+        update.old.iter().chain(&update.new).any(is_it)
+            || update.findings.iter().filter_map(|finding| finding.object.as_ref()).any(is_it)
+            || update.work.iter().flat_map(|work| &work.commits).any(|(id, _)| is_it(id))
+    };
+    match entry {
+        Entry::Refs(found) => found.refs.iter().filter_map(|(_, value)| value.as_ref()).any(is_it),
+        Entry::Unexplained(seen) => seen.refs.iter().flat_map(|moved| moved.from.iter().chain(&moved.to)).any(is_it),
+        Entry::Opened(_)
+        | Entry::Decided(_)
+        | Entry::Continued(_)
+        | Entry::Committed(_)
+        | Entry::Aborted(_)
+        | Entry::Suppressed(_)
+        | Entry::Recovered(_) => updates_of(entry).iter().any(in_update),
+    }
+}

@@ -1,0 +1,80 @@
+//! Entries in lines for people.
+
+use crate::core::canonical::{CanonicalOid, RefName, Time};
+use crate::core::report::escape;
+use crate::ledger::{Entry, Moved, Outcome, Settled, UpdateRecord};
+
+pub(super) fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => "accepted",
+        Outcome::Rejected => "rejected",
+        Outcome::Undecided => "undecided",
+    }
+}
+
+pub(super) fn value(id: Option<CanonicalOid>) -> String {
+    id.map_or_else(|| "nothing".to_owned(), |id| id.0.short())
+}
+
+pub(super) fn shown(name: &RefName) -> String {
+    escape(&name.0, 200)
+}
+
+fn moved_text(moved: &Moved) -> String {
+    format!("{} from {} to {}", shown(&moved.name), value(moved.from), value(moved.to))
+}
+
+pub(super) fn text(number: u64, entry: &Entry) -> String {
+    let time = entry.time().map_or_else(|| " ".repeat(20), |time| Time(time).to_string());
+    let head = |words: String| format!("{time} #{number} {words}\n");
+    let refs = |settled: &Settled| settled.refs.iter().map(shown).collect::<Vec<_>>().join(" ");
+    match entry {
+        Entry::Opened(opened) => head(format!("opened for {}, signed by {}", opened.repository, opened.key)),
+        Entry::Refs(found) => head(format!("{} refs taken as found", found.refs.len())),
+        Entry::Decided(decided) => {
+            let policy = decided.policy.map_or_else(|| "no policy".to_owned(), |digest| format!("policy {}", &digest));
+            let submitter = decided.submitter.as_ref().map(|id| format!(" from {id}")).unwrap_or_default();
+            let clock = decided.clock.map(|clock| format!(", clock {clock}")).unwrap_or_default();
+            let mut lines = head(format!("{}{submitter} ({policy}{clock})", word(decided.outcome)));
+            lines.extend(decided.error.iter().map(|error| format!("  {error}\n")));
+            lines.extend(decided.updates.iter().map(update_text));
+            lines
+        }
+        Entry::Continued(continued) => {
+            let mut lines = head(format!("more of #{}", continued.decision));
+            lines.extend(continued.updates.iter().map(update_text));
+            lines
+        }
+        Entry::Committed(settled) => head(format!("committed #{}: {}", settled.decision, refs(settled))),
+        Entry::Aborted(settled) => head(format!("aborted #{}: {}", settled.decision, refs(settled))),
+        Entry::Unexplained(unexplained) => {
+            let moves: Vec<String> = unexplained.refs.iter().map(moved_text).collect();
+            head(format!("moved with no decision: {}", moves.join(", ")))
+        }
+        Entry::Suppressed(suppressed) => {
+            let submitter = suppressed.submitter.as_deref().unwrap_or("anybody");
+            head(format!("{} more pushes of {submitter} refused since {}", suppressed.refused, suppressed.hour))
+        }
+        Entry::Recovered(recovered) => head(format!("{} bytes that a crash left were cut off", recovered.cut)),
+    }
+}
+
+fn update_text(update: &UpdateRecord) -> String {
+    let commits = if update.commits == 1 { "1 commit".to_owned() } else { format!("{} commits", update.commits) };
+    let who: Vec<String> =
+        update.work.iter().map(|work| format!("{} of {}", work.commits.len(), work.principal)).collect();
+    let who: Vec<String> =
+        who.into_iter().chain(update.approvals.iter().map(|one| format!("approved by {}", one.approver))).collect();
+    let work = if who.is_empty() { String::new() } else { format!(", {}", who.join(", ")) };
+    let (old, new) = (value(update.old), value(update.new));
+    let mut lines = format!("  {} {old}..{new}: {}, {commits}{work}\n", shown(&update.name), word(update.outcome));
+    for finding in &update.findings {
+        let object = finding.object.map(|id| format!(" {}", id.0.short())).unwrap_or_default();
+        let rule = finding.rule.as_ref().map(|rule| format!(" [{rule}]")).unwrap_or_default();
+        lines.push_str(&format!("    {}: {}{object}: {}{rule}\n", finding.severity, finding.code, finding.detail));
+    }
+    if let Some(left_out) = &update.left_out {
+        lines.push_str(&format!("    and {} more findings\n", left_out.findings));
+    }
+    lines
+}

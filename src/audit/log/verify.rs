@@ -1,0 +1,120 @@
+//! `countersign log verify`: whether a ledger is whole, and the refs are where it left them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::lines::{shown, value};
+use super::place::{Found, Place};
+use crate::core::canonical::CanonicalOid;
+use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::report::escape;
+use crate::core::ssh::PublicKey;
+use crate::gate::recording::{ServerRefs, ledger_failure};
+use crate::ledger::{self, CurrentRefs, LedgerError, Signatures};
+use crate::store::{GitDir, Refs};
+use crate::system::{Exit, Failure, Result, print, say, say_hint};
+
+#[derive(Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    place: Place,
+    /// The public key that the ledger must be signed with, kept since install in another place: a file, or its line
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+pub(super) fn run(verify: &Verify) -> Result {
+    let mut exit = Exit::Accepted;
+    for found in verify.place.find()? {
+        match check(verify, &found) {
+            Ok(()) => {}
+            Err(Wrong::Ledger(failure)) => {
+                say(&format!("error: {}: {}", found.directory.display(), failure.message));
+                say_hint(failure.hint.as_deref().unwrap_or_default());
+                exit = Exit::Rejected;
+            }
+            Err(Wrong::CannotTell(failure)) => return Err(failure),
+        }
+    }
+    Ok(exit)
+}
+
+/// Why a ledger does not pass.
+enum Wrong {
+    /// The ledger is not what it should be.
+    Ledger(Failure),
+    /// It could not be read.
+    CannotTell(Failure),
+}
+
+fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
+    let verified = ledger::read(&found.directory, Signatures::All, &mut |_, _, _| {}).map_err(|error| match error {
+        LedgerError::Corrupt { .. } => {
+            let hint = error.hint();
+            Wrong::Ledger(Failure::new(error).hint(hint))
+        }
+        error => Wrong::CannotTell(ledger_failure(&error)),
+    })?;
+    if let Some(path) = &verify.key {
+        // The line itself stands here where root has read the file for the ledger's owner.
+        let line = path.to_str().filter(|text| text.contains(' ') && PublicKey::parse_line(text).is_ok());
+        let text = line.map_or_else(|| std::fs::read_to_string(path), |line| Ok(line.to_owned()));
+        let text = text
+            .map_err(|error| Wrong::CannotTell(Failure::new(format!("the public key {}: {error}", path.display()))))?;
+        let (key, _) = PublicKey::parse_line(&text).map_err(|error| Wrong::CannotTell(Failure::new(error)))?;
+        if key != verified.key {
+            let failure = Failure::new(format!("it is signed with {}, another key", verified.key.fingerprint()));
+            return Err(Wrong::Ledger(failure.hint("somebody has made a ledger of their own in its place")));
+        }
+    }
+    let summary = format!(
+        "{}: {} entries, each signed by {}, root sha256:{}\n",
+        verified.repository,
+        verified.size,
+        verified.key.fingerprint(),
+        verified.root
+    );
+    print(&summary).map_err(Wrong::CannotTell)?;
+    if verified.torn > 0 {
+        let message = format!("the last {} bytes are what a crash left of an entry", verified.torn);
+        return Err(Wrong::Ledger(Failure::new(message).hint("the next push cuts them off and says so in an entry")));
+    }
+    for name in verified.state.unexplained() {
+        say(&format!("warning: {} moved with no decision, and no admin has said that it is right", shown(name)));
+    }
+    match &found.git_dir {
+        Some(git_dir) => check_refs(git_dir, &verified.state),
+        None => Ok(()),
+    }
+}
+
+/// Holds the refs of the repository against the last value that the ledger has of each.
+fn check_refs(git_dir: &Path, state: &ledger::State) -> std::result::Result<(), Wrong> {
+    let cannot = |error: &dyn std::fmt::Display| Wrong::CannotTell(Failure::new(error));
+    let dir = GitDir::at(git_dir).map_err(|error| cannot(&error))?;
+    let known = state.replayed();
+    let format = known.values().next().map_or(ObjectFormat::Sha1, Oid::format);
+    let refs = Refs::open(&dir, format).map_err(|error| cannot(&error))?;
+    let now = ServerRefs(&refs).all().map_err(|error| cannot(&error))?;
+    let mut wrong = 0;
+    let names: BTreeSet<&Vec<u8>> = known.keys().chain(now.keys()).collect();
+    for name in names {
+        let (last, current) = (known.get(name).copied(), now.get(name).copied());
+        if last != current && !state.lands(name, current) {
+            wrong += 1;
+            let name = escape(name, 200);
+            say(&format!(
+                "error: {name} is at {}, and the ledger's last value is {}",
+                value(current.map(CanonicalOid)),
+                value(last.map(CanonicalOid))
+            ));
+        }
+    }
+    if wrong == 0 {
+        return Ok(());
+    }
+    let failure = Failure::new(format!("{wrong} refs are not where the ledger left them"));
+    Err(Wrong::Ledger(failure.hint("the next push records them as moved with no decision")))
+}

@@ -1,0 +1,20 @@
+//! The file of commits whose history is exempt.
+
+use super::Check;
+use crate::doctor::gate::Examined;
+use crate::doctor::server::Checkup;
+
+impl Checkup<'_> {
+    pub(in crate::doctor) fn baseline(&mut self, examined: &Examined<'_>) {
+        let Examined { seen, gate, opened } = examined;
+        let place = &seen.place;
+        let path = gate.server.baseline().map(|path| opened.dir.git_dir.join(path));
+        let Some(path) = path.filter(|path| path.exists()) else { return };
+        self.guard(&path, Check::OpenBaseline, "which history is exempt");
+        if let Err(error) = std::fs::File::open(&path) {
+            let message =
+                format!("the user that git runs as may not read {}: {error}: no push is accepted", path.display());
+            self.report.error(place, Check::Baseline, message, format!("{} --baseline", examined.install()));
+        }
+    }
+}

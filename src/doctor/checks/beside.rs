@@ -1,0 +1,41 @@
+//! The hooks beside the one that decides, and the one that ran before ours.
+
+use super::Check;
+use crate::doctor::gate::{Seen, found_program, is_whole};
+use crate::doctor::report::Report;
+use crate::gate::command::{HookCommand, PreReceive, Watch};
+use crate::gate::shim::{is_executable, is_ours, quoted};
+use crate::server::{Layout, RunBy};
+
+pub(super) fn examine(seen: &Seen, layout: Layout, server: &PreReceive, report: &mut Report) {
+    let at = |name| match layout.run_by() {
+        RunBy::Git => seen.hooks.join(name),
+        RunBy::Delegate(_) | RunBy::Server | RunBy::Configuration => layout.path(&seen.path, name),
+    };
+    if !is_executable(&at("post-receive")) {
+        let message = "the post-receive hook is not there, so what became of a decision is known at the next push only";
+        report.warn(&seen.place, Check::NoPostReceive, message, seen.install());
+    }
+    if let Some(chained) = server.chained().filter(|chained| !is_executable(chained)) {
+        let message =
+            format!("the hook that ran before ours, {}, does not run: no push is accepted", chained.display());
+        report.error(&seen.place, Check::Chain, message, format!("chmod +x {}", quoted(chained)));
+    }
+    let watch = at("reference-transaction");
+    if is_ours(&watch) {
+        let text = std::fs::read_to_string(&watch).ok().filter(|text| is_whole(text));
+        let fits = match text.and_then(|text| HookCommand::read(&text)) {
+            Some((program, HookCommand::ReferenceTransaction(Watch { policies, ledger, chain, .. }))) => {
+                let same = policies == server.policies() && Some(ledger.as_path()) == server.ledger();
+                let chains = chain.is_none_or(|chained| is_executable(&chained));
+                same && is_executable(&found_program(program)) && chains
+            }
+            _ => false,
+        };
+        if !fits || !is_executable(&watch) {
+            let message =
+                format!("{} does not run, or not as pre-receive does: a push may be refused by it", watch.display());
+            report.error(&seen.place, Check::Replaced, message, seen.install());
+        }
+    }
+}

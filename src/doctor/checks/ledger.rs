@@ -1,0 +1,75 @@
+//! The ledger, and what it cannot explain.
+
+use std::path::{Path, PathBuf};
+
+use super::Check;
+use crate::doctor::gate::Examined;
+use crate::doctor::server::Checkup;
+use crate::gate::recording::ServerRefs;
+use crate::gate::shim::quoted;
+use crate::ledger::{Ledger, LedgerError};
+use crate::system::users::may_write;
+
+impl Checkup<'_> {
+    pub(in crate::doctor) fn ledger(&mut self, examined: &Examined<'_>) {
+        let Examined { seen, gate, opened } = examined;
+        let place = &seen.place;
+        let Some(directory) = gate.server.ledger() else { return };
+        // What the shim says is relative to the repository, where git runs it.
+        let directory = opened.dir.git_dir.join(directory);
+        let shown = directory.display();
+        self.guard(&directory, Check::OpenLedger, "the ledger");
+        if let Some(closed) = not_writable(&directory) {
+            let message =
+                format!("the user that git runs as may not write to {}: no push is accepted", closed.display());
+            self.report.error(
+                &shown,
+                Check::Ledger,
+                message,
+                format!("chown -R {}, to whom git runs as", quoted(&directory)),
+            );
+            return;
+        }
+        let looked = || -> std::result::Result<(usize, usize), LedgerError> {
+            let ledger = Ledger::open(&directory)?;
+            let refs = ServerRefs(&opened.refs);
+            let (suspects, state) = (ledger.suspects(&refs)?, ledger.state()?);
+            let (_, strange) = ledger.partition_news(&state, ledger.unexplained(&state, &suspects, &refs)?)?;
+            Ok((strange.len(), state.unexplained().count()))
+        };
+        match looked() {
+            Ok((0, 0)) => {}
+            Ok((suspects, unexplained)) => {
+                let count = match suspects + unexplained {
+                    1 => "1 ref".to_owned(),
+                    more => format!("{more} refs"),
+                };
+                let message =
+                    format!("{count} moved with no decision: somebody did so on the server, or the hook was off");
+                let server = quoted(&opened.dir.git_dir);
+                let fix = format!(
+                    "look at them: countersign log show --server {server}; if they are right: {} --baseline",
+                    examined.install()
+                );
+                self.report.error(place, Check::Unexplained, message, fix);
+            }
+            // A hook for many repositories makes the ledger of a new one itself.
+            Err(LedgerError::Absent(_))
+                if gate.server.makes_ledgers() && opened.refs.values().is_ok_and(|all| all.is_empty()) => {}
+            Err(error) => {
+                self.report.error(&shown, Check::Ledger, format!("{error}: no push is accepted"), error.hint());
+            }
+        }
+    }
+}
+
+/// What of a ledger this user may not write to.
+fn not_writable(directory: &Path) -> Option<PathBuf> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(_) => return Some(directory.to_owned()),
+    };
+    let all = std::iter::once(directory.to_owned()).chain(entries.flatten().map(|entry| entry.path()));
+    all.into_iter().find(|path| path.exists() && !may_write(path))
+}
