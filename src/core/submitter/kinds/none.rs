@@ -18,7 +18,7 @@ mod tests {
 
     #[test]
     fn it_names_nobody() {
-        for environment in [&[] as &[_], &[("REMOTE_USER", "alice"), ("GL_USER", "alice"), ("USER", "alice")]] {
+        for environment in [[].as_slice(), &[("REMOTE_USER", "alice"), ("GL_USER", "alice"), ("USER", "alice")]] {
             assert_eq!(ask(Adapter::None, environment), Answer::Told(Submitter::Unnamed));
         }
     }
