@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use report::{Report, Severity, text};
 
+use crate::server::OwnOnly;
 use crate::system::{Exit, Failure, Result, print};
 
 #[derive(Args)]
@@ -23,9 +24,8 @@ pub(crate) struct Arguments {
     /// How to print
     #[arg(long, default_value = "text")]
     format: Format,
-    /// Only repositories that this user owns: root looks at each owner's as that owner
-    #[arg(long, hide = true)]
-    own_only: bool,
+    #[command(flatten)]
+    own_only: OwnOnly,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     if arguments.servers.is_empty() {
         clone::examine(&mut report)?;
     } else {
-        server::examine(&arguments.servers, arguments.own_only, &mut report)?;
+        server::examine(&arguments.servers, arguments.own_only.owners(), &mut report)?;
     }
     report.findings.sort_by(|a, b| (a.severity, &a.place, &a.check).cmp(&(b.severity, &b.place, &b.check)));
     match arguments.format {

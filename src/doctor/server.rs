@@ -13,20 +13,23 @@ use crate::doctor::checks::{self, Check};
 use crate::doctor::gate::{Examined, Opened, Seen};
 use crate::doctor::progress::Progress;
 use crate::doctor::report::Report;
-use crate::server::{Below, Configured, git_version, named, resolved};
+use crate::server::{Below, Configured, Owners, git_version, named, resolved};
 use crate::system::users::{AT_ONCE, Owner};
 use crate::system::{Failure, Result, now};
 
 /// Git has had the quarantine, which hooks rely on, since then.
 const OLDEST_GIT: (u32, u32) = (2, 11);
 
-/// Looks at all of them; those that others own, as those. `own_only`: another process looks at these, and at where they lie.
-pub(super) fn examine(servers: &[PathBuf], own_only: bool, report: &mut Report) -> Result<()> {
+/// Looks at all of them; those that others own, as those.
+pub(super) fn examine(servers: &[PathBuf], owners: Owners, report: &mut Report) -> Result<()> {
     let mut repositories = Vec::new();
     let given: Vec<PathBuf> = servers.iter().filter_map(|server| server.canonicalize().ok()).collect();
     for server in servers {
-        let found =
-            if own_only { Below { repositories: vec![server.clone()], ..Below::default() } } else { named(server)? };
+        let found = match owners {
+            Owners::All => named(server)?,
+            // Who started this process looks at where they lie.
+            Owners::This => Below { repositories: vec![server.clone()], ..Below::default() },
+        };
         if found.repositories.is_empty() {
             return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display())));
         }
@@ -50,7 +53,7 @@ pub(super) fn examine(servers: &[PathBuf], own_only: bool, report: &mut Report) 
             continue;
         }
         match Owner::of(&path) {
-            Ok(owner) if own_only && !owner.is_this() => {}
+            Ok(owner) if owners == Owners::This && !owner.is_this() => {}
             Ok(owner) if owner.is_another() => others.entry(owner).or_default().push(path),
             Ok(_) => own.push(path),
             Err(error) => {

@@ -13,6 +13,7 @@ pub(crate) mod uninstall;
 pub(crate) use installed::installed_ledger;
 pub(crate) use kinds::config::{Configured, SINCE as CONFIGURED_GIT, version as git_version};
 pub(crate) use kinds::{Layout, RunBy};
+pub(crate) use others::{OwnOnly, Owners};
 pub(crate) use targets::{Below, below, named, resolved};
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::core::id::RepositoryName;
 use crate::core::submitter::Adapter;
 use crate::gate::command::{adapter, repository_name};
 use crate::gate::policy_source::PolicyArg;
+use targets::Naming;
 
 #[derive(Args)]
 pub(crate) struct Install {
@@ -61,9 +63,8 @@ pub(crate) struct Install {
     /// Where to write what is uploaded: to a GitHub Enterprise Server, or to Bitbucket Data Center
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Only repositories that this user owns: root protects each owner's as that owner
-    #[arg(long, hide = true)]
-    pub(crate) own_only: bool,
+    #[command(flatten)]
+    pub(crate) own_only: OwnOnly,
     /// The directory below which the path of each repository is its name
     #[arg(long, hide = true, value_name = "DIR", requires = "own_only")]
     pub(crate) root: Option<PathBuf>,
@@ -77,9 +78,8 @@ pub(crate) struct Uninstall {
     /// Where the hooks are, if one serves all repositories
     #[arg(long, value_name = "LAYOUT", requires = "servers")]
     pub(crate) layout: Option<Layout>,
-    /// Only repositories that this user owns: root restores each owner's as that owner
-    #[arg(long, hide = true)]
-    pub(crate) own_only: bool,
+    #[command(flatten)]
+    pub(crate) own_only: OwnOnly,
     /// The directory below which they were found
     #[arg(long, hide = true, value_name = "DIR", requires = "own_only")]
     pub(crate) root: Option<PathBuf>,
@@ -104,9 +104,9 @@ fn deadline_help() -> String {
 }
 
 impl Install {
-    /// Whether the server says at each push what a repository is called, because the admin does not.
-    fn named_by_server(&self) -> bool {
+    /// Where a repository's name comes from that the admin does not say.
+    fn naming(&self) -> Naming {
         let says = self.submitter.is_some_and(|adapter| !adapter.repository_variables().is_empty());
-        says && self.repository.is_none()
+        if says && self.repository.is_none() { Naming::ByServer } else { Naming::ByPath }
     }
 }

@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use clap::Args;
+
 use crate::server::targets::{Target, resolved};
 use crate::system::users::{AT_ONCE, Owner, command_line};
 use crate::system::{Failure, Result};
@@ -13,6 +15,29 @@ use crate::system::{Failure, Result};
 /// The repositories that are not root's, where root is at work: by their owner, and by the directory that they are named below.
 pub(super) struct Others {
     repositories: BTreeMap<(Owner, Option<PathBuf>), Vec<PathBuf>>,
+}
+
+/// Whose repositories a process sees to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owners {
+    /// Everybody's: root starts a process as each of the others.
+    All,
+    /// Its own user's: root started it.
+    This,
+}
+
+/// The option by which root tells a process that it started.
+#[derive(Args)]
+pub(crate) struct OwnOnly {
+    /// Only repositories that this user owns: root sees to each owner's as that owner
+    #[arg(long, hide = true)]
+    own_only: bool,
+}
+
+impl OwnOnly {
+    pub(crate) fn owners(&self) -> Owners {
+        if self.own_only { Owners::This } else { Owners::All }
+    }
 }
 
 /// What becomes of what the command prints.
@@ -24,14 +49,14 @@ pub(super) enum Printed {
 
 impl Others {
     /// Keeps of the targets what this process is to do itself.
-    pub(super) fn split(targets: &mut Vec<Target>, own_only: bool) -> Result<Self> {
+    pub(super) fn split(targets: &mut Vec<Target>, owners: Owners) -> Result<Self> {
         let mut others = Self { repositories: BTreeMap::new() };
         let mut own = Vec::new();
         for target in targets.drain(..) {
             let cannot = |error: std::io::Error| Failure::new(format!("{}: {error}", target.path.display()));
             let repository = resolved(&target.path).unwrap_or_else(|| target.path.clone());
             let owner = Owner::of(&repository).map_err(cannot)?;
-            if own_only && !owner.is_this() {
+            if owners == Owners::This && !owner.is_this() {
                 continue;
             }
             if owner.is_another() {

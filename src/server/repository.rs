@@ -14,10 +14,19 @@ use crate::gate::policy_source::{InRepository, PolicyArg, PolicyReader};
 use crate::gate::recording::{ServerRefs, ledger_failure, open_or_make_ledger};
 use crate::gate::ref_values::StoredRefs;
 use crate::ledger::LedgerError;
-use crate::server::targets::resolved;
+use crate::server::targets::{Naming, Target, resolved};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::process::server_git;
 use crate::system::{Failure, Result, now};
+
+/// When a ledger takes the refs as they are for right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum AsFound {
+    /// At its start.
+    AtStart,
+    /// And now, because the admin says so.
+    Again,
+}
 
 /// A repository that pushes come to.
 pub(super) struct Repository {
@@ -116,8 +125,8 @@ impl Repository {
     pub(super) fn check(
         &self,
         settings: &Settings,
-        named_by_server: bool,
-        one_of_many: bool,
+        naming: Naming,
+        target: &Target,
     ) -> Result<(Option<RepositoryName>, Option<Policy>)> {
         self.with_refs(|objects, refs| {
             let values = StoredRefs { refs, objects };
@@ -137,7 +146,11 @@ impl Repository {
             };
             if absent {
                 let name = settings.repository.clone();
-                return if name.is_some() || named_by_server { Ok((name, None)) } else { Err(missing_name()) };
+                return if name.is_some() || naming == Naming::ByServer {
+                    Ok((name, None))
+                } else {
+                    Err(missing_name())
+                };
             }
             let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
             if let Some(place) = place
@@ -145,7 +158,7 @@ impl Repository {
             {
                 return Err(Failure::new(problem).hint(problem.fix.clone()));
             }
-            if let (Some(name), true) = (policy.repository(), one_of_many)
+            if let (Some(name), Some(_)) = (policy.repository(), &target.root)
                 && settings.repository.as_ref() != Some(name)
             {
                 let message = format!("the policy is for one repository, {name}, and is given for a directory of them");
@@ -156,7 +169,7 @@ impl Repository {
             }
             let name = match repository_name(settings, &policy) {
                 Ok(name) => Some(name),
-                Err(EngineError::NoRepositoryName) if named_by_server => None,
+                Err(EngineError::NoRepositoryName) if naming == Naming::ByServer => None,
                 Err(error) => return Err(engine_failure(&error)),
             };
             Ok((name, Some(policy)))
@@ -185,11 +198,11 @@ impl Repository {
 impl Repository {
     /// Makes the ledger, if there is none, and lets it take the refs as they are for right: at its start, and where the admin
     /// says so again.
-    pub(super) fn keep_ledger(&self, directory: &Path, name: &RepositoryName, again: bool) -> Result<()> {
+    pub(super) fn keep_ledger(&self, directory: &Path, name: &RepositoryName, found: AsFound) -> Result<()> {
         let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
         let failed = |error: LedgerError| ledger_failure(&error);
         let (ledger, fresh) = open_or_make_ledger(directory, name, &ServerRefs(&refs))?;
-        if again && !fresh {
+        if found == AsFound::Again && !fresh {
             ledger.take_as_found(now()?, &ServerRefs(&refs)).map_err(failed)?;
         } else {
             ledger.state().map_err(failed)?;

@@ -11,6 +11,15 @@ use crate::gate::naming::{default_name, hashed_name};
 use crate::server::Layout;
 use crate::system::{Failure, Result};
 
+/// Where a repository's name comes from that nobody gives it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// Its path below the directory that is given.
+    ByPath,
+    /// The server says at each push what it is called.
+    ByServer,
+}
+
 /// A repository to protect.
 pub(super) struct Target {
     pub(super) path: PathBuf,
@@ -23,15 +32,18 @@ pub(super) struct Target {
 impl Target {
     /// One that was found below a directory. Where its path gives it no name, it may be installed already under another, or its
     /// server names it.
-    fn below(root: &Path, path: PathBuf, named_by_server: bool) -> Self {
-        let name = if named_by_server { None } else { name_below(root, &path) };
+    fn below(root: &Path, path: PathBuf, naming: Naming) -> Self {
+        let name = match naming {
+            Naming::ByPath => name_below(root, &path),
+            Naming::ByServer => None,
+        };
         Self { path, name, root: Some(root.to_owned()) }
     }
 }
 
 /// Repositories that were found below `root` by another process.
-pub(super) fn found_below(root: &Path, repositories: &[PathBuf], named_by_server: bool) -> Targets {
-    let target = |path: &PathBuf| Target::below(root, path.clone(), named_by_server);
+pub(super) fn found_below(root: &Path, repositories: &[PathBuf], naming: Naming) -> Targets {
+    let target = |path: &PathBuf| Target::below(root, path.clone(), naming);
     Targets { targets: repositories.iter().map(target).collect(), passed_over: Vec::new() }
 }
 
@@ -49,9 +61,8 @@ pub(super) struct Targets {
     pub(super) passed_over: Vec<(PathBuf, String)>,
 }
 
-/// The repositories that an admin means: each one named, and every one below a directory that is none. `named_by_server`: the
-/// server says at each push what they are called, so their paths need not.
-pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool) -> Result<Targets> {
+/// The repositories that an admin means: each one named, and every one below a directory that is none.
+pub(super) fn targets(servers: &[PathBuf], layout: Layout, naming: Naming) -> Result<Targets> {
     let mut passed_over = Vec::new();
     let mut targets = Vec::new();
     for server in servers {
@@ -68,7 +79,7 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout, named_by_server: bool
         }
         let mut named: BTreeMap<RepositoryName, PathBuf> = BTreeMap::new();
         for path in below.repositories {
-            let target = Target::below(server, path, named_by_server);
+            let target = Target::below(server, path, naming);
             if let Some(name) = &target.name
                 && let Some(other) = named.insert(name.clone(), target.path.clone())
             {

@@ -9,7 +9,7 @@ use crate::server::install::{BASELINE, about};
 use crate::server::installed::installed_ledger;
 use crate::server::others::{Others, Printed};
 use crate::server::repository::Repository;
-use crate::server::targets::{found_below, targets};
+use crate::server::targets::{Naming, found_below, targets};
 use crate::server::{Layout, Uninstall};
 use crate::system::{Exit, Failure, Result, print};
 
@@ -19,11 +19,12 @@ pub(crate) fn uninstall(arguments: &Uninstall) -> Result {
         arguments.servers.iter().try_for_each(|server| (shared.remove)(server))?;
         return Ok(Exit::Accepted);
     }
+    // What they are called is no matter.
     let mut targets = match &arguments.root {
-        Some(root) => found_below(root, &arguments.servers, true).targets,
-        None => targets(&arguments.servers, Layout::Hooks, true)?.targets,
+        Some(root) => found_below(root, &arguments.servers, Naming::ByServer).targets,
+        None => targets(&arguments.servers, Layout::Hooks, Naming::ByServer)?.targets,
     };
-    let others = Others::split(&mut targets, arguments.own_only)?;
+    let others = Others::split(&mut targets, arguments.own_only.owners())?;
     targets.iter().try_for_each(|target| restore(&target.path))?;
     others.run(&[], Printed::Shown)?;
     Ok(Exit::Accepted)

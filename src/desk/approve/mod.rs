@@ -23,10 +23,11 @@ use crate::desk::who::trace_of_agent;
 use crate::gate::engine::{EngineError, repository_name};
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
-use crate::system::{Exit, Failure, Result, now};
+use crate::system::{Exit, Failure, Result, now, print};
 use compose::{Terms, Work};
 use key::Approver;
 use remote::Remote;
+use withdraw::Wanted;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -99,7 +100,10 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     let mut text = String::new();
     for target in &targets {
         let approval = if arguments.withdraw {
-            let approval = withdraw::approval(&context, &remote, &approver, what, target, arguments.expires)?;
+            let approval = {
+                let wanted = Wanted { what, target, expires: arguments.expires };
+                withdraw::approval(&context, &remote, &approver, wanted)?
+            };
             text += &withdraw::text(&context, &approval, &approver);
             approval
         } else {
@@ -122,9 +126,13 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         };
         approvals.push(approval);
     }
-    shown::present(&text, arguments.yes)?;
-    if !arguments.yes && !shown::confirmed(arguments.withdraw)? {
-        return Err(Failure::new("nothing is signed").hint("answer y to sign"));
+    if arguments.yes {
+        print(&text)?;
+    } else {
+        shown::present(&text)?;
+        if !shown::confirmed(if arguments.withdraw { "Withdraw" } else { "Approve" })? {
+            return Err(Failure::new("nothing is signed").hint("answer y to sign"));
+        }
     }
     let mut signed = Vec::new();
     for approval in approvals {

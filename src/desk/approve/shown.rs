@@ -148,9 +148,9 @@ fn asked(context: &ApprovalContext, approval: &Approval) -> String {
 }
 
 /// Prints the text, on a terminal through the pager that git would use.
-pub(super) fn present(text: &str, asked_not_to_wait: bool) -> Result<()> {
+pub(super) fn present(text: &str) -> Result<()> {
     let pager = git(&["var", "GIT_PAGER"]).line().unwrap_or_default();
-    if asked_not_to_wait || !std::io::stdout().is_terminal() || pager.is_empty() || pager == "cat" {
+    if !std::io::stdout().is_terminal() || pager.is_empty() || pager == "cat" {
         return print(text);
     }
     let mut command = Command::new("sh");
@@ -168,15 +168,14 @@ pub(super) fn present(text: &str, asked_not_to_wait: bool) -> Result<()> {
     if matches!(ended.code(), Some(126 | 127)) { print(text) } else { Ok(()) }
 }
 
-/// Asks the person at the terminal.
-pub(super) fn confirmed(withdraw: bool) -> Result<bool> {
+/// Asks the person at the terminal whether to do this.
+pub(super) fn confirmed(verb: &str) -> Result<bool> {
     let no_terminal = |_| {
         Failure::new("there is no terminal to ask on, so nothing is signed")
             .hint("run it in a terminal, or say --yes if what is printed above has been looked at")
     };
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
-    let question = if withdraw { "Withdraw? [y/N] " } else { "Approve? [y/N] " };
-    terminal.write_all(question.as_bytes()).map_err(no_terminal)?;
+    terminal.write_all(format!("{verb}? [y/N] ").as_bytes()).map_err(no_terminal)?;
     let mut answer = String::new();
     BufReader::new(terminal).read_line(&mut answer).map_err(no_terminal)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -10,15 +10,24 @@ use crate::desk::approve::key::Approver;
 use crate::desk::approve::{ApprovalContext, Remote, list, shown};
 use crate::system::{Failure, Result, now};
 
-/// What withdraws the approver's approval of `what` for a target: a branch, a commit, or the digits by which `--list` names it.
+/// Which approval is taken back.
+pub(super) struct Wanted<'a> {
+    /// What it is of: a branch, a commit, or the digits by which `--list` names it.
+    pub(super) what: &'a str,
+    /// The ref that it is for.
+    pub(super) target: &'a str,
+    /// How long the withdrawal is kept.
+    pub(super) expires: Span,
+}
+
+/// What withdraws the approver's approval.
 pub(super) fn approval(
     context: &ApprovalContext,
     remote: &Remote,
     approver: &Approver<'_>,
-    what: &str,
-    target: &str,
-    expires: Span,
+    wanted: Wanted<'_>,
 ) -> Result<Approval> {
+    let Wanted { what, target, expires } = wanted;
     let named = remote.branch(what).or_else(|| context.local.commit(what).ok());
     let mut found: Vec<Approval> = Vec::new();
     for (place, approval) in list::records_by(context, target, &approver.person.id)? {

@@ -12,7 +12,8 @@ use shared::SharedPlan;
 
 use crate::gate::shim::{Planned, is_in_place, write};
 use crate::server::kinds::Serves;
-use crate::server::others::{Others, Printed};
+use crate::server::others::{Others, Owners, Printed};
+use crate::server::repository::AsFound;
 use crate::server::targets::{Targets, found_below, targets};
 use crate::server::{Install, Layout};
 use crate::system::files;
@@ -34,26 +35,27 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
         });
     }
     let Targets { mut targets, passed_over } = match &arguments.root {
-        Some(root) => found_below(root, &arguments.servers, arguments.named_by_server()),
-        None => targets(&arguments.servers, layout, arguments.named_by_server())?,
+        Some(root) => found_below(root, &arguments.servers, arguments.naming()),
+        None => targets(&arguments.servers, layout, arguments.naming())?,
     };
     if targets.len() > 1 && (arguments.repository.is_some() || arguments.ledger.is_some()) {
         return Err(Failure::new("--repository and --ledger are about one repository, and several are given")
             .hint("leave them out: each repository is named by its path and keeps its own ledger"));
     }
-    let others = Others::split(&mut targets, arguments.own_only)?;
+    let owners = arguments.own_only.owners();
+    let others = Others::split(&mut targets, owners)?;
     if others.any() {
         layout.shared().map_or(Ok(()), |shared| (shared.serve_others)())?;
     }
     // What serves all is written once, by who was asked.
-    let shared = if arguments.own_only { None } else { layout.shared() };
+    let shared = if owners == Owners::This { None } else { layout.shared() };
     let planned = shared.map_or(Ok(SharedPlan::default()), |shared| shared::plan(arguments, shared))?;
     let mut ready = Vec::with_capacity(targets.len());
     for target in &targets {
         let prepared = prepare(target, arguments, layout).map_err(|failure| about(&target.path, failure))?;
         ready.push((target.path.as_path(), prepared));
     }
-    if !arguments.own_only {
+    if owners == Owners::All {
         passed_over.iter().for_each(|(path, reason)| {
             say(&format!("warning: {}: {reason}", path.display()));
             say("hint: if repositories are there, install them by their own path");
@@ -70,12 +72,13 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
                 .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
             print(&format!("{}: exempt is what its refs hold now\n", server.display()))?;
         }
-        ready.repository.keep_ledger(&ready.ledger, &ready.label, ready.baseline.is_some())?;
+        let found = if ready.baseline.is_some() { AsFound::Again } else { AsFound::AtStart };
+        ready.repository.keep_ledger(&ready.ledger, &ready.label, found)?;
         put(server, &ready.hooks)?;
         tell_kept(server, &ready.kept)?;
     }
     others.run(&[], Printed::Shown)?;
-    if arguments.own_only {
+    if owners == Owners::This {
         return Ok(Exit::Accepted);
     }
     if let Some(shared) = shared {

@@ -14,7 +14,7 @@ use crate::ledger::Ledger;
 use crate::server::commands::{Options, Served, shim};
 use crate::server::installed::installed;
 use crate::server::repository::Repository;
-use crate::server::targets::Target;
+use crate::server::targets::{Naming, Target};
 use crate::server::{Install, Layout};
 use crate::system::{Failure, Result};
 
@@ -39,9 +39,9 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
     let mut options = Options::at(arguments, before.as_ref());
     let policies = repository.settle(&arguments.policies)?;
     // Where the server names it at each push, it goes on doing so.
-    let by_server =
-        arguments.repository.is_none() && before.as_ref().is_some_and(|before| !before.naming_variables().is_empty());
-    let by_server = by_server || arguments.named_by_server();
+    let names_it = before.as_ref().is_some_and(|before| !before.naming_variables().is_empty());
+    let naming = if arguments.repository.is_none() && names_it { Naming::ByServer } else { arguments.naming() };
+    let by_server = naming == Naming::ByServer;
     // A repository keeps the name that it was given: seals are bound to it. Where its hook is gone, the ledger knows.
     let named = before.as_ref().and_then(|before| before.repository().cloned());
     let named = named.or_else(|| if by_server { None } else { recorded_name(&repository.git_dir.join(LEDGER)) });
@@ -51,7 +51,7 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
     }
     let given = arguments.repository.clone().or(named).or_else(|| target.name.clone().filter(|_| !by_server));
     let settings = Settings { policies, repository: given, baseline: None };
-    let (name, policy) = repository.check(&settings, by_server, target.root.is_some())?;
+    let (name, policy) = repository.check(&settings, naming, target)?;
     let label = name.clone().or_else(|| hashed_name(&repository.git_dir));
     let label = label.ok_or_else(|| Failure::new("its path gives it no name").hint("add --repository NAME"))?;
     if let Some(policy) = &policy {

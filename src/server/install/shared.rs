@@ -13,7 +13,7 @@ use crate::server::Install;
 use crate::server::commands::{Options, Served, shim};
 use crate::server::kinds::{Shared, Stands, config};
 use crate::server::repository::settled_file;
-use crate::server::targets::resolved;
+use crate::server::targets::{Naming, resolved};
 use crate::system::{Failure, Result};
 
 /// What serves all repositories at once.
@@ -39,7 +39,6 @@ pub(super) fn plan(arguments: &Install, shared: &Shared) -> Result<SharedPlan> {
             .hint("give the directory that holds them all, or install it in this one alone with --layout hooks"));
     }
     let policies = settled_files(&arguments.policies)?;
-    let by_server = arguments.named_by_server();
     let directory = match (&shared.stands, &arguments.out) {
         (Stands::Configured, _) => None,
         (Stands::Linked(directory), _) => Some(directory(&root)?),
@@ -61,7 +60,7 @@ pub(super) fn plan(arguments: &Install, shared: &Shared) -> Result<SharedPlan> {
     let served = Served {
         policies,
         repository: None,
-        below: (!by_server).then(|| root.clone()),
+        below: (arguments.naming() == Naming::ByPath).then(|| root.clone()),
         ledger: LEDGER.into(),
         // Where a repository has none, none is exempt.
         baseline: Some(BASELINE.into()),
