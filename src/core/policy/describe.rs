@@ -29,33 +29,8 @@ impl Policy {
         if rule.is_path_rule() {
             words.push(format!("Only commits that touch these paths count: {}.", rule.class_names().join(", ")));
         }
-        words.push(
-            match mode {
-                Mode::Enforce => "A push that breaks it is refused.",
-                Mode::Warn => "A push that breaks it is accepted with a warning.",
-                Mode::Observe => "A push that breaks it is accepted in silence.",
-                Mode::Off => "It is switched off.",
-            }
-            .to_owned(),
-        );
-        words.push(
-            match identity {
-                Identity::None => "It does not ask who made a commit.",
-                Identity::Agents => {
-                    "A commit that shows an AI agent's hand is sealed by a registered agent, or adopted by a person."
-                }
-                Identity::Everyone => {
-                    "Every commit is sealed by a registered agent, or signed with SSH by a registered person."
-                }
-            }
-            .to_owned(),
-        );
-        match marks {
-            Marks::Authored if *identity == Identity::None => {}
-            Marks::Authored => {}
-            Marks::Any => words.push("Disclosed help of an AI (Assisted-by) counts as an agent's hand.".to_owned()),
-            Marks::Ignore => words.push("Traces of agents in messages and author fields do not count.".to_owned()),
-        }
+        words.extend([mode_words(*mode), identity_words(*identity)].map(str::to_owned));
+        words.extend(marks_words(*marks).map(str::to_owned));
         if let Some(date) = marks_date.filter(|_| *marks != Marks::Ignore) {
             words.push(format!(
                 "Traces that this program knows only since after {date} warn for 30 days before they count."
@@ -97,6 +72,35 @@ impl Policy {
             words.push(format!("History up to {} is exempt.", points.collect::<Vec<_>>().join(", ")));
         }
         words
+    }
+}
+
+fn mode_words(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "A push that breaks it is refused.",
+        Mode::Warn => "A push that breaks it is accepted with a warning.",
+        Mode::Observe => "A push that breaks it is accepted in silence.",
+        Mode::Off => "It is switched off.",
+    }
+}
+
+fn identity_words(identity: Identity) -> &'static str {
+    match identity {
+        Identity::None => "It does not ask who made a commit.",
+        Identity::Agents => {
+            "A commit that shows an AI agent's hand is sealed by a registered agent, or adopted by a person."
+        }
+        Identity::Everyone => {
+            "Every commit is sealed by a registered agent, or signed with SSH by a registered person."
+        }
+    }
+}
+
+fn marks_words(marks: Marks) -> Option<&'static str> {
+    match marks {
+        Marks::Authored => None,
+        Marks::Any => Some("Disclosed help of an AI (Assisted-by) counts as an agent's hand."),
+        Marks::Ignore => Some("Traces of agents in messages and author fields do not count."),
     }
 }
 
