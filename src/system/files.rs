@@ -1,7 +1,7 @@
 //! Files that are written whole: complete when they appear, and on the disk before they do.
 //!
 //! What another program gave to be changed, such as git's file for a message, is written in its place, and so is what a person names
-//! for output, which may be a pipe. The ledger, which grows, is written by [`crate::ledger`].
+//! for output, which may be a pipe. The ledger, which grows, and its state have a way of their own.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Result, Write as _};
