@@ -90,7 +90,7 @@ fn an_uploaded_environment_decides() {
     unpack.args(["--extract", "--gzip", "--file", &format!("{out}/countersign-environment.tar.gz")]);
     assert!(world.run(unpack, None).status.success());
     let script = std::fs::read_to_string(format!("{out}/pre-receive")).unwrap();
-    assert_eq!(script, "#!/usr/bin/countersign hook pre-receive --submitter ghes --policy /etc/countersign/0.toml\n");
+    assert_eq!(script, "#!/usr/bin/countersign hook pre-receive --policy /etc/countersign/0.toml --submitter ghes\n");
     world.write_executable(&jail.join("pre-receive"), &script);
     std::fs::rename(world.server(), jail.join("repo.git")).unwrap();
     let bob = [("GITHUB_USER_LOGIN", "bob"), ("GITHUB_REPO_NAME", "Acme/Payments"), ("GITHUB_VIA", "")];
