@@ -255,8 +255,11 @@ impl Lab {
 
     /// A push that only deletes a branch: git makes no quarantine for it.
     pub fn deleting_run(&self, project: &Project) -> HookRun {
+        let mut branch = self.command("git", &project.server());
+        branch.args(["update-ref", "refs/heads/over", &project.old]);
+        self.run(branch);
         let input = project.directory.join("input-delete");
-        std::fs::write(&input, format!("{} {} refs/heads/topic\n", project.old, "0".repeat(40))).unwrap();
+        std::fs::write(&input, format!("{} {} refs/heads/over\n", project.old, "0".repeat(40))).unwrap();
         HookRun {
             ledger: self.ledger(project),
             server: project.server(),
