@@ -258,15 +258,7 @@ impl Lab {
         let mut branch = self.command("git", &project.server());
         branch.args(["update-ref", "refs/heads/over", &project.old]);
         self.run(branch);
-        let input = project.directory.join("input-delete");
-        std::fs::write(&input, format!("{} {} refs/heads/over\n", project.old, "0".repeat(40))).unwrap();
-        HookRun {
-            ledger: self.ledger(project),
-            server: project.server(),
-            policy: project.policy(),
-            quarantine: None,
-            input,
-        }
+        self.ref_run(project, &format!("{} {} refs/heads/over\n", project.old, "0".repeat(40)))
     }
 
     /// The project's ledger, which knows its refs.
