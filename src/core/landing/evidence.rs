@@ -7,17 +7,17 @@ use crate::core::digest::Digest;
 use crate::core::facts::CommitFacts;
 use crate::core::oid::Oid;
 
-/// What was found of the commits that a record names. Whoever signs one can write into it what they like; here it would say who made
-/// something.
+/// What can be found of the commits that a record names, asked for in the order of what it costs. Whoever signs a record can write into it
+/// what they like; here it would say who made something.
 pub struct Evidence<'a> {
     /// The commits that were examined.
     pub commits: &'a BTreeMap<Oid, CommitFacts>,
+    /// Whether a record names the message of a commit by an older digest of it.
+    pub had_older_digest: &'a dyn Fn(&ApprovedCommit) -> bool,
     /// The commits from the record's base to its head; `None` where they cannot be told.
-    pub range: Option<BTreeSet<Oid>>,
+    pub range: &'a dyn Fn() -> Option<BTreeSet<Oid>>,
     /// What they change together; `None` where it cannot be told.
-    pub change: Option<Digest>,
-    /// Commits whose message the record names by an older digest of it.
-    pub older_digests: BTreeSet<Oid>,
+    pub change: &'a dyn Fn() -> Option<Digest>,
 }
 
 impl Evidence<'_> {
@@ -25,12 +25,12 @@ impl Evidence<'_> {
     pub fn bears_out(&self, approval: &Approval) -> bool {
         let is_as_said = |said: &ApprovedCommit| {
             let commit = self.commits.get(&said.id.0).filter(|commit| commit.change == Some(said.change.0));
-            commit.is_some_and(|commit| commit.message == said.message.0 || self.older_digests.contains(&said.id.0))
+            commit.is_some_and(|commit| commit.message == said.message.0 || (self.had_older_digest)(said))
         };
-        let named: BTreeSet<Oid> = approval.commits.iter().map(|commit| commit.id.0).collect();
+        let named = || approval.commits.iter().map(|commit| commit.id.0).collect::<BTreeSet<Oid>>();
         approval.commits.iter().all(is_as_said)
-            && self.range.as_ref() == Some(&named)
-            && self.change == Some(approval.change.0)
+            && (self.range)() == Some(named())
+            && (self.change)() == Some(approval.change.0)
     }
 }
 
@@ -52,8 +52,9 @@ mod tests {
         let mut range = Some(approval.commits.iter().map(|said| said.id.0).collect());
         let change = Some(approval.change.0);
         spoil(&mut commits, &mut range, &mut approval);
-        let older_digests = BTreeSet::new();
-        Evidence { commits: &commits, range, change, older_digests }.bears_out(&approval)
+        let (range, change) = (|| range.clone(), || change);
+        Evidence { commits: &commits, had_older_digest: &|_| false, range: &range, change: &change }
+            .bears_out(&approval)
     }
 
     #[test]
@@ -76,13 +77,12 @@ mod tests {
         let said = approval.commits[0];
         let facts = CommitFacts { change: Some(said.change.0), message: Digest::of(b"newer"), ..plain_commit(0) };
         let commits = BTreeMap::from([(said.id.0, facts)]);
-        let evidence = |older_digests| Evidence {
-            commits: &commits,
-            range: Some(BTreeSet::from([said.id.0])),
-            change: Some(approval.change.0),
-            older_digests,
-        };
-        assert!(evidence(BTreeSet::from([said.id.0])).bears_out(&approval));
-        assert!(!evidence(BTreeSet::new()).bears_out(&approval));
+        let (range, change) = (|| Some(BTreeSet::from([said.id.0])), || Some(approval.change.0));
+        for older in [true, false] {
+            let had_older_digest = |_: &ApprovedCommit| older;
+            let evidence =
+                Evidence { commits: &commits, had_older_digest: &had_older_digest, range: &range, change: &change };
+            assert_eq!(evidence.bears_out(&approval), older);
+        }
     }
 }

@@ -165,14 +165,13 @@ impl FactReader<'_> {
         ends: Ends,
         since_old: Option<&NewCommits>,
         index: usize,
-        look: Look,
     ) -> Result<Sought, Doubt> {
         let rule = self.rule(index)?;
         let found;
-        let new = match (since_old, look) {
+        let new = match (since_old, self.look) {
             (Some(new), Look::Near) => new,
             _ => {
-                let hidden = self.hidden_from_approval(rule, index, ends.old, look)?;
+                let hidden = self.hidden_from_approval(rule, index, ends.old)?;
                 found = self.new_beyond(hidden, ends, limits::WALK)?;
                 &found
             }
@@ -187,25 +186,19 @@ impl FactReader<'_> {
     }
 
     /// What a rule's approvals have already judged, by values before the push, besides the old value.
-    fn hidden_from_approval(
-        &mut self,
-        rule: &Rule,
-        index: usize,
-        old: Option<Oid>,
-        look: Look,
-    ) -> Result<usize, Doubt> {
+    fn hidden_from_approval(&mut self, rule: &Rule, index: usize, old: Option<Oid>) -> Result<usize, Doubt> {
         let subtracts = subtracts_other_refs(rule, Requirement::Approvals, old);
         let others = if subtracts { Others::Subtracted } else { Others::Ignored };
-        let asked = Asked { rule: index, requirement: Requirement::Approvals, others, look };
+        let asked = Asked { rule: index, requirement: Requirement::Approvals, others, look: self.look };
         if let Some(known) = self.subtraction.walks.known(asked) {
             return Ok(known);
         }
         let mut hidden: HashSet<Oid> = self.since(rule, index)?.into_iter().collect();
-        if look == Look::Everywhere {
+        if self.look == Look::Everywhere {
             hidden.extend(self.baseline()?.iter());
         }
         if subtracts {
-            hidden.extend(self.judged_tips(rule, Requirement::Approvals, look)?);
+            hidden.extend(self.judged_tips(rule, Requirement::Approvals)?);
         }
         Ok(self.subtraction.walks.add(asked, hidden))
     }
@@ -419,8 +412,7 @@ impl FactReader<'_> {
             }
         }
         for fact in &mut facts {
-            let bears_out = |record: &Approval| self.evidence(record).bears_out(record);
-            fact.is_borne_out = fact.approval().is_some_and(|record| bears_out(record.approval()));
+            fact.is_borne_out = fact.approval().is_some_and(|record| self.is_borne_out(record.approval()));
         }
         self.facts.approvals.insert(name.to_vec(), facts);
         Ok(())
@@ -475,25 +467,21 @@ impl FactReader<'_> {
         Ok(compared.map_or_else(|_| Vec::new(), |()| paths))
     }
 
-    /// What there is to hold a record against.
-    fn evidence(&self, approval: &Approval) -> Evidence<'_> {
+    /// Whether the commits of a record are what it says of them.
+    fn is_borne_out(&self, approval: &Approval) -> bool {
         let base: Vec<Oid> = approval.base.iter().map(|base| base.0).collect();
-        let range = self.new_commits(approval.head.0, &base, limits::COMMITS);
-        let older = approval.commits.iter().filter(|said| self.said_before(said)).map(|said| said.id.0);
-        Evidence {
-            commits: &self.facts.commits,
-            range: range.ok().map(|range| range.commits.into_iter().collect()),
-            change: self.change_from(base.first().copied(), approval.head.0).ok().flatten(),
-            older_digests: older.collect(),
-        }
+        let range = || {
+            let range = self.new_commits(approval.head.0, &base, limits::COMMITS).ok()?;
+            Some(range.commits.into_iter().collect())
+        };
+        let change = || self.change_from(base.first().copied(), approval.head.0).ok().flatten();
+        let had_older_digest = |said: &ApprovedCommit| self.said_before(said);
+        let commits = &self.facts.commits;
+        Evidence { commits, had_older_digest: &had_older_digest, range: &range, change: &change }.bears_out(approval)
     }
 
     /// Whether a record holds an older digest of a commit's message.
     fn said_before(&self, said: &ApprovedCommit) -> bool {
-        let known = self.facts.commits.get(&said.id.0);
-        if known.is_none_or(|commit| commit.message == said.message.0) {
-            return false;
-        }
         let Ok(raw) = self.context.objects.commit(said.id.0) else { return false };
         Commit::parse(&raw, self.context.objects.format())
             .is_ok_and(|commit| is_message_of(said.message.0, commit.message))
@@ -518,10 +506,10 @@ impl FactReader<'_> {
     }
 
     /// The tips of refs that have been judged by what a rule requires.
-    pub(super) fn judged_tips(&self, rule: &Rule, requirement: Requirement, look: Look) -> Result<Vec<Oid>, Doubt> {
+    pub(super) fn judged_tips(&self, rule: &Rule, requirement: Requirement) -> Result<Vec<Oid>, Doubt> {
         let policy = self.policy;
         let counts = |name: &[u8]| is_judged_at(policy, rule, requirement, name);
-        if look == Look::Everywhere {
+        if self.look == Look::Everywhere {
             let selected = self.context.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
             return Ok(selected.into_iter().map(|(_, commit)| commit).collect());
         }

@@ -173,7 +173,7 @@ impl<'a> FactReader<'a> {
         let records = self.read_records(&updates);
         let mut verdicts = Verdicts::of(updates.len());
         for update in updates {
-            let mut update = self.update(update, look);
+            let mut update = self.update(update);
             update.doubt = update.doubt.or_else(|| records.as_ref().err().cloned());
             let said = verdicts.judge(self.policy, &self.facts, &update, self.context.now);
             self.keep(update, said);
@@ -201,7 +201,7 @@ impl<'a> FactReader<'a> {
         self.facts
     }
 
-    fn update(&mut self, update: &RefUpdate, look: Look) -> Update {
+    fn update(&mut self, update: &RefUpdate) -> Update {
         let mut facts = Update {
             name: Arc::clone(&update.name),
             old: update.old,
@@ -251,7 +251,7 @@ impl<'a> FactReader<'a> {
             return facts;
         }
         // What is in doubt about the update is in doubt for each of its rules, and only as much as the rule weighs.
-        if let Err(doubt) = self.examine(&mut facts, new, &rules, look) {
+        if let Err(doubt) = self.examine(&mut facts, new, &rules) {
             facts.judged =
                 rules.into_iter().map(|rule| Judged { doubt: Some(doubt.clone()), ..Judged::nothing(rule) }).collect();
             facts.doubt = holds_policy.then_some(doubt);
@@ -270,7 +270,7 @@ impl<'a> FactReader<'a> {
         self.policy.rules().get(index).ok_or_else(|| Doubt::Unreadable(format!("rule {index} is not in the policy")))
     }
 
-    fn examine(&mut self, facts: &mut Update, new: Oid, rules: &[usize], look: Look) -> Result<(), Doubt> {
+    fn examine(&mut self, facts: &mut Update, new: Oid, rules: &[usize]) -> Result<(), Doubt> {
         facts.target = self.follow_tags(new, facts)?;
         let old = facts.old.map(|old| peel(self.context.objects, old)).transpose().map_err(unreadable)?.flatten();
         let RefTarget::Commit(tip) = facts.target else {
@@ -294,7 +294,7 @@ impl<'a> FactReader<'a> {
         let ends = Ends { tip, old };
         for index in rules {
             let mut judged = Judged::nothing(*index);
-            if let Err(doubt) = self.judge(facts, ends, since_old.as_ref(), look, &mut judged) {
+            if let Err(doubt) = self.judge(facts, ends, since_old.as_ref(), &mut judged) {
                 judged = Judged { doubt: Some(doubt), ..Judged::nothing(*index) };
             }
             facts.judged.push(judged);
@@ -362,16 +362,15 @@ impl<'a> FactReader<'a> {
         facts: &mut Update,
         ends: Ends,
         since_old: Option<&NewCommits>,
-        look: Look,
         judged: &mut Judged,
     ) -> Result<(), Doubt> {
         let rule = self.rule(judged.rule)?;
         let forward = since_old.filter(|_| facts.movement == Movement::Forward);
         if rule.identity != Identity::None || rule.restricts_agents() {
-            self.judge_identity(facts, ends, since_old, look, judged)?;
+            self.judge_identity(facts, ends, since_old, judged)?;
         }
         if rule.approvals.is_some() || (rule.submitters.is_some() && rule.is_path_rule()) {
-            judged.sought = Some(self.seek(facts, ends, forward, judged.rule, look)?);
+            judged.sought = Some(self.seek(facts, ends, forward, judged.rule)?);
         }
         Ok(())
     }
@@ -381,18 +380,20 @@ impl<'a> FactReader<'a> {
         facts: &mut Update,
         ends: Ends,
         since_old: Option<&NewCommits>,
-        look: Look,
         judged: &mut Judged,
     ) -> Result<(), Doubt> {
         let old = ends.old;
         let rule = self.rule(judged.rule)?;
         let found;
-        let new = match (since_old, look) {
+        let new = match (since_old, self.look) {
             (Some(new), Look::Near) => new,
             _ => {
-                let hidden = self.hidden(rule, judged.rule, look)?;
-                found =
-                    self.new_beyond(hidden, ends, if look == Look::Near { limits::COMMITS } else { limits::WALK })?;
+                let hidden = self.hidden(rule, judged.rule)?;
+                found = self.new_beyond(
+                    hidden,
+                    ends,
+                    if self.look == Look::Near { limits::COMMITS } else { limits::WALK },
+                )?;
                 &found
             }
         };
@@ -491,14 +492,15 @@ impl<'a> FactReader<'a> {
     }
 
     /// What a rule's identity requirement has already judged ([`crate::core::scope`]), by values before the push, besides the old value.
-    fn hidden(&mut self, rule: &Rule, index: usize, look: Look) -> Result<usize, Doubt> {
-        let asked = Asked { rule: index, requirement: Requirement::Identity, others: Others::Subtracted, look };
+    fn hidden(&mut self, rule: &Rule, index: usize) -> Result<usize, Doubt> {
+        let asked =
+            Asked { rule: index, requirement: Requirement::Identity, others: Others::Subtracted, look: self.look };
         if let Some(known) = self.subtraction.walks.known(asked) {
             return Ok(known);
         }
         let mut hidden: HashSet<Oid> = self.since(rule, index)?.into_iter().collect();
-        hidden.extend(self.judged_tips(rule, Requirement::Identity, look)?);
-        if look == Look::Everywhere {
+        hidden.extend(self.judged_tips(rule, Requirement::Identity)?);
+        if self.look == Look::Everywhere {
             hidden.extend(self.baseline()?.iter());
         }
         Ok(self.subtraction.walks.add(asked, hidden))
