@@ -8,7 +8,6 @@ use crate::core::limits;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::policy::{Mode, OutOfBand, Policy};
 use crate::core::report::escape;
-use crate::gate::chain::{Chained, input_for};
 use crate::gate::command::{PostReceive, ReferenceTransaction, Watch};
 use crate::gate::deadline::Over;
 use crate::gate::policy_source::PolicyReader;
@@ -27,19 +26,18 @@ const SECONDS: u64 = 30;
 /// Git has moved the refs; nothing said here changes that. A ledger that fails is told, and the next push settles the decision.
 pub(crate) fn post_receive(hook: PostReceive) -> Result {
     // Git has moved the refs: nothing is refused any more.
-    let session = Session::begin(Posture::Enforce, "", hook.chain.clone());
+    let session = Session::begin(Posture::Enforce, "", hook.chain);
     session.when_over(Over::Pass);
     session.end_after(SECONDS);
     let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
-    let input = input_for(hook.chain.as_ref(), &input)?;
-    let chained = Chained { hook: hook.chain, arguments: Vec::new(), input };
-    session.ready(&chained);
+    session.give(Vec::new(), Some(&input))?;
+    drop(input);
     if let Err(failure) = settle(&hook.ledger, push)
         && !hook.observe
     {
         say(&format!("warning: {}", failure.message));
     }
-    session.hand_on(chained)
+    session.hand_on()
 }
 
 fn settle(directory: &Path, push: Push) -> Result<()> {
@@ -87,11 +85,10 @@ pub(crate) fn reference_transaction(call: ReferenceTransaction) -> Result {
     let cap = u64::try_from(limits::REF_UPDATES).unwrap_or(u64::MAX).saturating_mul(4096);
     std::io::stdin().lock().take(cap).read_to_end(&mut input).map_err(Failure::new)?;
     let arguments = vec![state.clone().into()];
-    let chained = Chained { hook: watch.chain.clone(), arguments, input: input_for(watch.chain.as_ref(), &input)? };
-    session.ready(&chained);
+    session.give(arguments, Some(&input))?;
     match watched(&session, &watch, &state, &input) {
-        Ok(Exit::Accepted) => session.hand_on(chained),
-        Err(_) if watch.observe => session.hand_on(chained),
+        Ok(Exit::Accepted) => session.hand_on(),
+        Err(_) if watch.observe => session.hand_on(),
         refused => refused,
     }
 }

@@ -40,41 +40,36 @@ fn cannot_run(hook: &Path, error: &std::io::Error) -> Failure {
         .hint("an admin makes it executable, or removes the hooks with:\ncountersign uninstall --server REPO.git")
 }
 
-/// What a hook is given to read, if there is one: kept outside of this process's memory, since a push can have a hundred thousand refs.
-pub(crate) fn input_for(hook: Option<&PathBuf>, bytes: &[u8]) -> Result<Option<Arc<File>>> {
-    let Some(hook) = hook else { return Ok(None) };
-    in_memory(bytes).map(|file| Some(Arc::new(file))).map_err(|error| cannot_run(hook, &error))
-}
-
 impl Session {
-    /// Says what the hook before ours is to be given.
-    pub(crate) fn ready(&self, chained: &Chained) {
-        if chained.hook.is_some() {
-            let _ = self.ready.set(chained.clone());
-        }
+    /// Says what the hook before ours is to be given, if there is one. What it reads is kept outside of this process's memory, since a push
+    /// can have a hundred thousand refs.
+    pub(crate) fn give(&self, arguments: Vec<OsString>, input: Option<&[u8]>) -> Result<()> {
+        let Some(hook) = &self.present else { return Ok(()) };
+        let input = input.map(in_memory).transpose().map_err(|error| cannot_run(hook, &error))?;
+        let _ = self.ready.set(Chained { hook: Some(hook.clone()), arguments, input: input.map(Arc::new) });
+        Ok(())
     }
 
     /// Becomes the hook before ours, where there is one. Git passes over a hook that it may not run; so does one of ours that must
     /// refuse nothing.
-    pub(crate) fn hand_on(&self, chained: Chained) -> Result {
-        let runs = !self.observes() || chained.hook.as_ref().is_none_or(|hook| may_execute(hook));
-        if runs { chained.run() } else { Ok(Exit::Accepted) }
+    pub(crate) fn hand_on(&self) -> Result {
+        match (&self.present, self.ready.get()) {
+            (None, _) => Ok(Exit::Accepted),
+            (Some(hook), Some(_)) if self.observes() && !may_execute(hook) => Ok(Exit::Accepted),
+            (Some(_), Some(chained)) => chained.clone().run(),
+            (Some(hook), None) => {
+                Err(Failure::new(format!("the push cannot be handed on to {}, which may refuse it", hook.display())))
+            }
+        }
     }
 
     /// Ends a decision that must not refuse: the hook before ours decides, if there is one. Returns the exit code where there is none,
     /// or where it cannot be given the push, which it might refuse.
     pub(crate) fn pass(&self) -> u8 {
-        match (&self.present, self.ready.get()) {
-            (None, _) => 0,
-            (Some(_), Some(chained)) => match self.hand_on(chained.clone()) {
-                Ok(_) => 0,
-                Err(failure) => {
-                    self.say(&format!("error: {}", failure.message));
-                    2
-                }
-            },
-            (Some(hook), None) => {
-                self.say(&format!("error: the push cannot be handed on to {}, which may refuse it", hook.display()));
+        match self.hand_on() {
+            Ok(_) => 0,
+            Err(failure) => {
+                self.say(&format!("error: {}", failure.message));
                 2
             }
         }

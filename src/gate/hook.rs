@@ -9,7 +9,6 @@ use crate::core::id::RepositoryName;
 use crate::core::report;
 use crate::core::submitter::push_cert::CertifiedUpdate;
 use crate::core::submitter::{Adapter, Submitter};
-use crate::gate::chain::{Chained, input_for};
 use crate::gate::command::{PreReceive, Update};
 use crate::gate::deadline::Stage;
 use crate::gate::engine::{EngineError, Judgement, NoMemory, PushContext, Settings, judge};
@@ -39,19 +38,17 @@ pub(crate) fn pre_receive(server: PreReceive) -> Result {
         Err(_) if server.observe => return Ok(if session.pass() == 0 { Exit::Accepted } else { Exit::Undecided }),
         Err(error) => return session.end(Err(Failure::new(error))),
     };
-    let given = input_for(server.chain.as_ref(), &input);
+    let given = session.give(Vec::new(), Some(&input));
     drop(input);
-    let chained = |input| Chained { hook: server.chain.clone(), arguments: Vec::new(), input };
-    session.end(given.and_then(|input| decide_before(chained(input), &session, &server, push)))
+    session.end(given.and_then(|()| decide_before(&session, &server, push)))
 }
 
 /// Decides, and lets the hook before ours decide what we accept.
-fn decide_before(chained: Chained, session: &Session, server: &PreReceive, push: Push) -> Result {
-    session.ready(&chained);
+fn decide_before(session: &Session, server: &PreReceive, push: Push) -> Result {
     let decided = decide(session, server, push);
     session.still_in_time();
     match decided? {
-        Exit::Accepted => session.hand_on(chained),
+        Exit::Accepted => session.hand_on(),
         refused => Ok(refused),
     }
 }
@@ -61,10 +58,9 @@ pub(crate) fn one_update(update: Update) -> Result {
     use std::os::unix::ffi::OsStrExt as _;
     let session = begin(&update.server);
     let push = Push::of_update(update.name.as_bytes(), update.old.as_bytes(), update.new.as_bytes());
-    let arguments = vec![update.name, update.old, update.new];
-    let chained = Chained { hook: update.server.chain.clone(), arguments, input: None };
-    let push = push.map_err(Failure::new);
-    session.end(push.and_then(|push| decide_before(chained, &session, &update.server, push)))
+    let given = session.give(vec![update.name, update.old, update.new], None);
+    let push = given.and_then(|()| push.map_err(Failure::new));
+    session.end(push.and_then(|push| decide_before(&session, &update.server, push)))
 }
 
 /// Decides and records. A gate that only observes accepts whatever happens, and says nothing.
