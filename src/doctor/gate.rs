@@ -21,15 +21,15 @@ pub(super) struct Gate {
 impl Gate {
     /// The command that installs it again as it is, to which more words can be added.
     pub(super) fn install(&self, repository: &Path) -> String {
-        let (place, layout) = match (self.server.root(), self.layout) {
+        let (place, layout) = match (self.server.below.as_deref(), self.layout) {
             (Some(root), own) => (root, Some(own).filter(|own| own.is_shared())),
-            (None, own) => (repository, Some(own).filter(|own| *own != Layout::of(self.server.submitter()))),
+            (None, own) => (repository, Some(own).filter(|own| *own != Layout::of(self.server.submitter))),
         };
         let mut words = format!("countersign install --server {}", quoted(place));
-        for policy in self.server.policies() {
+        for policy in &self.server.policies {
             words.push_str(&format!(" --policy {}", quoted(Path::new(&policy.to_string()))));
         }
-        if let Some(adapter) = self.server.submitter() {
+        if let Some(adapter) = self.server.submitter {
             words.push_str(&format!(" --submitter {adapter}"));
         }
         if let Some(layout) = layout {

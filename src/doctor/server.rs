@@ -164,7 +164,7 @@ impl Checkup<'_> {
         checks::head::examine(&examined, &policy, self.report);
         checks::out_of_band::examine(&examined, &policy, self.report);
         checks::submitter::examine(&examined, &policy, self.report);
-        if checks::asks::examine(&examined, &policy, self.report) && !gate.server.observes() {
+        if checks::asks::examine(&examined, &policy, self.report) && !gate.server.observe {
             self.canary(&examined, &policy);
         }
     }

@@ -151,7 +151,7 @@ impl HookCommand {
     /// The directory of the ledger.
     pub(crate) fn ledger(&self) -> Option<&Path> {
         match self {
-            Self::PreReceive(options) => options.ledger(),
+            Self::PreReceive(options) => options.ledger.as_deref(),
             Self::PostReceive(PostReceive { ledger, .. }) | Self::ReferenceTransaction(Watch { ledger, .. }) => {
                 Some(ledger)
             }
@@ -239,26 +239,6 @@ impl PreReceive {
         }
     }
 
-    pub(crate) fn policies(&self) -> &[PolicyArg] {
-        &self.policies
-    }
-
-    pub(crate) fn repository(&self) -> Option<&RepositoryName> {
-        self.repository.as_ref()
-    }
-
-    pub(crate) fn ledger(&self) -> Option<&Path> {
-        self.ledger.as_deref()
-    }
-
-    pub(crate) fn baseline(&self) -> Option<&Path> {
-        self.baseline.as_deref()
-    }
-
-    pub(crate) fn observes(&self) -> bool {
-        self.observe
-    }
-
     /// Whether it serves many repositories, also those that are made later.
     pub(crate) fn makes_ledgers(&self) -> bool {
         self.below.is_some() || !self.naming_variables().is_empty()
@@ -276,23 +256,6 @@ impl PreReceive {
             (None, Some(adapter)) => adapter.repository_variables(),
             _ => &[],
         }
-    }
-
-    /// The directory that holds all repositories that it serves.
-    pub(crate) fn root(&self) -> Option<&Path> {
-        self.below.as_deref()
-    }
-
-    pub(crate) fn chained(&self) -> Option<&Path> {
-        self.chain.as_deref()
-    }
-
-    pub(crate) fn submitter(&self) -> Option<Adapter> {
-        self.submitter
-    }
-
-    pub(crate) fn deadline(&self) -> Option<u64> {
-        self.deadline
     }
 
     pub(crate) fn names_submitter(&self) -> bool {

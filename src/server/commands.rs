@@ -40,12 +40,12 @@ impl Options {
     pub(super) fn at(arguments: &Install, before: Option<&PreReceive>) -> Self {
         let mut kept = Vec::new();
         let submitter = arguments.submitter.or_else(|| {
-            let adapter = before?.submitter()?;
+            let adapter = before?.submitter?;
             kept.push(format!("--submitter {adapter}"));
             Some(adapter)
         });
         let deadline = arguments.deadline.or_else(|| {
-            let seconds = before?.deadline()?;
+            let seconds = before?.deadline?;
             kept.push(format!("--deadline {seconds}"));
             Some(seconds)
         });

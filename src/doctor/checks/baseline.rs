@@ -8,7 +8,7 @@ impl Checkup<'_> {
     pub(in crate::doctor) fn baseline(&mut self, examined: &Examined<'_>) {
         let Examined { seen, gate, opened } = examined;
         let place = &seen.place;
-        let path = gate.server.baseline().map(|path| opened.dir.git_dir.join(path));
+        let path = gate.server.baseline.as_ref().map(|path| opened.dir.git_dir.join(path));
         let Some(path) = path.filter(|path| path.exists()) else { return };
         self.guard(&path, Check::OpenBaseline, "which history is exempt");
         if let Err(error) = std::fs::File::open(&path) {

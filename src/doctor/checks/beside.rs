@@ -16,7 +16,7 @@ pub(super) fn examine(seen: &Seen, layout: Layout, server: &PreReceive, report: 
         let message = "the post-receive hook is not there, so what became of a decision is known at the next push only";
         report.warn(&seen.place, Check::NoPostReceive, message, seen.install());
     }
-    if let Some(chained) = server.chained().filter(|chained| !is_executable(chained)) {
+    if let Some(chained) = server.chain.as_deref().filter(|chained| !is_executable(chained)) {
         let message =
             format!("the hook that ran before ours, {}, does not run: no push is accepted", chained.display());
         report.error(&seen.place, Check::Chain, message, format!("chmod +x {}", quoted(chained)));
@@ -26,7 +26,7 @@ pub(super) fn examine(seen: &Seen, layout: Layout, server: &PreReceive, report: 
         let text = std::fs::read_to_string(&watch).ok().filter(|text| is_whole(text));
         let fits = match text.and_then(|text| HookCommand::read(&text)) {
             Some((program, HookCommand::ReferenceTransaction(Watch { policies, ledger, chain, .. }))) => {
-                let same = policies == server.policies() && Some(ledger.as_path()) == server.ledger();
+                let same = policies == server.policies && Some(ledger.as_path()) == server.ledger.as_deref();
                 let chains = chain.is_none_or(|chained| is_executable(&chained));
                 same && is_executable(&found_program(program)) && chains
             }

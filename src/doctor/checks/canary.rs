@@ -198,16 +198,16 @@ fn push(seen: &Seen, gate: &Gate, policy: &Policy, aim: &Aim) -> Result<Outcome>
     let path = scratch.path();
     make_repository(seen, path).map_err(Failure::new)?;
     // Before any hook is there that would run.
-    for policy in server.policies() {
+    for policy in &server.policies {
         let PolicyArg::InRepository(place) = policy else { continue };
         let value = server_git(real, &["rev-parse", &place.name]).line()?;
         server_git(path, &["-c", "core.hooksPath=/dev/null", "update-ref", &place.name, &value]).run()?;
     }
     link_hooks(seen, gate, path)?;
-    let repository = server.repository().cloned().or_else(|| policy.repository().cloned());
+    let repository = server.repository.clone().or_else(|| policy.repository().cloned());
     let repository = repository.or_else(|| RepositoryName::parse(b"countersign-canary"));
     let repository = repository.ok_or_else(|| Failure::new("the repository has no name"))?;
-    if server.ledger().is_some() {
+    if server.ledger.is_some() {
         let dir = GitDir::at(path).map_err(Failure::new)?;
         let refs = Refs::open(&dir, seen.format).map_err(Failure::new)?;
         open_or_make_ledger(&path.join(LEDGER), &repository, &ServerRefs(&refs))?;

@@ -14,7 +14,7 @@ impl Checkup<'_> {
     pub(in crate::doctor) fn ledger(&mut self, examined: &Examined<'_>) {
         let Examined { seen, gate, opened } = examined;
         let place = &seen.place;
-        let Some(directory) = gate.server.ledger() else { return };
+        let Some(directory) = gate.server.ledger.as_deref() else { return };
         // What the shim says is relative to the repository, where git runs it.
         let directory = opened.dir.git_dir.join(directory);
         let shown = directory.display();

@@ -14,7 +14,7 @@ impl Checkup<'_> {
     pub(in crate::doctor) fn policy(&mut self, examined: &Examined<'_>) -> Option<Policy> {
         let Examined { seen, gate, opened } = examined;
         let place = &seen.place;
-        let args = gate.server.policies();
+        let args = &gate.server.policies;
         let names: Vec<String> = args.iter().map(ToString::to_string).collect();
         let shared = args.iter().all(|arg| matches!(arg, PolicyArg::File(_)));
         let name = if shared { names.join(" ") } else { format!("{place} {}", names.join(" ")) };

@@ -32,7 +32,7 @@ impl Checkup<'_> {
             let message = "git itself does not run custom_hooks, GitLab does: this cannot be seen from here";
             self.report.warn(place, Check::CustomHooks, message, "push a commit that must be refused, once");
         }
-        if gate.server.observes() {
+        if gate.server.observe {
             let message = "it was installed with --observe and refuses nothing";
             self.report.error(place, Check::Observes, message, gate.install(&seen.path));
         }

@@ -21,7 +21,7 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
             format!("the group that it is shared with may not run {}: their pushes are all accepted", closed.display());
         report.error(&seen.place, Check::NotExecutable, message, "chmod 755 it");
     }
-    if gate.server.ledger().is_some() {
+    if gate.server.ledger.is_some() {
         let message = "core.sharedRepository lets several users push, and the ledger is its owner's: pushes of the others are refused";
         let fix = "let one user own the repositories and run git: see examples/servers/ssh.md";
         report.warn(&seen.place, Check::Shared, message, fix);

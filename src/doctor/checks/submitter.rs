@@ -14,7 +14,7 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, policy: &Policy, repor
         let message = "the policy says who may push, and nothing says who pushes: no such push is accepted";
         report.error(place, Check::Submitter, message, format!("{} --submitter KIND", examined.install()));
     }
-    if gate.server.submitter().is_some_and(Adapter::asks_for_certificate) {
+    if gate.server.submitter.is_some_and(Adapter::asks_for_certificate) {
         let seed = server_git(&opened.dir.git_dir, &["config", "--get", "receive.certNonceSeed"]).succeeds();
         if !seed.unwrap_or(false) {
             let message =

@@ -43,7 +43,7 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
     let naming = if arguments.repository.is_none() && names_it { Naming::ByServer } else { arguments.naming() };
     let by_server = naming == Naming::ByServer;
     // A repository keeps the name that it was given: seals are bound to it. Where its hook is gone, the ledger knows.
-    let named = before.as_ref().and_then(|before| before.repository().cloned());
+    let named = before.as_ref().and_then(|before| before.repository.clone());
     let named = named.or_else(|| if by_server { None } else { recorded_name(&repository.git_dir.join(LEDGER)) });
     let named = named.filter(|named| arguments.repository.is_none() && target.name.as_ref() != Some(named));
     if let (Some(named), true) = (&named, target.root.is_some()) {
@@ -59,12 +59,12 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
     }
     // A hook that serves all is checked once, for all.
     if let Some(policy) = policy.as_ref().filter(|_| !layout.is_shared()) {
-        let in_force = before.as_ref().map_or(Ok(None), |before| repository.in_force(before.policies()))?;
+        let in_force = before.as_ref().map_or(Ok(None), |before| repository.in_force(&before.policies))?;
         check_new(policy, in_force)?;
     }
     let own = |path: &str| repository.git_dir.join(path);
     let baseline = arguments.baseline.then(|| repository.tips()).transpose()?.map(|tips| (own(BASELINE), tips));
-    let kept = before.as_ref().and_then(|before| before.ledger()).map(|ledger| repository.git_dir.join(ledger));
+    let kept = before.as_ref().and_then(|before| before.ledger.as_ref()).map(|ledger| repository.git_dir.join(ledger));
     let ledger = match (&arguments.ledger, kept) {
         (Some(directory), _) => std::path::absolute(directory).map_err(Failure::new)?,
         (None, Some(directory)) => {

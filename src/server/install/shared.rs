@@ -53,7 +53,7 @@ pub(super) fn plan(arguments: &Install, shared: &Shared) -> Result<SharedPlan> {
     let loaded = reader.load(&policies).map_err(|error| engine_failure(&error.into()))?;
     check_submitters(&loaded.policy, options.submitter)?;
     let before = if directory.is_none() { config::installed()? } else { before };
-    let in_force = before.and_then(|before| reader.load(before.policies()).ok()).map(|before| before.policy.digest());
+    let in_force = before.and_then(|before| reader.load(&before.policies).ok()).map(|before| before.policy.digest());
     check_new(&loaded.policy, in_force)?;
     let watches = directory.as_ref().is_some_and(|directory| is_ours(&directory.join("reference-transaction")));
     let refuses = loaded.policy.out_of_band() == OutOfBand::Refuse;
