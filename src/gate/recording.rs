@@ -115,8 +115,11 @@ impl<'a> Recorder<'a> {
     /// Makes the ledger of a repository that has just been made: where there is no ref, nothing is left out by beginning now. One
     /// that has refs and no ledger was not installed, or lost it.
     pub(crate) fn begin(directory: &Path, refs: &Refs, name: &RepositoryName) -> Result<()> {
+        if directory.exists() {
+            return Ok(());
+        }
         let values = refs.values().map_err(|error| ledger_failure(&refs_failed(error)))?;
-        if !directory.exists() && values.is_empty() {
+        if values.is_empty() {
             open_or_make_ledger(directory, name, &ServerRefs(refs))?;
         }
         Ok(())
