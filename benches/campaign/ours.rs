@@ -36,7 +36,7 @@ impl Ours {
 
     pub fn new_commits(&self, tip: Oid, hidden: &[Oid]) -> Result<Vec<Oid>, String> {
         let history = History::new(&self.objects, &self.dir);
-        new_commits(&history, tip, hidden, LIMITS).map(|new| new.commits).map_err(|error| error.to_string())
+        new_commits(&history, tip, hidden, LIMITS).map(|new| new.iter().collect()).map_err(|error| error.to_string())
     }
 
     /// Whether `tree` is what merging the two commits makes, without a conflict.

@@ -14,8 +14,8 @@ use crate::core::oid::Oid;
 use crate::core::policy::{Below, Policy, PrincipalKind, Rule};
 use crate::core::ssh::{ClaimedSignature, claimed_key};
 use crate::core::tree::{
-    ChangeDigest, ChangeError, EntryDifference, EntryMode, MergeTrees, Value, WalkError, WalkLimits, each_change,
-    each_own_entry, merge_bases,
+    ChangeDigest, ChangeError, EntryDifference, EntryMode, Lineage, MergeTrees, NewCommits, Value, WalkError,
+    WalkLimits, each_change, each_own_entry, merge_bases,
 };
 use crate::gate::session::Session;
 use crate::store::{GitDir, History, Objects, Stores};
@@ -66,12 +66,12 @@ impl<'a> Examiner<'a> {
         self.search.get_or_init(|| MarkSearch::new(self.standard.policy.marks()))
     }
 
-    /// Examines all commits, many of them on several threads. The answer is that of one after the other: it ends at the first
-    /// commit, in their order, that leaves a doubt.
-    pub(crate) fn examine_all(&self, commits: &[Oid]) -> Vec<Result<CommitFacts, Doubt>> {
+    /// Examines all commits, many of them on several threads, and answers in their order. `among` are the new ones that they are of: with
+    /// them, telling what a merge merged costs less.
+    pub(crate) fn examine_all(&self, commits: &[Oid], among: Option<&NewCommits>) -> Vec<Result<CommitFacts, Doubt>> {
         let threads = commits.len() / COMMITS_PER_THREAD;
         if threads < 2 {
-            return self.examine_in_turn(commits);
+            return self.examine_in_turn(commits, among);
         }
         let threads = threads.min(THREADS).min(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
         let mut shares = commits.chunks(commits.len().div_ceil(threads));
@@ -80,33 +80,31 @@ impl<'a> Examiner<'a> {
             let (standard, stores) = (self.standard, self.objects.stores());
             let others: Vec<_> = shares
                 .map(|share| {
-                    let work = move || examine_share(standard, stores, share);
+                    let work = move || examine_share(standard, stores, share, among);
                     (share, std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work))
                 })
                 .collect();
-            let mut examined = self.examine_in_turn(first);
+            let mut examined = self.examine_in_turn(first, among);
             for (share, thread) in others {
                 // Where no thread can be started, or one fails, this one does its work.
                 let done = thread.ok().and_then(|thread| thread.join().ok());
-                examined.extend(done.unwrap_or_else(|| self.examine_in_turn(share)));
+                examined.extend(done.unwrap_or_else(|| self.examine_in_turn(share, among)));
             }
             examined
         })
     }
 
-    fn examine_in_turn(&self, commits: &[Oid]) -> Vec<Result<CommitFacts, Doubt>> {
-        let mut examined = Vec::with_capacity(commits.len());
-        for commit in commits {
-            examined.push(self.examine(*commit));
-            if examined.last().is_some_and(Result::is_err) {
-                break;
-            }
-        }
+    /// The last one first: packs store what is old as a difference from what is new, so that each tree leads to the next.
+    fn examine_in_turn(&self, commits: &[Oid], among: Option<&NewCommits>) -> Vec<Result<CommitFacts, Doubt>> {
+        let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+        let lineage = among.map(|new| Lineage::new(&self.history, new, limits));
+        let mut examined: Vec<_> = commits.iter().rev().map(|commit| self.examine(*commit, lineage.as_ref())).collect();
+        examined.reverse();
         examined
     }
 
     /// Reads and verifies one commit. Its position is the caller's to say.
-    fn examine(&self, id: Oid) -> Result<CommitFacts, Doubt> {
+    fn examine(&self, id: Oid, lineage: Option<&Lineage<'_>>) -> Result<CommitFacts, Doubt> {
         self.standard.session.examined();
         let raw = self.objects.commit(id).map_err(unreadable)?;
         let mut facts = CommitFacts {
@@ -131,18 +129,23 @@ impl<'a> Examiner<'a> {
             merge: MergeFact::Unexamined,
         };
         match Commit::parse(&raw, self.objects.format()) {
-            Ok(commit) => self.read_commit(&commit, &mut facts)?,
+            Ok(commit) => self.read_commit(&commit, lineage, &mut facts)?,
             Err(reason) => facts.form = ObjectForm::Malformed(reason),
         }
         Ok(facts)
     }
 
     /// Fills in the facts.
-    fn read_commit(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), Doubt> {
+    fn read_commit(
+        &self,
+        commit: &Commit<'_>,
+        lineage: Option<&Lineage<'_>>,
+        facts: &mut CommitFacts,
+    ) -> Result<(), Doubt> {
         facts.author = address(&commit.author);
         facts.committer = address(&commit.committer);
         facts.message = message_digest(commit.message);
-        match self.read_change(commit, facts) {
+        match self.read_change(commit, lineage, facts) {
             Ok(()) => {}
             Err(ChangeError::Malformed { tree, reason }) if !reason.is_limit() => {
                 facts.tree_fault = Some(ChangeError::Malformed { tree, reason }.to_string());
@@ -173,7 +176,12 @@ impl<'a> Examiner<'a> {
     }
 
     /// Compares a commit with its parents: its change, and which rules with paths it touches.
-    fn read_change(&self, commit: &Commit<'_>, facts: &mut CommitFacts) -> Result<(), ChangeError> {
+    fn read_change(
+        &self,
+        commit: &Commit<'_>,
+        lineage: Option<&Lineage<'_>>,
+        facts: &mut CommitFacts,
+    ) -> Result<(), ChangeError> {
         let parents =
             commit.parents.iter().map(|parent| self.objects.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
         let mut digest = ChangeDigest::new(self.objects.format());
@@ -188,7 +196,10 @@ impl<'a> Examiner<'a> {
         })?;
         if is_merge && touched.is_asked_for() {
             let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
-            let bases = merge_bases(&self.history, &commit.parents, limits)?;
+            let bases = match lineage {
+                Some(lineage) => lineage.merge_bases(&commit.parents)?,
+                None => merge_bases(&self.history, &commit.parents, limits)?,
+            };
             let bases = bases.into_iter().map(|base| self.objects.tree_of(base)).collect::<Result<Vec<_>, _>>()?;
             let trees = MergeTrees { merge: commit.tree, parents, bases };
             each_own_entry(self.objects, &trees, &mut |entry| touched.meet(entry))?;
@@ -255,9 +266,14 @@ impl<'p> Touched<'p> {
 const SHOWN_PATH: usize = 256;
 
 /// The work of another thread, which needs objects of its own.
-fn examine_share(standard: Standard<'_>, stores: &Stores, commits: &[Oid]) -> Vec<Result<CommitFacts, Doubt>> {
+fn examine_share(
+    standard: Standard<'_>,
+    stores: &Stores,
+    commits: &[Oid],
+    among: Option<&NewCommits>,
+) -> Vec<Result<CommitFacts, Doubt>> {
     match stores.open() {
-        Ok(objects) => Examiner::new(standard, &objects).examine_in_turn(commits),
+        Ok(objects) => Examiner::new(standard, &objects).examine_in_turn(commits, among),
         Err(error) => vec![Err(unreadable(error))],
     }
 }

@@ -14,15 +14,16 @@ pub fn brought(line: &[MainlineCommit], new: &NewCommits) -> Vec<Option<BTreeSet
     let mut reached: HashSet<Oid> = HashSet::new();
     let mut all = Vec::with_capacity(line.len());
     for step in line {
-        let parents = new.parents.get(&step.commit).map(AsRef::as_ref).unwrap_or_default();
+        let parents = new.parents(step.commit).unwrap_or_default();
         let mut brought = BTreeSet::new();
         let mut pending: Vec<Oid> = parents.iter().copied().filter(|parent| Some(*parent) != step.parent).collect();
         while let Some(id) = pending.pop() {
-            if let Some(above) = new.parents.get(&id)
-                && reached.insert(id)
+            if !reached.contains(&id)
+                && let Some(above) = new.parents(id)
             {
+                reached.insert(id);
                 brought.insert(id);
-                pending.extend(above.iter().copied());
+                pending.extend(above);
             }
         }
         reached.insert(step.commit);
@@ -53,9 +54,6 @@ pub fn carries<'c>(commits: impl IntoIterator<Item = &'c CommitFacts>, policy: &
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-    use std::rc::Rc;
-
     use super::*;
     use crate::core::digest::Digest;
 
@@ -65,12 +63,11 @@ mod tests {
 
     /// New commits by name and parents; the mainline is told by `line`, oldest first, each with the parent that is followed.
     fn of(commits: &[(&str, &[&str])], line: &[(&str, &str)]) -> Vec<Option<Vec<String>>> {
-        let parents: HashMap<Oid, Rc<[Oid]>> = commits
+        let all: Vec<(Oid, Vec<Oid>)> = commits
             .iter()
             .map(|(name, parents)| (oid(name), parents.iter().map(|parent| oid(parent)).collect()))
             .collect();
-        let new =
-            NewCommits { commits: commits.iter().map(|(name, _)| oid(name)).collect(), parents, boundary: vec![] };
+        let new = NewCommits::of(&all);
         let line: Vec<MainlineCommit> = line
             .iter()
             .map(|(commit, parent)| MainlineCommit { commit: oid(commit), parent: Some(oid(parent)) })

@@ -55,26 +55,55 @@ fn best(graph: &dyn Graph, found: BTreeSet<Oid>, limits: WalkLimits) -> Result<B
 }
 
 /// Which sides reach a commit.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Reached {
-    one: bool,
-    other: bool,
-    /// It lies below a common ancestor.
-    is_below: bool,
-}
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Reached(u8);
 
 impl Reached {
-    fn union(self, more: Self) -> Self {
-        Self { one: self.one || more.one, other: self.other || more.other, is_below: self.is_below || more.is_below }
+    /// One side.
+    pub(super) const ONE: Self = Self(1);
+    /// The other side.
+    pub(super) const OTHER: Self = Self(2);
+    const BELOW: u8 = 4;
+
+    pub(super) const fn union(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
+    /// Whether both sides reach it.
+    pub(super) const fn is_common(self) -> bool {
+        self.0 & 3 == 3
+    }
+
+    /// Whether it lies below a common ancestor.
+    pub(super) const fn is_below(self) -> bool {
+        self.0 & Self::BELOW != 0
+    }
+
+    /// The same for what lies below it, where it is a common ancestor.
+    pub(super) const fn below(self) -> Self {
+        Self(self.0 | Self::BELOW)
     }
 }
 
 /// Common ancestors that lie below no other as far as the dates of commits tell: all best ones are among them.
 fn common(graph: &dyn Graph, one: Oid, others: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
+    let others = others.iter().map(|other| (*other, Reached::OTHER));
+    let from: Vec<(Oid, Reached)> = std::iter::once((one, Reached::ONE)).chain(others).collect();
+    common_from(graph, &from, limits)
+}
+
+/// The same, where a walk is under way: from each commit with what reaches it.
+///
+/// # Errors
+/// As [`merge_bases`].
+pub(super) fn common_from(
+    graph: &dyn Graph,
+    from: &[(Oid, Reached)],
+    limits: WalkLimits,
+) -> Result<Vec<Oid>, WalkError> {
     let mut walk = Walk { graph, limits, reads: 0, met: HashMap::new(), queue: BinaryHeap::new(), open: 0 };
-    walk.reach(one, Reached { one: true, ..Reached::default() })?;
-    for other in others {
-        walk.reach(*other, Reached { other: true, ..Reached::default() })?;
+    for (id, reached) in from {
+        walk.reach(*id, *reached)?;
     }
     let mut found = Vec::new();
     while walk.open > 0 {
@@ -83,12 +112,12 @@ fn common(graph: &dyn Graph, one: Oid, others: &[Oid], limits: WalkLimits) -> Re
         met.is_queued = false;
         let mut reached = met.reached;
         let parents = std::rc::Rc::clone(&met.node.parents);
-        walk.open = walk.open.saturating_sub(usize::from(!reached.is_below));
-        if reached.one && reached.other {
-            if !reached.is_below {
+        walk.open = walk.open.saturating_sub(usize::from(!reached.is_below()));
+        if reached.is_common() {
+            if !reached.is_below() {
                 found.push(id);
             }
-            reached.is_below = true;
+            reached = reached.below();
         }
         for parent in parents.iter() {
             walk.reach(*parent, reached)?;
@@ -96,7 +125,7 @@ fn common(graph: &dyn Graph, one: Oid, others: &[Oid], limits: WalkLimits) -> Re
     }
     found.sort_unstable();
     found.dedup();
-    found.retain(|id| walk.met.get(id).is_some_and(|met| !met.reached.is_below));
+    found.retain(|id| walk.met.get(id).is_some_and(|met| !met.reached.is_below()));
     Ok(found)
 }
 
@@ -133,10 +162,10 @@ impl Walk<'_> {
             return Ok(());
         }
         if met.is_queued {
-            self.open = self.open.saturating_sub(usize::from(!met.reached.is_below && reached.is_below));
+            self.open = self.open.saturating_sub(usize::from(!met.reached.is_below() && reached.is_below()));
         } else {
             met.is_queued = true;
-            self.open = self.open.saturating_add(usize::from(!reached.is_below));
+            self.open = self.open.saturating_add(usize::from(!reached.is_below()));
             self.queue.push((met.node.generation, met.node.seconds, id));
         }
         met.reached = reached;

@@ -4,10 +4,9 @@
 //! a merge with its parents turned round (a foxtrot) hides nothing. Where the new value does not hold the old one, it ends at their best
 //! common ancestor. A step is the change of one of its commits against the parent that is followed.
 
-use std::collections::HashMap;
-
 use super::bases::best_of;
-use super::walk::{NewCommits, WalkError, WalkLimits};
+use super::new_commits::NewCommits;
+use super::walk::{WalkError, WalkLimits};
 use crate::core::objects::Graph;
 use crate::core::oid::Oid;
 
@@ -27,7 +26,7 @@ pub struct MainlineCommit {
 /// [`WalkError`] if a commit cannot be read, or if too much would have to be.
 pub fn mainline_end(graph: &dyn Graph, new: &NewCommits, limits: WalkLimits) -> Result<Option<Oid>, WalkError> {
     // The boundary is in first-parent order, and all best common ancestors with what is subtracted are on it.
-    match new.boundary.as_slice() {
+    match new.boundary() {
         [] => Ok(None),
         [one] => Ok(Some(*one)),
         several => {
@@ -43,8 +42,9 @@ pub fn mainline(new: &NewCommits, tip: Oid, end: Option<Oid>) -> Vec<MainlineCom
     let leads = leads_to(new, end);
     let mut chain = Vec::new();
     let mut commit = tip;
-    while let Some(parents) = new.parents.get(&commit) {
-        let toward = |parent: &&Oid| Some(**parent) == end || leads.get(*parent).copied().unwrap_or(false);
+    while let Some(parents) = new.parents(commit) {
+        let leads = |id: &Oid| new.place(*id).and_then(|place| leads.get(place)).copied().unwrap_or(false);
+        let toward = |parent: &&Oid| Some(**parent) == end || leads(parent);
         let parent = parents.iter().find(toward).or_else(|| parents.first()).copied();
         chain.push(MainlineCommit { commit, parent });
         match parent {
@@ -56,13 +56,15 @@ pub fn mainline(new: &NewCommits, tip: Oid, end: Option<Oid>) -> Vec<MainlineCom
     chain
 }
 
-/// For each new commit, whether `end` lies below it. New commits come parents first, so one pass tells.
-fn leads_to(new: &NewCommits, end: Option<Oid>) -> HashMap<Oid, bool> {
-    let mut leads: HashMap<Oid, bool> = HashMap::with_capacity(new.commits.len());
-    for commit in &new.commits {
-        let parents = new.parents.get(commit).map(AsRef::as_ref).unwrap_or_default();
-        let reaches = parents.iter().any(|parent| Some(*parent) == end || leads.get(parent).copied().unwrap_or(false));
-        leads.insert(*commit, reaches);
+/// For each place among the new commits, whether `end` lies below it. Parents come first, so one pass tells.
+fn leads_to(new: &NewCommits, end: Option<Oid>) -> Vec<bool> {
+    let mut leads: Vec<bool> = Vec::with_capacity(new.len());
+    for place in 0..new.len() {
+        let reaches = |link: &u32| {
+            let Ok(link) = usize::try_from(*link) else { return false };
+            end.is_some() && (leads.get(link).copied().unwrap_or(false) || new.at(link) == end)
+        };
+        leads.push(new.links(place).iter().any(reaches));
     }
     leads
 }

@@ -7,8 +7,11 @@ mod clean;
 mod entry;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzzing;
+mod id_table;
+mod lineage;
 mod mainline;
 mod merge;
+mod new_commits;
 mod validity;
 mod walk;
 
@@ -26,6 +29,8 @@ pub use clean::{is_clean_merge, merged_tree};
 pub use entry::{EntryMode, MalformedTree};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use fuzzing::strict_entries;
+pub use lineage::Lineage;
 pub use mainline::{MainlineCommit, mainline, mainline_end};
 pub use merge::{MergeTrees, each_own_entry};
-pub use walk::{NewCommits, Walk, WalkError, WalkLimits, new_commits};
+pub use new_commits::NewCommits;
+pub use walk::{Walk, WalkError, WalkLimits, new_commits};

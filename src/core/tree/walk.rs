@@ -5,26 +5,9 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
+use super::new_commits::{Found, NewCommits};
 use crate::core::objects::{Graph, GraphNode, ReadError};
 use crate::core::oid::Oid;
-
-/// The new commits below one tip.
-#[derive(Clone, Debug, Default)]
-pub struct NewCommits {
-    /// Each before its children; the order depends on the commits alone.
-    pub commits: Vec<Oid>,
-    /// The parents of each of them, in order.
-    pub parents: HashMap<Oid, Rc<[Oid]>>,
-    /// Parents of new commits that are not new themselves, and the tip itself if it is not new.
-    pub boundary: Vec<Oid>,
-}
-
-impl NewCommits {
-    /// Whether the commit is one of the new ones.
-    pub fn contains(&self, id: Oid) -> bool {
-        self.parents.contains_key(&id)
-    }
-}
 
 /// How much one walk may look at.
 #[derive(Clone, Copy, Debug)]
@@ -95,17 +78,17 @@ impl<'g> Walk<'g> {
     /// # Errors
     /// As [`new_commits`]. The walk begins again after one.
     pub fn new_commits(&mut self, tip: Oid, limits: WalkLimits) -> Result<NewCommits, WalkError> {
-        let mut found: HashMap<Oid, Rc<[Oid]>> = HashMap::new();
+        let mut found = Found::new(tip);
         let mut stored: Vec<Oid> = Vec::new();
         let mut pending = vec![tip];
         while let Some(id) = pending.pop() {
-            if self.hidden.contains(&id) || found.contains_key(&id) {
+            if found.contains(id) || self.hidden.contains(&id) {
                 continue;
             }
             if self.graph.is_incoming(id) {
                 let parents = self.graph.object_node(id)?.parents;
                 pending.extend(parents.iter().copied());
-                found.insert(id, parents);
+                found.add(id, &parents)?;
                 if found.len() > limits.new {
                     return Err(WalkError::TooMany(limits.new));
                 }
@@ -120,45 +103,22 @@ impl<'g> Walk<'g> {
                 None => Paint::begin(self.graph, &self.hidden, left)?,
             };
             paint.reach_all(&stored, left)?;
-            paint.take_new(stored, &mut found);
+            paint.take_new(stored, &mut found)?;
+            if paint.trusts_dates {
+                found.trusts_dates();
+            }
             self.paint = Some(paint);
             if found.len() > limits.new {
                 return Err(WalkError::TooMany(limits.new));
             }
         }
-        Ok(in_order(tip, found))
+        found.in_order(tip)
     }
 
     /// Whether it has looked at stored history, so that its limits may be those of other tips.
     pub fn has_begun(&self) -> bool {
         self.paint.is_some()
     }
-}
-
-/// Orders the commits so that parents come first, by a depth-first walk from the tip that takes parents in their order.
-fn in_order(tip: Oid, parents: HashMap<Oid, Rc<[Oid]>>) -> NewCommits {
-    let mut new = NewCommits { commits: Vec::with_capacity(parents.len()), parents, boundary: Vec::new() };
-    let mut seen: HashSet<Oid> = HashSet::new();
-    let mut stack = vec![(tip, 0)];
-    while let Some((id, next)) = stack.pop() {
-        let Some(above) = new.parents.get(&id) else {
-            if seen.insert(id) {
-                new.boundary.push(id);
-            }
-            continue;
-        };
-        if next == 0 && !seen.insert(id) {
-            continue;
-        }
-        match above.get(next) {
-            Some(parent) => {
-                stack.push((id, next + 1));
-                stack.push((*parent, 0));
-            }
-            None => new.commits.push(id),
-        }
-    }
-    new
 }
 
 /// Colours stored history from both sides, highest generation and newest date first.
@@ -177,6 +137,8 @@ struct Paint<'g> {
     /// The lowest generation and date of a commit found new.
     oldest: (u32, u64),
     reads: usize,
+    /// Whether a commit without a generation was met, so that its date decided when to look at it.
+    trusts_dates: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,6 +160,7 @@ impl<'g> Paint<'g> {
             new_found: 0,
             oldest: (u32::MAX, u64::MAX),
             reads: 0,
+            trusts_dates: false,
         };
         for id in hidden {
             paint.reach(*id, Colour::Hidden)?;
@@ -242,16 +205,17 @@ impl<'g> Paint<'g> {
     }
 
     /// Takes over what is new at or below tips that have been reached.
-    fn take_new(&self, tips: Vec<Oid>, found: &mut HashMap<Oid, Rc<[Oid]>>) {
+    fn take_new(&self, tips: Vec<Oid>, found: &mut Found) -> Result<(), WalkError> {
         let mut pending = tips;
         while let Some(id) = pending.pop() {
             if let Some((parents, Colour::New)) = self.met.get(&id)
-                && !found.contains_key(&id)
+                && !found.contains(id)
             {
-                found.insert(id, Rc::clone(parents));
+                found.add(id, parents)?;
                 pending.extend(parents.iter().copied());
             }
         }
+        Ok(())
     }
 
     /// Gives a commit a colour. A commit that was thought new and turns out hidden hides everything below it.
@@ -287,6 +251,8 @@ impl<'g> Paint<'g> {
 
     fn count_read(&mut self, node: &GraphNode) -> Result<(), WalkError> {
         self.reads += usize::from(!node.is_indexed());
+        // Old versions of git wrote 0 for all (commit-graph-format).
+        self.trusts_dates |= !node.is_indexed() || node.generation == 0;
         if self.reads > self.limits.reads { Err(WalkError::TooFar(self.limits.reads)) } else { Ok(()) }
     }
 }

@@ -81,7 +81,7 @@ impl Work {
         };
         let examiner = Examiner::new(standard, &context.local.objects);
         let commits = examiner
-            .examine_all(&ids)
+            .examine_all(&ids, None)
             .into_iter()
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(|doubt| told(&doubt))?;

@@ -177,11 +177,12 @@ impl FactReader<'_> {
             }
         };
         let landing = self.landing(facts, ends, since_old.unwrap_or(new))?;
-        if new.commits.len() > limits::COMMITS {
+        if new.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
-        self.examine_each(&new.commits)?;
-        let commits = judged_commits(rule, index, &new.commits, &self.facts.commits);
+        let ids: Vec<Oid> = new.iter().collect();
+        self.examine_each(&ids, Some(new))?;
+        let commits = judged_commits(rule, index, &ids, &self.facts.commits);
         Ok(Sought { commits, landing })
     }
 
@@ -205,25 +206,23 @@ impl FactReader<'_> {
 
     /// What would land on the ref, by its position among the update's landings.
     pub(super) fn landing(&mut self, facts: &mut Update, ends: Ends, new: &NewCommits) -> Result<usize, Doubt> {
-        let known = facts.landings.iter().position(|landing| {
-            landing.new.len() == new.commits.len() && new.commits.iter().all(|id| landing.new.contains_key(id))
-        });
+        let known = facts
+            .landings
+            .iter()
+            .position(|landing| landing.new.len() == new.len() && new.iter().all(|id| landing.new.contains_key(&id)));
         if let Some(known) = known {
             return Ok(known);
         }
-        if new.commits.len() > limits::COMMITS {
+        if new.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
         let line = self.mainline(facts, ends, new)?;
         self.examine_commits(&line, new)?;
         let mut landing = Landing { steps: self.steps(&line, new)?, ..Landing::default() };
-        landing.new = new
-            .commits
-            .iter()
-            .filter_map(|id| Some((*id, Content::of(self.facts.commits.get(id)?, self.policy))))
-            .collect();
+        landing.new =
+            new.iter().filter_map(|id| Some((id, Content::of(self.facts.commits.get(&id)?, self.policy)))).collect();
         // What the ref has already, or what is subtracted of what it gets.
-        let below = ends.old.map_or_else(|| new.boundary.clone(), |old| vec![old]);
+        let below = ends.old.map_or_else(|| new.boundary().to_vec(), |old| vec![old]);
         let concerned = self.find_records(facts, &below, &mut landing)?;
         if concerned {
             self.read_wordings(&mut landing)?;
@@ -256,7 +255,7 @@ impl FactReader<'_> {
     fn steps(&self, line: &[MainlineCommit], new: &NewCommits) -> Result<Vec<MainlineStep>, Doubt> {
         let mut steps = Vec::new();
         for (step, brought) in line.iter().zip(brought(line, new)) {
-            let parents = new.parents.get(&step.commit).map(AsRef::as_ref).unwrap_or_default();
+            let parents = new.parents(step.commit).unwrap_or_default();
             let change = if step.parent == parents.first().copied() {
                 self.facts.commits.get(&step.commit).and_then(|commit| commit.change)
             } else {
@@ -344,7 +343,7 @@ impl FactReader<'_> {
             {
                 continue;
             }
-            if !self.new_commits(id, below, limits::WALK)?.commits.is_empty() {
+            if !self.new_commits(id, below, limits::WALK)?.is_empty() {
                 continue;
             }
             let mut pending = vec![id];
@@ -367,8 +366,8 @@ impl FactReader<'_> {
         for step in &mut landing.steps {
             let Some(merge) = &mut step.merge else { continue };
             if !merge.commits.is_empty() && named.iter().any(|ids| merge.commits.is_subset(ids)) {
-                let parents = new.parents.get(&step.commit).map(AsRef::as_ref).unwrap_or_default();
-                merge.is_clean = self.is_clean(parents, step.commit)?;
+                let parents = new.parents(step.commit).unwrap_or_default();
+                merge.is_clean = self.is_clean(&parents, step.commit)?;
             }
         }
         Ok(())
@@ -405,7 +404,7 @@ impl FactReader<'_> {
             return Err(Doubt::Limit(format!("approvals carry more than {} commits", limits::COMMITS)));
         }
         let carried: Vec<Oid> = carried.into_iter().collect();
-        self.examine_each(&carried)?;
+        self.examine_each(&carried, None)?;
         for id in carried {
             if let Some(wording) = self.wording(id)? {
                 landing.approved.insert(id, wording);
@@ -472,7 +471,7 @@ impl FactReader<'_> {
         let base: Vec<Oid> = approval.base.iter().map(|base| base.0).collect();
         let range = || {
             let range = self.new_commits(approval.head.0, &base, limits::COMMITS).ok()?;
-            Some(range.commits.into_iter().collect())
+            Some(range.iter().collect())
         };
         let change = || self.change_from(base.first().copied(), approval.head.0).ok().flatten();
         let had_older_digest = |said: &ApprovedCommit| self.said_before(said);
@@ -489,15 +488,15 @@ impl FactReader<'_> {
 
     /// Merges again what a service merged, whose signature says no more than that it did.
     pub(super) fn examine_service_merges(&mut self, new: &NewCommits) -> Result<(), Doubt> {
-        for id in &new.commits {
+        for id in &new.iter().collect::<Vec<_>>() {
             let Some(commit) = self.facts.commits.get(id).filter(|commit| commit.merge == MergeFact::Unexamined) else {
                 continue;
             };
-            let parents = new.parents.get(id).map(AsRef::as_ref).unwrap_or_default();
+            let parents = new.parents(*id).unwrap_or_default();
             if commit.service(self.policy).is_none() || parents.len() < 2 {
                 continue;
             }
-            let found = if self.is_clean(parents, *id)? { MergeFact::AddsNothing } else { MergeFact::AddsContent };
+            let found = if self.is_clean(&parents, *id)? { MergeFact::AddsNothing } else { MergeFact::AddsContent };
             if let Some(commit) = self.facts.commits.get_mut(id) {
                 commit.merge = found;
             }

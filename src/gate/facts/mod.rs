@@ -285,8 +285,8 @@ impl<'a> FactReader<'a> {
         }
         let since_old = old.map(|old| self.new_commits(tip, &[old], limits::WALK)).transpose()?;
         if facts.old.is_some() {
-            let forward =
-                old.is_some_and(|old| tip == old || since_old.as_ref().is_some_and(|new| new.boundary.contains(&old)));
+            let forward = old
+                .is_some_and(|old| tip == old || since_old.as_ref().is_some_and(|new| new.boundary().contains(&old)));
             // A tag that moves from one commit to another moves the name people rely on, whatever the commits.
             let retagged = facts.name.starts_with(b"refs/tags/") && facts.old != facts.new;
             facts.movement = if forward && !retagged { Movement::Forward } else { Movement::Forced };
@@ -397,20 +397,20 @@ impl<'a> FactReader<'a> {
                 &found
             }
         };
-        if new.commits.len() > limits::COMMITS {
+        if new.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
         // Who forces a ref may not have what it held.
         let held = old.filter(|_| facts.movement != Movement::Forced);
-        facts.base = facts.base.or(held).or_else(|| new.boundary.first().copied());
+        facts.base = facts.base.or(held).or_else(|| new.boundary().first().copied());
         let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
         let line = self.mainline(facts, ends, steps_from)?;
         self.examine_commits(&line, new)?;
-        if carries(new.commits.iter().filter_map(|id| self.facts.commits.get(id)), self.policy) {
+        if carries(new.iter().filter_map(|id| self.facts.commits.get(&id)), self.policy) {
             let landing = self.landing(facts, ends, steps_from)?;
             judged.sought = Some(Sought { commits: Vec::new(), landing });
         }
-        judged.commits = judged_commits(rule, judged.rule, &new.commits, &self.facts.commits);
+        judged.commits = judged_commits(rule, judged.rule, &new.iter().collect::<Vec<_>>(), &self.facts.commits);
         Ok(())
     }
 
@@ -426,7 +426,7 @@ impl<'a> FactReader<'a> {
 
     /// Examines each new commit once.
     fn examine_commits(&mut self, line: &[MainlineCommit], new: &NewCommits) -> Result<(), Doubt> {
-        self.examine_each(&new.commits)?;
+        self.examine_each(&new.iter().collect::<Vec<_>>(), Some(new))?;
         self.attribute_unsigned(line);
         self.examine_service_merges(new)
     }
@@ -444,11 +444,11 @@ impl<'a> FactReader<'a> {
         }
     }
 
-    fn examine_each(&mut self, commits: &[Oid]) -> Result<(), Doubt> {
+    fn examine_each(&mut self, commits: &[Oid], among: Option<&NewCommits>) -> Result<(), Doubt> {
         let unknown: Vec<Oid> = commits.iter().filter(|id| !self.facts.commits.contains_key(id)).copied().collect();
         for some in unknown.chunks(COMMITS_AT_ONCE) {
             let new: Vec<Oid> = some.iter().filter(|id| !self.examined.contains_key(id)).copied().collect();
-            for examined in self.examiner.examine_all(&new) {
+            for examined in self.examiner.examine_all(&new, among) {
                 let facts = examined?;
                 self.examined.insert(facts.id, facts);
             }

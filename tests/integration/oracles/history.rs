@@ -153,17 +153,17 @@ impl Dag {
     }
 
     fn numbers(&self, new: &NewCommits) -> BTreeSet<usize> {
-        new.commits.iter().map(|id| self.numbers[id]).collect()
+        new.iter().map(|id| self.numbers[&id]).collect()
     }
 
     /// What holds of every answer, whichever commits it lists.
     fn check_shape(&self, new: &NewCommits, tip: usize) {
-        assert_eq!(new.commits.len(), new.parents.len());
+        assert_eq!(new.len(), new.iter().count());
         let mut seen = BTreeSet::new();
         let mut boundary = BTreeSet::new();
-        for id in &new.commits {
+        for id in &new.iter().collect::<Vec<_>>() {
             let parents: Vec<Oid> = self.parents[self.numbers[id]].iter().map(|parent| self.ids[*parent]).collect();
-            assert_eq!(new.parents[id].as_ref(), parents);
+            assert_eq!(new.parents(*id).unwrap(), parents);
             for parent in parents {
                 assert!(seen.contains(&parent) || !new.contains(parent), "a parent comes after its child");
                 boundary.extend((!new.contains(parent)).then_some(parent));
@@ -171,8 +171,8 @@ impl Dag {
             assert!(seen.insert(*id), "{id} twice");
         }
         boundary.extend((!new.contains(self.ids[tip])).then_some(self.ids[tip]));
-        assert_eq!(new.boundary.iter().copied().collect::<BTreeSet<_>>(), boundary);
-        assert_eq!(new.boundary.len(), boundary.len());
+        assert_eq!(new.boundary().iter().copied().collect::<BTreeSet<_>>(), boundary);
+        assert_eq!(new.boundary().len(), boundary.len());
     }
 }
 
@@ -291,7 +291,7 @@ fn a_false_date_reads_no_more_history_than_the_limit() {
         let objects = Objects::open(&dir, &Quarantine::default(), ObjectFormat::Sha1).unwrap();
         let id = |name: &str| oid(&world.git(&["rev-parse", name]));
         let limits = WalkLimits { new: 10, reads };
-        new_commits(&History::new(&objects, &dir), id(name), &[id("main")], limits).map(|new| new.commits.len())
+        new_commits(&History::new(&objects, &dir), id(name), &[id("main")], limits).map(|new| new.len())
     };
     assert!(matches!(new("honest", 5), Ok(1)));
     assert!(matches!(new("false", LENGTH), Err(WalkError::TooFar(LENGTH))));

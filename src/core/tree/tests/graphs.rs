@@ -121,7 +121,7 @@ fn many_tips_in_stored_history_cost_no_more_than_that_history() {
     let mut walk = Walk::new(&counted, (0..COMMITS / 2).step_by(10).map(oid).collect());
     for tip in (5..COMMITS).step_by(10) {
         let new = walk.new_commits(oid(tip), LIMITS).unwrap();
-        assert_eq!(new.commits.len(), tip.saturating_sub(COMMITS / 2 - 10));
+        assert_eq!(new.len(), tip.saturating_sub(COMMITS / 2 - 10));
     }
     assert!(counted.looks.get() <= COMMITS, "{} looks", counted.looks.get());
 }
@@ -151,6 +151,27 @@ proptest! {
         prop_assert_eq!(contains(&memory, oid(one), oid(last), LIMITS).unwrap(), dag.reach(one).contains(&last));
     }
 
+    /// Whatever is new of the history, and whatever the dates say.
+    #[test]
+    fn merge_bases_among_new_commits_are_the_same(
+        mut dag in dag(), hidden in prop::collection::vec(any::<prop::sample::Index>(), 0..3), commits in prop::collection::vec(any::<prop::sample::Index>(), 8), stored in any::<prop::sample::Index>(), rising in any::<bool>()
+    ) {
+        if rising {
+            dag.dates = (0..).take(dag.len()).collect();
+        }
+        let stored = stored.index(dag.len() + 1);
+        let memory = dag.store(stored);
+        let hidden: Vec<Oid> = if stored == 0 { Vec::new() } else { hidden.iter().map(|index| oid(index.index(stored))).collect() };
+        let new = new_commits(&memory, oid(dag.len() - 1), &hidden, LIMITS).unwrap();
+        let lineage = Lineage::new(&memory, &new, LIMITS);
+        // Those that a walk meets: the new ones, and where they end.
+        let met: Vec<Oid> = new.iter().chain(new.boundary().iter().copied()).collect();
+        for pair in commits.chunks(2) {
+            let pair = [met[pair[0].index(met.len())], met[pair[1].index(met.len())]];
+            prop_assert_eq!(lineage.merge_bases(&pair).unwrap(), merge_bases(&memory, &pair, LIMITS).unwrap());
+        }
+    }
+
     /// Wrong dates may make more commits new, never fewer; right ones, and those of what the push brings, none.
     #[test]
     fn new_commits_are_what_nothing_hidden_reaches(
@@ -164,17 +185,20 @@ proptest! {
         let hidden: Vec<usize> = hidden.iter().map(|index| index.index(stored)).collect();
         let hidden_ids: Vec<Oid> = hidden.iter().copied().map(oid).collect();
         let new = new_commits(&memory, oid(tip), &hidden_ids, LIMITS).unwrap();
-        let (found, defined) = (sorted(new.commits.iter().copied()), dag.new_commits(tip, &hidden));
-        prop_assert_eq!(found.len(), new.commits.len(), "each once");
+        let (found, defined) = (sorted(new.iter()), dag.new_commits(tip, &hidden));
+        prop_assert_eq!(found.len(), new.len(), "each once");
         prop_assert!(oids(&defined).iter().all(|id| found.contains(id)));
         if rising {
             prop_assert_eq!(&found, &oids(&defined));
         }
         // Each after its parents; and what they lead to outside is the boundary.
-        for (place, commit) in new.commits.iter().enumerate() {
-            for parent in new.parents[commit].iter() {
-                let before = new.commits[..place].contains(parent);
-                prop_assert!(before || (!new.contains(*parent) && new.boundary.contains(parent)));
+        let order: Vec<Oid> = new.iter().collect();
+        for (place, commit) in order.iter().enumerate() {
+            let parents = &dag.parents[(0..dag.len()).find(|number| oid(*number) == *commit).unwrap()];
+            prop_assert_eq!(new.parents(*commit).unwrap(), parents.iter().copied().map(oid).collect::<Vec<_>>());
+            for parent in new.parents(*commit).unwrap() {
+                let before = order[..place].contains(&parent);
+                prop_assert!(before || (!new.contains(parent) && new.boundary().contains(&parent)));
             }
         }
     }
@@ -193,13 +217,13 @@ proptest! {
         let mut walk = Walk::new(&memory, hidden.iter().copied().map(oid).collect());
         for tip in tips.iter().map(|index| index.index(dag.len())) {
             let new = walk.new_commits(oid(tip), LIMITS).unwrap();
-            let (found, defined) = (sorted(new.commits.iter().copied()), dag.new_commits(tip, &hidden));
+            let (found, defined) = (sorted(new.iter()), dag.new_commits(tip, &hidden));
             prop_assert!(oids(&defined).iter().all(|id| found.contains(id)));
             prop_assert!(found.iter().all(|id| oids(&dag.reach(tip)).contains(id)));
             if rising {
                 prop_assert_eq!(&found, &oids(&defined));
             }
-            prop_assert!(new.boundary.iter().all(|id| !new.contains(*id)));
+            prop_assert!(new.boundary().iter().all(|id| !new.contains(*id)));
         }
     }
 
@@ -221,12 +245,12 @@ proptest! {
         let new = new_commits(&memory, oid(tip), &hidden_ids, LIMITS).unwrap();
         let end = old.map_or_else(|| mainline_end(&memory, &new, LIMITS).unwrap(), |old| Some(oid(old)));
         if old.is_none() {
-            let met: BTreeSet<usize> = (0..dag.len()).filter(|number| new.boundary.contains(&oid(*number))).collect();
+            let met: BTreeSet<usize> = (0..dag.len()).filter(|number| new.boundary().contains(&oid(*number))).collect();
             let best = oids(&dag.best(&met));
-            prop_assert_eq!(end, new.boundary.iter().find(|id| best.contains(id)).copied());
+            prop_assert_eq!(end, new.boundary().iter().find(|id| best.contains(id)).copied());
         }
         let steps = mainline(&new, oid(tip), end);
-        prop_assert_eq!(steps.is_empty(), new.commits.is_empty());
+        prop_assert_eq!(steps.is_empty(), new.is_empty());
         prop_assert!(steps.last().is_none_or(|last| last.commit == oid(tip)));
         prop_assert!(steps.first().is_none_or(|first| first.parent == end));
         for pair in steps.windows(2) {

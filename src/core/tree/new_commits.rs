@@ -1,0 +1,219 @@
+//! New commits in the order in which they are judged, with their parents: a million of them in some 40 MiB.
+
+use super::id_table::IdTable;
+use super::walk::WalkError;
+use crate::core::oid::Oid;
+
+/// The new commits below one tip. Each has its place in an order in which parents come before their children; the order depends on the
+/// commits alone.
+#[derive(Clone, Debug)]
+pub struct NewCommits {
+    /// Those that are new, in order, and behind them those on the boundary, in the order in which the tip leads to them.
+    ids: IdTable,
+    count: usize,
+    /// Where the parents of each new commit stand in `links`, and behind the last where they end.
+    starts: Vec<u32>,
+    /// The parents of one after the other, by their numbers in `ids`.
+    links: Vec<u32>,
+    boundary: Vec<Oid>,
+    is_exact: bool,
+}
+
+impl NewCommits {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// All of them, each after its parents.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Oid> {
+        (0..self.count).filter_map(|place| self.ids.id(place))
+    }
+
+    /// Whether the commit is one of them.
+    pub fn contains(&self, id: Oid) -> bool {
+        self.place(id).is_some()
+    }
+
+    /// The parents of one of them, in their order.
+    pub fn parents(&self, id: Oid) -> Option<Vec<Oid>> {
+        let links = self.links(self.place(id)?);
+        Some(links.iter().filter_map(|link| self.ids.id(usize::try_from(*link).ok()?)).collect())
+    }
+
+    /// The parents of new commits that are not new themselves, and the tip itself if it is not new.
+    pub fn boundary(&self) -> &[Oid] {
+        &self.boundary
+    }
+
+    /// Whether none of them can lie below the boundary, whatever dates say.
+    pub(super) fn is_exact(&self) -> bool {
+        self.is_exact
+    }
+
+    /// Where one of them stands in the order.
+    pub(super) fn place(&self, id: Oid) -> Option<usize> {
+        self.ids.find(id).filter(|place| *place < self.count)
+    }
+
+    /// Which commit stands in a place.
+    pub(super) fn at(&self, place: usize) -> Option<Oid> {
+        self.ids.id(place)
+    }
+
+    /// The places of the parents of the commit in a place. From [`NewCommits::len`] on they are of the boundary.
+    pub(super) fn links(&self, place: usize) -> &[u32] {
+        let at = |place: usize| self.starts.get(place).and_then(|start| usize::try_from(*start).ok());
+        let range = at(place).zip(place.checked_add(1).and_then(at));
+        range.and_then(|(start, end)| self.links.get(start..end)).unwrap_or_default()
+    }
+
+    /// Made by hand: commits in order, with their parents.
+    #[cfg(test)]
+    pub(crate) fn of(commits: &[(Oid, Vec<Oid>)]) -> Self {
+        let tip = commits.last().expect("a commit").0;
+        let mut found = Found::new(tip);
+        commits.iter().for_each(|(id, parents)| found.add(*id, parents).expect("few commits"));
+        found.in_order(tip).expect("few commits")
+    }
+}
+
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// New commits as a walk finds them.
+pub(super) struct Found {
+    /// Every commit that was met, new or as a parent of a new one.
+    ids: IdTable,
+    /// Where the parents of each stand in `links`; `NONE` where it is not known to be new.
+    starts: Vec<u32>,
+    /// For each new commit the number of its parents, then the parents.
+    links: Vec<u32>,
+    new: usize,
+    is_exact: bool,
+}
+
+impl Found {
+    /// None yet, in the repository of this commit.
+    pub(super) fn new(tip: Oid) -> Self {
+        Self { ids: IdTable::new(tip.format()), starts: Vec::new(), links: Vec::new(), new: 0, is_exact: true }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.new
+    }
+
+    pub(super) fn contains(&self, id: Oid) -> bool {
+        self.ids.find(id).and_then(|number| self.starts.get(number)).is_some_and(|start| *start != NONE)
+    }
+
+    /// Adds one that is new.
+    pub(super) fn add(&mut self, id: Oid, parents: &[Oid]) -> Result<(), WalkError> {
+        let start = self.small(self.links.len())?;
+        let count = self.small(parents.len())?;
+        let number = self.number(id)?;
+        self.links.push(count);
+        for parent in parents {
+            let number = self.number(*parent)?;
+            let link = self.small(number)?;
+            self.links.push(link);
+        }
+        if let Some(known) = self.starts.get_mut(number) {
+            *known = start;
+        }
+        self.new = self.new.saturating_add(1);
+        Ok(())
+    }
+
+    /// Says that dates told what is new.
+    pub(super) fn trusts_dates(&mut self) {
+        self.is_exact = false;
+    }
+
+    fn small(&self, number: usize) -> Result<u32, WalkError> {
+        u32::try_from(number).ok().filter(|number| *number != NONE).ok_or(WalkError::TooMany(self.new))
+    }
+
+    fn number(&mut self, id: Oid) -> Result<usize, WalkError> {
+        let number = self.ids.insert(id).ok_or(WalkError::TooMany(self.new))?;
+        if number >= self.starts.len() {
+            self.starts.push(NONE);
+        }
+        Ok(number)
+    }
+
+    fn parents(&self, number: usize) -> Option<&[u32]> {
+        let start = self.starts.get(number).filter(|start| **start != NONE)?;
+        let (count, rest) = self.links.get(usize::try_from(*start).ok()?..)?.split_first()?;
+        rest.get(..usize::try_from(*count).ok()?)
+    }
+
+    /// Orders the commits so that parents come first, by a depth-first walk from the tip that takes parents in their order.
+    pub(super) fn in_order(mut self, tip: Oid) -> Result<NewCommits, WalkError> {
+        let tip = self.number(tip)?;
+        let total = self.ids.len();
+        // The place of each: new ones from the front as they are done, and the boundary behind them.
+        let mut to = vec![NONE; total];
+        let (mut done, mut met) = (0_usize, self.new);
+        let mut open = vec![false; total];
+        let mut stack: Vec<(u32, u32)> = vec![(self.small(tip)?, 0)];
+        while let Some((number, next)) = stack.pop() {
+            let place = usize::try_from(number).unwrap_or(usize::MAX);
+            let Some(parents) = self.parents(place) else {
+                if let Some(free) = to.get_mut(place).filter(|to| **to == NONE) {
+                    *free = u32::try_from(met).unwrap_or(NONE);
+                    met = met.saturating_add(1);
+                }
+                continue;
+            };
+            let Some(open) = open.get_mut(place) else { continue };
+            if next == 0 && std::mem::replace(open, true) {
+                continue;
+            }
+            if let Some(parent) = usize::try_from(next).ok().and_then(|next| parents.get(next)) {
+                stack.push((number, next.saturating_add(1)));
+                stack.push((*parent, 0));
+            } else if let Some(to) = to.get_mut(place) {
+                *to = u32::try_from(done).unwrap_or(NONE);
+                done = done.saturating_add(1);
+            }
+        }
+        drop((stack, open));
+        self.place(to)
+    }
+
+    /// Gives each commit its place.
+    fn place(self, to: Vec<u32>) -> Result<NewCommits, WalkError> {
+        let count = self.new;
+        let place_of = |number: usize| to.get(number).and_then(|place| usize::try_from(*place).ok());
+        // The number of each place.
+        let mut from = vec![NONE; to.len()];
+        for number in 0..to.len() {
+            if let Some(slot) = place_of(number).and_then(|place| from.get_mut(place)) {
+                *slot = u32::try_from(number).unwrap_or(NONE);
+            }
+        }
+        let mut starts = Vec::with_capacity(count.saturating_add(1));
+        let mut links = Vec::with_capacity(self.links.len().saturating_sub(count));
+        for number in from.iter().take(count) {
+            starts.push(self.small(links.len())?);
+            let parents = usize::try_from(*number).ok().and_then(|number| self.parents(number)).unwrap_or_default();
+            let places = parents.iter().map(|parent| usize::try_from(*parent).ok().and_then(place_of));
+            for place in places {
+                links.push(self.small(place.unwrap_or(usize::MAX))?);
+            }
+        }
+        starts.push(self.small(links.len())?);
+        drop(from);
+        let Self { mut ids, starts: old, links: older, new: _, is_exact } = self;
+        drop((old, older));
+        ids.renumber(to);
+        let boundary = (count..ids.len()).filter_map(|place| ids.id(place)).collect();
+        Ok(NewCommits { ids, count, starts, links, boundary, is_exact })
+    }
+}
