@@ -137,6 +137,11 @@ impl GraphNode {
     pub fn is_indexed(&self) -> bool {
         self.generation != Self::OUTSIDE
     }
+
+    /// Whether its level tells that it lies above its parents. Old versions of git wrote 0 for all (commit-graph-format).
+    pub fn has_level(&self) -> bool {
+        self.is_indexed() && self.generation != 0
+    }
 }
 
 /// The history of one repository, with what one push brings.

@@ -69,6 +69,11 @@ impl Reached {
         Self(self.0 | more.0)
     }
 
+    /// Whether one side reaches it, or the other, and it may yet be or lead to a best common ancestor.
+    const fn is_open(self, side: Self) -> bool {
+        self.0 & side.0 != 0 && !self.is_below()
+    }
+
     /// Whether both sides reach it.
     pub(super) const fn is_common(self) -> bool {
         self.0 & 3 == 3
@@ -82,6 +87,37 @@ impl Reached {
     /// The same for what lies below it, where it is a common ancestor.
     pub(super) const fn below(self) -> Self {
         Self(self.0 | Self::BELOW)
+    }
+}
+
+/// What is queued and may still be, or lead to, a best common ancestor, by the side that reaches it. Where children are always looked at
+/// before their parents and one side has nothing left, no common ancestor is left to be found.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Open {
+    one: usize,
+    other: usize,
+}
+
+impl Open {
+    /// Whether both sides have something left.
+    pub(super) const fn is_any(self) -> bool {
+        self.one > 0 && self.other > 0
+    }
+
+    /// Whether a side has something left: enough to go on where dates decide what is looked at first.
+    const fn is_either(self) -> bool {
+        self.one > 0 || self.other > 0
+    }
+
+    /// Counts one that is queued, or that more reaches than before.
+    pub(super) fn count(&mut self, before: Reached, after: Reached) {
+        for (open, side) in [(&mut self.one, Reached::ONE), (&mut self.other, Reached::OTHER)] {
+            match (before.is_open(side), after.is_open(side)) {
+                (false, true) => *open = open.saturating_add(1),
+                (true, false) => *open = open.saturating_sub(1),
+                (true, true) | (false, false) => {}
+            }
+        }
     }
 }
 
@@ -101,18 +137,26 @@ pub(super) fn common_from(
     from: &[(Oid, Reached)],
     limits: WalkLimits,
 ) -> Result<Vec<Oid>, WalkError> {
-    let mut walk = Walk { graph, limits, reads: 0, met: HashMap::new(), queue: BinaryHeap::new(), open: 0 };
+    let mut walk = Walk {
+        graph,
+        limits,
+        reads: 0,
+        met: HashMap::new(),
+        queue: BinaryHeap::new(),
+        open: Open::default(),
+        trusts_dates: false,
+    };
     for (id, reached) in from {
         walk.reach(*id, *reached)?;
     }
     let mut found = Vec::new();
-    while walk.open > 0 {
+    while walk.open.is_any() || (walk.trusts_dates && walk.open.is_either()) {
         let Some((_, _, id)) = walk.queue.pop() else { break };
         let Some(met) = walk.met.get_mut(&id) else { continue };
         met.is_queued = false;
         let mut reached = met.reached;
         let parents = std::rc::Rc::clone(&met.node.parents);
-        walk.open = walk.open.saturating_sub(usize::from(!reached.is_below()));
+        walk.open.count(reached, Reached::default());
         if reached.is_common() {
             if !reached.is_below() {
                 found.push(id);
@@ -142,8 +186,9 @@ struct Walk<'g> {
     reads: usize,
     met: HashMap<Oid, Met>,
     queue: BinaryHeap<(u32, u64, Oid)>,
-    /// Queued commits that may still be best common ancestors, or lead to one.
-    open: usize,
+    open: Open,
+    /// Whether a commit without a generation was met, so that its date decides when it is looked at.
+    trusts_dates: bool,
 }
 
 impl Walk<'_> {
@@ -151,6 +196,7 @@ impl Walk<'_> {
         if !self.met.contains_key(&id) {
             let node = self.graph.node(id)?;
             self.reads = self.reads.saturating_add(usize::from(!node.is_indexed()));
+            self.trusts_dates |= !node.has_level();
             if self.reads > self.limits.reads {
                 return Err(WalkError::TooFar(self.limits.reads));
             }
@@ -161,13 +207,12 @@ impl Walk<'_> {
         if reached == met.reached {
             return Ok(());
         }
-        if met.is_queued {
-            self.open = self.open.saturating_sub(usize::from(!met.reached.is_below() && reached.is_below()));
-        } else {
+        let queued = if met.is_queued { met.reached } else { Reached::default() };
+        if !met.is_queued {
             met.is_queued = true;
-            self.open = self.open.saturating_add(usize::from(!reached.is_below()));
             self.queue.push((met.node.generation, met.node.seconds, id));
         }
+        self.open.count(queued, reached);
         met.reached = reached;
         Ok(())
     }

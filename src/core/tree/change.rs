@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::entry::{Entries, Entry, EntryMode, MalformedTree};
-use super::validity::{EntryOrigin, NewSide};
+use super::validity::{Glance, check};
 use super::walk::WalkError;
 use crate::core::digest::Digest;
 use crate::core::limits;
@@ -245,32 +245,43 @@ impl Differ<'_, '_> {
     fn trees(&mut self, old: Option<Oid>, new: Option<Oid>) -> Result<(), ChangeError> {
         let (old_raw, new_raw) = (raw_tree(self.trees, old)?, raw_tree(self.trees, new)?);
         let format = self.trees.format();
-        let (mut left, mut right) = (Entries::new(&old_raw, format), Entries::new(&new_raw, format));
+        let (before, after) = (Entries::new(&old_raw, format), Entries::new(&new_raw, format));
+        let (mut left, mut right) = ([before], after);
         let in_old = |reason| malformed(old, reason);
         let in_new = |reason| malformed(new, reason);
-        let mut side = NewSide::new(left, right, empty_tree(format));
-        let (mut before, mut after) = (left.advance().map_err(in_old)?, right.advance().map_err(in_new)?);
+        let empty_tree = empty_tree(format);
+        let mut glance = Glance::default();
         let mut entries = 0_usize;
-        while let Some(met) = meeting(before.as_ref(), after.as_ref()) {
+        let (mut one, mut other) = (None, None);
+        loop {
+            if one.is_none() && other.is_none() {
+                entries = entries.saturating_add(right.pass_alike(&mut left, |place| glance.kept(place)));
+            }
+            let [left] = &mut left;
+            one = match one {
+                None => left.advance().map_err(in_old)?,
+                met => met,
+            };
+            other = match other {
+                None => right.advance().map_err(in_new)?,
+                met => met,
+            };
+            let Some(met) = meeting(one.as_ref(), other.as_ref()) else { break };
             entries = entries.saturating_add(1);
-            if let (Ordering::Equal | Ordering::Greater, Some(entry)) = (met.order, &after) {
-                let origin = if met.is_same { EntryOrigin::Kept } else { EntryOrigin::Fresh };
-                side.look(*entry, origin).map_err(in_new)?;
+            let old_entry = if met.order == Ordering::Greater { None } else { one.take() };
+            let new_entry = if met.order == Ordering::Less { None } else { other.take() };
+            match new_entry {
+                Some(entry) if met.is_same => glance.kept(entry.place()),
+                Some(entry) => glance.fresh(&entry, empty_tree),
+                None => {}
             }
-            let one = before.as_ref().filter(|_| met.order != Ordering::Greater);
-            let other = after.as_ref().filter(|_| met.order != Ordering::Less);
             if !met.is_same {
-                self.entries(one, other).map_err(|error| error.in_tree(new.or(old)))?;
-            }
-            let (forth_old, forth_new) = (one.is_some(), other.is_some());
-            if forth_old {
-                before = left.advance().map_err(in_old)?;
-            }
-            if forth_new {
-                after = right.advance().map_err(in_new)?;
+                self.entries(old_entry.as_ref(), new_entry.as_ref()).map_err(|error| error.in_tree(new.or(old)))?;
             }
         }
-        side.finish().map_err(in_new)?;
+        if glance.is_in_doubt() {
+            check(before, after, empty_tree).map_err(in_new)?;
+        }
         if self.trees.within_budget(entries) { Ok(()) } else { Err(ChangeError::OverBudget) }
     }
 

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
-use super::bases::{Reached, best_of, common_from, merge_bases};
+use super::bases::{Open, Reached, best_of, common_from, merge_bases};
 use super::new_commits::NewCommits;
 use super::walk::{WalkError, WalkLimits};
 use crate::core::objects::Graph;
@@ -51,8 +51,14 @@ impl<'a> Lineage<'a> {
         let mut scratch = self.scratch.borrow_mut();
         scratch.reached.resize(self.new.len(), Reached::default());
         let Scratch { reached, touched, known } = &mut *scratch;
-        let mut walk =
-            Descent { new: self.new, reached, touched, queue: BinaryHeap::new(), entry: BTreeMap::new(), open: 0 };
+        let mut walk = Descent {
+            new: self.new,
+            reached,
+            touched,
+            queue: BinaryHeap::new(),
+            entry: BTreeMap::new(),
+            open: Open::default(),
+        };
         let found = walk.common(*one, *other);
         let entry: Vec<(Oid, Reached)> = std::mem::take(&mut walk.entry).into_iter().collect();
         for place in touched.drain(..) {
@@ -61,8 +67,10 @@ impl<'a> Lineage<'a> {
             }
         }
         let Some(mut bases) = found else { return merge_bases(self.graph, commits, self.limits) };
-        // Where nothing open has entered stored history, nothing in it is a best one.
-        if entry.iter().any(|(_, reached)| !reached.is_below()) {
+        // Where a side has nothing open that enters stored history, no best one is there.
+        let mut open = Open::default();
+        entry.iter().for_each(|(_, reached)| open.count(Reached::default(), *reached));
+        if open.is_any() {
             let stored = match known.get(&entry) {
                 Some(stored) => stored.clone(),
                 None => self.stored(&entry)?,
@@ -71,8 +79,8 @@ impl<'a> Lineage<'a> {
                 known.insert(entry, stored.clone());
             }
             bases.extend(stored);
-            bases.sort_unstable();
         }
+        bases.sort_unstable();
         Ok(bases)
     }
 
@@ -99,8 +107,8 @@ struct Descent<'s> {
     queue: BinaryHeap<u32>,
     /// Commits of stored history that are met.
     entry: BTreeMap<Oid, Reached>,
-    /// How many of both may still be, or lead to, a best common ancestor.
-    open: usize,
+    /// Of both.
+    open: Open,
 }
 
 impl Descent<'_> {
@@ -114,11 +122,11 @@ impl Descent<'_> {
             }
         }
         let mut found = Vec::new();
-        while self.open > 0 {
+        while self.open.is_any() {
             let Some(link) = self.queue.pop() else { break };
             let place = usize::try_from(link).ok()?;
             let mut reached = *self.reached.get(place)?;
-            self.open = self.open.saturating_sub(usize::from(!reached.is_below()));
+            self.open.count(reached, Reached::default());
             if reached.is_common() {
                 if !reached.is_below() {
                     found.push(self.new.at(place)?);
@@ -146,7 +154,7 @@ impl Descent<'_> {
             self.touched.push(link);
             self.queue.push(link);
         }
-        self.count(before, after);
+        self.open.count(before, after);
     }
 
     fn enter(&mut self, id: Oid, more: Reached) {
@@ -154,15 +162,6 @@ impl Descent<'_> {
         let before = *reached;
         *reached = before.union(more);
         let after = *reached;
-        self.count(before, after);
-    }
-
-    fn count(&mut self, before: Reached, after: Reached) {
-        let was_open = before != Reached::default() && !before.is_below();
-        match (was_open, !after.is_below()) {
-            (false, true) => self.open = self.open.saturating_add(1),
-            (true, false) => self.open = self.open.saturating_sub(1),
-            _ => {}
-        }
+        self.open.count(before, after);
     }
 }

@@ -71,26 +71,30 @@ impl MergeWalker<'_, '_> {
         }
         let raw: Vec<Rc<Vec<u8>>> = nodes.iter().map(|id| raw_tree(self.trees, *id)).collect::<Result<_, _>>()?;
         let mut cursors: Vec<Entries<'_>> = raw.iter().map(|raw| Entries::new(raw, self.trees.format())).collect();
-        let mut heads: Vec<Option<Entry<'_>>> = Vec::with_capacity(nodes.len());
-        for (cursor, id) in cursors.iter_mut().zip(nodes) {
-            heads.push(cursor.advance().map_err(|reason| malformed(*id, reason))?);
-        }
+        let mut heads: Vec<Option<Entry<'_>>> = vec![None; nodes.len()];
+        let mut values: Vec<Option<Value>> = Vec::with_capacity(nodes.len());
         let mut entries = 0_usize;
-        while let Some(first) =
-            heads.iter().flatten().copied().reduce(|a, b| if b.order(&a) == Ordering::Less { b } else { a })
-        {
-            let at_place = |head: &Option<Entry<'_>>| {
-                let here = head.as_ref().filter(|head| head.order(&first) == Ordering::Equal)?;
-                Some((here.mode, here.id))
-            };
-            let values: Vec<Option<Value>> = heads.iter().map(at_place).collect();
-            self.entry(first.name, &values).map_err(|fault| fault.in_tree(nodes.iter().flatten().next().copied()))?;
-            for (((head, cursor), id), value) in heads.iter_mut().zip(&mut cursors).zip(nodes).zip(&values) {
-                if value.is_some() {
-                    entries = entries.saturating_add(1);
+        loop {
+            if heads.iter().all(Option::is_none)
+                && let Some((first, others)) = cursors.split_first_mut()
+            {
+                entries = entries.saturating_add(first.pass_alike(others, |_| {}).saturating_mul(nodes.len()));
+            }
+            for ((head, cursor), id) in heads.iter_mut().zip(&mut cursors).zip(nodes) {
+                if head.is_none() {
                     *head = cursor.advance().map_err(|reason| malformed(*id, reason))?;
                 }
             }
+            let heads_left = heads.iter().flatten().copied();
+            let first = heads_left.reduce(|a, b| if b.order(&a) == Ordering::Less { b } else { a });
+            let Some(first) = first else { break };
+            values.clear();
+            for head in &mut heads {
+                let here = head.take_if(|head| head.order(&first) == Ordering::Equal);
+                entries = entries.saturating_add(usize::from(here.is_some()));
+                values.push(here.map(|entry| (entry.mode, entry.id)));
+            }
+            self.entry(first.name, &values).map_err(|fault| fault.in_tree(nodes.iter().flatten().next().copied()))?;
         }
         if self.trees.within_budget(entries) { Ok(()) } else { Err(ChangeError::OverBudget) }
     }

@@ -4,14 +4,77 @@
 //! that stood at its path with the same mode and id on the old side is kept as it is, and so is the order in which such entries
 //! stand. Everything else is held to what git writes, wherever its tree is stored.
 
+//! Nearly every tree is in order and so is what is new in it. [`Glance`] sees that in passing; only where it sees anything odd does
+//! [`check`] look at the whole tree.
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::entry::{Entries, Entry, MalformedTree};
+use super::entry::{Entries, Entry, MalformedTree, Place};
 use crate::core::oid::Oid;
 
+/// Sees, entry by entry in the order in which they stand, whether a new tree may be other than git would write it.
+#[derive(Default)]
+pub(super) struct Glance<'a> {
+    last: Option<Place<'a>>,
+    /// The name of the entry before, where it is a file that is not kept.
+    fresh_file: Option<&'a [u8]>,
+    has_fresh: bool,
+    is_odd: bool,
+}
+
+impl<'a> Glance<'a> {
+    /// The next entry is kept.
+    pub(super) fn kept(&mut self, place: Place<'a>) {
+        if self.last.is_some_and(|last| last.order(&place) != Ordering::Less) {
+            self.is_odd = true;
+        }
+        // In order, what comes between a file and a directory of its name begins with that name.
+        if self.fresh_file.take().is_some_and(|file| place.name.starts_with(file)) {
+            self.is_odd = true;
+        }
+        self.last = Some(place);
+    }
+
+    /// The next entry is not kept.
+    pub(super) fn fresh(&mut self, entry: &Entry<'a>, empty_tree: Oid) {
+        let repeats = |last: Place<'_>| entry.is_directory() && last.name.starts_with(entry.name);
+        if self.last.is_some_and(repeats) || entry.fault(empty_tree).is_some() {
+            self.is_odd = true;
+        }
+        self.kept(entry.place());
+        self.has_fresh = true;
+        self.fresh_file = (!entry.is_directory()).then_some(entry.name);
+    }
+
+    /// Whether [`check`] has to tell.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.is_odd && self.has_fresh
+    }
+}
+
+/// Checks the new side of a comparison of two trees.
+pub(super) fn check<'a>(old: Entries<'a>, new: Entries<'a>, empty_tree: Oid) -> Result<(), MalformedTree> {
+    let mut side = NewSide::new(old, new, empty_tree);
+    let (mut left, mut right) = (old, new);
+    let (mut before, mut after) = (left.advance()?, right.advance()?);
+    while let Some(entry) = after {
+        let is_same = before.is_some_and(|before| before.raw == entry.raw);
+        let order =
+            before.map_or(Ordering::Greater, |before| if is_same { Ordering::Equal } else { before.order(&entry) });
+        if order != Ordering::Less {
+            side.look(entry, if is_same { EntryOrigin::Kept } else { EntryOrigin::Fresh })?;
+            after = right.advance()?;
+        }
+        if order != Ordering::Greater {
+            before = left.advance()?;
+        }
+    }
+    side.finish()
+}
+
 /// Looks at the entries of one new tree, in the order in which they stand.
-pub(super) struct NewSide<'a> {
+struct NewSide<'a> {
     old: Entries<'a>,
     new: Entries<'a>,
     empty_tree: Oid,
@@ -28,7 +91,7 @@ pub(super) struct NewSide<'a> {
 
 /// Where an entry of the new side comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EntryOrigin {
+enum EntryOrigin {
     /// It stood on the old side with this mode and id.
     Kept,
     /// It did not.
@@ -36,7 +99,7 @@ pub(super) enum EntryOrigin {
 }
 
 impl<'a> NewSide<'a> {
-    pub(super) fn new(old: Entries<'a>, new: Entries<'a>, empty_tree: Oid) -> Self {
+    fn new(old: Entries<'a>, new: Entries<'a>, empty_tree: Oid) -> Self {
         Self {
             old,
             new,
@@ -50,7 +113,7 @@ impl<'a> NewSide<'a> {
     }
 
     /// Looks at the next entry. `met` says whether the comparison met the same entry on the old side.
-    pub(super) fn look(&mut self, entry: Entry<'a>, met: EntryOrigin) -> Result<(), MalformedTree> {
+    fn look(&mut self, entry: Entry<'a>, met: EntryOrigin) -> Result<(), MalformedTree> {
         let mut origin = met;
         if origin == EntryOrigin::Fresh
             && let Some(fault) = self.fault(&entry)
@@ -117,7 +180,7 @@ impl<'a> NewSide<'a> {
     }
 
     /// Ends with what only the whole tree tells: where kept entries are out of order, a fresh one may repeat a name from afar.
-    pub(super) fn finish(self) -> Result<(), MalformedTree> {
+    fn finish(self) -> Result<(), MalformedTree> {
         if !self.is_disordered || self.fresh.is_empty() {
             return Ok(());
         }

@@ -251,8 +251,7 @@ impl<'g> Paint<'g> {
 
     fn count_read(&mut self, node: &GraphNode) -> Result<(), WalkError> {
         self.reads += usize::from(!node.is_indexed());
-        // Old versions of git wrote 0 for all (commit-graph-format).
-        self.trusts_dates |= !node.is_indexed() || node.generation == 0;
+        self.trusts_dates |= !node.has_level();
         if self.reads > self.limits.reads { Err(WalkError::TooFar(self.limits.reads)) } else { Ok(()) }
     }
 }
