@@ -1,24 +1,37 @@
-//! Clones: five hooks beside whatever hooks are there.
+//! Clones: six hooks beside whatever hooks are there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::desk::clone::Local;
 use crate::gate::shim::{is_executable, is_in_place, plan, program, quote_path, remove, script, write};
 use crate::system::process::{Git, config, git};
 use crate::system::{Exit, Failure, Result, print, quote};
 
 /// The hooks that seal and check.
-pub(crate) const HOOKS: [&str; 5] = ["commit-msg", "post-applypatch", "post-commit", "post-merge", "pre-push"];
+pub(crate) const HOOKS: [&str; 6] = ["commit-msg", "post-applypatch", "post-commit", "post-merge", "pre-push", FIRST];
+
+/// The one that git runs first for a commit, and for every commit but a patch's.
+const FIRST: &str = "prepare-commit-msg";
+
+/// Whether it is there: earlier programs did not install it.
+pub(crate) fn has_first_hook(local: &Local) -> bool {
+    let common = &local.dir.common_dir;
+    let places = [common.join("hooks"), common.join("countersign").join("hooks")];
+    let is_there = |place: &PathBuf| {
+        std::fs::read_to_string(place.join(FIRST)).is_ok_and(|text| text.contains(" hook prepare-commit-msg"))
+    };
+    places.iter().any(is_there)
+}
 
 /// Other hooks of a clone. Where hooks live elsewhere each of these gets a file of ours that runs the one there, if there
 /// is one by then: tools add hooks after we are installed. Hooks whose mere presence changes what git does are not here;
 /// they are passed on where they exist.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 9] = [
     "applypatch-msg",
     "pre-applypatch",
     "pre-commit",
     "pre-merge-commit",
-    "prepare-commit-msg",
     "pre-rebase",
     "post-checkout",
     "post-rewrite",

@@ -1,11 +1,15 @@
 //! Making sealed commits: the message with its block, the commit around it.
 
-use crate::core::commit::{Commit, Ident, SealBlock, ends_in_trailers, is_our_line, names_utf8, parse_trailers};
+use std::collections::BTreeSet;
+
+use crate::core::commit::{
+    Commit, DRAFTED, Ident, SealBlock, ends_in_trailers, is_our_line, names_utf8, parse_trailers,
+};
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
-use crate::core::seal::{self, BlockHead, Payload, Root, SealOutcome, SealValue};
+use crate::core::seal::{self, BlockHead, Payload, Root, SEAL_KEY, SealOutcome, SealValue, parse_seal_value};
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::tree::{changes, digest};
 use crate::desk::who::Agent;
@@ -43,14 +47,18 @@ impl Sealer {
         Ok(Self { agent, key, repository, role })
     }
 
-    /// The message with a block of this agent at its end. What stands above is not touched.
-    pub(crate) fn seal_message(&self, message: &[u8], content: &Content<'_>) -> Vec<u8> {
+    /// The message with a block of this agent at its end, below a line for each agent that drafted what it changed. What stands above
+    /// is not touched.
+    pub(crate) fn seal_message(&self, message: &[u8], drafted: &BTreeSet<Id>, content: &Content<'_>) -> Vec<u8> {
         let mut sealed = message.to_vec();
         if !sealed.ends_with(b"\n") {
             sealed.push(b'\n');
         }
         if !ends_in_trailers(&sealed) {
             sealed.push(b'\n');
+        }
+        for agent in drafted.iter().filter(|agent| **agent != self.agent.id) {
+            sealed.extend_from_slice(format!("{DRAFTED}: {agent}\n").as_bytes());
         }
         let head = BlockHead {
             agent: &self.agent.id,
@@ -91,6 +99,19 @@ pub(crate) fn without_ours(message: &[u8]) -> Vec<u8> {
         }
     }
     kept
+}
+
+/// The seals in a message, wherever they stand: an editor's comments may follow them.
+pub(crate) fn seals_in(message: &[u8]) -> Vec<SealValue> {
+    let lines = message.split(|byte| *byte == b'\n');
+    let values = lines.filter_map(|line| line.strip_prefix(SEAL_KEY.as_bytes())?.strip_prefix(b": "));
+    values.filter_map(|value| parse_seal_value(value).ok()).collect()
+}
+
+/// The agents that a sealed message says drafted what its sealer changed.
+pub(crate) fn drafted_in(message: &[u8]) -> BTreeSet<Id> {
+    let trailers = parse_trailers(message).ok().filter(|trailers| !trailers.blocks.is_empty());
+    trailers.map(|trailers| trailers.drafted.into_iter().collect()).unwrap_or_default()
 }
 
 /// The change of a commit against its first parent.

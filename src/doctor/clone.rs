@@ -14,8 +14,15 @@ use crate::system::{Failure, Result};
 
 const INSTALL: &str = "countersign install";
 
-/// Hooks that earlier versions did not install: without them commits are sealed, but for some merges and patches.
-const LATER: [&str; 2] = ["post-applypatch", "post-merge"];
+/// Hooks that earlier versions did not install, with what is missing without each.
+const LATER: [(&str, &str); 3] = [
+    ("post-applypatch", "the hook is not there, so not every patch of an agent is sealed"),
+    ("post-merge", "the hook is not there, so not every merge of an agent is sealed"),
+    (
+        "prepare-commit-msg",
+        "the hook is not there, so of several who commit here at once one may seal another's commit",
+    ),
+];
 
 pub(super) fn examine(report: &mut Report) -> Result<()> {
     if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
@@ -71,14 +78,10 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
 
 fn hook(path: &Path, report: &mut Report) {
     let shown = path.display();
+    let later = LATER.iter().find(|(name, _)| path.ends_with(name)).map(|(_, without)| *without);
     match (path.symlink_metadata(), path.metadata()) {
-        (Err(_), _) if LATER.iter().any(|name| path.ends_with(name)) => {
-            report.warn(
-                &shown,
-                Check::Missing,
-                "the hook is not there, so not every merge and patch of an agent is sealed",
-                INSTALL,
-            );
+        (Err(_), _) if later.is_some() => {
+            report.warn(&shown, Check::Missing, later.unwrap_or_default(), INSTALL);
         }
         (Err(_), _) => report.error(&shown, Check::Missing, "the hook is not there", INSTALL),
         (Ok(_), Err(_)) => report.error(&shown, Check::Dangling, "the link leads nowhere", INSTALL),

@@ -23,7 +23,7 @@ use crate::desk::who::trace_of_agent;
 use crate::gate::engine::{EngineError, repository_name};
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
-use crate::system::{Exit, Failure, Result, now, print};
+use crate::system::{Configuration, Exit, Failure, Result, now, print};
 use compose::{Terms, Work};
 use key::Approver;
 use remote::Remote;
@@ -82,7 +82,7 @@ struct ApprovalContext {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result {
-    if let Some(mark) = trace_of_agent().filter(|_| !arguments.list) {
+    if let Some(mark) = trace_of_agent(&Configuration::load()?).filter(|_| !arguments.list) {
         return Err(Failure::new(format!("{} is set, so an agent may be running this; only a person approves", mark))
             .hint("a person runs it in a terminal of their own"));
     }
