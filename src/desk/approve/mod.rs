@@ -1,5 +1,6 @@
 //! `countersign approve`: look at exactly what would land, sign exactly that, deliver it.
 
+mod changes;
 mod compose;
 mod deliver;
 mod key;
@@ -27,6 +28,7 @@ use crate::system::{Configuration, Exit, Failure, Result, now, print};
 use compose::{Terms, Work};
 use key::Approver;
 use remote::Remote;
+use shown::Answer;
 use withdraw::Wanted;
 
 #[derive(Args)]
@@ -98,6 +100,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     remote.fetch(ends(what).1, &targets)?;
     let mut approvals = Vec::new();
     let mut text = String::new();
+    let mut works = Vec::new();
     for target in &targets {
         let approval = if arguments.withdraw {
             let approval = {
@@ -109,6 +112,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         } else {
             let work = Work::find(&context, &remote, what, target)?;
             work.check(&context.policy)?;
+            work.check_that_it_counts(&context.policy, target, (&approver.person.id, &approver.public))?;
             let terms = Terms {
                 approver: approver.person.id.clone(),
                 issued: now()?,
@@ -122,15 +126,25 @@ pub(crate) fn run(arguments: Arguments) -> Result {
                 approval.issued = Time(Timestamp(before.0.0.saturating_add(1)));
             }
             text += &shown::text(&context, &work, &approval, &approver)?;
+            works.push(work);
             approval
         };
         approvals.push(approval);
     }
     if arguments.yes {
         print(&text)?;
+        shown::refuse_unattended()?;
     } else {
         shown::present(&text)?;
-        if !shown::confirmed(if arguments.withdraw { "Withdraw" } else { "Approve" })? {
+        let verb = if arguments.withdraw { "Withdraw" } else { "Approve" };
+        let mut answer = shown::ask(verb)?;
+        while answer == Answer::InFull {
+            let full: Result<String> =
+                works.iter().map(|work| changes::in_full(work, &context.local.objects)).collect();
+            shown::present(&full?)?;
+            answer = shown::ask(verb)?;
+        }
+        if answer == Answer::No {
             return Err(Failure::new("nothing is signed").hint("answer y to sign"));
         }
     }
