@@ -6,13 +6,14 @@ use crate::core::decide::{Code, Severity, Undecided, Verdict};
 use crate::core::report::{self, Audience};
 use crate::core::submitter::Submitter;
 use crate::desk::clone::{Local, TrackedRefs, settings, tracked_commit};
+use crate::desk::install::lost;
 use crate::gate::engine::{NoMemory, PushContext, Settings, judge};
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::session::Session;
 use crate::system::process::git;
-use crate::system::{Exit, Failure, Result, characters, now, print};
+use crate::system::{Exit, Failure, Result, characters, now, print, say};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -94,11 +95,20 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             print(&(report::json(&verdict).map_err(Failure::new)? + "\n"))?;
         }
     }
+    say_that_hooks_are_lost()?;
     if shallow {
         return Err(Failure::new(cut_off(&name))
             .hint(format!("fetch the rest, then check again:\ngit fetch --unshallow {}", refs.remote)));
     }
     Ok(Exit::from(&verdict))
+}
+
+/// Says that the hooks of this clone are not run any more, which nothing else does.
+pub(crate) fn say_that_hooks_are_lost() -> Result<()> {
+    if let Some(words) = lost()? {
+        say(&format!("warning: {words}\nhint: countersign install"));
+    }
+    Ok(())
 }
 
 /// The remote to compare with. One that was named by hand exists.

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::desk::clone::Local;
-use crate::gate::shim::{is_executable, is_in_place, plan, program, quote_path, remove, script, write};
+use crate::gate::shim::{
+    is_executable, is_in_place, is_ours, plan, program, quote_path, remove, remove_duplicate, remove_set_aside, script,
+    write,
+};
 use crate::system::process::{Git, config, git};
 use crate::system::{Exit, Failure, Result, print, quote};
 
@@ -45,8 +48,34 @@ const FORMER: &str = "countersign.former-hookspath";
 /// What is remembered where `core.hooksPath` was not set in this repository but further up.
 const INHERITED: &str = "(inherited)";
 
+/// Whether this is a repository without worktrees, as a server's is. A bare one with worktrees beside it is how some keep a clone.
+pub(crate) fn is_servers() -> Result<bool> {
+    if git(&["rev-parse", "--is-bare-repository"]).line()? != "true" {
+        return Ok(false);
+    }
+    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    Ok(std::fs::read_dir(common.join("worktrees")).map_or(true, |mut entries| entries.next().is_none()))
+}
+
+/// What has become of the hooks of this clone, where they were installed and git no longer runs them all: managers of hooks install
+/// theirs again whenever they like, husky at every `npm install`, and say nothing.
+pub(crate) fn lost() -> Result<Option<String>> {
+    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    let own = common.join("countersign").join("hooks");
+    let path = config("core.hooksPath")?;
+    if config(FORMER)?.is_some() && path.as_deref().map(Path::new) != Some(&own) {
+        let now = path.unwrap_or_default();
+        return Ok(Some(format!("core.hooksPath is {now:?} again, so git runs none of countersign's hooks")));
+    }
+    let directory = if config(FORMER)?.is_some() { own } else { common.join("hooks") };
+    let (ours, gone): (Vec<&str>, Vec<&str>) = HOOKS.into_iter().partition(|name| is_ours(&directory.join(name)));
+    let replaced: Vec<&str> = gone.into_iter().filter(|name| directory.join(name).exists()).collect();
+    let known = !ours.is_empty() && !replaced.is_empty();
+    Ok(known.then(|| format!("another tool's hooks stand in the place of countersign's: {}", replaced.join(", "))))
+}
+
 pub(crate) fn install() -> Result {
-    if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
+    if is_servers()? {
         return Err(Failure::new("this is a server's repository, and no clone")
             .hint("countersign install --server . --policy FILE"));
     }
@@ -133,6 +162,7 @@ fn plan_and_write(directory: &Path, others: Option<&Path>) -> Result<()> {
         if !is_in_place(hook)? {
             write(hook)?;
         }
+        remove_set_aside(&hook.path)?;
     }
     Ok(())
 }
@@ -175,7 +205,8 @@ pub(crate) fn uninstall() -> Result {
     let own = common.join("countersign").join("hooks");
     let mut removed = false;
     for name in HOOKS {
-        removed |= remove(&common.join("hooks").join(name))?;
+        let hook = common.join("hooks").join(name);
+        removed |= remove(&hook)? | remove_set_aside(&hook)? | remove_duplicate(&hook)?;
     }
     if let Some(former) = config(FORMER)? {
         match former.as_str() {

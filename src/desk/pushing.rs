@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::core::decide::{Area, Severity, Verdict};
 use crate::core::report::{self, Audience};
-use crate::desk::check::{has_findings, judge_locally, take_out_what_is_cut_off};
+use crate::desk::check::{has_findings, judge_locally, say_that_hooks_are_lost, take_out_what_is_cut_off};
 use crate::desk::clone::{Local, TrackedRefs, settings, tracked_commit};
 use crate::desk::hooks::{Chained, run_other};
 use crate::gate::push::{Push, RefUpdate};
@@ -31,6 +31,7 @@ pub(crate) fn pre_push(hook: PrePush) -> Result {
     {
         return Ok(Exit::Rejected);
     }
+    say_that_hooks_are_lost()?;
     let settings = settings(&[], None)?;
     if settings.policies.is_empty() {
         return Ok(Exit::Accepted);

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::desk::clone::settings;
-use crate::desk::install::HOOKS as CLIENT_HOOKS;
+use crate::desk::install::{HOOKS as CLIENT_HOOKS, is_servers};
 use crate::doctor::checks::Check;
 use crate::doctor::report::Report;
 use crate::gate::policy_source::PolicyReader;
@@ -25,16 +25,17 @@ const LATER: [(&str, &str); 3] = [
 ];
 
 pub(super) fn examine(report: &mut Report) -> Result<()> {
-    if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
+    if is_servers()? {
         let failure = Failure::new("this is a server's repository, and no clone");
         return Err(failure.hint("countersign doctor --server ."));
     }
-    let hooks = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-path", "hooks"]).line()?);
     let path = config("core.hooksPath")?;
     if path.as_deref().is_some_and(|path| path.is_empty() || path == "/dev/null") {
-        let fix = "git config --unset core.hooksPath, or seal with: countersign sign";
-        report.error(&hooks.display(), Check::HooksPath, "core.hooksPath switches all hooks off", fix);
+        // Git itself cannot say where the hooks are where the setting is empty.
+        let fix = "git config --unset core.hooksPath, or unset it in the environment; or name the commits: countersign sign ID";
+        report.error(&"this clone", Check::HooksPath, "core.hooksPath switches all hooks off", fix);
     } else {
+        let hooks = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-path", "hooks"]).line()?);
         for name in CLIENT_HOOKS {
             hook(&hooks.join(name), report);
         }

@@ -6,27 +6,27 @@ use std::process::Output;
 use crate::world::{AGENTS_EVERYWHERE, ALICE, CLAUDE, CODEX, Pushed, World, binary, registry};
 
 /// A world whose clone has the hooks, and Claude's and Alice's keys.
-struct Desk {
-    world: World,
+pub struct Desk {
+    pub world: World,
 }
 
 /// Whose process runs a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
+pub enum Who {
     Agent,
     Person,
 }
 
-use Who::{Agent, Person};
+pub use Who::{Agent, Person};
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let desk = Self::without_hooks();
         desk.ok(Person, &["countersign", "install"]);
         desk
     }
 
-    fn without_hooks() -> Self {
+    pub fn without_hooks() -> Self {
         let world = World::new(AGENTS_EVERYWHERE);
         for actor in [ALICE, CLAUDE, CODEX] {
             let path = world.path(actor.id);
@@ -46,7 +46,7 @@ impl Desk {
         Self { world }
     }
 
-    fn run_in(&self, directory: &Path, who: Who, words: &[&str]) -> Output {
+    pub fn run_in(&self, directory: &Path, who: Who, words: &[&str]) -> Output {
         let program = if words[0] == "countersign" { binary().display().to_string() } else { words[0].to_owned() };
         let mut command = self.world.command(&program, directory);
         command.args(&words[1..]);
@@ -56,44 +56,44 @@ impl Desk {
         self.world.run(command, None)
     }
 
-    fn run(&self, who: Who, words: &[&str]) -> Output {
+    pub fn run(&self, who: Who, words: &[&str]) -> Output {
         self.run_in(&self.world.clone_dir(), who, words)
     }
 
     #[track_caller]
-    fn ok(&self, who: Who, words: &[&str]) -> String {
+    pub fn ok(&self, who: Who, words: &[&str]) -> String {
         let output = self.run(who, words);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{words:?}: {said}");
         said
     }
 
-    fn write(&self, file: &str, content: &str) {
+    pub fn write(&self, file: &str, content: &str) {
         std::fs::write(self.world.clone_dir().join(file), content).unwrap();
         self.world.git(&["add", "--all"]);
     }
 
     /// Who has sealed HEAD, as `show` tells it.
-    fn sealed_by(&self, commit: &str) -> String {
+    pub fn sealed_by(&self, commit: &str) -> String {
         let output = self.run(Person, &["countersign", "show", commit]);
         let shown = String::from_utf8(output.stdout).unwrap();
         shown.lines().filter(|line| line.starts_with("sealed")).collect::<Vec<_>>().join("; ")
     }
 
     #[track_caller]
-    fn assert_sealed(&self, commit: &str) {
+    pub fn assert_sealed(&self, commit: &str) {
         let sealed = self.sealed_by(commit);
         assert!(sealed.contains("by claude-code as author: holds"), "{sealed:?}");
     }
 
     #[track_caller]
-    fn pushes(&self) {
+    pub fn pushes(&self) {
         self.world.push(&["HEAD:refs/heads/main"]).accepted();
     }
 
     /// Runs the commands of a hint that stand below some words, as they are printed.
     #[track_caller]
-    fn follow(&self, who: Who, pushed: &Pushed, words: &str) {
+    pub fn follow(&self, who: Who, pushed: &Pushed, words: &str) {
         for line in pushed.commands(words) {
             let mut command = self.world.shell(&self.world.clone_dir(), line);
             if who == Agent {
@@ -105,7 +105,7 @@ impl Desk {
     }
 
     /// Runs a command without the fixed author date: git takes the clock.
-    fn at_the_clock(&self, who: Who, words: &[&str]) {
+    pub fn at_the_clock(&self, who: Who, words: &[&str]) {
         let mut command = self.world.command(words[0], &self.world.clone_dir());
         command.args(&words[1..]).env_remove("GIT_AUTHOR_DATE");
         if who == Agent {

@@ -17,6 +17,7 @@ mod approvals;
 mod approve;
 mod attacks;
 mod client;
+mod desks;
 mod doctor;
 mod examples;
 mod gate;
