@@ -5,10 +5,9 @@ use clap::{Args, ValueEnum};
 use crate::core::decide::{Code, Severity, Undecided, Verdict};
 use crate::core::report::{self, Audience};
 use crate::core::submitter::Submitter;
-use crate::desk::clone::{Local, TrackedRefs, settings, tracked_commit};
+use crate::desk::clone::{Local, TrackedRefs, desk_failure, settings, tracked_commit};
 use crate::desk::install::lost;
-use crate::gate::engine::{NoMemory, PushContext, Settings, judge};
-use crate::gate::hook::engine_failure;
+use crate::gate::engine::{EngineError, NoMemory, PushContext, Settings, judge};
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::session::Session;
@@ -49,12 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     let refs = TrackedRefs { local: &local, remote };
     let settings = settings(&arguments.policies, None)?;
     if settings.policies.is_empty() {
-        return Err(Failure::new(
-            "no policy: there is no .countersign/policy.toml and git config countersign.policy is not set",
-        )
-        .hint(
-            "name both:\ncountersign check --policy FILE --for REF\na starter policy is written by:\ncountersign init",
-        ));
+        return Err(desk_failure(&EngineError::NoPolicy));
     }
     let name = full_name(&arguments.name);
     let find = |revision: &str| {
@@ -169,7 +163,7 @@ pub(crate) fn judge_locally(
         now: now()?,
         session: &Session::on_desk(),
     };
-    judge(settings, &push, context).map(|judgement| judgement.verdict).map_err(|error| engine_failure(&error))
+    judge(settings, &push, context).map(|judgement| judgement.verdict).map_err(|error| desk_failure(&error))
 }
 
 /// A branch name stands for the branch.

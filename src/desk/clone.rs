@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::core::id::RepositoryName;
 use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
-use crate::gate::engine::{Settings, repository_name};
+use crate::gate::engine::{EngineError, Settings, repository_name};
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::gate::ref_values::RefValues;
@@ -122,6 +122,22 @@ fn work_tree_policy(top: &Path) -> Option<PolicyArg> {
     path.exists().then_some(PolicyArg::File(path))
 }
 
+/// Why the engine cannot decide, to whoever works in a clone: what a clone does not know, a clone is told.
+pub(crate) fn desk_failure(error: &EngineError) -> Failure {
+    match error {
+        EngineError::NoPolicy => {
+            Failure::new("this clone does not know the policy").hint("git config countersign.policy FILE")
+        }
+        EngineError::NoRepositoryName => Failure::new("nothing says what the server calls this repository")
+            .hint("git config countersign.repository NAME"),
+        EngineError::OtherRepository { installed, policy } => {
+            Failure::new(format!("git config countersign.repository is {installed}, and the policy is for {policy}"))
+                .hint(format!("git config countersign.repository {policy}"))
+        }
+        EngineError::Policy(_) | EngineError::Objects(_) => engine_failure(error),
+    }
+}
+
 /// The name that seals made on this desk are bound to.
 pub(crate) fn repository_by(
     configuration: &Configuration,
@@ -138,8 +154,8 @@ pub(crate) fn repository_by(
     }
     let refs = TrackedRefs { local, remote: "origin".to_owned() };
     let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
-    let loaded = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?;
-    repository_name(&settings, &loaded.policy).map_err(|error| Failure::new(error).hint(hint))
+    let loaded = reader.load(&settings.policies).map_err(|error| desk_failure(&error.into()))?;
+    repository_name(&settings, &loaded.policy).map_err(|error| desk_failure(&error))
 }
 
 /// What a clone knows of a remote's refs: its remote-tracking branches, as of the last fetch.

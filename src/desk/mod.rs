@@ -4,12 +4,14 @@
 pub(crate) mod agent;
 mod ancestry;
 pub(crate) mod approve;
+pub(crate) mod at_work;
 pub(crate) mod check;
 pub(crate) mod clone;
 mod copied;
 mod draft;
 pub(crate) mod hooks;
 pub(crate) mod install;
+pub(crate) mod keys;
 mod maker;
 mod note;
 mod person_key;

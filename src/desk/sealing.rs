@@ -12,6 +12,7 @@ use crate::core::report::escape;
 use crate::core::seal::{self, BlockHead, Payload, Root, SEAL_KEY, SealOutcome, SealValue, parse_seal_value};
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::tree::{changes, digest};
+use crate::desk::keys::found;
 use crate::desk::who::Agent;
 use crate::store::Objects;
 use crate::system::process::git;
@@ -37,12 +38,14 @@ pub(crate) struct Content<'a> {
 impl Sealer {
     /// Opens the key of an agent.
     pub(crate) fn open(agent: Agent, repository: RepositoryName, role: Option<Id>) -> Result<Self> {
-        let path = agent.key.display().to_string();
+        let file = found(&agent.id, &agent.key);
+        let path = file.display().to_string();
         let failed = |error: &dyn std::fmt::Display| {
-            Failure::new(format!("cannot use the key of agent {} in {path}: {error}", agent.id))
+            let home = if file.starts_with("~") { ", and there is no HOME to find it by" } else { "" };
+            Failure::new(format!("cannot use the key of agent {} in {path}: {error}{home}", agent.id))
                 .hint(format!("a key without a passphrase is made by:\ncountersign agent add {}", agent.id))
         };
-        let pem = std::fs::read(&agent.key).map_err(|error| failed(&error))?;
+        let pem = std::fs::read(&file).map_err(|error| failed(&error))?;
         let key = PrivateKey::parse_openssh(&pem).map_err(|error| failed(&error))?;
         Ok(Self { agent, key, repository, role })
     }

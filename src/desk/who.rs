@@ -108,6 +108,18 @@ pub(crate) fn trace_of_agent(configuration: &Configuration) -> Option<String> {
     })
 }
 
+/// The variables that say who is at work, as far as any does.
+pub(crate) fn signs(agents: &Agents) -> Vec<String> {
+    if variable("COUNTERSIGN_AGENT").is_some_and(|id| !id.is_empty()) {
+        return vec!["COUNTERSIGN_AGENT".to_owned()];
+    }
+    let own = agents.values().filter_map(|agent| configured(agent, &variable)).map(|(name, _)| name.to_owned());
+    let marks = Catalogue::builtin().environment();
+    let set = marks.filter(|mark| variable(&mark.variable).is_some_and(|value| mark.test.accepts(&value)));
+    let all: BTreeSet<String> = own.chain(set.map(|mark| mark.variable.clone())).collect();
+    all.into_iter().collect()
+}
+
 /// The variable and value of the environment that git config says stand for an agent.
 fn configured<'a>(agent: &'a Agent, environment: &dyn Fn(&str) -> Option<String>) -> Option<(&'a str, String)> {
     let (name, wanted) = agent.variable()?;

@@ -3,10 +3,14 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::core::id::Id;
+use crate::desk::at_work::at_work;
 use crate::desk::clone::settings;
 use crate::desk::install::{HOOKS as CLIENT_HOOKS, is_servers};
+use crate::desk::keys::found;
 use crate::doctor::checks::Check;
 use crate::doctor::report::Report;
+use crate::gate::engine::Settings;
 use crate::gate::policy_source::PolicyReader;
 use crate::gate::shim::{is_executable, is_ours};
 use crate::system::process::{config, git};
@@ -41,7 +45,11 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
         }
     }
     let here = "this clone";
-    let settings = settings(&[], None)?;
+    let mut known = None;
+    let settings = settings(&[], None).unwrap_or_else(|failure| {
+        report.error(&here, Check::NoName, failure.message, "git config countersign.repository NAME");
+        Settings { policies: Vec::new(), repository: None, baseline: None }
+    });
     if settings.policies.is_empty() {
         let fix = "git config countersign.policy FILE, or commit .countersign/policy.toml";
         report.warn(&here, Check::NoPolicy, "it knows no policy, so nothing is checked before a push", fix);
@@ -57,6 +65,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
                     let message = "nothing says what the repository is called, so nothing can be sealed";
                     report.error(&here, Check::NoName, message, "git config countersign.repository NAME");
                 }
+                known = Some(loaded.policy);
             }
             Err(error) => {
                 report.error(
@@ -74,6 +83,11 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
             key(name, Path::new(path), report);
         }
     }
+    let (desk, obstacles) = at_work(known.as_ref())?;
+    for obstacle in obstacles {
+        report.error(&desk.agent.as_deref().unwrap_or(here), Check::NotSealing, obstacle.message, obstacle.fix);
+    }
+    report.desk = Some(desk);
     Ok(())
 }
 
@@ -95,6 +109,9 @@ fn hook(path: &Path, report: &mut Report) {
 }
 
 fn key(name: &str, path: &Path, report: &mut Report) {
+    let id = name.strip_prefix("countersign.").and_then(|name| name.strip_suffix(".key")).unwrap_or_default();
+    let found = Id::parse(id.as_bytes()).map_or_else(|| path.to_owned(), |id| found(&id, path));
+    let path = found.as_path();
     let shown = path.display();
     match path.metadata() {
         Err(error) => {

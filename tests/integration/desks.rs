@@ -233,3 +233,100 @@ fn doctor_says_that_hooks_are_off() {
     assert!(output.status.code() == Some(1) && said.contains("[hooks-path]"), "{said}");
     assert!(Path::new(&desk.world.clone_dir()).join(".git/hooks/commit-msg").exists());
 }
+
+/// A clone that is moved takes its key with it, and one key can serve all clones of a user.
+#[test]
+fn keys_are_found_where_clones_go() {
+    let desk = Desk::without_hooks();
+    desk.ok(Person, &["countersign", "install"]);
+    let add = |directory: &Path, words: &[&str]| {
+        let output = desk.run_in(directory, Person, &[&["countersign", "agent", "add"][..], words].concat());
+        let (said, printed) = (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());
+        (output.status.code(), said, printed)
+    };
+    let clone = desk.world.clone_dir();
+    assert_eq!(add(&clone, &["pi", "--owner", "alice"]).0, Some(0));
+    let moved = desk.world.path("moved");
+    std::fs::rename(&clone, &moved).unwrap();
+    let commit = |directory: &Path, variable: &str| {
+        let mut command = desk.world.command("git", directory);
+        command.args(["commit", "-q", "--allow-empty", "-m", "Work"]).env(variable, "1");
+        let said = String::from_utf8(desk.world.run(command, None).stderr).unwrap();
+        assert!(said.contains("is sealed by"), "{said}");
+    };
+    commit(&moved, "PI_CODING_AGENT");
+    let (code, _, printed) = add(&moved, &["pi"]);
+    assert!(code == Some(0) && printed.contains("/moved/.git/countersign/keys/pi"), "{printed}");
+    assert!(desk.world.git_in(&moved, &["config", "countersign.pi.key"]).contains("/moved/"));
+
+    let (code, _, printed) = add(&moved, &["aider", "--user"]);
+    let home = desk.world.path("home/.local/share/countersign/agents/aider");
+    assert!(code == Some(0) && printed.contains(&home.display().to_string()), "{printed}");
+    let mode = |path: &Path| std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions()) & 0o777;
+    assert_eq!((mode(&home), mode(&home.join("key"))), (0o700, 0o600));
+    // Another clone knows it by itself; where it does not, another key is not made unasked.
+    let other = desk.world.path("other");
+    desk.world.git_in(&desk.world.path(""), &["init", "-q", "other"]);
+    desk.world.git_in(&other, &["config", "countersign.repository", "acme/other"]);
+    assert!(desk.run_in(&other, Person, &["countersign", "install"]).status.success());
+    let mut command = desk.world.command("git", &other);
+    command.args(["commit", "-q", "--allow-empty", "-m", "Work"]).env("OR_APP_NAME", "Aider");
+    let said = String::from_utf8(desk.world.run(command, None).stderr).unwrap();
+    assert!(said.contains("is sealed by aider"), "{said}");
+    desk.world.git_in(&other, &["config", "--global", "--unset", "countersign.aider.key"]);
+    let (code, said, _) = add(&other, &["aider"]);
+    assert!(
+        code == Some(2) && said.contains("has a key already") && said.contains("git config countersign.aider.key"),
+        "{said}"
+    );
+}
+
+/// Where nothing can tell that an agent is at work, its commits would not be sealed, in silence.
+#[test]
+fn an_agent_that_nothing_recognises_is_said() {
+    let desk = Desk::new();
+    for (id, near) in [
+        ("claude", Some("claude-code")),
+        ("gemini", Some("gemini-cli")),
+        ("vibe", Some("mistral-vibe")),
+        ("reviewbot", None),
+        ("opencode", None),
+    ] {
+        let said = desk.ok(Person, &["countersign", "agent", "add", id, "--owner", "alice"]);
+        assert_eq!(said.contains("no environment that is known says"), id != "opencode", "{said}");
+        if let Some(near) = near {
+            assert!(said.contains(&format!("hint: git config countersign.{id}.env {near}\n")), "{said}");
+        }
+    }
+}
+
+/// What a fresh clone does not know, it is told in one sentence, with the command.
+#[test]
+fn a_fresh_clone_says_what_it_does_not_know() {
+    let desk = Desk::without_hooks();
+    desk.write("a", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Work"]);
+    let nameless = desk.world.path("nameless.toml");
+    let policy = std::fs::read_to_string(desk.world.policy_path()).unwrap();
+    std::fs::write(&nameless, policy.replace("repository = \"acme/payments\"\n", "")).unwrap();
+    let says = |words: &[&str], expected: &str| {
+        let output = desk.run(Person, words);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(2), expected), "{words:?}");
+    };
+    desk.world.git(&["config", "countersign.policy", &nameless.display().to_string()]);
+    let name =
+        "error: nothing says what the server calls this repository\nhint: git config countersign.repository NAME\n";
+    says(&["countersign", "check", "--for", "main"], name);
+    says(&["countersign", "sign", "--agent", "claude-code"], name);
+    let named = desk.world.policy_path().display().to_string();
+    desk.world.git(&["config", "countersign.policy", &named]);
+    desk.world.git(&["config", "countersign.repository", "acme/other"]);
+    let other = "error: git config countersign.repository is acme/other, and the policy is for acme/payments\n\
+                 hint: git config countersign.repository acme/payments\n";
+    says(&["countersign", "check", "--for", "main"], other);
+    desk.world.git(&["config", "--unset", "countersign.policy"]);
+    let policy = "error: this clone does not know the policy\nhint: git config countersign.policy FILE\n";
+    says(&["countersign", "check", "--for", "main"], policy);
+    says(&["countersign", "approve", "HEAD", "--for", "main"], policy);
+}

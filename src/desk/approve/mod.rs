@@ -19,10 +19,9 @@ use crate::core::decide::Timestamp;
 use crate::core::id::RepositoryName;
 use crate::core::policy::{Policy, Span};
 use crate::desk::check::full_name;
-use crate::desk::clone::{Local, TrackedRefs, settings};
+use crate::desk::clone::{Local, TrackedRefs, desk_failure, settings};
 use crate::desk::who::trace_of_agent;
 use crate::gate::engine::{EngineError, repository_name};
-use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::system::{Configuration, Exit, Failure, Result, now, print};
 use compose::{Terms, Work};
@@ -176,11 +175,11 @@ fn open(arguments: &Arguments) -> Result<ApprovalContext> {
     let local = Local::open()?;
     let settings = settings(&arguments.policies, None)?;
     if settings.policies.is_empty() {
-        return Err(engine_failure(&EngineError::NoPolicy).hint("name the policy:\ngit config countersign.policy FILE"));
+        return Err(desk_failure(&EngineError::NoPolicy));
     }
     let refs = TrackedRefs { local: &local, remote: arguments.remote.clone() };
     let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
-    let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
-    let repository = repository_name(&settings, &policy).map_err(|error| engine_failure(&error))?;
+    let policy = reader.load(&settings.policies).map_err(|error| desk_failure(&error.into()))?.policy;
+    let repository = repository_name(&settings, &policy).map_err(|error| desk_failure(&error))?;
     Ok(ApprovalContext { local, policy, repository, settings })
 }
