@@ -57,6 +57,12 @@ pub(crate) fn is_servers() -> Result<bool> {
     Ok(std::fs::read_dir(common.join("worktrees")).map_or(true, |mut entries| entries.next().is_none()))
 }
 
+/// The directory of the hooks that git runs in a clone as it is set up, whatever the environment says.
+pub(crate) fn hooks_in_force(common: &Path) -> Result<PathBuf> {
+    let own = common.join("countersign").join("hooks");
+    Ok(if config(FORMER)?.is_some() { own } else { common.join("hooks") })
+}
+
 /// What has become of the hooks of this clone, where they were installed and git no longer runs them all: managers of hooks install
 /// theirs again whenever they like, husky at every `npm install`, and say nothing.
 pub(crate) fn lost() -> Result<Option<String>> {
@@ -67,7 +73,7 @@ pub(crate) fn lost() -> Result<Option<String>> {
         let now = path.unwrap_or_default();
         return Ok(Some(format!("core.hooksPath is {now:?} again, so git runs none of countersign's hooks")));
     }
-    let directory = if config(FORMER)?.is_some() { own } else { common.join("hooks") };
+    let directory = hooks_in_force(&common)?;
     let (ours, gone): (Vec<&str>, Vec<&str>) = HOOKS.into_iter().partition(|name| is_ours(&directory.join(name)));
     let replaced: Vec<&str> = gone.into_iter().filter(|name| directory.join(name).exists()).collect();
     let known = !ours.is_empty() && !replaced.is_empty();

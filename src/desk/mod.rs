@@ -19,5 +19,6 @@ pub(crate) mod pushing;
 mod reflog;
 pub(crate) mod sealing;
 pub(crate) mod sign;
+pub(crate) mod tools;
 mod unsealed;
 pub(crate) mod who;

@@ -84,7 +84,7 @@ impl Git {
     }
 
     /// Reads history as it is stored, whatever the repository has in the place of its objects or says of them.
-    pub(crate) fn as_stored(mut self) -> Self {
+    pub(crate) fn reading_what_is_stored(mut self) -> Self {
         self.command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_GRAFT_FILE", "/dev/null");
         self
     }

@@ -30,6 +30,7 @@ mod oracles;
 mod seals;
 mod servers;
 mod submitters;
+mod tools;
 mod upgrade;
 #[path = "../../src/core/worked_example.rs"]
 mod worked_example;

@@ -273,7 +273,7 @@ fn merge_base(remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {
     let Some(old) = remote.refs.get(target) else { return Ok(None) };
     // Exit 1 says that there is none.
     let output = git(&["-c", "core.commitGraph=false", "merge-base", "--all", &old.to_string(), &head.to_string()])
-        .as_stored()
+        .reading_what_is_stored()
         .output()?;
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut bases = listed.lines().filter_map(|line| Oid::parse(line.as_bytes()));
@@ -290,8 +290,9 @@ fn merge_base(remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {
 
 fn commits(base: Option<Oid>, head: Oid) -> Result<Vec<Oid>> {
     let range = base.map_or_else(|| head.to_string(), |base| format!("{base}..{head}"));
-    let listed =
-        git(&["-c", "core.commitGraph=false", "rev-list", "--topo-order", "--reverse", &range]).as_stored().line()?;
+    let listed = git(&["-c", "core.commitGraph=false", "rev-list", "--topo-order", "--reverse", &range])
+        .reading_what_is_stored()
+        .line()?;
     let parse =
         |line: &str| Oid::parse(line.as_bytes()).ok_or_else(|| Failure::new("git rev-list printed something else"));
     listed.lines().map(parse).collect()

@@ -193,5 +193,5 @@ fn stored(context: &ApprovalContext, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>
 }
 
 fn is_ancestor(old: Oid, new: Oid) -> Result<bool> {
-    git(&["merge-base", "--is-ancestor", &old.to_string(), &new.to_string()]).as_stored().succeeds()
+    git(&["merge-base", "--is-ancestor", &old.to_string(), &new.to_string()]).reading_what_is_stored().succeeds()
 }
