@@ -357,7 +357,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pre-receive");
         std::fs::write(&path, "#!/bin/sh\n").unwrap();
-        std::fs::write(before(&path), "#!/bin/sh\n").unwrap();
+        std::fs::write(before(&path), "#!/bin/sh\nexit 0\n").unwrap();
         assert!(plan(&path, |_| String::new()).is_err());
     }
 }

@@ -67,14 +67,22 @@ pub(super) fn unset(text: &str, path: &[&str], value: &str) -> Result<String, St
         let whole = text.get(object.open..=object.close).unwrap_or_default();
         return unset(text, outer, whole);
     }
-    let cut = match (index.checked_sub(1).and_then(|before| object.members.get(before)), object.members.get(index + 1))
-    {
-        (_, Some(next)) => member.start..next.start,
-        (Some(before), None) => before.value.end..member.value.end,
-        (None, None) => object.open + 1..object.close,
-    };
+    let before = index.checked_sub(1).and_then(|before| object.members.get(before));
     let mut left = text.to_owned();
-    left.replace_range(cut, "");
+    match (before, object.members.get(index + 1)) {
+        (_, Some(next)) => left.replace_range(member.start..next.start, ""),
+        (Some(before), None) => {
+            // A comment may stand between the two, on the line of the one before.
+            let gap = text.get(before.value.end..member.start).unwrap_or_default();
+            let line = gap.rfind('\n').map_or(before.value.end, |feed| before.value.end + feed);
+            left.replace_range(line..member.value.end, "");
+            let comma = skip(text, before.value.end)?;
+            if comma < line && text.as_bytes().get(comma) == Some(&b',') {
+                left.replace_range(comma..=comma, "");
+            }
+        }
+        (None, None) => left.replace_range(object.open + 1..object.close, ""),
+    }
     Ok(left)
 }
 
@@ -88,10 +96,11 @@ fn insert(text: &str, object: &Object, key: &str, value: &str) -> Result<String,
             let indent = indent_of(text, first);
             let after = skip(text, last.value.end)?;
             // A comma may stand after the last one where comments may.
-            if text.as_bytes().get(after) == Some(&b',') {
-                new.insert_str(after + 1, &entry(indent));
-            } else {
-                new.insert_str(last.value.end, &format!(",{}", entry(indent)));
+            let comma = text.as_bytes().get(after) == Some(&b',');
+            let end = if comma { after + 1 } else { last.value.end };
+            new.insert_str(end_of_line_comment(text, end), &entry(indent));
+            if !comma {
+                new.insert(last.value.end, ',');
             }
         }
         None => new.replace_range(object.open + 1..object.close, &format!("{}\n{outer}", entry(&format!("{outer}  ")))),
@@ -228,6 +237,13 @@ fn comment_end(text: &str, start: usize) -> Option<usize> {
     Some(start + end + 4)
 }
 
+/// The end of a comment that stands on the same line, or the place itself.
+fn end_of_line_comment(text: &str, from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let blank = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+    comment_end(text, from + blank).unwrap_or(from)
+}
+
 /// The next place that is neither blank nor in a comment.
 fn skip(text: &str, from: usize) -> Result<usize, String> {
     let mut place = from;
@@ -261,8 +277,9 @@ mod tests {
             assert_eq!(set(&with, &PATH, "\"x\"").unwrap(), with, "a second time changes nothing");
             let value: serde_json::Value = serde_json::from_str(&without_comments(&with)).unwrap();
             assert_eq!(value["env"]["COUNTERSIGN_AGENT"], "x", "{with}");
-            for line in text.lines().filter(|line| line.contains("//")) {
-                assert!(with.contains(line.trim_end_matches([',', '}', ' '])), "{with}");
+            // A comment stays on the line that it is about.
+            for line in text.lines().filter(|line| line.starts_with('\t') && line.contains("//")) {
+                assert!(with.lines().any(|with| with == line), "{with}");
             }
             let without = unset(&with, &PATH, "\"x\"").unwrap();
             let plain = |text: &str| serde_json::from_str::<serde_json::Value>(&without_comments(text)).unwrap();
