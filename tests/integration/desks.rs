@@ -104,6 +104,53 @@ fn hooks_that_git_no_longer_runs_are_noticed() {
     );
 }
 
+/// The managers themselves, which a test cannot install while it runs: `.ci/run` does, and says where.
+fn managers() -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("COUNTERSIGN_MANAGERS").map(std::path::PathBuf::from);
+    if path.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "COUNTERSIGN_MANAGERS names no directory, and this is CI");
+        #[allow(clippy::print_stderr)]
+        {
+            eprintln!("skipped: COUNTERSIGN_MANAGERS names no directory with managers of hooks; .ci/run installs them");
+        }
+    }
+    path
+}
+
+/// pre-commit, lefthook and husky as they are published, each installed after ours and again.
+#[test]
+fn published_managers_of_hooks_live_beside_ours() {
+    let Some(managers) = managers() else { return };
+    let local = "repos:\n- repo: local\n  hooks:\n  - {id: m, name: m, entry: touch manager-ran, language: system, stages: [commit-msg], \
+                 always_run: true, pass_filenames: false}\n";
+    let lefthook = "commit-msg:\n  commands:\n    m:\n      run: touch manager-ran\n";
+    for (name, file, text, program, words) in [
+        ("pre-commit", ".pre-commit-config.yaml", local, "venv/bin/pre-commit", &["install", "-t", "commit-msg"][..]),
+        ("lefthook", "lefthook.yml", lefthook, "node_modules/.bin/lefthook", &["install", "-f"]),
+        ("husky", ".husky/commit-msg", "touch manager-ran\n", "node_modules/.bin/husky", &[]),
+    ] {
+        let desk = Desk::new();
+        let ran = desk.world.clone_dir().join("manager-ran");
+        std::fs::create_dir_all(desk.world.clone_dir().join(".husky")).unwrap();
+        std::fs::write(desk.world.clone_dir().join("package.json"), "{}").unwrap();
+        desk.write(file, text);
+        for round in 0..2 {
+            let program = managers.join(program).display().to_string();
+            desk.ok(Person, &[&[program.as_str()][..], words].concat());
+            desk.ok(Person, &["countersign", "install"]);
+            desk.write("a", &format!("{name} {round}"));
+            desk.ok(Agent, &["git", "commit", "-m", "Work"]);
+            desk.assert_sealed("HEAD");
+            assert!(std::fs::remove_file(&ran).is_ok(), "{name} runs, in round {round}");
+        }
+        desk.pushes();
+        desk.ok(Person, &["countersign", "uninstall"]);
+        let hooks = std::fs::read_dir(desk.world.clone_dir().join(".git/hooks")).unwrap();
+        let ours = |text: String| text.contains("Installed by countersign");
+        assert!(!hooks.flatten().any(|entry| std::fs::read_to_string(entry.path()).is_ok_and(ours)), "{name}");
+    }
+}
+
 /// A bare clone with worktrees beside it, from the top and from within.
 #[test]
 fn a_bare_clone_with_worktrees_is_a_clone() {
