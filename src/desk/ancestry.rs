@@ -167,6 +167,53 @@ pub(crate) fn runs_commit_msg(words: &[OsString]) -> bool {
     }
 }
 
+/// The message that these words of `git commit` give by `-m`, as git joins it; `None` where they give none, or something is added to it.
+pub(crate) fn given_message(words: &[OsString]) -> Option<Vec<u8>> {
+    let (name, options) = subcommand(words)?;
+    if name != "commit" {
+        return None;
+    }
+    let mut message: Vec<u8> = Vec::new();
+    let mut add = |value: &[u8]| {
+        if !message.is_empty() {
+            message.push(b'\n');
+        }
+        message.extend_from_slice(value);
+        if !message.ends_with(b"\n") {
+            message.push(b'\n');
+        }
+    };
+    let mut words = options.iter();
+    while let Some(word) = words.next() {
+        match word.as_encoded_bytes() {
+            b"--" => break,
+            b"--message" => add(words.next()?.as_encoded_bytes()),
+            word if word.starts_with(b"--message=") => add(word.strip_prefix(b"--message=")?),
+            word if ADDS_TO_IT.iter().any(|option| word.starts_with(option)) => return None,
+            word if word.starts_with(b"-") && !word.starts_with(b"--") => {
+                let mut letters = word.iter().enumerate().skip(1);
+                while let Some((at, letter)) = letters.next() {
+                    let rest = word.get(at.checked_add(1)?..)?;
+                    match letter {
+                        b's' | b'C' | b'c' | b'F' | b't' => return None,
+                        b'm' if rest.is_empty() => add(words.next()?.as_encoded_bytes()),
+                        b'm' => add(rest),
+                        _ if TAKE_REST.contains(letter) => {}
+                        _ => continue,
+                    }
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(message).filter(|message| !message.is_empty())
+}
+
+/// Long options that add to a message, or bring another.
+const ADDS_TO_IT: [&[u8]; 9] =
+    [b"--sig", b"--trai", b"--fix", b"--squ", b"--file", b"--reuse", b"--reedit", b"--templ", b"--clean"];
+
 /// Short options of `git commit` whose value is the rest of their word, or else the next one; `u` and `S` take the rest alone
 /// (git-commit(1)).
 const TAKE_NEXT: &[u8] = b"mFCct";
@@ -246,6 +293,24 @@ mod tests {
             assert_eq!(runs_commit_msg(&words(line)), runs, "{line}");
         }
         assert!(runs_commit_msg(&[]), "nobody knows");
+    }
+
+    #[test]
+    fn a_message_of_the_command_line_is_read_as_git_joins_it() {
+        for (line, message) in [
+            ("git commit -m one", Some("one\n")),
+            ("git commit -qam one -m two", Some("one\n\ntwo\n")),
+            ("git commit -mone --message two --message=three", Some("one\n\ntwo\n\nthree\n")),
+            ("git commit -uno -m one -- -m", Some("one\n")),
+            ("git commit -sm one", None),
+            ("git commit -m one --trailer a:b", None),
+            ("git commit -F file", None),
+            ("git commit", None),
+            ("git merge -m one side", None),
+        ] {
+            let expected = message.map(|message| message.as_bytes().to_vec());
+            assert_eq!(given_message(&words(line)), expected, "{line}");
+        }
     }
 
     #[cfg(target_os = "linux")]

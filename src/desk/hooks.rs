@@ -12,6 +12,7 @@ use clap::Args;
 use crate::core::commit::{Commit, is_our_line};
 use crate::core::id::RepositoryName;
 use crate::core::oid::Oid;
+use crate::desk::ancestry::given_message;
 use crate::desk::clone::{Local, repository_by};
 use crate::desk::copied::{copied_from, leave_out_copied_seals};
 use crate::desk::draft::Draft;
@@ -100,13 +101,19 @@ pub(crate) fn prepare_commit_msg(hook: PrepareCommitMsg) -> Result {
 }
 
 fn begin(file: &Path) -> Result<(Local, Note)> {
-    // Git has written it a moment ago.
-    let message = std::fs::read(file).map_err(Failure::new)?;
+    // Git has written it a moment ago, and so may another process's have done.
+    let mut message = std::fs::read(file).map_err(Failure::new)?;
     let configuration = Configuration::load()?;
     let local = Local::of_hook(&configuration)?;
     let mut note = Note::begin(&local, configuration)?;
     let edited = std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":");
     if !edited {
+        if let Some(given) = given_message(&note.git.words) {
+            note.message = given;
+            if !note.is_ours(&message) {
+                message.clone_from(&note.message);
+            }
+        }
         message.clone_into(&mut note.message);
         Turn::take(&local, note.git.process);
         note.head = local.refs.value("HEAD").map_err(Failure::new)?;

@@ -119,7 +119,11 @@ impl Note {
     pub(crate) fn is_ours(&self, words: &[u8]) -> bool {
         let lines = |text: &'_ [u8]| text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
         match lines(&self.message).into_iter().find(|line| !line.trim_ascii().is_empty()) {
-            Some(subject) => words.windows(subject.len()).any(|part| part == subject),
+            // Git takes blanks from the ends of lines.
+            Some(subject) => {
+                let subject = subject.trim_ascii();
+                words.windows(subject.len()).any(|part| part == subject)
+            }
             None => true,
         }
     }
