@@ -191,8 +191,7 @@ pub(crate) fn given_message(words: &[OsString]) -> Option<Vec<u8>> {
             word if word.starts_with(b"--message=") => add(word.strip_prefix(b"--message=")?),
             word if ADDS_TO_IT.iter().any(|option| word.starts_with(option)) => return None,
             word if word.starts_with(b"-") && !word.starts_with(b"--") => {
-                let mut letters = word.iter().enumerate().skip(1);
-                while let Some((at, letter)) = letters.next() {
+                for (at, letter) in word.iter().enumerate().skip(1) {
                     let rest = word.get(at.checked_add(1)?..)?;
                     match letter {
                         b's' | b'C' | b'c' | b'F' | b't' => return None,
