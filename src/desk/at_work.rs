@@ -173,5 +173,5 @@ fn not_set_up(known: &Agents) -> Vec<String> {
 
 /// The tools that an environment can tell, by their names in the table.
 pub(crate) fn tools() -> impl Iterator<Item = &'static str> {
-    Catalogue::builtin().environment().filter_map(|mark| mark.agent.as_deref())
+    Catalogue::of_environment().environment().filter_map(|mark| mark.agent.as_deref())
 }

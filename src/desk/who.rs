@@ -40,7 +40,7 @@ impl Agent {
     /// Whether it is what marks call so: its id, or the tool that it is an instance of.
     pub(crate) fn is_called(&self, tool: &str) -> bool {
         let by_variable = |name: &str| {
-            let mut marks = Catalogue::builtin().environment();
+            let mut marks = Catalogue::of_environment().environment();
             marks.any(|mark| mark.variable == name && mark.agent.as_deref() == Some(tool))
         };
         self.id.as_str() == tool
@@ -67,7 +67,7 @@ pub(crate) fn desk() -> Result<Desk> {
 
 /// Finds out who runs this process, where git's configuration is at hand.
 pub(crate) fn desk_by(configuration: &Configuration) -> Desk {
-    recognise(&variable, &agents(configuration), Catalogue::builtin(), &origin)
+    recognise(&variable, &agents(configuration), Catalogue::of_environment(), &origin)
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -99,7 +99,7 @@ pub(crate) fn trace_of_agent(configuration: &Configuration) -> Option<String> {
     if let Some(id) = variable("COUNTERSIGN_AGENT").filter(|id| !id.is_empty() && id != "none") {
         return Some(format!("COUNTERSIGN_AGENT={id}"));
     }
-    let mut marks = Catalogue::builtin().environment();
+    let mut marks = Catalogue::of_environment().environment();
     let found = marks.find(|mark| variable(&mark.variable).is_some_and(|value| mark.test.accepts(&value)));
     found.map(|mark| mark.variable.clone()).or_else(|| {
         let agents = agents(configuration);
@@ -114,7 +114,7 @@ pub(crate) fn signs(agents: &Agents) -> Vec<String> {
         return vec!["COUNTERSIGN_AGENT".to_owned()];
     }
     let own = agents.values().filter_map(|agent| configured(agent, &variable)).map(|(name, _)| name.to_owned());
-    let marks = Catalogue::builtin().environment();
+    let marks = Catalogue::of_environment().environment();
     let set = marks.filter(|mark| variable(&mark.variable).is_some_and(|value| mark.test.accepts(&value)));
     let all: BTreeSet<String> = own.chain(set.map(|mark| mark.variable.clone())).collect();
     all.into_iter().collect()
@@ -286,7 +286,7 @@ mod tests {
     ) -> String {
         let environment =
             |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
-        match recognise(&environment, &agents(known), Catalogue::builtin(), origin) {
+        match recognise(&environment, &agents(known), Catalogue::of_environment(), origin) {
             Desk::Person => "person".to_owned(),
             Desk::Agent(agent) if agent.below.is_empty() => agent.id.to_string(),
             Desk::Agent(agent) => format!("{} below {}", agent.id, agent.below.join(", ")),
@@ -294,6 +294,12 @@ mod tests {
             Desk::Ambiguous(tools) => format!("ambiguous {tools:?}"),
             Desk::Doubted(tool) => format!("doubted {tool}"),
         }
+    }
+
+    #[test]
+    fn the_rows_about_environments_are_all_there() {
+        let (own, all) = (Catalogue::of_environment().environment(), Catalogue::builtin().environment());
+        assert!(own.eq(all));
     }
 
     /// The nearest of several is at work; whoever started it is said, and does not seal.
