@@ -1,6 +1,10 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../setup.sh"
 
+# A person is asked in a terminal. Here there is none, and nobody else has this account.
+export GIT_CONFIG_GLOBAL="$PWD/../gitconfig"
+git config --global countersign.approve.unattended true
+
 echo 'def retry(): ...' > retry.py
 git add retry.py
 git commit -q -m 'Begin'

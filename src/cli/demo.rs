@@ -18,6 +18,9 @@ pub(crate) fn run(_: Arguments) -> Result {
     let root = tempfile::Builder::new().prefix("countersign-demo-").tempdir().map_err(failed)?.keep();
     let story = Story { program: std::env::current_exe().map_err(Failure::new)?, root };
     std::fs::create_dir(story.root.join("home")).map_err(Failure::new)?;
+    // Nobody is asked here, as a person would be in a terminal of their own.
+    let unattended = "[countersign \"approve\"]\n\tunattended = true\n";
+    std::fs::write(story.root.join("home").join(".gitconfig"), unattended).map_err(Failure::new)?;
     story.tell()?;
     Ok(Exit::Accepted)
 }

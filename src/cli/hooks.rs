@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use crate::desk::hooks::{self as desk, CommitMsg, PostCommit, PostMerge, PrePush};
+use crate::desk::hooks::{self as desk, CommitMsg, PostCommit, PostMerge, PrepareCommitMsg};
+use crate::desk::pushing::{self, PrePush};
 use crate::gate::command::{PostReceive, PreReceive, ReferenceTransaction, Update};
 use crate::gate::{after_push, hook};
 use crate::system::Result;
@@ -23,6 +24,8 @@ enum Hook {
     PostReceive(PostReceive),
     /// Record or refuse moves of refs that no decision explains
     ReferenceTransaction(ReferenceTransaction),
+    /// Note whose commit is being made
+    PrepareCommitMsg(PrepareCommitMsg),
     /// Seal the message of an agent's commit
     CommitMsg(CommitMsg),
     /// Seal an agent's commit where commit-msg could not
@@ -41,10 +44,11 @@ pub(super) fn run(arguments: Arguments) -> Result {
         Hook::Update(update) => hook::one_update(update),
         Hook::PostReceive(options) => after_push::post_receive(options),
         Hook::ReferenceTransaction(call) => after_push::reference_transaction(call),
+        Hook::PrepareCommitMsg(call) => desk::prepare_commit_msg(call),
         Hook::CommitMsg(call) => desk::commit_msg(call),
         Hook::PostCommit(call) => desk::post_commit(call),
         Hook::PostApplypatch(call) => desk::post_applypatch(call),
         Hook::PostMerge(call) => desk::post_merge(call),
-        Hook::PrePush(call) => desk::pre_push(call),
+        Hook::PrePush(call) => pushing::pre_push(call),
     }
 }

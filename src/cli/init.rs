@@ -13,7 +13,7 @@ use crate::system::{Exit, Failure, Result, print};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The name that seals are bound to; without it, the end of the remote's URL, or none where --out is given
+    /// The name that seals are bound to; without it, git config countersign.repository, or the end of the remote's URL, or none where --out is given
     #[arg(long, value_name = "NAME", value_parser = repository_name)]
     repository: Option<RepositoryName>,
     /// Where to write it; without it, .countersign/policy.toml in the work tree
@@ -30,7 +30,8 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             let top = top()?;
             let url =
                 || -> Result<String> { Ok(config("remote.origin.url")?.unwrap_or_else(|| top.display().to_string())) };
-            let name = arguments.repository.map_or_else(|| guess(&url()?), Ok)?;
+            let named = config("countersign.repository")?.and_then(|name| RepositoryName::parse(name.as_bytes()));
+            let name = arguments.repository.or(named).map_or_else(|| guess(&url()?), Ok)?;
             (top.join(".countersign").join("policy.toml"), Some(name))
         }
     };

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::audit::{log, show};
-use crate::desk::{agent, approve, check, sign};
+use crate::desk::{agent, approve, check, sign, tools};
 use crate::doctor;
 use crate::server::{Install, Uninstall};
 use crate::system::{Exit, bug, say};
@@ -35,6 +35,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Write a starter policy that locks nobody out
     Init(init::Arguments),
+    /// Set a coding agent up by its own settings, so that its commits are sealed
+    Desk(tools::Arguments),
     /// Give an agent a key of its own
     Agent(agent::Arguments),
     /// Decide beforehand what the server would say about commits
@@ -81,6 +83,7 @@ pub fn run() -> ExitCode {
     let result = match arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Init(arguments) => init::run(arguments),
+        Command::Desk(arguments) => tools::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Check(arguments) => check::run(arguments),

@@ -1,5 +1,6 @@
 //! `countersign agent add`: a key of its own for an agent, and the lines that register it.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -7,9 +8,13 @@ use clap::{Args, Subcommand};
 
 use crate::core::id::Id;
 use crate::core::ssh::PrivateKey;
+use crate::core::text::nearest::nearest;
+use crate::desk::at_work::tools;
+use crate::desk::keys;
+use crate::gate::shim::quoted;
 use crate::system::files;
 use crate::system::process::{config, git};
-use crate::system::{Exit, Failure, Result, print, random_seed};
+use crate::system::{Exit, Failure, Result, print, random_seed, say, say_hint};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -34,6 +39,9 @@ struct Add {
     /// The id of the person who answers for it
     #[arg(long, value_parser = parse_id)]
     owner: Option<Id>,
+    /// Make the key in one place of this user's, for all clones
+    #[arg(long)]
+    user: bool,
     /// Make a new key although the agent has one, such as one that is retired or lost
     #[arg(long)]
     new_key: bool,
@@ -46,31 +54,79 @@ fn parse_id(text: &str) -> std::result::Result<Id, String> {
 pub(crate) fn run(arguments: Arguments) -> Result {
     let Command::Add(add) = arguments.command;
     let setting = format!("countersign.{}.key", add.id);
+    let of_user = keys::of_user(&add.id);
     if let Some(path) = config(&setting)?.filter(|_| !add.new_key) {
-        return known(&add, Path::new(&path));
+        let found = keys::found(&add.id, Path::new(&path));
+        if found != Path::new(&path) {
+            // The clone has been moved, and its key with it.
+            git(&["config", "--local", &setting, text_of(&found)?]).run()?;
+        }
+        return known(&add, &found);
     }
-    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
-    let directory = common.join("countersign").join("keys");
+    let elsewhere = of_user.as_ref().filter(|path| path.is_file() && !add.new_key);
+    if let (Some(path), false) = (elsewhere, add.user) {
+        let scope = if git(&["rev-parse", "--git-dir"]).succeeds()? { "" } else { " --global" };
+        return Err(Failure::new(format!("agent {} has a key already, in {}", add.id, path.display())).hint(format!(
+            "to use it here, or to make another:\ngit config{scope} {setting} {}\ncountersign agent add {} --new-key",
+            quoted(path),
+            add.id
+        )));
+    }
+    let (directory, first, scope) = if add.user {
+        let path =
+            of_user.ok_or_else(|| Failure::new("there is no HOME that a key for all clones could be kept in"))?;
+        (path.parent().map(Path::to_owned).unwrap_or_default(), "key".to_owned(), "--global")
+    } else {
+        let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+        (common.join("countersign").join("keys"), add.id.to_string(), "--local")
+    };
     // A key that was is kept: it may still be of use to tell what it signed.
-    let names = std::iter::once(add.id.to_string()).chain((2..).map(|number| format!("{}.{number}", add.id)));
+    let names = std::iter::once(first.clone()).chain((2..).map(|number| format!("{first}.{number}")));
     let mut paths = names.map(|name| directory.join(name));
     let path = paths.find(|path| !add.new_key || path.symlink_metadata().is_err());
     let path = path.ok_or_else(|| Failure::new("no name is left for a key"))?;
-    let text = path.to_str().ok_or_else(|| Failure::new("the repository's path is not UTF-8"))?;
+    let text = text_of(&path)?;
     if path.symlink_metadata().is_ok() {
         // Made before, and forgotten in the configuration.
-        git(&["config", "--local", &setting, text]).run()?;
+        git(&["config", scope, &setting, text]).run()?;
         return known(&add, &path);
     }
     let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
     let public = format!("{} {}", key.public().to_line(), add.id);
     write_key(&directory, &path, &key.to_openssh(add.id.as_str()).map_err(Failure::new)?, &public)?;
-    git(&["config", "--local", &setting, text]).run()?;
+    git(&["config", scope, &setting, text]).run()?;
     let tool = add.tool.as_ref().unwrap_or(&add.id);
     if *tool != add.id {
-        git(&["config", "--local", &format!("countersign.{}.env", add.id), tool.as_str()]).run()?;
+        git(&["config", scope, &format!("countersign.{}.env", add.id), tool.as_str()]).run()?;
     }
+    say_how_it_is_recognised(&add)?;
     print_lines(&add, text, tool, &public)
+}
+
+fn text_of(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| Failure::new("the path of the key is not UTF-8"))
+}
+
+/// Says where no environment can tell that the agent is at work: its commits would not be sealed, in silence.
+fn say_how_it_is_recognised(add: &Add) -> Result<()> {
+    let (id, tool) = (&add.id, add.tool.as_ref().unwrap_or(&add.id).as_str());
+    let known: BTreeSet<&str> = tools().collect();
+    let named = config(&format!("countersign.{id}.env"))?.is_some_and(|env| env != tool);
+    if named || known.contains(tool) {
+        return Ok(());
+    }
+    let is_part = |one: &&&str| one.split('-').any(|part| part == tool);
+    let near = known.iter().find(is_part).copied().or_else(|| nearest(tool, known.iter().copied()));
+    let mut hint = match near {
+        Some(near) => format!("if it is {near}:\ngit config countersign.{id}.env {near}\n"),
+        None => String::new(),
+    };
+    hint += &format!(
+        "where its processes have a variable of their own, name it; or have them say who is at work:\ngit config countersign.{id}.env NAME\nexport COUNTERSIGN_AGENT={id}"
+    );
+    say(&format!("warning: no environment that is known says {tool}, so nothing tells when {id} is at work"));
+    say_hint(&hint);
+    Ok(())
 }
 
 /// Prints the lines again of an agent that has its key: they may have got lost on the way to the admin.

@@ -5,14 +5,14 @@ use clap::{Args, ValueEnum};
 use crate::core::decide::{Code, Severity, Undecided, Verdict};
 use crate::core::report::{self, Audience};
 use crate::core::submitter::Submitter;
-use crate::desk::clone::{Local, TrackedRefs, settings, tracked_commit};
-use crate::gate::engine::{NoMemory, PushContext, Settings, judge};
-use crate::gate::hook::engine_failure;
+use crate::desk::clone::{Local, TrackedRefs, desk_failure, settings, tracked_commit};
+use crate::desk::install::lost;
+use crate::gate::engine::{EngineError, NoMemory, PushContext, Settings, judge};
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::session::Session;
 use crate::system::process::git;
-use crate::system::{Exit, Failure, Result, characters, now, print};
+use crate::system::{Exit, Failure, Result, characters, now, print, say};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -48,12 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     let refs = TrackedRefs { local: &local, remote };
     let settings = settings(&arguments.policies, None)?;
     if settings.policies.is_empty() {
-        return Err(Failure::new(
-            "no policy: there is no .countersign/policy.toml and git config countersign.policy is not set",
-        )
-        .hint(
-            "name both:\ncountersign check --policy FILE --for REF\na starter policy is written by:\ncountersign init",
-        ));
+        return Err(desk_failure(&EngineError::NoPolicy));
     }
     let name = full_name(&arguments.name);
     let find = |revision: &str| {
@@ -94,11 +89,20 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             print(&(report::json(&verdict).map_err(Failure::new)? + "\n"))?;
         }
     }
+    say_that_hooks_are_lost()?;
     if shallow {
         return Err(Failure::new(cut_off(&name))
             .hint(format!("fetch the rest, then check again:\ngit fetch --unshallow {}", refs.remote)));
     }
     Ok(Exit::from(&verdict))
+}
+
+/// Says that the hooks of this clone are not run any more, which nothing else does.
+pub(crate) fn say_that_hooks_are_lost() -> Result<()> {
+    if let Some(words) = lost()? {
+        say(&format!("warning: {words}\nhint: countersign install"));
+    }
+    Ok(())
 }
 
 /// The remote to compare with. One that was named by hand exists.
@@ -159,7 +163,7 @@ pub(crate) fn judge_locally(
         now: now()?,
         session: &Session::on_desk(),
     };
-    judge(settings, &push, context).map(|judgement| judgement.verdict).map_err(|error| engine_failure(&error))
+    judge(settings, &push, context).map(|judgement| judgement.verdict).map_err(|error| desk_failure(&error))
 }
 
 /// A branch name stands for the branch.

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::core::id::RepositoryName;
 use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
-use crate::gate::engine::Settings;
-use crate::gate::policy_source::PolicyArg;
+use crate::gate::engine::{EngineError, Settings, repository_name};
+use crate::gate::hook::engine_failure;
+use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::gate::ref_values::RefValues;
 use crate::store::{GitDir, Objects, Quarantine, Refs, SymbolicRef, peel};
-use crate::system::process::{config, git, server_git};
-use crate::system::{Failure, Result};
+use crate::system::process::{git, server_git};
+use crate::system::{Configuration, Failure, Result};
 
 /// A clone, opened for reading.
 pub(crate) struct Local {
@@ -25,6 +26,16 @@ impl Local {
     pub(crate) fn open() -> Result<Self> {
         let git_dir = PathBuf::from(git(&["rev-parse", "--absolute-git-dir"]).line()?);
         Self::at(&git_dir, &git(&["rev-parse", "--show-object-format"]).line()?)
+    }
+
+    /// Opens the repository of a hook: git starts the hooks of a clone at the top of its worktree, so that what it found is there.
+    pub(crate) fn of_hook(configuration: &Configuration) -> Result<Self> {
+        let format = configuration.value("extensions.objectformat").unwrap_or("sha1");
+        let named = std::env::var_os("GIT_DIR").map(PathBuf::from);
+        match named.or_else(|| git_dir_here(Path::new(".git"))) {
+            Some(dir) => Self::at(&dir, format),
+            None => Self::open(),
+        }
     }
 
     /// Opens a server's repository, whoever owns it: an admin has named it.
@@ -68,6 +79,15 @@ impl Local {
     }
 }
 
+/// What `.git` is: a directory, or a file that names one (gitrepository-layout(5)).
+fn git_dir_here(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return Some(path.to_owned());
+    }
+    let text = std::fs::read_to_string(path).ok()?;
+    text.strip_prefix("gitdir: ").map(|named| PathBuf::from(named.trim_end_matches('\n'))).filter(|dir| dir.is_dir())
+}
+
 /// Whether a commit is contained in another, as git sees both.
 pub(crate) fn is_ancestor(one: Oid, other: Oid) -> Result<bool> {
     git(&["merge-base", "--is-ancestor", &one.to_string(), &other.to_string()]).succeeds()
@@ -75,29 +95,67 @@ pub(crate) fn is_ancestor(one: Oid, other: Oid) -> Result<bool> {
 
 /// Policies and name as a clone has them: as given, else from git config, else from the work tree.
 pub(crate) fn settings(policies: &[PolicyArg], repository: Option<RepositoryName>) -> Result<Settings> {
-    let repository = match (repository, config("countersign.repository")?) {
-        (Some(name), _) => Some(name),
-        (None, Some(text)) => Some(RepositoryName::parse(text.as_bytes()).ok_or_else(|| {
+    let top = git(&["rev-parse", "--show-toplevel"]).line().ok().map(PathBuf::from);
+    let own = settings_by(&Configuration::load()?, top.as_deref())?;
+    let policies = if policies.is_empty() { own.policies } else { policies.to_vec() };
+    Ok(Settings { policies, repository: repository.or(own.repository), baseline: None })
+}
+
+/// Policies and name, where git's configuration and the top of the work tree are at hand.
+pub(crate) fn settings_by(configuration: &Configuration, top: Option<&Path>) -> Result<Settings> {
+    let named = configuration.value("countersign.repository").map(|text| {
+        RepositoryName::parse(text.as_bytes()).ok_or_else(|| {
             Failure::new(format!("git config countersign.repository is {text:?}, which is no repository name"))
-        })?),
-        (None, None) => None,
-    };
-    if !policies.is_empty() {
-        return Ok(Settings { policies: policies.to_vec(), repository, baseline: None });
-    }
-    let policies = match config("countersign.policy")? {
+        })
+    });
+    let policies = match configuration.value("countersign.policy") {
         Some(text) => {
             vec![text.parse().map_err(|error| Failure::new(format!("git config countersign.policy: {error}")))?]
         }
-        None => work_tree_policy()?.into_iter().collect(),
+        None => top.and_then(work_tree_policy).into_iter().collect(),
     };
-    Ok(Settings { policies, repository, baseline: None })
+    Ok(Settings { policies, repository: named.transpose()?, baseline: None })
 }
 
-fn work_tree_policy() -> Result<Option<PolicyArg>> {
-    let Ok(top) = git(&["rev-parse", "--show-toplevel"]).line() else { return Ok(None) };
-    let path = PathBuf::from(top).join(".countersign").join("policy.toml");
-    Ok(path.exists().then_some(PolicyArg::File(path)))
+fn work_tree_policy(top: &Path) -> Option<PolicyArg> {
+    let path = top.join(".countersign").join("policy.toml");
+    path.exists().then_some(PolicyArg::File(path))
+}
+
+/// Why the engine cannot decide, to whoever works in a clone: what a clone does not know, a clone is told.
+pub(crate) fn desk_failure(error: &EngineError) -> Failure {
+    match error {
+        EngineError::NoPolicy => {
+            Failure::new("this clone does not know the policy").hint("git config countersign.policy FILE")
+        }
+        EngineError::NoRepositoryName => Failure::new("nothing says what the server calls this repository")
+            .hint("git config countersign.repository NAME"),
+        EngineError::OtherRepository { installed, policy } => {
+            Failure::new(format!("git config countersign.repository is {installed}, and the policy is for {policy}"))
+                .hint(format!("git config countersign.repository {policy}"))
+        }
+        EngineError::Policy(_) | EngineError::Objects(_) => engine_failure(error),
+    }
+}
+
+/// The name that seals made on this desk are bound to.
+pub(crate) fn repository_by(
+    configuration: &Configuration,
+    local: &Local,
+    top: Option<&Path>,
+) -> Result<RepositoryName> {
+    let hint = "name it as the server has it, here or by `repository` in .countersign/policy.toml:\ngit config countersign.repository NAME";
+    let settings = settings_by(configuration, top)?;
+    if let Some(name) = &settings.repository {
+        return Ok(name.clone());
+    }
+    if settings.policies.is_empty() {
+        return Err(Failure::new("this repository has no name that seals could be bound to").hint(hint));
+    }
+    let refs = TrackedRefs { local, remote: "origin".to_owned() };
+    let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
+    let loaded = reader.load(&settings.policies).map_err(|error| desk_failure(&error.into()))?;
+    repository_name(&settings, &loaded.policy).map_err(|error| desk_failure(&error))
 }
 
 /// What a clone knows of a remote's refs: its remote-tracking branches, as of the last fetch.

@@ -12,14 +12,13 @@
 use std::path::Path;
 
 use crate::core::commit::{Commit, DRAFTED, is_our_line};
-use crate::core::id::Id;
+use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
-use crate::core::seal::{AGENT_KEY, SEAL_KEY, SealValue, parse_seal_value};
-use crate::desk::ancestry::{git_command, makes_a_new_commit};
+use crate::core::seal::{AGENT_KEY, SealValue};
+use crate::desk::ancestry::makes_a_new_commit;
 use crate::desk::clone::Local;
-use crate::desk::hooks::object_id;
-use crate::desk::sealing::{Seals, change_of, seals_of};
-use crate::desk::sign::desk_repository;
+use crate::desk::draft::Draft;
+use crate::desk::sealing::{Seals, change_of, seals_in, seals_of};
 use crate::system::process::git;
 use crate::system::{Failure, Result, say};
 
@@ -31,28 +30,32 @@ const SEARCHED: &str = "--max-count=1000";
 const CARRYING: [&str; 5] = ["CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_HEAD", "rebase-merge", "rebase-apply"];
 
 /// Takes the seals out of the message in `file` where they are for another commit.
-pub(crate) fn leave_out_copied_seals(file: &Path) -> Result<()> {
+pub(crate) fn leave_out_copied_seals(file: &Path, draft: &Draft<'_>) -> Result<()> {
     let message = std::fs::read(file).map_err(Failure::new)?;
     let seals = seals_in(&message);
     if seals.is_empty() {
         return Ok(());
     }
-    let local = Local::open()?;
+    let (local, strays) = (draft.local, draft.note.strays(draft.local));
+    if seals.iter().any(|seal| strays.contains(seal)) {
+        // Another process is making that commit in this clone, and wrote its message into the one file that there is.
+        return std::fs::write(file, without_blocks(&message)).map_err(Failure::new);
+    }
     if CARRYING.iter().any(|name| local.dir.git_dir.join(name).exists()) {
         return Ok(());
     }
     let head = local.commit("HEAD")?;
-    let tree = object_id(&git(&["write-tree"]).line()?)?;
-    let change = change_of(&local.objects, &[head], tree)?;
+    let change = change_of(&local.objects, &[head], draft.tree()?)?;
     if seals.iter().any(|seal| seal.change == change) {
         return Ok(());
     }
-    let Some(origin) = origin(&local, head, &seals)? else { return Ok(()) };
+    let repository = draft.repository()?;
+    let Some(origin) = origin(local, &repository, head, &seals)? else { return Ok(()) };
     let is_another = if origin == head {
-        git_command().is_some_and(|words| makes_a_new_commit(&words))
+        makes_a_new_commit(&draft.note.git.words)
     } else {
         // HEAD may have the seal too: copied before, or as a commit of the agent's that a person has changed.
-        !(bears(&local, head, &seals)? && was_amended()?)
+        !(bears(local, head, &seals)? && was_amended()?)
     };
     if !is_another {
         return Ok(());
@@ -67,10 +70,15 @@ pub(crate) fn leave_out_copied_seals(file: &Path) -> Result<()> {
 }
 
 /// Where the seals of a person's commit HEAD were copied from, if that is seen to be another commit, which stays.
-pub(crate) fn copied_from(local: &Local, message: &[u8], parents: &[Oid]) -> Result<Option<Oid>> {
+pub(crate) fn copied_from(
+    local: &Local,
+    repository: &RepositoryName,
+    message: &[u8],
+    parents: &[Oid],
+) -> Result<Option<Oid>> {
     let seals = seals_in(message);
     match parents.first() {
-        Some(parent) if !seals.is_empty() && !was_amended()? => origin(local, *parent, &seals),
+        Some(parent) if !seals.is_empty() && !was_amended()? => origin(local, repository, *parent, &seals),
         _ => Ok(None),
     }
 }
@@ -88,26 +96,19 @@ fn was_amended() -> Result<bool> {
 }
 
 /// The commit among `head` and its ancestors that these seals were made for.
-fn origin(local: &Local, head: Oid, seals: &[SealValue]) -> Result<Option<Oid>> {
-    let repository = desk_repository()?;
+fn origin(local: &Local, repository: &RepositoryName, head: Oid, seals: &[SealValue]) -> Result<Option<Oid>> {
     let listed = git(&["rev-list", SEARCHED, &head.to_string()]).run()?;
     for id in listed.split(|byte| *byte == b'\n').filter_map(Oid::parse) {
         let raw = local.objects.commit(id).map_err(Failure::new)?;
         let Ok(commit) = Commit::parse(&raw, local.objects.format()) else { continue };
         let own = seals_in(commit.message);
         if seals.iter().all(|seal| own.contains(seal))
-            && matches!(seals_of(&local.objects, &repository, &commit)?, Seals::Hold(..))
+            && matches!(seals_of(&local.objects, repository, &commit)?, Seals::Hold(..))
         {
             return Ok(Some(id));
         }
     }
     Ok(None)
-}
-
-/// The seals in a message, wherever they stand: an editor's comments may follow them.
-fn seals_in(message: &[u8]) -> Vec<SealValue> {
-    let values = lines(message).filter_map(|line| line.strip_prefix(SEAL_KEY.as_bytes())?.strip_prefix(b": "));
-    values.filter_map(|value| parse_seal_value(value).ok()).collect()
 }
 
 /// The agent that the first block names.

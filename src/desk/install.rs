@@ -1,24 +1,40 @@
-//! Clones: five hooks beside whatever hooks are there.
+//! Clones: six hooks beside whatever hooks are there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::gate::shim::{is_executable, is_in_place, plan, program, quote_path, remove, script, write};
+use crate::desk::clone::Local;
+use crate::gate::shim::{
+    is_executable, is_in_place, is_ours, plan, program, quote_path, remove, remove_duplicate, remove_set_aside, script,
+    write,
+};
 use crate::system::process::{Git, config, git};
 use crate::system::{Exit, Failure, Result, print, quote};
 
 /// The hooks that seal and check.
-pub(crate) const HOOKS: [&str; 5] = ["commit-msg", "post-applypatch", "post-commit", "post-merge", "pre-push"];
+pub(crate) const HOOKS: [&str; 6] = ["commit-msg", "post-applypatch", "post-commit", "post-merge", "pre-push", FIRST];
+
+/// The one that git runs first for a commit, and for every commit but a patch's.
+const FIRST: &str = "prepare-commit-msg";
+
+/// Whether it is there: earlier programs did not install it.
+pub(crate) fn has_first_hook(local: &Local) -> bool {
+    let common = &local.dir.common_dir;
+    let places = [common.join("hooks"), common.join("countersign").join("hooks")];
+    let is_there = |place: &PathBuf| {
+        std::fs::read_to_string(place.join(FIRST)).is_ok_and(|text| text.contains(" hook prepare-commit-msg"))
+    };
+    places.iter().any(is_there)
+}
 
 /// Other hooks of a clone. Where hooks live elsewhere each of these gets a file of ours that runs the one there, if there
 /// is one by then: tools add hooks after we are installed. Hooks whose mere presence changes what git does are not here;
 /// they are passed on where they exist.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 9] = [
     "applypatch-msg",
     "pre-applypatch",
     "pre-commit",
     "pre-merge-commit",
-    "prepare-commit-msg",
     "pre-rebase",
     "post-checkout",
     "post-rewrite",
@@ -32,8 +48,40 @@ const FORMER: &str = "countersign.former-hookspath";
 /// What is remembered where `core.hooksPath` was not set in this repository but further up.
 const INHERITED: &str = "(inherited)";
 
+/// Whether this is a repository without worktrees, as a server's is. A bare one with worktrees beside it is how some keep a clone.
+pub(crate) fn is_servers() -> Result<bool> {
+    if git(&["rev-parse", "--is-bare-repository"]).line()? != "true" {
+        return Ok(false);
+    }
+    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    Ok(std::fs::read_dir(common.join("worktrees")).map_or(true, |mut entries| entries.next().is_none()))
+}
+
+/// The directory of the hooks that git runs in a clone as it is set up, whatever the environment says.
+pub(crate) fn hooks_in_force(common: &Path) -> Result<PathBuf> {
+    let own = common.join("countersign").join("hooks");
+    Ok(if config(FORMER)?.is_some() { own } else { common.join("hooks") })
+}
+
+/// What has become of the hooks of this clone, where they were installed and git no longer runs them all: managers of hooks install
+/// theirs again whenever they like, husky at every `npm install`, and say nothing.
+pub(crate) fn lost() -> Result<Option<String>> {
+    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    let own = common.join("countersign").join("hooks");
+    let path = config("core.hooksPath")?;
+    if config(FORMER)?.is_some() && path.as_deref().map(Path::new) != Some(&own) {
+        let now = path.unwrap_or_default();
+        return Ok(Some(format!("core.hooksPath is {now:?} again, so git runs none of countersign's hooks")));
+    }
+    let directory = hooks_in_force(&common)?;
+    let (ours, gone): (Vec<&str>, Vec<&str>) = HOOKS.into_iter().partition(|name| is_ours(&directory.join(name)));
+    let replaced: Vec<&str> = gone.into_iter().filter(|name| directory.join(name).exists()).collect();
+    let known = !ours.is_empty() && !replaced.is_empty();
+    Ok(known.then(|| format!("another tool's hooks stand in the place of countersign's: {}", replaced.join(", "))))
+}
+
 pub(crate) fn install() -> Result {
-    if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
+    if is_servers()? {
         return Err(Failure::new("this is a server's repository, and no clone")
             .hint("countersign install --server . --policy FILE"));
     }
@@ -120,6 +168,7 @@ fn plan_and_write(directory: &Path, others: Option<&Path>) -> Result<()> {
         if !is_in_place(hook)? {
             write(hook)?;
         }
+        remove_set_aside(&hook.path)?;
     }
     Ok(())
 }
@@ -162,7 +211,8 @@ pub(crate) fn uninstall() -> Result {
     let own = common.join("countersign").join("hooks");
     let mut removed = false;
     for name in HOOKS {
-        removed |= remove(&common.join("hooks").join(name))?;
+        let hook = common.join("hooks").join(name);
+        removed |= remove(&hook)? | remove_set_aside(&hook)? | remove_duplicate(&hook)?;
     }
     if let Some(former) = config(FORMER)? {
         match former.as_str() {

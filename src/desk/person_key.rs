@@ -1,47 +1,71 @@
 //! Signing as the person at the desk: commits with the key that git would use, approvals with that or another.
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::core::ssh::{PrivateKey, PublicKey, armor};
-use crate::system::process::{config, git};
-use crate::system::{Failure, Result};
+use crate::system::{Configuration, Failure, Result};
 
-/// The key of `user.signingkey`.
+/// A key of the person's, and the program that signs with it where this process cannot.
 pub(crate) struct PersonKey {
     setting: Setting,
+    program: PathBuf,
 }
 
 enum Setting {
     /// A key file that this process can read.
     InProcess(Box<PrivateKey>),
-    /// A key file for ssh-keygen: with a passphrase, of another kind, or in the ssh-agent or a token.
+    /// A key file for the program: with a passphrase, of another kind, or in the ssh-agent or a token.
     File(PathBuf),
-    /// A public key whose private half is in the ssh-agent.
+    /// A public key whose private half the program knows how to reach.
     Literal(String),
 }
+
+/// What signs where `gpg.ssh.program` names nothing else (git-config(1)).
+const PROGRAM: &str = "ssh-keygen";
 
 impl PersonKey {
     /// The key that git is configured to sign with.
     pub(crate) fn configured() -> Result<Self> {
+        Self::configured_by(&Configuration::load()?)
+    }
+
+    /// The same, where git's configuration is at hand: `user.signingkey`, or else the first key that `gpg.ssh.defaultKeyCommand` prints
+    /// (gpg-interface.c, get_default_ssh_signing_key).
+    pub(crate) fn configured_by(configuration: &Configuration) -> Result<Self> {
         let hint = "name the key that git signs with:\ngit config gpg.format ssh\ngit config user.signingkey ~/.ssh/id_ed25519.pub";
-        let value = config("user.signingkey")?.filter(|value| !value.is_empty());
-        let value = value.ok_or_else(|| Failure::new("git config user.signingkey is not set").hint(hint))?;
-        if let Some(format) = config("gpg.format")?
+        if let Some(format) = configuration.value("gpg.format")
             && format != "ssh"
         {
             return Err(
                 Failure::new(format!("git is configured to sign with {format}, and only SSH is supported")).hint(hint)
             );
         }
-        if let Some(literal) =
-            value.strip_prefix("key::").or_else(|| value.starts_with("ssh-").then_some(value.as_str()))
-        {
-            return Ok(Self::literal(literal));
+        let named = configuration.value("user.signingkey").filter(|value| !value.is_empty()).map(str::to_owned);
+        let value = match (named, configuration.value("gpg.ssh.defaultkeycommand")) {
+            (Some(value), _) => value,
+            (None, Some(command)) => default_key(command)?,
+            (None, None) => return Err(Failure::new("git config user.signingkey is not set").hint(hint)),
+        };
+        let program = configuration.value("gpg.ssh.program").filter(|program| !program.is_empty());
+        let program = program.map(expand_home);
+        let literal = value.strip_prefix("key::").or_else(|| value.starts_with("ssh-").then_some(value.as_str()));
+        let key = match literal {
+            Some(line) => Self::literal(line),
+            None => Self::file(expand_home(&value)),
+        };
+        match program {
+            // It knows how to reach the private half, and may ask its person.
+            Some(program) => Ok(Self { setting: key.for_a_program(), program }),
+            None => Ok(key),
         }
-        let path = PathBuf::from(git(&["config", "--type=path", "--get", "user.signingkey"]).line()?);
-        Ok(Self::file(path))
+    }
+
+    fn for_a_program(self) -> Setting {
+        match self.setting {
+            Setting::InProcess(key) => Setting::Literal(key.public().to_line()),
+            other => other,
+        }
     }
 
     /// The key of a file: the private half, or the public one of a key in the ssh-agent or a token.
@@ -51,12 +75,13 @@ impl PersonKey {
             _ => path.clone(),
         };
         let key = std::fs::read(&private).ok().and_then(|pem| PrivateKey::parse_openssh(&pem).ok());
-        Self { setting: key.map_or(Setting::File(path), |key| Setting::InProcess(Box::new(key))) }
+        let setting = key.map_or(Setting::File(path), |key| Setting::InProcess(Box::new(key)));
+        Self { setting, program: PROGRAM.into() }
     }
 
     /// A key of the ssh-agent, by the line of its public half.
     pub(crate) fn literal(line: &str) -> Self {
-        Self { setting: Setting::Literal(line.to_owned()) }
+        Self { setting: Setting::Literal(line.to_owned()), program: PROGRAM.into() }
     }
 
     /// The public half.
@@ -80,41 +105,91 @@ impl PersonKey {
                 })?
             }
         };
+        if line.split_whitespace().next().is_some_and(|kind| kind.contains("-cert-v01@openssh.com")) {
+            return Err(Failure::new(
+                "git is configured to sign with a certificate, and a person is registered by a key",
+            )
+            .hint("name the key that it is for:\ngit config user.signingkey ~/.ssh/id_ed25519.pub"));
+        }
         PublicKey::parse_line(line.trim()).map(|(key, _)| key).map_err(|error| unusable(&error))
     }
 
     /// Signs for a namespace; `git commit -S` does so for `git`. Returns the armored signature.
     pub(crate) fn sign(&self, namespace: &str, payload: &[u8]) -> Result<String> {
-        match &self.setting {
-            Setting::InProcess(key) => Ok(armor(&key.sign(namespace, payload))),
-            Setting::File(path) => ssh_keygen(namespace, &["-f", &path.display().to_string()], payload),
-            Setting::Literal(line) => {
-                let failed = |error: std::io::Error| Failure::new(format!("cannot write a temporary file: {error}"));
-                let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
-                writeln!(file, "{line}").map_err(failed)?;
-                ssh_keygen(namespace, &["-U", "-f", &file.path().display().to_string()], payload)
-            }
+        let key = match &self.setting {
+            Setting::InProcess(key) => return Ok(armor(&key.sign(namespace, payload))),
+            Setting::File(path) => Ok(path.clone()),
+            Setting::Literal(line) => Err(line),
+        };
+        self.public()?;
+        let directory = tempfile::tempdir().map_err(|error| cannot_write(&error))?;
+        let write = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
+            let path = directory.path().join(name);
+            std::fs::write(&path, bytes).map_err(|error| cannot_write(&error))?;
+            Ok(path)
+        };
+        let (key, more): (PathBuf, &[&str]) = match key {
+            Ok(path) => (path, &[]),
+            // Git says that the key is in the agent where it has no file (gpg-interface.c, sign_buffer_ssh).
+            Err(line) => (write("key", format!("{line}\n").as_bytes())?, &["-U"]),
+        };
+        let file = write("payload", payload)?;
+        self.run(namespace, &key, more, &file)?;
+        std::fs::read_to_string(directory.path().join("payload.sig")).map_err(|error| {
+            Failure::new(format!("{} said that it signed, and left no signature: {error}", self.program.display()))
+        })
+    }
+
+    /// Runs the program as git does, with a file to sign: programs that take the place of ssh-keygen know no other way.
+    fn run(&self, namespace: &str, key: &Path, more: &[&str], file: &Path) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command.args(["-Y", "sign", "-n", namespace, "-f"]).arg(key).args(more).arg(file);
+        // It asks for a passphrase or a touch on the terminal and its standard error.
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status().map_err(|error| {
+            Failure::new(format!("cannot run {}: {error}", self.program.display()))
+                .hint("install OpenSSH's client, or name the program that signs:\ngit config gpg.ssh.program PROGRAM")
+        })?;
+        if status.success() {
+            return Ok(());
         }
+        let failure = Failure::new(format!("{} did not sign", self.program.display()));
+        Err(if namespace == "git" {
+            failure
+        } else {
+            failure.hint("a program that signs nothing but commits cannot sign this; with a key in a file or the ssh-agent:\ncountersign approve --key FILE")
+        })
     }
 }
 
-fn ssh_keygen(namespace: &str, key: &[&str], payload: &[u8]) -> Result<String> {
-    let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot run ssh-keygen: {error}")).hint("install OpenSSH's client")
+fn cannot_write(error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot write a temporary file: {error}"))
+}
+
+/// The first key that the command prints. Git takes its words apart as a shell does, and starts no shell.
+fn default_key(command: &str) -> Result<String> {
+    let wrong = |why: &str| {
+        Failure::new(format!("gpg.ssh.defaultKeyCommand {why}"))
+            .hint("name the key instead:\ngit config user.signingkey ~/.ssh/id_ed25519.pub")
     };
-    let mut command = Command::new("ssh-keygen");
-    command.args(["-Y", "sign", "-n", namespace]).args(key);
-    // ssh-keygen asks for a passphrase or a touch on the terminal and its standard error.
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().map_err(failed)?;
-    if let Some(mut input) = child.stdin.take() {
-        input.write_all(payload).map_err(failed)?;
+    let words = crate::gate::shim::exec_words(&format!("exec {command}\n")).unwrap_or_default();
+    let (program, arguments) = words.split_first().ok_or_else(|| wrong("cannot be taken apart into words"))?;
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| wrong(&format!("cannot be run: {error}")))?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let first = printed.lines().next().unwrap_or_default();
+    if output.status.success() && (first.starts_with("key::") || first.starts_with("ssh-")) {
+        Ok(first.to_owned())
+    } else {
+        Err(wrong("printed no key"))
     }
-    let output = child.wait_with_output().map_err(failed)?;
-    if !output.status.success() {
-        return Err(Failure::new("ssh-keygen did not sign"));
+}
+
+/// A path of git's configuration (git-config(1), "pathname").
+fn expand_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => PathBuf::from(path),
     }
-    String::from_utf8(output.stdout).map_err(|_| Failure::new("ssh-keygen printed something that is not text"))
 }
 
 /// A commit object with the armored signature in its header.

@@ -1,13 +1,18 @@
 //! Making sealed commits: the message with its block, the commit around it.
 
-use crate::core::commit::{Commit, Ident, SealBlock, ends_in_trailers, is_our_line, names_utf8, parse_trailers};
+use std::collections::BTreeSet;
+
+use crate::core::commit::{
+    Commit, DRAFTED, Ident, SealBlock, ends_in_trailers, is_our_line, names_utf8, parse_trailers,
+};
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
-use crate::core::seal::{self, BlockHead, Payload, Root, SealOutcome, SealValue};
+use crate::core::seal::{self, BlockHead, Payload, Root, SEAL_KEY, SealOutcome, SealValue, parse_seal_value};
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::tree::{changes, digest};
+use crate::desk::keys::found;
 use crate::desk::who::Agent;
 use crate::store::Objects;
 use crate::system::process::git;
@@ -33,24 +38,30 @@ pub(crate) struct Content<'a> {
 impl Sealer {
     /// Opens the key of an agent.
     pub(crate) fn open(agent: Agent, repository: RepositoryName, role: Option<Id>) -> Result<Self> {
-        let path = agent.key.display().to_string();
+        let file = found(&agent.id, &agent.key);
+        let path = file.display().to_string();
         let failed = |error: &dyn std::fmt::Display| {
-            Failure::new(format!("cannot use the key of agent {} in {path}: {error}", agent.id))
+            let home = if file.starts_with("~") { ", and there is no HOME to find it by" } else { "" };
+            Failure::new(format!("cannot use the key of agent {} in {path}: {error}{home}", agent.id))
                 .hint(format!("a key without a passphrase is made by:\ncountersign agent add {}", agent.id))
         };
-        let pem = std::fs::read(&agent.key).map_err(|error| failed(&error))?;
+        let pem = std::fs::read(&file).map_err(|error| failed(&error))?;
         let key = PrivateKey::parse_openssh(&pem).map_err(|error| failed(&error))?;
         Ok(Self { agent, key, repository, role })
     }
 
-    /// The message with a block of this agent at its end. What stands above is not touched.
-    pub(crate) fn seal_message(&self, message: &[u8], content: &Content<'_>) -> Vec<u8> {
+    /// The message with a block of this agent at its end, below a line for each agent that drafted what it changed. What stands above
+    /// is not touched.
+    pub(crate) fn seal_message(&self, message: &[u8], drafted: &BTreeSet<Id>, content: &Content<'_>) -> Vec<u8> {
         let mut sealed = message.to_vec();
         if !sealed.ends_with(b"\n") {
             sealed.push(b'\n');
         }
         if !ends_in_trailers(&sealed) {
             sealed.push(b'\n');
+        }
+        for agent in drafted.iter().filter(|agent| **agent != self.agent.id) {
+            sealed.extend_from_slice(format!("{DRAFTED}: {agent}\n").as_bytes());
         }
         let head = BlockHead {
             agent: &self.agent.id,
@@ -91,6 +102,19 @@ pub(crate) fn without_ours(message: &[u8]) -> Vec<u8> {
         }
     }
     kept
+}
+
+/// The seals in a message, wherever they stand: an editor's comments may follow them.
+pub(crate) fn seals_in(message: &[u8]) -> Vec<SealValue> {
+    let lines = message.split(|byte| *byte == b'\n');
+    let values = lines.filter_map(|line| line.strip_prefix(SEAL_KEY.as_bytes())?.strip_prefix(b": "));
+    values.filter_map(|value| parse_seal_value(value).ok()).collect()
+}
+
+/// The agents that a sealed message says drafted what its sealer changed.
+pub(crate) fn drafted_in(message: &[u8]) -> BTreeSet<Id> {
+    let trailers = parse_trailers(message).ok().filter(|trailers| !trailers.blocks.is_empty());
+    trailers.map(|trailers| trailers.drafted.into_iter().collect()).unwrap_or_default()
 }
 
 /// The change of a commit against its first parent.

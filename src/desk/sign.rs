@@ -1,10 +1,11 @@
 //! `countersign sign`: an agent seals its commits, or a person adopts them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use clap::Args;
 
-use crate::core::commit::{Commit, DRAFTED, ends_in_trailers, parse_trailers};
+use crate::core::commit::{Commit, DRAFTED, Trailers, ends_in_trailers, parse_trailers};
 use crate::core::id::{Id, RepositoryName};
 use crate::core::marks::{Catalogue, MarkSearch, Strength, squashed_authors};
 use crate::core::oid::Oid;
@@ -12,21 +13,20 @@ use crate::core::report::escape;
 use crate::core::seal::AGENT_KEY;
 use crate::core::seal::Root;
 use crate::core::ssh::{ClaimedSignature, claimed_key};
-use crate::desk::clone::{Local, settings};
+use crate::desk::clone::{Local, repository_by};
 use crate::desk::person_key::{PersonKey, with_signature};
-use crate::desk::sealing::{Content, Sealer, Seals, change_of, in_utf8, rebuild, seals_of, without_ours};
+use crate::desk::sealing::{Content, Sealer, Seals, change_of, drafted_in, in_utf8, rebuild, seals_of, without_ours};
+use crate::desk::unsealed;
 use crate::desk::who::{Agent, Desk, agent_named, desk};
-use crate::gate::engine::repository_name;
-use crate::gate::policy_source::PolicyReader;
 use crate::store::Objects;
 use crate::system::process::git;
-use crate::system::{Exit, Failure, Result, print, say};
+use crate::system::{Configuration, Exit, Failure, Result, print, say};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The commits: OLD..HEAD, or one COMMIT; without it, those of HEAD that no remote-tracking branch has
+    /// The commits: OLD..HEAD, or COMMITs one by one; without any, those of HEAD that no remote-tracking branch has
     #[arg(value_name = "RANGE")]
-    range: Option<String>,
+    ranges: Vec<String>,
     /// Seal as this agent instead of the one whose process this is; with --adopt, the drafter of commits that do not say
     #[arg(long, value_name = "ID")]
     agent: Option<String>,
@@ -52,10 +52,14 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     refuse_mid_rebase(&local)?;
     let repository = desk_repository()?;
     let head = local.commit("HEAD")?;
-    let chosen = chosen(&local, arguments.range.as_deref(), head)?;
+    let chosen = chosen(&local, &arguments.ranges, head)?;
     let work = work(&arguments, &repository)?;
     let others = match &work {
         Work::Seal(sealer) => others_work(&local.objects, &chosen, &sealer.agent)?,
+        Work::Adopt { .. } => BTreeSet::new(),
+    };
+    let plain = match &work {
+        Work::Seal(sealer) => plain(&local, &chosen, sealer)?,
         Work::Adopt { .. } => BTreeSet::new(),
     };
     let rewriter = Rewriter {
@@ -67,17 +71,21 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         wanted: [arguments.model.clone(), arguments.task.clone()],
         own_email: own_email()?,
         published: published(&chosen.commits)?,
-        plain: plain(&local.objects, &chosen)?,
+        plain,
     };
     let rewritten = rewriter.rewrite(&chosen)?;
     let new_head = rewritten.get(&head).copied().unwrap_or(head);
     if let (Force::No, Work::Seal(sealer)) = (rewriter.force, &rewriter.work) {
-        for left in chosen.commits.iter().filter(|id| rewriter.plain.contains(id)) {
-            let short = rewritten.get(left).copied().unwrap_or(*left).short();
+        let left: Vec<&Oid> = chosen.commits.iter().filter(|id| rewriter.plain.contains(id)).collect();
+        for id in left.iter().take(SHOWN) {
+            let short = rewritten.get(id).copied().unwrap_or(**id).short();
             say(&format!(
-                "countersign: left {short}: it shows no agent's hand, and others here do; to seal it too: countersign sign {short} --agent {}",
+                "countersign: left {short}: it shows no agent's hand; to seal it too: countersign sign {short} --agent {}",
                 sealer.agent.id
             ));
+        }
+        if let Some(more) = left.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            say(&format!("countersign: and {more} more that show no agent's hand"));
         }
     }
     if new_head == head {
@@ -90,27 +98,20 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         return Ok(Exit::Accepted);
     }
     git(&["update-ref", "-m", "countersign sign", "HEAD", &new_head.to_string(), &head.to_string()]).run()?;
+    unsealed::forget(&local, &chosen.commits);
     let changed =
         chosen.commits.iter().filter_map(|old| Some((old, rewritten.get(old)?))).filter(|(old, new)| old != new);
     print(&changed.map(|(old, new)| format!("{old} -> {new}\n")).collect::<String>())?;
     Ok(Exit::Accepted)
 }
 
+/// How many commits are named that are left.
+const SHOWN: usize = 10;
+
 /// The name that seals made on this desk are bound to.
 pub(crate) fn desk_repository() -> Result<RepositoryName> {
-    let hint = "name it as the server has it, here or by `repository` in .countersign/policy.toml:\ngit config countersign.repository NAME";
-    let settings = settings(&[], None)?;
-    if let Some(name) = &settings.repository {
-        return Ok(name.clone());
-    }
-    if settings.policies.is_empty() {
-        return Err(Failure::new("this repository has no name that seals could be bound to").hint(hint));
-    }
-    let local = Local::open()?;
-    let refs = crate::desk::clone::TrackedRefs { local: &local, remote: "origin".to_owned() };
-    let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
-    let loaded = reader.load(&settings.policies).map_err(|error| crate::gate::hook::engine_failure(&error.into()))?;
-    repository_name(&settings, &loaded.policy).map_err(|error| Failure::new(error).hint(hint))
+    let top = git(&["rev-parse", "--show-toplevel"]).line().ok();
+    repository_by(&Configuration::load()?, &Local::open()?, top.as_deref().map(Path::new))
 }
 
 fn refuse_mid_rebase(local: &Local) -> Result<()> {
@@ -122,41 +123,62 @@ fn refuse_mid_rebase(local: &Local) -> Result<()> {
 }
 
 /// The commits to look at, oldest first: those to work on, and all after them up to HEAD.
+#[derive(Default)]
 struct Chosen {
     commits: Vec<Oid>,
     work_on: BTreeSet<Oid>,
+    /// Those of them that were named one by one.
+    named: BTreeSet<Oid>,
 }
 
-fn chosen(local: &Local, range: Option<&str>, head: Oid) -> Result<Chosen> {
-    let head_text = head.to_string();
-    match range {
-        None => {
+fn chosen(local: &Local, ranges: &[String], head: Oid) -> Result<Chosen> {
+    match ranges {
+        [] => {
             let commits = rev_list(&["HEAD", "--not", "--remotes"])?;
             if commits.is_empty() {
                 return Err(Failure::new("every commit of HEAD is on a remote-tracking branch")
                     .hint("name the commits:\ncountersign sign OLD..HEAD --force"));
             }
-            Ok(Chosen { work_on: commits.iter().copied().collect(), commits })
+            Ok(Chosen { work_on: commits.iter().copied().collect(), commits, named: BTreeSet::new() })
         }
-        Some(range) => match range.split_once("..") {
-            Some((old, new)) => {
-                if local.commit(if new.is_empty() { "HEAD" } else { new })? != head {
-                    return Err(Failure::new("only commits up to HEAD are rewritten")
-                        .hint(format!("switch to it, then sign:\ngit switch {new}")));
-                }
-                let commits = rev_list(&[&head_text, "--not", &local.commit(old)?.to_string()])?;
-                Ok(Chosen { work_on: commits.iter().copied().collect(), commits })
+        [range] => chosen_by(local, range, head),
+        several => {
+            let mut all = Chosen::default();
+            for range in several {
+                let one = chosen_by(local, range, head)?;
+                all.commits.extend(one.commits);
+                all.work_on.extend(one.work_on);
+                all.named.extend(one.named);
             }
-            None => {
-                let one = local.commit(range)?;
-                if !git(&["merge-base", "--is-ancestor", &one.to_string(), &head_text]).succeeds()? {
-                    return Err(Failure::new(format!("{range} is not part of HEAD")));
-                }
-                let mut commits = rev_list(&["--ancestry-path", &head_text, &format!("^{one}")])?;
-                commits.insert(0, one);
-                Ok(Chosen { commits, work_on: BTreeSet::from([one]) })
+            let found: BTreeSet<Oid> = all.commits.iter().copied().collect();
+            // Oldest first, over all that were named.
+            let mut ordered = rev_list(&[&head.to_string()])?;
+            ordered.retain(|id| found.contains(id));
+            Ok(Chosen { commits: ordered, ..all })
+        }
+    }
+}
+
+fn chosen_by(local: &Local, range: &str, head: Oid) -> Result<Chosen> {
+    let head_text = head.to_string();
+    match range.split_once("..") {
+        Some((old, new)) => {
+            if local.commit(if new.is_empty() { "HEAD" } else { new })? != head {
+                return Err(Failure::new("only commits up to HEAD are rewritten")
+                    .hint(format!("switch to it, then sign:\ngit switch {new}")));
             }
-        },
+            let commits = rev_list(&[&head_text, "--not", &local.commit(old)?.to_string()])?;
+            Ok(Chosen { work_on: commits.iter().copied().collect(), commits, named: BTreeSet::new() })
+        }
+        None => {
+            let one = local.commit(range)?;
+            if !git(&["merge-base", "--is-ancestor", &one.to_string(), &head_text]).succeeds()? {
+                return Err(Failure::new(format!("{range} is not part of HEAD")));
+            }
+            let mut commits = rev_list(&["--ancestry-path", &head_text, &format!("^{one}")])?;
+            commits.insert(0, one);
+            Ok(Chosen { commits, work_on: BTreeSet::from([one]), named: BTreeSet::from([one]) })
+        }
     }
 }
 
@@ -173,19 +195,21 @@ fn published(commits: &[Oid]) -> Result<BTreeSet<Oid>> {
     Ok(commits.iter().copied().filter(|commit| !unpublished.contains(commit)).collect())
 }
 
-/// Of commits of which some show an agent's hand, those that show none. Where none does, whoever asks knows best.
-fn plain(objects: &Objects, chosen: &Chosen) -> Result<BTreeSet<Oid>> {
-    let (mut plain, mut shown) = (BTreeSet::new(), false);
-    for id in &chosen.work_on {
-        let raw = objects.commit(*id).map_err(Failure::new)?;
-        let Ok(commit) = Commit::parse(&raw, objects.format()) else { continue };
-        if is_plain(&commit) {
+/// The commits that show no agent's hand, and that nobody named one by one: a person's, as far as anybody can tell. Those that this
+/// agent's process made here and could not seal are its own.
+fn plain(local: &Local, chosen: &Chosen, sealer: &Sealer) -> Result<BTreeSet<Oid>> {
+    let recorded = unsealed::recorded(local);
+    let mut plain = BTreeSet::new();
+    for id in chosen.work_on.iter().filter(|id| !chosen.named.contains(id)) {
+        let raw = local.objects.commit(*id).map_err(Failure::new)?;
+        let Ok(commit) = Commit::parse(&raw, local.objects.format()) else { continue };
+        let own = recorded.get(id).is_some_and(|agent| sealer.agent.is_called(agent));
+        let signature = commit.signature.as_ref().and_then(|signature| claimed_key(&signature.armor));
+        if is_plain(&commit) && !own && signature.as_ref() != Some(sealer.key.public()) {
             plain.insert(*id);
-        } else {
-            shown = true;
         }
     }
-    Ok(if shown { plain } else { BTreeSet::new() })
+    Ok(plain)
 }
 
 /// Of commits of which some show the hand of this agent, those that show only another's. Where none does, whoever asks knows best.
@@ -244,6 +268,7 @@ fn work(arguments: &Arguments, repository: &RepositoryName) -> Result<Work> {
         }
         (None, Desk::Unknown(tool)) => return Err(unknown_agent(&tool)),
         (None, Desk::Ambiguous(tools)) => return Err(ambiguous(&tools)),
+        (None, Desk::Doubted(tool)) => return Err(doubted(&tool)),
     };
     agent.model = arguments.model.clone().or(agent.model);
     agent.task = arguments.task.clone().or(agent.task);
@@ -277,6 +302,13 @@ pub(crate) fn ambiguous(tools: &BTreeSet<String>) -> Failure {
         .hint("set COUNTERSIGN_AGENT to the one that is at work")
 }
 
+/// What the environment says may be a remnant.
+pub(crate) fn doubted(tool: &str) -> Failure {
+    let shown = escape(tool.as_bytes(), 80);
+    Failure::new(format!("the environment says {shown}, but whoever set it is gone, and a person may be at work here"))
+        .hint(format!("say which it is, {shown} or none:\nexport COUNTERSIGN_AGENT={shown}"))
+}
+
 struct Rewriter<'a> {
     objects: &'a Objects,
     repository: &'a RepositoryName,
@@ -286,7 +318,7 @@ struct Rewriter<'a> {
     wanted: [Option<String>; 2],
     own_email: Vec<u8>,
     published: BTreeSet<Oid>,
-    /// Commits without a trace of an agent among others that bear one: a person's, as far as anybody can tell.
+    /// Commits without a trace of an agent: a person's, as far as anybody can tell.
     plain: BTreeSet<Oid>,
     /// Commits that show another agent's hand, among others that show this one's.
     others: BTreeSet<Oid>,
@@ -327,7 +359,11 @@ impl Rewriter<'_> {
             Work::Seal(sealer) => {
                 let base = self.to_be_sealed(sealer, id, commit, parents)?;
                 // A person's signature adds nothing to a sealed commit.
-                base.map(|base| sealed(self.objects, sealer, (id, raw, commit), parents, base)).transpose()
+                let drafted = match base {
+                    Some(Base::WithoutOurs) => drafted_in(commit.message),
+                    Some(Base::Whole) | None => BTreeSet::new(),
+                };
+                base.map(|base| sealed(self.objects, sealer, (id, raw, commit), (parents, &drafted), base)).transpose()
             }
             Work::Adopt { key, drafter } => {
                 let message = Self::adopted(commit, drafter.as_ref());
@@ -374,8 +410,8 @@ impl Rewriter<'_> {
             say(&format!("countersign: left {short}: {author} made it; --force seals it all the same"));
             return Ok(None);
         }
-        if self.force == Force::No && parse_trailers(commit.message).is_ok_and(|trailers| !trailers.drafted.is_empty())
-        {
+        let adopted = |trailers: Trailers| trailers.blocks.is_empty() && !trailers.drafted.is_empty();
+        if self.force == Force::No && parse_trailers(commit.message).is_ok_and(adopted) {
             say(&format!("countersign: left {short}: a person has adopted it; --force seals it all the same"));
             return Ok(None);
         }
@@ -506,7 +542,7 @@ fn sealed(
     objects: &Objects,
     sealer: &Sealer,
     (id, raw, commit): (Oid, &[u8], &Commit<'_>),
-    parents: &[Oid],
+    (parents, drafted): (&[Oid], &BTreeSet<Id>),
     base: Base,
 ) -> Result<Vec<u8>> {
     let plain = in_utf8(id, raw, commit)?;
@@ -525,16 +561,17 @@ fn sealed(
         merges: parents.get(1..).unwrap_or_default(),
         root: Root::of(parents),
     };
-    Ok(rebuild(&plain, &commit, parents, &sealer.seal_message(&message, &content)))
+    Ok(rebuild(&plain, &commit, parents, &sealer.seal_message(&message, drafted, &content)))
 }
 
-/// Seals one commit that this desk's agent has just made. Returns the new object.
+/// Seals one commit that this desk's agent has just made, of what these have drafted. Returns the new object.
 pub(crate) fn reseal(
     objects: &Objects,
     repository: &RepositoryName,
     agent: Agent,
     (id, raw, commit): (Oid, &[u8], &Commit<'_>),
+    drafted: &BTreeSet<Id>,
 ) -> Result<Vec<u8>> {
     let sealer = Sealer::open(agent, repository.clone(), None)?;
-    sealed(objects, &sealer, (id, raw, commit), &commit.parents, Base::WithoutOurs)
+    sealed(objects, &sealer, (id, raw, commit), (&commit.parents, drafted), Base::WithoutOurs)
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::core::id::Id;
 use crate::core::marks::{Catalogue, EnvMark};
-use crate::system::process::git;
-use crate::system::{Failure, Result};
+use crate::desk::ancestry::{environments, takes_over_orphans};
+use crate::system::{Configuration, Failure, Result};
 
 /// Who runs this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Desk {
     Unknown(String),
     /// Several agents at once.
     Ambiguous(BTreeSet<String>),
+    /// An agent by an environment that has outlived it: a terminal that it once opened, say. A person may be at work there.
+    Doubted(String),
 }
 
 /// An agent as git config `countersign.<id>.*` has it.
@@ -29,13 +31,29 @@ pub(crate) struct Agent {
     pub(crate) model: Option<String>,
     pub(crate) task: Option<String>,
     /// The environment variable or tool that stands for it, where that is not the id itself.
-    env: Option<String>,
+    pub(crate) env: Option<String>,
+    /// The other tools whose marks this process bears: those that started it.
+    pub(crate) below: Vec<String>,
 }
 
 impl Agent {
     /// Whether it is what marks call so: its id, or the tool that it is an instance of.
     pub(crate) fn is_called(&self, tool: &str) -> bool {
-        self.id.as_str() == tool || self.env.as_deref() == Some(tool)
+        let by_variable = |name: &str| {
+            let mut marks = Catalogue::of_environment().environment();
+            marks.any(|mark| mark.variable == name && mark.agent.as_deref() == Some(tool))
+        };
+        self.id.as_str() == tool
+            || self.env.as_deref() == Some(tool)
+            || self.variable().is_some_and(|(name, _)| by_variable(name))
+    }
+
+    /// The variable that stands for it, with the value that it must have, where git config names one.
+    fn variable(&self) -> Option<(&str, Option<&str>)> {
+        let named = self.env.as_deref()?;
+        let (name, value) = named.split_once('=').map_or((named, None), |(name, value)| (name, Some(value)));
+        // Tools are named in lower case, variables by custom in upper.
+        (!name.is_empty() && !name.bytes().any(|byte| byte.is_ascii_lowercase())).then_some((name, value))
     }
 }
 
@@ -44,54 +62,74 @@ pub(crate) type Agents = BTreeMap<String, Agent>;
 
 /// Finds out who runs this process.
 pub(crate) fn desk() -> Result<Desk> {
-    let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let marked = Catalogue::builtin().environment().any(|mark| environment(&mark.variable).is_some());
-    // Most commits are a person's: those pay for no child process.
-    if environment("COUNTERSIGN_AGENT").is_none() && !marked {
-        return Ok(Desk::Person);
-    }
-    Ok(recognise(&environment, &agents()?, Catalogue::builtin()))
+    Ok(desk_by(&Configuration::load()?))
+}
+
+/// Finds out who runs this process, where git's configuration is at hand.
+pub(crate) fn desk_by(configuration: &Configuration) -> Desk {
+    recognise(&variable, &agents(configuration), Catalogue::of_environment(), &origin)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Reads all `countersign.<id>.*` settings, those of the environment (`GIT_CONFIG_COUNT`) included.
-pub(crate) fn agents() -> Result<Agents> {
-    let output = git(&["config", "--null", "--get-regexp", r"^countersign\..*\.(key|env|model|task)$"]).output()?;
-    let text = String::from_utf8(output.stdout)
-        .map_err(|_| Failure::new("git config holds countersign values that are not UTF-8"))?;
+pub(crate) fn agents(configuration: &Configuration) -> Agents {
     let mut agents = Agents::new();
-    for entry in text.split('\0').filter(|entry| !entry.is_empty()) {
-        let (name, value) = entry.split_once('\n').unwrap_or((entry, ""));
-        let Some((id, key)) = name.strip_prefix("countersign.").and_then(|name| name.rsplit_once('.')) else {
-            continue;
-        };
+    for (name, value) in configuration.below("countersign.") {
+        let Some((id, key)) = name.rsplit_once('.') else { continue };
         let Some(parsed) = Id::parse(id.as_bytes()) else { continue };
-        let new = || Agent { id: parsed, key: PathBuf::new(), model: None, task: None, env: None };
+        let new = || Agent { id: parsed, key: PathBuf::new(), model: None, task: None, env: None, below: Vec::new() };
         let agent = agents.entry(id.to_owned()).or_insert_with(new);
         match key {
             "key" => agent.key = expand_home(value),
             "env" => agent.env = Some(value.to_owned()),
             "model" => agent.model = Some(value.to_owned()),
-            _ => agent.task = Some(value.to_owned()),
+            "task" => agent.task = Some(value.to_owned()),
+            _ => {}
         }
     }
     agents.retain(|_, agent| !agent.key.as_os_str().is_empty());
-    Ok(agents)
+    agents
 }
 
 /// What in the environment says that an agent runs this process, generic marks among them. For what only a person may do.
-pub(crate) fn trace_of_agent() -> Option<String> {
-    let value = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    if let Some(id) = value("COUNTERSIGN_AGENT").filter(|id| !id.is_empty() && id != "none") {
+pub(crate) fn trace_of_agent(configuration: &Configuration) -> Option<String> {
+    if let Some(id) = variable("COUNTERSIGN_AGENT").filter(|id| !id.is_empty() && id != "none") {
         return Some(format!("COUNTERSIGN_AGENT={id}"));
     }
-    let mut marks = Catalogue::builtin().environment();
-    let found = marks.find(|mark| value(&mark.variable).is_some_and(|value| mark.test.accepts(&value)));
-    found.map(|mark| mark.variable.clone())
+    let mut marks = Catalogue::of_environment().environment();
+    let found = marks.find(|mark| variable(&mark.variable).is_some_and(|value| mark.test.accepts(&value)));
+    found.map(|mark| mark.variable.clone()).or_else(|| {
+        let agents = agents(configuration);
+        let set = agents.values().filter_map(|agent| configured(agent, &variable)).map(|(name, _)| name.to_owned());
+        set.into_iter().next()
+    })
+}
+
+/// The variables that say who is at work, as far as any does.
+pub(crate) fn signs(agents: &Agents) -> Vec<String> {
+    if variable("COUNTERSIGN_AGENT").is_some_and(|id| !id.is_empty()) {
+        return vec!["COUNTERSIGN_AGENT".to_owned()];
+    }
+    let own = agents.values().filter_map(|agent| configured(agent, &variable)).map(|(name, _)| name.to_owned());
+    let marks = Catalogue::of_environment().environment();
+    let set = marks.filter(|mark| variable(&mark.variable).is_some_and(|value| mark.test.accepts(&value)));
+    let all: BTreeSet<String> = own.chain(set.map(|mark| mark.variable.clone())).collect();
+    all.into_iter().collect()
+}
+
+/// The variable and value of the environment that git config says stand for an agent.
+fn configured<'a>(agent: &'a Agent, environment: &dyn Fn(&str) -> Option<String>) -> Option<(&'a str, String)> {
+    let (name, wanted) = agent.variable()?;
+    let value = environment(name).filter(|value| !value.is_empty())?;
+    wanted.is_none_or(|wanted| wanted == value).then_some((name, value))
 }
 
 /// The agent of this id, if git config knows its key.
 pub(crate) fn agent_named(id: &str) -> Result<Agent> {
-    agents()?.remove(id).ok_or_else(|| {
+    agents(&Configuration::load()?).remove(id).ok_or_else(|| {
         Failure::new(format!("this clone has no key for agent {id}: git config countersign.{id}.key is not set"))
             .hint(format!("make it a key, or name the one it has:\ncountersign agent add {id}\ngit config countersign.{id}.key FILE"))
     })
@@ -104,8 +142,47 @@ fn expand_home(path: &str) -> PathBuf {
     }
 }
 
-/// Decides from the environment and the settings alone.
-fn recognise(environment: &dyn Fn(&str) -> Option<String>, agents: &Agents, catalogue: &Catalogue) -> Desk {
+/// Where a variable of this process comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Origin {
+    /// How many processes, from this one upwards, have it without a gap: the fewer, the nearer is whoever set it.
+    above: usize,
+    /// Whether the uppermost of them has lost the process that started it.
+    outlived: Outlived,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outlived {
+    No,
+    Yes,
+}
+
+fn origin(name: &str, value: &str) -> Origin {
+    let (mut above, mut top) = (0, None);
+    for ancestor in environments().take_while(|ancestor| ancestor.has(name, value)) {
+        above += 1;
+        top = ancestor.parent;
+    }
+    let outlived = if top.is_some_and(takes_over_orphans) { Outlived::Yes } else { Outlived::No };
+    Origin { above, outlived }
+}
+
+/// One sign of an agent in the environment.
+struct Sign<'a> {
+    /// The tool as the table calls it; none where git config alone names the variable.
+    tool: Option<&'a str>,
+    /// The agents of this clone that it may stand for.
+    agents: Vec<&'a Agent>,
+    origin: Origin,
+}
+
+/// Decides from the environment, the settings, and where each variable comes from.
+fn recognise(
+    environment: &dyn Fn(&str) -> Option<String>,
+    agents: &Agents,
+    catalogue: &Catalogue,
+    origin: &dyn Fn(&str, &str) -> Origin,
+) -> Desk {
     match environment("COUNTERSIGN_AGENT") {
         Some(none) if none == "none" => return Desk::Person,
         Some(id) if !id.is_empty() => {
@@ -113,36 +190,74 @@ fn recognise(environment: &dyn Fn(&str) -> Option<String>, agents: &Agents, cata
         }
         _ => {}
     }
+    let by_config = |agent: &&Agent| configured(agent, environment).is_some();
+    let own: Vec<Sign<'_>> = agents
+        .values()
+        .filter(by_config)
+        .filter_map(|agent| {
+            let (name, value) = configured(agent, environment)?;
+            let tool =
+                catalogue.environment().find(|mark| mark.variable == name).and_then(|mark| mark.agent.as_deref());
+            Some(Sign { tool, agents: vec![agent], origin: origin(name, &value) })
+        })
+        .collect();
     let present = || {
         let accepted = |mark: &&EnvMark| environment(&mark.variable).is_some_and(|value| mark.test.accepts(&value));
         catalogue.environment().filter(accepted)
     };
     // Some agents also set the variable of another, which then says nothing.
     let outranked: BTreeSet<&str> = present().filter_map(|mark| mark.before.as_deref()).collect();
-    let mut tools: BTreeSet<&str> = BTreeSet::new();
-    let mut configured: BTreeMap<&str, (&Agent, &str)> = BTreeMap::new();
-    for mark in present().filter(|mark| !outranked.contains(mark.variable.as_str())) {
-        let assignment = format!("{}={}", mark.variable, environment(&mark.variable).unwrap_or_default());
+    let listed = present().filter(|mark| !outranked.contains(mark.variable.as_str())).filter_map(|mark| {
+        // A generic variable says that there is an agent, not which: it never seals by itself.
+        let tool = mark.agent.as_deref()?;
         let meant = agents.values().filter(|agent| match agent.env.as_deref() {
-            Some(named) => named == mark.variable || named == assignment || Some(named) == mark.agent.as_deref(),
-            // A generic variable says that there is an agent, not which: it never seals by itself.
-            None => Some(agent.id.as_str()) == mark.agent.as_deref(),
+            Some(_) if agent.variable().is_some() => {
+                by_config(agent) && agent.variable().map(|(name, _)| name) == Some(&mark.variable)
+            }
+            Some(named) => named == tool,
+            None => agent.id.as_str() == tool,
         });
-        let tool = mark.agent.as_deref().unwrap_or_default();
-        configured.extend(meant.map(|agent| (agent.id.as_str(), (agent, tool))));
-        tools.extend(mark.agent.as_deref());
+        let origin = origin(&mark.variable, &environment(&mark.variable).unwrap_or_default());
+        Some(Sign { tool: Some(tool), agents: meant.collect(), origin })
+    });
+    choose(own.into_iter().chain(listed).collect())
+}
+
+/// Of all signs, those of the tool that is nearest.
+fn choose(signs: Vec<Sign<'_>>) -> Desk {
+    let tools: BTreeSet<&str> = signs.iter().filter_map(|sign| sign.tool).collect();
+    let Some(first) = signs.iter().map(|sign| sign.origin.above).min() else { return Desk::Person };
+    let mut nearest: Vec<&Sign<'_>> = signs.iter().filter(|sign| sign.origin.above == first).collect();
+    if nearest.iter().any(|sign| !sign.agents.is_empty()) {
+        nearest.retain(|sign| !sign.agents.is_empty());
     }
     // A tool's variants (claude-code-cloud) set its variables too.
-    let all: Vec<&str> = tools.iter().copied().collect();
-    let is_base =
-        |tool: &str| all.iter().any(|other| other.strip_prefix(tool).is_some_and(|rest| rest.starts_with('-')));
-    if configured.len() > 1 {
-        configured.retain(|_, (_, tool)| !is_base(tool));
+    let is_variant = |other: &str, tool: &str| other.strip_prefix(tool).is_some_and(|rest| rest.starts_with('-'));
+    let known: BTreeSet<&str> = nearest.iter().filter_map(|sign| sign.tool).collect();
+    nearest.retain(|sign| sign.tool.is_none_or(|tool| !known.iter().any(|other| is_variant(other, tool))));
+    let name = |sign: &Sign<'_>| sign.tool.map(str::to_owned);
+    if nearest.iter().all(|sign| sign.origin.outlived == Outlived::Yes) {
+        let agent = |sign: &&Sign<'_>| sign.agents.first().map(|agent| agent.id.to_string());
+        let whose = nearest.iter().find_map(agent).or_else(|| nearest.first().and_then(|sign| name(sign)));
+        return Desk::Doubted(whose.unwrap_or_default());
     }
-    match (configured.len(), configured.into_values().next()) {
-        (0, _) => tools.into_iter().next().map_or(Desk::Person, |tool| Desk::Unknown(tool.to_owned())),
-        (1, Some((agent, _))) => Desk::Agent(agent.clone()),
-        _ => Desk::Ambiguous(tools.into_iter().map(str::to_owned).collect()),
+    let agents: BTreeMap<&str, &Agent> =
+        nearest.iter().flat_map(|sign| &sign.agents).map(|agent| (agent.id.as_str(), *agent)).collect();
+    let at_work: BTreeSet<String> = nearest.iter().filter_map(|sign| name(sign)).collect();
+    match (agents.len(), agents.into_values().next()) {
+        (0, _) if at_work.len() > 1 => Desk::Ambiguous(at_work),
+        (0, _) => at_work.into_iter().next().map_or(Desk::Person, Desk::Unknown),
+        (1, Some(agent)) => {
+            let is_own =
+                |tool: &str| at_work.iter().any(|own| own == tool || is_variant(tool, own) || is_variant(own, tool));
+            let others = tools.into_iter().filter(|tool| !is_own(tool) && !agent.is_called(tool));
+            Desk::Agent(Agent { below: others.map(str::to_owned).collect(), ..agent.clone() })
+        }
+        (_, _) => Desk::Ambiguous(if at_work.len() > 1 {
+            at_work
+        } else {
+            nearest.iter().flat_map(|sign| &sign.agents).map(|agent| agent.id.to_string()).collect()
+        }),
     }
 }
 
@@ -154,20 +269,72 @@ mod tests {
         let agent = |(id, env): &(&str, Option<&str>)| {
             let parsed = Id::parse(id.as_bytes()).unwrap();
             let env = env.map(str::to_owned);
-            ((*id).to_owned(), Agent { id: parsed, key: "k".into(), model: None, task: None, env })
+            let agent = Agent { id: parsed, key: "k".into(), model: None, task: None, env, below: Vec::new() };
+            ((*id).to_owned(), agent)
         };
         entries.iter().map(agent).collect()
     }
 
     fn who(variables: &[(&str, &str)], known: &[(&str, Option<&str>)]) -> String {
+        who_from(variables, known, &|_, _| Origin { above: 1, outlived: Outlived::No })
+    }
+
+    fn who_from(
+        variables: &[(&str, &str)],
+        known: &[(&str, Option<&str>)],
+        origin: &dyn Fn(&str, &str) -> Origin,
+    ) -> String {
         let environment =
             |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
-        match recognise(&environment, &agents(known), Catalogue::builtin()) {
+        match recognise(&environment, &agents(known), Catalogue::of_environment(), origin) {
             Desk::Person => "person".to_owned(),
-            Desk::Agent(agent) => agent.id.to_string(),
+            Desk::Agent(agent) if agent.below.is_empty() => agent.id.to_string(),
+            Desk::Agent(agent) => format!("{} below {}", agent.id, agent.below.join(", ")),
             Desk::Unknown(tool) => format!("unknown {tool}"),
             Desk::Ambiguous(tools) => format!("ambiguous {tools:?}"),
+            Desk::Doubted(tool) => format!("doubted {tool}"),
         }
+    }
+
+    #[test]
+    fn the_rows_about_environments_are_all_there() {
+        let (own, all) = (Catalogue::of_environment().environment(), Catalogue::builtin().environment());
+        assert!(own.eq(all));
+    }
+
+    /// The nearest of several is at work; whoever started it is said, and does not seal.
+    #[test]
+    fn one_agent_started_by_another_is_told_by_where_its_mark_begins() {
+        let both: &[(&str, Option<&str>)] = &[("claude-code", None), ("codex", None)];
+        let marks =
+            [("CLAUDECODE", "1"), ("CLAUDE_CODE_ENTRYPOINT", "cli"), ("CODEX_CI", "1"), ("CODEX_THREAD_ID", "x")];
+        let near = |near: &'static str| {
+            move |name: &str, _: &str| Origin {
+                above: if name.starts_with(near) { 2 } else { 4 },
+                outlived: Outlived::No,
+            }
+        };
+        assert_eq!(who_from(&marks, both, &near("CODEX")), "codex below claude-code");
+        assert_eq!(who_from(&marks, both, &near("CLAUDE")), "claude-code below codex");
+        // Whether this clone knows the other or not.
+        assert_eq!(who_from(&marks, &[("codex", None)], &near("CODEX")), "codex below claude-code");
+        assert_eq!(who_from(&marks, &[("codex", None)], &near("CLAUDE")), "unknown claude-code");
+    }
+
+    /// A terminal that an agent opened once, and that a person works in now.
+    #[test]
+    fn an_environment_that_outlived_its_agent_is_doubted() {
+        let gone = |_: &str, _: &str| Origin { above: 3, outlived: Outlived::Yes };
+        let known: &[(&str, Option<&str>)] = &[("claude-code", None), ("codex", None)];
+        assert_eq!(who_from(&[("CLAUDECODE", "1")], known, &gone), "doubted claude-code");
+        assert_eq!(who_from(&[("COUNTERSIGN_AGENT", "codex"), ("CLAUDECODE", "1")], known, &gone), "codex");
+        // An agent that a person starts there sets its own.
+        let nearer = |name: &str, _: &str| match name {
+            "CODEX_CI" => Origin { above: 1, outlived: Outlived::No },
+            _ => Origin { above: 3, outlived: Outlived::Yes },
+        };
+        let said = who_from(&[("CLAUDECODE", "1"), ("CODEX_CI", "1")], known, &nearer);
+        assert_eq!(said, "codex below claude-code");
     }
 
     #[test]
@@ -187,6 +354,20 @@ mod tests {
             (&[("CLAUDECODE", "1")], &[("alices-claude", Some("CLAUDECODE=1"))], "alices-claude"),
             (&[("CLAUDECODE", "1")], &[("alices-claude", Some("claude-code"))], "alices-claude"),
             (&[("CLAUDECODE", "1")], &[("alices-claude", Some("CURSOR_AGENT"))], "unknown claude-code"),
+            (&[("MY_AGENT", "yes")], &[("mine", Some("MY_AGENT"))], "mine"),
+            (&[("MY_AGENT", "yes")], &[("mine", Some("MY_AGENT=yes"))], "mine"),
+            (&[("MY_AGENT", "no")], &[("mine", Some("MY_AGENT=yes"))], "person"),
+            (&[("MY_AGENT", "")], &[("mine", Some("MY_AGENT"))], "person"),
+            (
+                &[("PI_CODING_AGENT", "true")],
+                &[("mine", Some("PI_CODING_AGENT")), ("pi", None)],
+                "ambiguous {\"mine\", \"pi\"}",
+            ),
+            (
+                &[("CLAUDECODE", "1")],
+                &[("one", Some("claude-code")), ("two", Some("claude-code"))],
+                "ambiguous {\"one\", \"two\"}",
+            ),
             (&[("CLAUDECODE", "1"), ("AMP_CURRENT_THREAD_ID", "x")], &[("claude-code", None), ("amp", None)], "amp"),
             (&[("QWEN_CODE", "1"), ("GEMINI_CLI", "1")], &[("gemini-cli", None), ("qwen-code", None)], "qwen-code"),
             (&[("VECLI_SANDBOX", "1"), ("GEMINI_CLI", "1")], &[("gemini-cli", None), ("vecli", None)], "vecli"),

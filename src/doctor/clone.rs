@@ -3,10 +3,14 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::core::id::Id;
+use crate::desk::at_work::at_work;
 use crate::desk::clone::settings;
-use crate::desk::install::HOOKS as CLIENT_HOOKS;
+use crate::desk::install::{HOOKS as CLIENT_HOOKS, is_servers};
+use crate::desk::keys::found;
 use crate::doctor::checks::Check;
 use crate::doctor::report::Report;
+use crate::gate::engine::Settings;
 use crate::gate::policy_source::PolicyReader;
 use crate::gate::shim::{is_executable, is_ours};
 use crate::system::process::{config, git};
@@ -14,26 +18,38 @@ use crate::system::{Failure, Result};
 
 const INSTALL: &str = "countersign install";
 
-/// Hooks that earlier versions did not install: without them commits are sealed, but for some merges and patches.
-const LATER: [&str; 2] = ["post-applypatch", "post-merge"];
+/// Hooks that earlier versions did not install, with what is missing without each.
+const LATER: [(&str, &str); 3] = [
+    ("post-applypatch", "the hook is not there, so not every patch of an agent is sealed"),
+    ("post-merge", "the hook is not there, so not every merge of an agent is sealed"),
+    (
+        "prepare-commit-msg",
+        "the hook is not there, so of several who commit here at once one may seal another's commit",
+    ),
+];
 
 pub(super) fn examine(report: &mut Report) -> Result<()> {
-    if git(&["rev-parse", "--is-bare-repository"]).line()? == "true" {
+    if is_servers()? {
         let failure = Failure::new("this is a server's repository, and no clone");
         return Err(failure.hint("countersign doctor --server ."));
     }
-    let hooks = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-path", "hooks"]).line()?);
     let path = config("core.hooksPath")?;
     if path.as_deref().is_some_and(|path| path.is_empty() || path == "/dev/null") {
-        let fix = "git config --unset core.hooksPath, or seal with: countersign sign";
-        report.error(&hooks.display(), Check::HooksPath, "core.hooksPath switches all hooks off", fix);
+        // Git itself cannot say where the hooks are where the setting is empty.
+        let fix = "git config --unset core.hooksPath, or unset it in the environment; or name the commits: countersign sign ID";
+        report.error(&"this clone", Check::HooksPath, "core.hooksPath switches all hooks off", fix);
     } else {
+        let hooks = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-path", "hooks"]).line()?);
         for name in CLIENT_HOOKS {
             hook(&hooks.join(name), report);
         }
     }
     let here = "this clone";
-    let settings = settings(&[], None)?;
+    let mut known = None;
+    let settings = settings(&[], None).unwrap_or_else(|failure| {
+        report.error(&here, Check::NoName, failure.message, "git config countersign.repository NAME");
+        Settings { policies: Vec::new(), repository: None, baseline: None }
+    });
     if settings.policies.is_empty() {
         let fix = "git config countersign.policy FILE, or commit .countersign/policy.toml";
         report.warn(&here, Check::NoPolicy, "it knows no policy, so nothing is checked before a push", fix);
@@ -49,6 +65,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
                     let message = "nothing says what the repository is called, so nothing can be sealed";
                     report.error(&here, Check::NoName, message, "git config countersign.repository NAME");
                 }
+                known = Some(loaded.policy);
             }
             Err(error) => {
                 report.error(
@@ -66,19 +83,20 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
             key(name, Path::new(path), report);
         }
     }
+    let (desk, obstacles) = at_work(known.as_ref())?;
+    for obstacle in obstacles {
+        report.error(&desk.agent.as_deref().unwrap_or(here), Check::NotSealing, obstacle.message, obstacle.fix);
+    }
+    report.desk = Some(desk);
     Ok(())
 }
 
 fn hook(path: &Path, report: &mut Report) {
     let shown = path.display();
+    let later = LATER.iter().find(|(name, _)| path.ends_with(name)).map(|(_, without)| *without);
     match (path.symlink_metadata(), path.metadata()) {
-        (Err(_), _) if LATER.iter().any(|name| path.ends_with(name)) => {
-            report.warn(
-                &shown,
-                Check::Missing,
-                "the hook is not there, so not every merge and patch of an agent is sealed",
-                INSTALL,
-            );
+        (Err(_), _) if later.is_some() => {
+            report.warn(&shown, Check::Missing, later.unwrap_or_default(), INSTALL);
         }
         (Err(_), _) => report.error(&shown, Check::Missing, "the hook is not there", INSTALL),
         (Ok(_), Err(_)) => report.error(&shown, Check::Dangling, "the link leads nowhere", INSTALL),
@@ -91,6 +109,9 @@ fn hook(path: &Path, report: &mut Report) {
 }
 
 fn key(name: &str, path: &Path, report: &mut Report) {
+    let id = name.strip_prefix("countersign.").and_then(|name| name.strip_suffix(".key")).unwrap_or_default();
+    let found = Id::parse(id.as_bytes()).map_or_else(|| path.to_owned(), |id| found(&id, path));
+    let path = found.as_path();
     let shown = path.display();
     match path.metadata() {
         Err(error) => {

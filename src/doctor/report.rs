@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::checks::Check;
 use crate::core::policy::Policy;
 use crate::core::report::escape;
+use crate::desk::at_work::AtWork;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub(super) struct Report {
     pub(super) policies: BTreeMap<String, String>,
     pub(super) canaries: Vec<Canary>,
     pub(super) findings: Vec<Symptom>,
+    /// Who is at work in this clone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) desk: Option<AtWork>,
 }
 
 impl Report {
@@ -115,6 +119,9 @@ pub(super) fn text(report: &Report) -> String {
         text.push_str(&format!("{word}: [{}] {}: {}\n", symptom.check, line(&symptom.place), line(&symptom.message)));
         symptom.fix.lines().for_each(|fix| text.push_str(&format!("hint: {}\n", line(fix))));
     }
+    if let Some(desk) = &report.desk {
+        text.push_str(&at_work(desk));
+    }
     for (file, digest) in &report.policies {
         text.push_str(&format!("policy {} is sha256:{digest}\n", escape(file.as_bytes(), 500)));
     }
@@ -130,5 +137,33 @@ pub(super) fn text(report: &Report) -> String {
         1 => format!("1 repository: {errors} errors, {warnings} warnings\n"),
         many => format!("{many} repositories: {errors} errors, {warnings} warnings\n"),
     });
+    text
+}
+
+/// Who is at work, by which sign, and what comes of their commits.
+fn at_work(desk: &AtWork) -> String {
+    let short = |text: &str| escape(text.as_bytes(), 200);
+    let agent = desk.agent.as_deref().map(short);
+    let mut text = match (desk.kind.as_str(), agent) {
+        ("person", _) => "at work: a person, whose commits are left alone".to_owned(),
+        (_, Some(agent)) => format!("at work: {agent}"),
+        (_, None) => "at work: nobody can tell who".to_owned(),
+    };
+    if !desk.below.is_empty() {
+        text += &format!(", which {} started", short(&desk.below.join(" and ")));
+    }
+    if !desk.signs.is_empty() && desk.kind != "person" {
+        text += &format!(", by {}", short(&desk.signs.join(" ")));
+    }
+    if let (Some(key), Some(file)) = (&desk.key, &desk.key_file) {
+        text += &format!(", with the key {} in {}", short(key), short(file));
+    }
+    if let Some(repository) = desk.repository.as_ref().filter(|_| desk.seals) {
+        text += &format!(", seals for {}", short(repository));
+    }
+    text.push('\n');
+    if !desk.not_set_up.is_empty() {
+        text += &format!("not set up in this clone: {}\n", short(&desk.not_set_up.join(", ")));
+    }
     text
 }

@@ -10,10 +10,12 @@ mod environment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod graph;
+mod index;
 mod objects;
 mod refs;
 
 pub use environment::{GitDir, Quarantine};
 pub use graph::History;
+pub use index::written_tree;
 pub use objects::{Objects, Stores};
 pub use refs::{PeeledRef, Refs, SymbolicRef, peel};

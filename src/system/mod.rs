@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the system is asked")]
 
 mod clock;
+mod configuration;
 pub(crate) mod files;
 mod outcome;
 pub(crate) mod process;
@@ -11,6 +12,7 @@ pub(crate) mod users;
 mod words;
 
 pub(crate) use clock::now;
+pub(crate) use configuration::Configuration;
 pub(crate) use outcome::{Exit, Failure, Result, bug};
 pub(crate) use random::random_seed;
 pub(crate) use terminal::{characters, print, say, say_fix, say_hint, say_lines};

@@ -68,6 +68,27 @@ impl Git {
         self
     }
 
+    /// Runs it in a directory, apart from every repository and every configuration.
+    pub(crate) fn apart(mut self, directory: &Path) -> Self {
+        self = self.in_repository(directory);
+        self.command.env("GIT_CEILING_DIRECTORIES", directory.parent().unwrap_or(directory));
+        for (variable, value) in
+            [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_ATTR_NOSYSTEM", "1")]
+        {
+            self.command.env(variable, value);
+        }
+        for variable in ["GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS"] {
+            self.command.env_remove(variable);
+        }
+        self
+    }
+
+    /// Reads history as it is stored, whatever the repository has in the place of its objects or says of them.
+    pub(crate) fn reading_what_is_stored(mut self) -> Self {
+        self.command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_GRAFT_FILE", "/dev/null");
+        self
+    }
+
     /// Runs it, whatever its exit code.
     pub(crate) fn output(mut self) -> Result<Output> {
         let failed = |error: std::io::Error| {

@@ -44,7 +44,7 @@ fn one_command_approves_exactly_what_then_lands() {
     for part in [
         "bob approves 2 commits for refs/heads/main of acme/payments",
         &format!("{work} Add b\n        alice@acme.dev, sealed by claude-code"),
-        "a.txt | 1 +",
+        "A a.txt | +1 -0",
         "rule \"main\"",
         "Agents' work needs the approval of 1 person in maintainers",
         "delivered to origin as refs/countersign/approvals/heads/main/",
@@ -213,7 +213,7 @@ fn a_record_can_wait_in_the_clone() {
     let place = setup.git(&["for-each-ref", "--format=%(refname)", "refs/countersign/"]);
     let (listed, _) = approve(&setup, &["--list"]);
     assert!(listed.contains("kept ") && listed.contains(&format!("git push origin +{place}")), "{listed}");
-    assert!(said.ends_with(&format!("to deliver it: git push origin +{place}\n")), "{said}");
+    assert!(said.contains(&format!("to deliver it: git push origin +{place}\n")), "{said}");
     assert_eq!(setup.git_in(&setup.server(), &["for-each-ref", "refs/countersign/"]), "");
     setup.push(&["work:refs/heads/main", &format!("+{place}")]).accepted();
     let (said, _) = approve(&setup, &["--list"]);
@@ -259,4 +259,87 @@ fn a_new_ref_begins_with_what_was_approved_for_it() {
     make("work~1").accepted();
     // Another one at main alone needs nobody.
     setup.push(&["origin/main:refs/heads/release/8"]).accepted();
+}
+
+/// Nothing that lies in the repository has a say in what is shown, whoever wrote it there.
+#[test]
+fn what_is_shown_comes_from_the_objects_alone() {
+    let (setup, key) = at_work();
+    let work = setup.git(&["rev-parse", "work"]);
+    let harmless = setup.git(&["commit-tree", "-p", "work~2", "-m", "Harmless", "work~2^{tree}"]);
+    setup.git(&["replace", &work, &harmless]);
+    for (key, value) in [
+        ("diff.relative", "true"),
+        ("diff.external", "true"),
+        ("diff.ignoreSubmodules", "all"),
+        ("core.attributesFile", "/dev/null"),
+        ("core.pager", "sed -e /txt/d"),
+        ("core.commitGraph", "true"),
+    ] {
+        setup.git(&["config", key, value]);
+    }
+    std::fs::write(setup.clone_dir().join(".git/info/attributes"), "* -diff\n").unwrap();
+    let (said, code) = approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    for part in ["approves 2 commits", "A a.txt | +1 -0", "A b.txt | +1 -0", &work[..7]] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    setup.git(&["replace", "-d", &work]);
+    setup.push(&["work:refs/heads/main"]).accepted();
+}
+
+/// What could count for nothing is not signed, and the list calls nothing valid that does not count.
+#[test]
+fn what_cannot_count_is_refused_before_anybody_signs() {
+    let (setup, key) = at_work();
+    let carol = key_file(&setup, crate::approvals::CAROL);
+    let (said, code) = approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes", "--no-push"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(approve(&setup, &["--list"]).0.contains("kept "));
+    let policy = std::fs::read_to_string(setup.policy_path()).unwrap();
+    for (target, key, from, more, words) in [
+        ("mian", &key, "[\"maintainers\"]", "", "no rule asks for approvals on mian"),
+        ("main", &carol, "[\"bob\"]", "", "carol is not one of those whose approval the rule asks for"),
+        ("main", &key, "[\"maintainers\"]", "presence = true", "bob has to sign with a hardware key"),
+        (
+            "main",
+            &key_file(&setup, crate::world::ALICE),
+            "[\"maintainers\"]",
+            "independent = true",
+            "alice owns claude-code",
+        ),
+    ] {
+        let (head, rule) = policy.split_once("[rule.approvals]").unwrap();
+        let rest = rule.split_once("\n[").map_or(String::new(), |(_, rest)| format!("\n[{rest}"));
+        // A rule that nobody could satisfy does not load.
+        let hardware = if more.starts_with("presence") { HARDWARE_PERSON } else { "" };
+        let from = if hardware.is_empty() { from.to_owned() } else { "[\"maintainers\", \"dan\"]".to_owned() };
+        setup.set_policy(&format!(
+            "{head}[rule.approvals]\nfor = \"agents\"\nfrom = {from}\n{more}\n{rest}\n{hardware}"
+        ));
+        let (said, code) = approve(&setup, &["retry", "--for", target, "--key", key, "--yes"]);
+        assert!(code == Some(2) && said.contains(words), "{words}: {said}");
+        if words.contains("hardware") {
+            let (listed, _) = approve(&setup, &["--list"]);
+            assert!(!listed.contains("kept ") && !listed.contains("valid "), "{listed}");
+        }
+    }
+    assert_eq!(setup.git_in(&setup.server(), &["for-each-ref", "refs/countersign/"]), "");
+}
+
+/// A person with a key that lies in a token.
+const HARDWARE_PERSON: &str = "[people.dan]\nkeys = [\"sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIBpVUDwwkV3fuDWhQwvn2tjtGGAcjzrAT4LcWlfs2RDtAAAABHNzaDo=\"]\n";
+
+/// Without a terminal nobody is asked: the person's own configuration says whether that may be, and no repository's.
+#[test]
+fn nobody_is_asked_only_where_the_person_allows_it() {
+    let (setup, key) = at_work();
+    std::fs::remove_file(setup.path("home/.gitconfig")).unwrap();
+    setup.git(&["config", "countersign.approve.unattended", "true"]);
+    let (said, code) = approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes"]);
+    assert!(code == Some(2) && said.contains("--yes without a terminal is not allowed here"), "{said}");
+    assert_eq!(setup.git(&["for-each-ref", "refs/countersign/"]), "");
+    setup.git(&["config", "--global", "countersign.approve.unattended", "true"]);
+    let (said, code) = approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes"]);
+    assert!(code == Some(0) && said.contains("only presence = true"), "{said}");
 }

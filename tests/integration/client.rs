@@ -6,27 +6,27 @@ use std::process::Output;
 use crate::world::{AGENTS_EVERYWHERE, ALICE, CLAUDE, CODEX, Pushed, World, binary, registry};
 
 /// A world whose clone has the hooks, and Claude's and Alice's keys.
-struct Desk {
-    world: World,
+pub struct Desk {
+    pub world: World,
 }
 
 /// Whose process runs a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
+pub enum Who {
     Agent,
     Person,
 }
 
-use Who::{Agent, Person};
+pub use Who::{Agent, Person};
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let desk = Self::without_hooks();
         desk.ok(Person, &["countersign", "install"]);
         desk
     }
 
-    fn without_hooks() -> Self {
+    pub fn without_hooks() -> Self {
         let world = World::new(AGENTS_EVERYWHERE);
         for actor in [ALICE, CLAUDE, CODEX] {
             let path = world.path(actor.id);
@@ -46,7 +46,7 @@ impl Desk {
         Self { world }
     }
 
-    fn run_in(&self, directory: &Path, who: Who, words: &[&str]) -> Output {
+    pub fn run_in(&self, directory: &Path, who: Who, words: &[&str]) -> Output {
         let program = if words[0] == "countersign" { binary().display().to_string() } else { words[0].to_owned() };
         let mut command = self.world.command(&program, directory);
         command.args(&words[1..]);
@@ -56,44 +56,44 @@ impl Desk {
         self.world.run(command, None)
     }
 
-    fn run(&self, who: Who, words: &[&str]) -> Output {
+    pub fn run(&self, who: Who, words: &[&str]) -> Output {
         self.run_in(&self.world.clone_dir(), who, words)
     }
 
     #[track_caller]
-    fn ok(&self, who: Who, words: &[&str]) -> String {
+    pub fn ok(&self, who: Who, words: &[&str]) -> String {
         let output = self.run(who, words);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{words:?}: {said}");
         said
     }
 
-    fn write(&self, file: &str, content: &str) {
+    pub fn write(&self, file: &str, content: &str) {
         std::fs::write(self.world.clone_dir().join(file), content).unwrap();
         self.world.git(&["add", "--all"]);
     }
 
     /// Who has sealed HEAD, as `show` tells it.
-    fn sealed_by(&self, commit: &str) -> String {
+    pub fn sealed_by(&self, commit: &str) -> String {
         let output = self.run(Person, &["countersign", "show", commit]);
         let shown = String::from_utf8(output.stdout).unwrap();
         shown.lines().filter(|line| line.starts_with("sealed")).collect::<Vec<_>>().join("; ")
     }
 
     #[track_caller]
-    fn assert_sealed(&self, commit: &str) {
+    pub fn assert_sealed(&self, commit: &str) {
         let sealed = self.sealed_by(commit);
         assert!(sealed.contains("by claude-code as author: holds"), "{sealed:?}");
     }
 
     #[track_caller]
-    fn pushes(&self) {
+    pub fn pushes(&self) {
         self.world.push(&["HEAD:refs/heads/main"]).accepted();
     }
 
     /// Runs the commands of a hint that stand below some words, as they are printed.
     #[track_caller]
-    fn follow(&self, who: Who, pushed: &Pushed, words: &str) {
+    pub fn follow(&self, who: Who, pushed: &Pushed, words: &str) {
         for line in pushed.commands(words) {
             let mut command = self.world.shell(&self.world.clone_dir(), line);
             if who == Agent {
@@ -105,7 +105,7 @@ impl Desk {
     }
 
     /// Runs a command without the fixed author date: git takes the clock.
-    fn at_the_clock(&self, who: Who, words: &[&str]) {
+    pub fn at_the_clock(&self, who: Who, words: &[&str]) {
         let mut command = self.world.command(words[0], &self.world.clone_dir());
         command.args(&words[1..]).env_remove("GIT_AUTHOR_DATE");
         if who == Agent {
@@ -347,13 +347,16 @@ fn sign_leaves_a_person_s_commits_in_a_range() {
     desk.run(Agent, &["countersign", "sign", "--agent", "claude-code"]);
     assert_eq!(desk.world.git(&["rev-parse", "HEAD"]), head);
     desk.pushes();
-    // Asked for one by one, or where none shows anything, whoever asks knows.
+    // Named one by one, whoever asks knows.
     for (content, message) in [("4", "Plain"), ("5", "Plain too")] {
         desk.write("a", content);
         desk.ok(Person, &["git", "commit", "-m", message]);
     }
-    desk.ok(Agent, &["countersign", "sign"]);
-    assert_eq!(desk.world.git(&["log", "--format=%B", "origin/main.."]).matches("Countersign-Seal:").count(), 2);
+    let seals = || desk.world.git(&["log", "--format=%B", "origin/main.."]).matches("Countersign-Seal:").count();
+    let said = desk.ok(Agent, &["countersign", "sign"]);
+    assert!(seals() == 0 && said.matches("shows no agent's hand").count() == 2, "{said}");
+    desk.ok(Agent, &["countersign", "sign", "HEAD", "HEAD~1"]);
+    assert_eq!(seals(), 2);
 }
 
 /// A key that is retired, or was never registered, gives way to a new one, and what it sealed is sealed again.
@@ -571,8 +574,154 @@ fn what_cannot_be_sealed_is_left_as_git_made_it() {
     desk.world.git(&["config", "core.logAllRefUpdates", "false"]);
     std::fs::remove_dir_all(desk.world.clone_dir().join(".git/logs")).unwrap();
     let said = desk.ok(Agent, &["git", "commit", "--amend", "-m", "Reworded"]);
+    assert_eq!((desk.sealed_by("HEAD").as_str(), said.contains("is sealed")), ("", false), "{said}");
+    // The note says what the commit is made of, where no log says what HEAD was.
+    desk.write("a", "3");
+    desk.ok(Agent, &["git", "commit", "--no-verify", "-m", "Work"]);
+    desk.assert_sealed("HEAD");
+    // A clone that an earlier program set up has no note of it.
+    std::fs::remove_file(desk.world.clone_dir().join(".git/hooks/prepare-commit-msg")).unwrap();
+    desk.write("a", "4");
+    let said = desk.ok(Agent, &["git", "commit", "--no-verify", "-m", "Work"]);
     assert!(said.contains("without a reflog"), "{said}");
     assert_eq!(desk.sealed_by("HEAD"), "");
+}
+
+/// Several processes commit in one clone at once: each is sealed as its own, and a person's never.
+#[test]
+fn nobody_seals_what_they_did_not_make() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    // A person's commit lands between the agent's commit and its last hook.
+    let hook = desk.world.clone_dir().join(".git/hooks/reference-transaction");
+    desk.world.write_executable(
+        &hook,
+        "#!/bin/sh\n[ \"$1\" = committed ] && [ -n \"$CLAUDECODE\" ] && [ ! -e ../done ] && grep -q refs/heads/main && {\n\
+         touch ../done; env -u CLAUDECODE git commit -q --allow-empty -m \"A person's\"; }\nexit 0\n",
+    );
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "The agent's"]);
+    assert_eq!(desk.world.git(&["log", "--format=%s", "-2"]), "A person's\nThe agent's");
+    assert_eq!(desk.sealed_by("HEAD"), "");
+    desk.assert_sealed("HEAD~");
+    std::fs::remove_file(hook).unwrap();
+
+    // Two agents and a person, as fast as they can; what git refuses is tried again.
+    let script = "export GIT_AUTHOR_NAME=$0; for i in 1 2 3 4 5 6 7 8; do \
+                  until git commit -q --allow-empty -m \"$0 $i\"; do :; done; done";
+    let start = |name: &str, mark: Option<&str>| {
+        let mut command = desk.world.command("sh", &desk.world.clone_dir());
+        command.args(["-c", script, name]).stderr(std::process::Stdio::null());
+        if let Some(mark) = mark {
+            command.env(mark, "1");
+        }
+        command.spawn().unwrap()
+    };
+    let running = [start("claude-code", Some("CLAUDECODE")), start("codex", Some("CODEX_CI")), start("person", None)];
+    for mut process in running {
+        assert!(process.wait().unwrap().success());
+    }
+    let log =
+        desk.world.git(&["log", "--format=%an %(trailers:key=Countersign-Agent,valueonly,separator=%x20)", "-24"]);
+    for line in log.lines() {
+        let (author, sealer) = line.split_once(' ').unwrap_or((line, ""));
+        assert_eq!(sealer, if author == "person" { "" } else { author }, "{log}");
+    }
+    let unread = std::fs::read_dir(desk.world.clone_dir().join(".git/countersign/making")).unwrap().count();
+    assert!(unread <= 8, "{unread} notes are left");
+    desk.pushes();
+}
+
+/// What hooks cost is counted in the git processes that one commit starts: git writes a file for each (trace2).
+#[test]
+fn a_commit_starts_few_processes_more_than_without_hooks() {
+    let desk = Desk::new();
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    let traces = desk.world.path("traces");
+    let count = |who: Who, words: &[&str]| {
+        std::fs::create_dir(&traces).unwrap();
+        let mut command = desk.world.command(words[0], &desk.world.clone_dir());
+        command.args(&words[1..]).env("GIT_TRACE2_EVENT", &traces);
+        if who == Agent {
+            command.env("CLAUDECODE", "1");
+        }
+        assert!(desk.world.run(command, None).status.success());
+        let started = std::fs::read_dir(&traces).unwrap().count();
+        std::fs::remove_dir_all(&traces).unwrap();
+        started
+    };
+    desk.write("a", "1");
+    let without = count(Agent, &["git", "-c", "core.hooksPath=/dev/null", "commit", "-m", "Without"]);
+    for (number, words) in [
+        &["git", "commit", "-m", "Work"][..],
+        &["git", "commit", "--amend", "-m", "More work"],
+        &["git", "commit", "-a", "-n", "-m", "Again"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        desk.write("a", &format!("2 {number}"));
+        // The hooks are three processes themselves.
+        let with = count(Agent, words) + 3;
+        assert!(with <= without + 4, "{words:?}: {with} and {without}");
+        desk.assert_sealed("HEAD");
+    }
+    desk.write("a", "3");
+    assert!(count(Person, &["git", "commit", "-m", "By hand"]) < without + 2);
+}
+
+/// Who amends another agent's commit: of its words, nobody's seal is made; of its content, one that says who drafted it.
+#[test]
+fn an_agent_amends_another_s_commit() {
+    let desk = Desk::new();
+    let codex = |words: &[&str]| {
+        let program = if words[0] == "countersign" { binary().display().to_string() } else { words[0].to_owned() };
+        let mut command = desk.world.command(&program, &desk.world.clone_dir());
+        command.args(&words[1..]).env("CODEX_CI", "1");
+        let output = desk.world.run(command, None);
+        let (said, printed) = (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());
+        assert!(output.status.success(), "{words:?}: {said}");
+        format!("{said}{printed}")
+    };
+    desk.write("base", "1");
+    desk.ok(Person, &["git", "commit", "-m", "Base"]);
+    desk.write("a", "1");
+    desk.ok(Agent, &["git", "commit", "-m", "Work"]);
+    let said = codex(&["git", "commit", "--amend", "--no-edit"]);
+    assert!(!said.contains("sealed"), "{said}");
+    desk.assert_sealed("HEAD");
+    for (amend, left) in [
+        (&["git", "commit", "--amend", "-m", "In other words"][..], ""),
+        (&["sh", "-c", "GIT_EDITOR='sed -i s/^Work/Words/' git commit --amend"], "the message changed"),
+    ] {
+        let said = codex(amend);
+        assert!(said.contains("not sealed: codex has changed the words alone of claude-code's commit"), "{said}");
+        assert!(desk.sealed_by("HEAD").contains(left) && !desk.sealed_by("HEAD").contains("codex"));
+        let (_, command) = said.split_once("hint: countersign ").unwrap();
+        let command = command.lines().next().unwrap();
+        desk.ok(Agent, &[&["countersign"][..], &command.split(' ').collect::<Vec<_>>()].concat());
+        desk.assert_sealed("HEAD");
+        desk.ok(Agent, &["git", "commit", "--amend", "-q", "-m", "Work"]);
+    }
+    desk.write("a", "2");
+    let said = codex(&["git", "commit", "--amend", "-m", "Changed"]);
+    let shown = |said: &str| said.split_once("[main ").map(|(_, rest)| rest.split(']').next().unwrap().to_owned());
+    assert_eq!(shown(&said).unwrap(), desk.world.git(&["rev-parse", "--short", "HEAD"]), "git prints what is there");
+    for again in [
+        &[][..],
+        &["git", "commit", "-q", "--amend", "-m", "Changed again"],
+        &["countersign", "sign", "HEAD", "--task", "T"],
+    ] {
+        if !again.is_empty() {
+            codex(again);
+        }
+        let message = desk.world.git(&["log", "-1", "--format=%B"]);
+        assert!(message.contains("Countersign-Drafted: claude-code\nCountersign-Agent: codex\n"), "{message}");
+        assert!(desk.sealed_by("HEAD").contains("by codex as author: holds"));
+    }
+    desk.pushes();
 }
 
 #[test]
@@ -774,7 +923,14 @@ fn a_seal_does_not_come_along_with_a_message() {
         assert!(message.starts_with("Work\n\nFixes: #1") && !message.contains("Countersign-"), "{message}");
         desk.world.push(&["+HEAD:refs/heads/main"]).accepted();
     }
-    // Where the hook did not run, the hint is a command that does the same.
+    // Where commit-msg does not run, the first hook does so.
+    desk.world.git(&["reset", "-q", "--hard", &work]);
+    desk.write("a", "unverified");
+    let said = desk.ok(Person, &["git", "commit", "--no-verify", "-C", "HEAD"]);
+    assert!(said.contains("left out"), "{said}");
+    desk.world.push(&["+HEAD:refs/heads/main"]).accepted();
+    // In a clone that an earlier program set up no hook runs then, and the hint is a command that does the same.
+    std::fs::remove_file(desk.world.clone_dir().join(".git/hooks/prepare-commit-msg")).unwrap();
     desk.world.git(&["reset", "-q", "--hard", &work]);
     desk.write("a", "unverified");
     let said = desk.ok(Person, &["git", "commit", "--no-verify", "-C", "HEAD"]);

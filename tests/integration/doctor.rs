@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::world::{AGENTS_EVERYWHERE, CLAUDE, World, registry};
+use crate::world::{AGENTS_EVERYWHERE, CLAUDE, World, binary, registry};
 
 const MARKED: &str = "Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n";
 
@@ -600,6 +600,55 @@ fn a_clone_is_looked_at() {
     assert!(!look().1.contains("[no-name]"));
     world.git(&["config", "--unset", "countersign.policy"]);
     assert!(look().1.contains("warning: [no-policy]"));
+}
+
+/// An agent that asks in its clone is told whether what it commits is sealed and will be accepted.
+#[test]
+fn an_agent_is_told_whether_it_can_seal() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    assert!(world.countersign(&["install"]).status.success());
+    let key = world.path("claude-code");
+    std::fs::write(&key, CLAUDE.key().to_openssh("c").unwrap()).unwrap();
+    set_mode(&key, 0o600);
+    let policy = world.policy_path().display().to_string();
+    world.git(&["config", "countersign.policy", &policy]);
+    world.git(&["config", "countersign.claude-code.key", &key.display().to_string()]);
+    let look = |variables: &[(&str, &str)], more: &[&str]| {
+        let mut command = world.command(&binary().display().to_string(), &world.clone_dir());
+        command.arg("doctor").args(more).envs(variables.iter().copied());
+        let output = world.run(command, None);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = look(&[("CLAUDECODE", "1")], &[]);
+    assert!(code == Some(0) && said.contains("at work: claude-code, by CLAUDECODE, with the key SHA256:"), "{said}");
+    assert!(said.contains("seals for acme/payments"), "{said}");
+    let (code, said) = look(&[("CLAUDECODE", "1")], &["--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &json["desk"]["seals"], &json["desk"]["registered"]), (Some(0), &true.into(), &true.into()));
+    let (code, said) = look(&[], &[]);
+    assert!(code == Some(0) && said.contains("at work: a person, whose commits are left alone"), "{said}");
+    for (variables, words) in [
+        (&[("CODEX_CI", "1")][..], "this process is codex's, and this clone has no key for it"),
+        (
+            &[
+                ("CLAUDECODE", "1"),
+                ("GIT_CONFIG_COUNT", "1"),
+                ("GIT_CONFIG_KEY_0", "countersign.claude-code.key"),
+                ("GIT_CONFIG_VALUE_0", "~/none"),
+            ],
+            "cannot be used",
+        ),
+    ] {
+        let (code, said) = look(variables, &[]);
+        assert!(code == Some(1) && said.contains("error: [not-sealing]") && said.contains(words), "{said}");
+    }
+    world
+        .set_policy(&std::fs::read_to_string(&policy).unwrap().replace(&CLAUDE.line(), &crate::world::STRANGER.line()));
+    let (code, said) = look(&[("CLAUDECODE", "1")], &[]);
+    assert!(code == Some(1) && said.contains("the policy does not register the key of claude-code"), "{said}");
+    world.git(&["config", "countersign.repository", ""]);
+    let (code, said) = look(&[("CLAUDECODE", "1")], &[]);
+    assert!(code == Some(1) && said.contains("error: [no-name]"), "{said}");
 }
 
 /// What doctor says to run does run, for a kind of server with hooks elsewhere than such servers have them.

@@ -17,6 +17,7 @@ mod approvals;
 mod approve;
 mod attacks;
 mod client;
+mod desks;
 mod doctor;
 mod examples;
 mod gate;
@@ -29,6 +30,7 @@ mod oracles;
 mod seals;
 mod servers;
 mod submitters;
+mod tools;
 mod upgrade;
 #[path = "../../src/core/worked_example.rs"]
 mod worked_example;

@@ -158,7 +158,7 @@ impl World {
 
     pub fn with(policy: &str, format: &'static str) -> Self {
         let world = Self { root: tempfile::tempdir().unwrap(), format };
-        std::fs::create_dir(world.path("home")).unwrap();
+        world.let_approvals_be_signed_without_a_terminal();
         world.git_in(&world.path(""), &["init", "-q", "--bare", "--object-format", format, "-b", "main", "server.git"]);
         world.git_in(&world.path(""), &["init", "-q", "--object-format", format, "-b", "main", "clone"]);
         let url = world.server().display().to_string();
@@ -170,7 +170,14 @@ impl World {
 
     /// A world that was laid out before: its server, clone and home are in `root`.
     pub fn laid_out(root: TempDir, format: &'static str) -> Self {
-        Self { root, format }
+        let world = Self { root, format };
+        world.let_approvals_be_signed_without_a_terminal();
+        world
+    }
+
+    fn let_approvals_be_signed_without_a_terminal(&self) {
+        std::fs::create_dir_all(self.path("home")).unwrap();
+        std::fs::write(self.path("home/.gitconfig"), "[countersign \"approve\"]\n\tunattended = true\n").unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

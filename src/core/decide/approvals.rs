@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 
 use super::approval_set::{ApprovalSet, Approver, Objection};
 use super::hint::{Hint, ref_word};
+use super::standing::Standing;
 use super::unreadable::{self, Unreadable};
 use super::{Code, Doubt, Findings, RuleContext, Subject, submitter, vouching};
-use crate::core::commit::Address;
-use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, RefTarget, SignatureFact, Sought};
+use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, RefTarget, Sought};
 use crate::core::id::Id;
 use crate::core::landing::MadeBy;
 use crate::core::oid::Oid;
@@ -163,10 +163,12 @@ impl<'b> ApprovalCheck<'b> {
         if self.service().is_some() { MadeBy::Service } else { MadeBy::Somebody }
     }
 
+    fn standing(&self) -> Standing<'b> {
+        Standing { policy: self.context.policy, rule: self.context.rule }
+    }
+
     fn signer_of(&self, commit: &CommitFacts, kind: PrincipalKind) -> Option<&'b Principal> {
-        let SignatureFact::Good(signature) = &commit.signature else { return None };
-        let policy = self.context.policy;
-        policy.by_key(signature.key()).filter(|one| one.kind == kind && policy.registers(self.context.rule, one))
+        self.standing().signer(commit, kind)
     }
 
     /// Whether this person's approval counts for this commit.
@@ -185,57 +187,17 @@ impl<'b> ApprovalCheck<'b> {
             }
         }
         for commit in makers {
-            if self.made(commit).contains(person) {
+            if self.standing().makers(commit).contains(person) {
                 let words = format!("{person} approved it and made it");
                 return Err(Objection::new(Code::ApproverNotDistinct, words));
             }
-            let behind = self.stands_behind(commit, person).or_else(|| self.stands_behind(self.commit, person));
+            let behind = self.standing().behind(commit, person).or_else(|| self.standing().behind(self.commit, person));
             if let Some(how) = behind.filter(|_| self.asks.independent) {
                 let words = format!("{person} approved it and {how}, and the rule asks for somebody independent");
                 return Err(Objection::new(Code::NotDistinct, words));
             }
         }
         Ok(())
-    }
-
-    /// The persons who made a commit: who signed it and whom its author field names, unless an agent sealed it.
-    fn made(&self, commit: &CommitFacts) -> BTreeSet<Id> {
-        if commit.seals.as_ref().is_ok_and(|seals| !seals.is_empty())
-            || self.signer_of(commit, PrincipalKind::Agent).is_some()
-        {
-            return BTreeSet::new();
-        }
-        let signer = self.signer_of(commit, PrincipalKind::Person).map(|signer| signer.id.clone());
-        self.named(&commit.author).into_iter().chain(signer).collect()
-    }
-
-    /// The persons with this email address.
-    fn named(&self, email: &Address) -> BTreeSet<Id> {
-        let has = |own: &String| email.is(own);
-        let people = self.context.policy.principals().filter(|one| one.kind == PrincipalKind::Person);
-        people.filter(|one| one.emails.iter().any(has)).map(|one| one.id.clone()).collect()
-    }
-
-    /// How a person stands behind a commit already.
-    fn stands_behind(&self, commit: &CommitFacts, person: &Id) -> Option<String> {
-        let sealed = commit.seals.iter().flatten().map(|seal| &seal.agent);
-        let signer = self.signer_of(commit, PrincipalKind::Agent).or_else(|| self.context.service_of(commit));
-        let agents = sealed.chain(&commit.drafted).chain(signer.map(|signer| &signer.id));
-        let owns = |agent: &&Id| {
-            let owner = self.context.policy.principal(agent).and_then(|agent| agent.owner.as_ref());
-            owner == Some(person)
-        };
-        if let Some(agent) = agents.into_iter().find(owns) {
-            return Some(format!("owns {agent}"));
-        }
-        if self.named(&commit.author).contains(person) {
-            return Some("is its author".to_owned());
-        }
-        if self.named(&commit.committer).contains(person) {
-            return Some("is its committer".to_owned());
-        }
-        let signed = self.signer_of(commit, PrincipalKind::Person).is_some_and(|signer| signer.id == *person);
-        signed.then(|| "signed it".to_owned())
     }
 
     fn refuse(&self, findings: &mut Findings<'_>, count: usize, mut objections: Vec<Objection>) {

@@ -13,6 +13,7 @@ mod marks;
 mod movement;
 mod protected;
 mod records;
+mod standing;
 mod submitter;
 mod tags;
 mod unreadable;
@@ -32,6 +33,7 @@ pub use finding::{
     Finding, Landed, Outcome, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
 };
 pub use marks::{MarkWeight, mark_weight};
+pub use standing::Standing;
 pub use submitter::{principal as submitting_principal, pushing_service};
 
 use crate::core::digest::Digest;

@@ -1,20 +1,24 @@
 //! What is approved: the commits between the target and the branch, examined as the gate will.
 
+use std::collections::BTreeSet;
+
 use crate::core::approval::{Approval, ApprovedCommit, Decision};
 use crate::core::canonical::{CanonicalOid, Sha256, Time};
-use crate::core::decide::Timestamp;
+use crate::core::decide::{Standing, Timestamp};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, ObjectForm, SealFact, SignatureFact};
 use crate::core::id;
 use crate::core::limits;
 use crate::core::oid::Oid;
-use crate::core::policy::{KeyStatus, Mode, Policy, Principal, PrincipalKind, Rule, Span};
+use crate::core::policy::{Approvals, KeyStatus, Mode, Policy, Principal, PrincipalKind, Rule, Span};
 use crate::core::report::escape;
 use crate::core::scope::{Requirement, is_judged_at};
 use crate::core::seal;
+use crate::core::ssh::PublicKey;
+use crate::core::text::nearest::nearest;
 use crate::core::tree::{Change, WalkLimits, changes, digest, mainline_end, new_commits};
 use crate::desk::approve::{ApprovalContext, Remote};
-use crate::gate::examine::{Examiner, Standard, change_doubt, walk_doubt};
+use crate::gate::examine::{Examiner, Standard, change_doubt, touches, walk_doubt};
 use crate::gate::session::Session;
 use crate::store::{History, peel};
 use crate::system::process::git;
@@ -106,6 +110,54 @@ impl Work {
         Ok(())
     }
 
+    /// Refuses an approval that could count for nothing: no rule asks for one, or none for this person's of this work.
+    pub(super) fn check_that_it_counts(
+        &self,
+        policy: &Policy,
+        target: &str,
+        (person, key): (&id::Id, &PublicKey),
+    ) -> Result<()> {
+        let touched = |rule: &Rule| self.changes.iter().any(|change| touches(rule, change.as_difference()));
+        let asking: Vec<(&Rule, &Approvals)> =
+            asking(policy, target).filter(|(rule, _)| !rule.is_path_rule() || touched(rule)).collect();
+        if asking.is_empty() {
+            let named = policy.rules().iter().filter(|rule| rule.approvals.is_some());
+            let refs: BTreeSet<&str> = named.flat_map(Rule::literal_refs).collect();
+            let near = nearest(target, refs.iter().copied());
+            let hint = match near {
+                Some(near) => {
+                    format!("did you mean {}? what a ref asks:\ncountersign explain {}", shown(near), shown(target))
+                }
+                None => format!("what it asks:\ncountersign explain {}", shown(target)),
+            };
+            return Err(Failure::new(format!("no rule asks for approvals on {}", shown(target))).hint(hint));
+        }
+        let mut why = None;
+        for (rule, asks) in asking {
+            let standing = Standing { policy, rule };
+            for commit in &self.commits {
+                let excluded = standing.excludes(person, key, asks, commit);
+                let Some(words) = excluded else { return Ok(()) };
+                why.get_or_insert((words, rule));
+            }
+        }
+        match why {
+            None => Ok(()),
+            Some((words, rule)) => {
+                let (name, at) = (escape(rule.name.as_bytes(), 80), &rule.at);
+                let message = format!(
+                    "an approval by {person} would count for nothing: {person} {words} (rule \"{name}\", {}:{})",
+                    at.file, at.line
+                );
+                let from = rule.approvals.as_ref().map(|asks| asks.from_names.join(" or ")).unwrap_or_default();
+                Err(Failure::new(message).hint(format!(
+                    "ask somebody else of {from}; what the ref asks:\ncountersign explain {}",
+                    shown(target)
+                )))
+            }
+        }
+    }
+
     /// The agents whose work it is.
     pub(super) fn agents(&self, policy: &Policy) -> Vec<String> {
         let sealed =
@@ -143,6 +195,12 @@ impl Work {
         approval.to_statement().map_err(|error| Failure::new(format!("it cannot be approved: {error}")))?;
         Ok(approval)
     }
+}
+
+/// The rules of a policy that ask for approvals on a ref.
+pub(super) fn asking<'a>(policy: &'a Policy, target: &'a str) -> impl Iterator<Item = (&'a Rule, &'a Approvals)> {
+    let rules = policy.rules().iter().filter(|rule| rule.mode != Mode::Off && rule.matches_ref(target.as_bytes()));
+    rules.filter_map(|rule| Some((rule, rule.approvals.as_ref()?)))
 }
 
 /// Whose key signed a commit as a whole.
@@ -214,7 +272,9 @@ fn base(context: &ApprovalContext, remote: &Remote, head: Oid, target: &str) -> 
 fn merge_base(remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {
     let Some(old) = remote.refs.get(target) else { return Ok(None) };
     // Exit 1 says that there is none.
-    let output = git(&["merge-base", "--all", &old.to_string(), &head.to_string()]).output()?;
+    let output = git(&["-c", "core.commitGraph=false", "merge-base", "--all", &old.to_string(), &head.to_string()])
+        .reading_what_is_stored()
+        .output()?;
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut bases = listed.lines().filter_map(|line| Oid::parse(line.as_bytes()));
     match (bases.next(), bases.next()) {
@@ -230,7 +290,9 @@ fn merge_base(remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {
 
 fn commits(base: Option<Oid>, head: Oid) -> Result<Vec<Oid>> {
     let range = base.map_or_else(|| head.to_string(), |base| format!("{base}..{head}"));
-    let listed = git(&["rev-list", "--topo-order", "--reverse", &range]).line()?;
+    let listed = git(&["-c", "core.commitGraph=false", "rev-list", "--topo-order", "--reverse", &range])
+        .reading_what_is_stored()
+        .line()?;
     let parse =
         |line: &str| Oid::parse(line.as_bytes()).ok_or_else(|| Failure::new("git rev-list printed something else"));
     listed.lines().map(parse).collect()

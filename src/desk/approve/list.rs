@@ -137,6 +137,13 @@ fn state(
     if target.is_some_and(|target| is_ancestor(head, *target).unwrap_or(false)) {
         return Ok(("spent", format!("{} has landed", head.short())));
     }
+    // Whether the rules would count it is asked where `approve` asks it before anybody signs.
+    if let Ok(work) = Work::find(context, remote, &head.to_string(), &place.target)
+        && let Err(why) =
+            work.check_that_it_counts(&context.policy, &place.target, (&place.approver, approval.signature().key()))
+    {
+        return Ok(("void", why.message));
+    }
     match remote.refs.iter().find(|(name, tip)| name.starts_with("refs/heads/") && **tip == head) {
         Some((name, _)) => {
             let branch = name.strip_prefix("refs/heads/").unwrap_or(name);
@@ -186,5 +193,5 @@ fn stored(context: &ApprovalContext, prefix: &str) -> Result<Vec<(Vec<u8>, Oid)>
 }
 
 fn is_ancestor(old: Oid, new: Oid) -> Result<bool> {
-    git(&["merge-base", "--is-ancestor", &old.to_string(), &new.to_string()]).succeeds()
+    git(&["merge-base", "--is-ancestor", &old.to_string(), &new.to_string()]).reading_what_is_stored().succeeds()
 }

@@ -1,5 +1,6 @@
 //! `countersign approve`: look at exactly what would land, sign exactly that, deliver it.
 
+mod changes;
 mod compose;
 mod deliver;
 mod key;
@@ -18,15 +19,15 @@ use crate::core::decide::Timestamp;
 use crate::core::id::RepositoryName;
 use crate::core::policy::{Policy, Span};
 use crate::desk::check::full_name;
-use crate::desk::clone::{Local, TrackedRefs, settings};
+use crate::desk::clone::{Local, TrackedRefs, desk_failure, settings};
 use crate::desk::who::trace_of_agent;
 use crate::gate::engine::{EngineError, repository_name};
-use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
-use crate::system::{Exit, Failure, Result, now, print};
+use crate::system::{Configuration, Exit, Failure, Result, now, print};
 use compose::{Terms, Work};
 use key::Approver;
 use remote::Remote;
+use shown::Answer;
 use withdraw::Wanted;
 
 #[derive(Args)]
@@ -82,7 +83,7 @@ struct ApprovalContext {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result {
-    if let Some(mark) = trace_of_agent().filter(|_| !arguments.list) {
+    if let Some(mark) = trace_of_agent(&Configuration::load()?).filter(|_| !arguments.list) {
         return Err(Failure::new(format!("{} is set, so an agent may be running this; only a person approves", mark))
             .hint("a person runs it in a terminal of their own"));
     }
@@ -98,6 +99,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     remote.fetch(ends(what).1, &targets)?;
     let mut approvals = Vec::new();
     let mut text = String::new();
+    let mut works = Vec::new();
     for target in &targets {
         let approval = if arguments.withdraw {
             let approval = {
@@ -109,6 +111,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         } else {
             let work = Work::find(&context, &remote, what, target)?;
             work.check(&context.policy)?;
+            work.check_that_it_counts(&context.policy, target, (&approver.person.id, &approver.public))?;
             let terms = Terms {
                 approver: approver.person.id.clone(),
                 issued: now()?,
@@ -122,15 +125,25 @@ pub(crate) fn run(arguments: Arguments) -> Result {
                 approval.issued = Time(Timestamp(before.0.0.saturating_add(1)));
             }
             text += &shown::text(&context, &work, &approval, &approver)?;
+            works.push(work);
             approval
         };
         approvals.push(approval);
     }
     if arguments.yes {
         print(&text)?;
+        shown::refuse_unattended()?;
     } else {
         shown::present(&text)?;
-        if !shown::confirmed(if arguments.withdraw { "Withdraw" } else { "Approve" })? {
+        let verb = if arguments.withdraw { "Withdraw" } else { "Approve" };
+        let mut answer = shown::ask(verb)?;
+        while answer == Answer::InFull {
+            let full: Result<String> =
+                works.iter().map(|work| changes::in_full(work, &context.local.objects)).collect();
+            shown::present(&full?)?;
+            answer = shown::ask(verb)?;
+        }
+        if answer == Answer::No {
             return Err(Failure::new("nothing is signed").hint("answer y to sign"));
         }
     }
@@ -162,11 +175,11 @@ fn open(arguments: &Arguments) -> Result<ApprovalContext> {
     let local = Local::open()?;
     let settings = settings(&arguments.policies, None)?;
     if settings.policies.is_empty() {
-        return Err(engine_failure(&EngineError::NoPolicy).hint("name the policy:\ngit config countersign.policy FILE"));
+        return Err(desk_failure(&EngineError::NoPolicy));
     }
     let refs = TrackedRefs { local: &local, remote: arguments.remote.clone() };
     let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
-    let policy = reader.load(&settings.policies).map_err(|error| engine_failure(&error.into()))?.policy;
-    let repository = repository_name(&settings, &policy).map_err(|error| engine_failure(&error))?;
+    let policy = reader.load(&settings.policies).map_err(|error| desk_failure(&error.into()))?.policy;
+    let repository = repository_name(&settings, &policy).map_err(|error| desk_failure(&error))?;
     Ok(ApprovalContext { local, policy, repository, settings })
 }

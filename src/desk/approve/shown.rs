@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::core::approval::{Approval, Decision};
 use crate::core::facts::CommitFacts;
 use crate::core::policy::{Mode, Policy};
 use crate::core::report::escape;
-use crate::desk::approve::compose::{Work, signer};
+use crate::desk::approve::compose::{Work, asking, signer};
 use crate::desk::approve::key::Approver;
-use crate::desk::approve::{ApprovalContext, list};
+use crate::desk::approve::{ApprovalContext, changes, list};
 use crate::gate::examine::touches;
 use crate::system::process::git;
-use crate::system::{Failure, Result, print};
+use crate::system::{Failure, Result, print, say};
 
 /// Who says what, with which key and until when.
 pub(super) fn heading(approval: &Approval, approver: &Approver<'_>) -> String {
@@ -49,7 +50,7 @@ pub(super) fn text(
             maker(&context.policy, commit)
         );
     }
-    text += &format!("\n{}", diffstat(work)?);
+    text += &format!("\n{}", changes::summary(work, &context.local.objects)?);
     text += &asked(context, approval);
     text += "\nAny other commit, and any change to the content, message or order of these, voids it.\n";
     Ok(text)
@@ -101,36 +102,10 @@ fn maker(policy: &Policy, commit: &CommitFacts) -> String {
     }
 }
 
-/// Nobody signs what could not be shown.
-fn diffstat(work: &Work) -> Result<String> {
-    let head = work.head.to_string();
-    let base = match work.base {
-        Some(base) => base.to_string(),
-        None => git(&["hash-object", "-t", "tree", "--stdin"]).input(b"").line()?,
-    };
-    let arguments = [
-        "-c",
-        "core.quotePath=true",
-        "diff",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        "--stat=100",
-        &base,
-        &head,
-    ];
-    let stat = git(&arguments).run()?;
-    let lines = stat.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    Ok(lines.map(|line| escape(line, 200) + "\n").collect())
-}
-
 /// What the rules of the target ask, and who has approved.
 fn asked(context: &ApprovalContext, approval: &Approval) -> String {
-    let rules = context.policy.rules().iter();
-    let asking = rules.filter(|rule| rule.mode != Mode::Off && rule.matches_ref(approval.name.as_bytes()));
     let mut text = String::new();
-    for rule in asking {
-        let Some(approvals) = &rule.approvals else { continue };
+    for (rule, approvals) in asking(&context.policy, &approval.name) {
         text += &format!("\nrule \"{}\" ({}:{})\n", escape(rule.name.as_bytes(), 80), rule.at.file, rule.at.line);
         approvals.describe().iter().for_each(|sentence| text += &format!("  {sentence}\n"));
     }
@@ -147,10 +122,12 @@ fn asked(context: &ApprovalContext, approval: &Approval) -> String {
     text
 }
 
-/// Prints the text, on a terminal through the pager that git would use.
+/// Prints the text, on a terminal through the person's own pager. What a repository names in its place may
+/// leave something out, and is not run.
 pub(super) fn present(text: &str) -> Result<()> {
-    let pager = git(&["var", "GIT_PAGER"]).line().unwrap_or_default();
-    if !std::io::stdout().is_terminal() || pager.is_empty() || pager == "cat" {
+    let pager = git(&["var", "GIT_PAGER"]).in_repository(Path::new("/")).line().unwrap_or_default();
+    let is_own = git(&["var", "GIT_PAGER"]).line().is_ok_and(|here| here == pager);
+    if !std::io::stdout().is_terminal() || !is_own || pager.is_empty() || pager == "cat" {
         return print(text);
     }
     let mut command = Command::new("sh");
@@ -168,15 +145,48 @@ pub(super) fn present(text: &str) -> Result<()> {
     if matches!(ended.code(), Some(126 | 127)) { print(text) } else { Ok(()) }
 }
 
+/// What the person at the terminal answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Yes,
+    No,
+    /// First every line is to be seen.
+    InFull,
+}
+
 /// Asks the person at the terminal whether to do this.
-pub(super) fn confirmed(verb: &str) -> Result<bool> {
+pub(super) fn ask(verb: &str) -> Result<Answer> {
     let no_terminal = |_| {
-        Failure::new("there is no terminal to ask on, so nothing is signed")
-            .hint("run it in a terminal, or say --yes if what is printed above has been looked at")
+        Failure::new("there is no terminal to ask on, so nothing is signed").hint("run it in a terminal of your own")
     };
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
-    terminal.write_all(format!("{verb}? [y/N] ").as_bytes()).map_err(no_terminal)?;
+    terminal.write_all(format!("{verb}? [y/N] (d shows every line) ").as_bytes()).map_err(no_terminal)?;
     let mut answer = String::new();
     BufReader::new(terminal).read_line(&mut answer).map_err(no_terminal)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(match answer.trim() {
+        "y" | "Y" | "yes" => Answer::Yes,
+        "d" | "D" => Answer::InFull,
+        _ => Answer::No,
+    })
+}
+
+/// The setting by which a person lets approvals be signed where nobody is asked.
+const UNATTENDED: &str = "countersign.approve.unattended";
+
+/// Refuses `--yes` where there is no terminal, unless the person's own configuration allows it. It keeps accidents away; an agent that has
+/// the person's account can write that configuration as well.
+pub(super) fn refuse_unattended() -> Result<()> {
+    if OpenOptions::new().read(true).write(true).open("/dev/tty").is_ok() {
+        return Ok(());
+    }
+    let allowed = git(&["config", "--global", "--type=bool", "--get", UNATTENDED]).line().unwrap_or_default();
+    if allowed == "true" {
+        say(&format!(
+            "countersign: signed without asking, as {UNATTENDED} allows; only presence = true in the rule keeps out an agent that has your account"
+        ));
+        return Ok(());
+    }
+    Err(Failure::new("--yes without a terminal is not allowed here, so nothing is signed").hint(format!(
+        "run it in a terminal of your own; or, where nobody else has this account, allow it in your own configuration:\ngit config --global {UNATTENDED} true"
+    )))
 }

@@ -115,6 +115,8 @@ checks! {
     NoPolicy "no-policy"
     /// Nothing says what the repository is called, so nothing can be sealed in the clone.
     NoName "no-name"
+    /// What the agent that asks commits in this clone is not sealed, or not accepted.
+    NotSealing "not-sealing"
     /// The key of an agent cannot be read.
     Key "key"
     /// Others on the machine can read the key of an agent.

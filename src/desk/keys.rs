@@ -1,0 +1,39 @@
+//! Where agents' keys lie: in a clone, or in one place of the user's for all clones.
+
+use std::path::{Path, PathBuf};
+
+use crate::core::id::Id;
+use crate::system::process::git;
+
+/// The name of the private half in an agent's directory.
+const FILE: &str = "key";
+
+/// Where a user's agents have their keys: `$XDG_DATA_HOME/countersign/agents`, by default below `~/.local/share` (XDG Base Directory
+/// Specification). `None` where there is no home.
+pub(crate) fn home() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local").join("share")))?;
+    Some(data.join("countersign").join("agents"))
+}
+
+/// The user's key of an agent, whether it is there or not.
+pub(crate) fn of_user(id: &Id) -> Option<PathBuf> {
+    Some(home()?.join(id.as_str()).join(FILE))
+}
+
+/// Where a clone has a key of this name.
+pub(crate) fn in_clone(name: &str) -> Option<PathBuf> {
+    let common = git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line().ok()?;
+    Some(Path::new(&common).join("countersign").join("keys").join(name))
+}
+
+/// Where the key of an agent is that was said to be at `path`. A clone that was moved, copied or mounted elsewhere has it with it; else
+/// the user may have one for all clones.
+pub(crate) fn found(id: &Id, path: &Path) -> PathBuf {
+    if path.symlink_metadata().is_ok() {
+        return path.to_owned();
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let elsewhere = [in_clone(&name), of_user(id)].into_iter().flatten().find(|path| path.is_file());
+    elsewhere.unwrap_or_else(|| path.to_owned())
+}

@@ -1,0 +1,59 @@
+//! How HEAD has moved, as its log in this worktree tells (gitrepository-layout(5), `logs`).
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+
+use crate::core::oid::Oid;
+use crate::desk::clone::Local;
+
+/// One move of HEAD.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    /// What it was; `None` where it was nothing.
+    pub(crate) old: Option<Oid>,
+    pub(crate) new: Oid,
+    /// What moved it. The subject in it may be in any encoding.
+    pub(crate) action: String,
+}
+
+/// What of the log is read: some hundred moves.
+const TAIL: u64 = 64 << 10;
+
+/// The last moves of HEAD, the latest first; none where there is no log.
+pub(crate) fn moves(local: &Local) -> Vec<Move> {
+    let path = local.dir.git_dir.join("logs").join("HEAD");
+    let Ok(mut file) = std::fs::File::open(path) else { return Vec::new() };
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut tail = Vec::new();
+    let read = file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).and_then(|_| file.read_to_end(&mut tail));
+    if read.is_err() {
+        return Vec::new();
+    }
+    // The first line may be cut off, and then is none.
+    tail.split(|byte| *byte == b'\n').rev().filter_map(parse).collect()
+}
+
+fn parse(line: &[u8]) -> Option<Move> {
+    let mut ids = line.splitn(3, |byte| *byte == b' ');
+    let old = Oid::parse_nullable(ids.next()?)?;
+    let new = Oid::parse(ids.next()?)?;
+    let tab = line.iter().position(|byte| *byte == b'\t');
+    let action = tab.and_then(|tab| line.get(tab.checked_add(1)?..)).unwrap_or_default();
+    Some(Move { old, new, action: String::from_utf8_lossy(action).into_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_from_where_to_where_and_by_what() {
+        let (old, new) = ("1".repeat(40), "2".repeat(40));
+        let line = format!("{old} {new} A U Thor <a@b> 1700000000 +0000\tcommit (amend): Work");
+        let read = parse(line.as_bytes()).unwrap();
+        assert_eq!((read.old, read.action.as_str()), (Oid::parse(old.as_bytes()), "commit (amend): Work"));
+        assert_eq!(parse(line.replace(&old, &"0".repeat(40)).as_bytes()).unwrap().old, None);
+        for cut in ["", "22222", &line[3..]] {
+            assert_eq!(parse(cut.as_bytes()), None, "{cut}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A file of a tool's settings, and what it was before we wrote to it.
+
+use std::path::{Path, PathBuf};
+
+use crate::core::digest::Digest;
+use crate::desk::keys;
+use crate::desk::tools::Wanted;
+use crate::system::process::git;
+use crate::system::{Failure, Result, files};
+
+/// Whose settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    User,
+    Project,
+}
+
+/// A file of settings.
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// Where it is remembered what it was.
+    memory: PathBuf,
+}
+
+/// What the worktrees of the repository around share.
+pub(super) fn common() -> Option<PathBuf> {
+    git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line().ok().map(PathBuf::from)
+}
+
+impl Place {
+    /// The file of this name, below the user's home or the top of the project.
+    pub(super) fn of(wanted: &Wanted, file: &str) -> Result<Self> {
+        let (root, memory) = match wanted.scope {
+            Scope::User => {
+                let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+                let home = home.ok_or_else(|| Failure::new("there is no HOME, where the settings of a user are"))?;
+                (home, keys::home().map(|agents| agents.with_file_name("desk")))
+            }
+            Scope::Project => {
+                let top = git(&["rev-parse", "--show-toplevel"]).line()?;
+                (PathBuf::from(top), wanted.common.as_ref().map(|common| common.join("countersign").join("desk")))
+            }
+        };
+        let memory = memory.ok_or_else(|| Failure::new("there is no place to remember what was there"))?;
+        let path = root.join(file);
+        let name = Digest::of(path.to_string_lossy().as_bytes()).to_string();
+        Ok(Self { path, memory: memory.join(name) })
+    }
+
+    /// What it holds; `None` where there is none. A link may lead to what is shared, and is not written through.
+    pub(super) fn read(&self) -> Result<Option<String>> {
+        let shown = self.path.display();
+        match self.path.symlink_metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::new(format!("cannot read {shown}: {error}"))),
+            Ok(found) if found.is_symlink() => {
+                return Err(Failure::new(format!("{shown} is a link, and is left as it is"))
+                    .hint("write to what it leads to by hand; --dry-run with a copy in its place shows what"));
+            }
+            Ok(_) => {}
+        }
+        std::fs::read_to_string(&self.path)
+            .map(Some)
+            .map_err(|error| Failure::new(format!("cannot read {shown}: {error}")))
+    }
+
+    fn before(&self) -> PathBuf {
+        self.memory.with_extension("before")
+    }
+
+    fn after(&self) -> PathBuf {
+        self.memory.with_extension("after")
+    }
+
+    /// Writes what it is to hold, and remembers what it was.
+    pub(super) fn write(&self, before: Option<&str>, after: &str) -> Result<()> {
+        let failed = |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", self.path.display()));
+        // Written to a second time, it goes back to what it was before the first.
+        let known = std::fs::read_to_string(self.after()).ok();
+        if known.as_deref() != before || before.is_none() {
+            match before {
+                Some(before) => files::replace(&self.before(), before.as_bytes(), 0o600).map_err(failed)?,
+                None => drop(std::fs::remove_file(self.before())),
+            }
+        }
+        files::replace(&self.after(), after.as_bytes(), 0o600).map_err(failed)?;
+        files::replace(&self.path, after.as_bytes(), self.mode()).map_err(failed)
+    }
+
+    fn mode(&self) -> u32 {
+        use std::os::unix::fs::PermissionsExt as _;
+        self.path.metadata().map_or(0o644, |found| found.permissions().mode() & 0o777)
+    }
+
+    /// What it was before, where it is still as it was written: `Some(None)` where it was not there.
+    pub(super) fn remembered(&self, now: &str) -> Result<Option<Option<String>>> {
+        let after = std::fs::read_to_string(self.after()).ok();
+        Ok((after.as_deref() == Some(now)).then(|| std::fs::read_to_string(self.before()).ok()))
+    }
+
+    /// Puts back what it was.
+    pub(super) fn restore(&self, before: Option<&str>) -> Result<()> {
+        let failed = |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", self.path.display()));
+        match before {
+            Some(before) => files::replace(&self.path, before.as_bytes(), self.mode()).map_err(failed)?,
+            None => {
+                std::fs::remove_file(&self.path).map_err(failed)?;
+                // The directory that was made for it alone; another's is not empty.
+                if let Some(directory) = self.path.parent() {
+                    let _ = std::fs::remove_dir(directory);
+                }
+            }
+        }
+        for memory in [self.before(), self.after()] {
+            let _ = std::fs::remove_file(memory);
+        }
+        Ok(())
+    }
+
+    /// What a change would change, as diff(1) shows it.
+    pub(super) fn difference(&self, before: &str, after: &str) -> Result<String> {
+        let failed = |error: std::io::Error| Failure::new(format!("cannot write a temporary file: {error}"));
+        let directory = tempfile::tempdir().map_err(failed)?;
+        for (name, text) in [("old", before), ("new", after)] {
+            std::fs::write(directory.path().join(name), text).map_err(failed)?;
+        }
+        let arguments = ["diff", "--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--", "old", "new"];
+        let output = git(&arguments).apart(directory.path()).output()?;
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        let hunks: String = shown.split_inclusive('\n').skip_while(|line| !line.starts_with("@@")).collect();
+        Ok(format!("{}\n{hunks}", Path::display(&self.path)))
+    }
+}
