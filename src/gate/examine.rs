@@ -15,7 +15,7 @@ use crate::core::policy::{Below, Policy, PrincipalKind, Rule};
 use crate::core::ssh::{ClaimedSignature, claimed_key};
 use crate::core::tree::{
     ChangeDigest, ChangeError, EntryDifference, EntryMode, Lineage, MergeTrees, NewCommits, Value, WalkError,
-    WalkLimits, each_change, each_own_entry, merge_bases,
+    WalkLimits, each_change, each_own_entry,
 };
 use crate::gate::session::Session;
 use crate::store::{GitDir, History, Objects, Stores};
@@ -96,15 +96,14 @@ impl<'a> Examiner<'a> {
 
     /// The last one first: packs store what is old as a difference from what is new, so that each tree leads to the next.
     fn examine_in_turn(&self, commits: &[Oid], among: Option<&NewCommits>) -> Vec<Result<CommitFacts, Doubt>> {
-        let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
-        let lineage = among.map(|new| Lineage::new(&self.history, new, limits));
-        let mut examined: Vec<_> = commits.iter().rev().map(|commit| self.examine(*commit, lineage.as_ref())).collect();
+        let lineage = Lineage::new(&self.history, among, WalkLimits::PUSH);
+        let mut examined: Vec<_> = commits.iter().rev().map(|commit| self.examine(*commit, &lineage)).collect();
         examined.reverse();
         examined
     }
 
     /// Reads and verifies one commit. Its position is the caller's to say.
-    fn examine(&self, id: Oid, lineage: Option<&Lineage<'_>>) -> Result<CommitFacts, Doubt> {
+    fn examine(&self, id: Oid, lineage: &Lineage<'_>) -> Result<CommitFacts, Doubt> {
         self.standard.session.examined();
         let raw = self.objects.commit(id).map_err(unreadable)?;
         let mut facts = CommitFacts {
@@ -136,12 +135,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// Fills in the facts.
-    fn read_commit(
-        &self,
-        commit: &Commit<'_>,
-        lineage: Option<&Lineage<'_>>,
-        facts: &mut CommitFacts,
-    ) -> Result<(), Doubt> {
+    fn read_commit(&self, commit: &Commit<'_>, lineage: &Lineage<'_>, facts: &mut CommitFacts) -> Result<(), Doubt> {
         facts.author = address(&commit.author);
         facts.committer = address(&commit.committer);
         facts.message = message_digest(commit.message);
@@ -179,7 +173,7 @@ impl<'a> Examiner<'a> {
     fn read_change(
         &self,
         commit: &Commit<'_>,
-        lineage: Option<&Lineage<'_>>,
+        lineage: &Lineage<'_>,
         facts: &mut CommitFacts,
     ) -> Result<(), ChangeError> {
         let parents =
@@ -195,11 +189,7 @@ impl<'a> Examiner<'a> {
             }
         })?;
         if is_merge && touched.is_asked_for() {
-            let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
-            let bases = match lineage {
-                Some(lineage) => lineage.merge_bases(&commit.parents)?,
-                None => merge_bases(&self.history, &commit.parents, limits)?,
-            };
+            let bases = lineage.merge_bases(&commit.parents)?;
             let bases = bases.into_iter().map(|base| self.objects.tree_of(base)).collect::<Result<Vec<_>, _>>()?;
             let trees = MergeTrees { merge: commit.tree, parents, bases };
             each_own_entry(self.objects, &trees, &mut |entry| touched.meet(entry))?;

@@ -9,9 +9,8 @@ use std::collections::BTreeSet;
 
 use super::approval_set::{ApprovalSet, Approver, Objection};
 use super::hint::{Hint, ref_word};
-use super::standing::Standing;
 use super::unreadable::{self, Unreadable};
-use super::{Code, Doubt, Findings, RuleContext, Subject, submitter, vouching};
+use super::{Code, Doubt, Findings, RuleContext, Standing, Subject, submitter, vouching};
 use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, RefTarget, Sought};
 use crate::core::id::Id;
 use crate::core::landing::MadeBy;
@@ -156,7 +155,7 @@ impl<'b> ApprovalCheck<'b> {
     }
 
     fn service(&self) -> Option<&'b Principal> {
-        self.context.service_of(self.commit)
+        self.standing().service(self.commit)
     }
 
     fn made_by(&self) -> MadeBy {
@@ -164,7 +163,7 @@ impl<'b> ApprovalCheck<'b> {
     }
 
     fn standing(&self) -> Standing<'b> {
-        Standing { policy: self.context.policy, rule: self.context.rule }
+        self.context.standing()
     }
 
     fn signer_of(&self, commit: &CommitFacts, kind: PrincipalKind) -> Option<&'b Principal> {

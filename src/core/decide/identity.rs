@@ -198,7 +198,7 @@ impl<'b> IdentityCheck<'b, '_, '_> {
         let (key, received) = match &self.commit.signature {
             SignatureFact::Good(signature) => (signature.key(), self.context.received(signature.digest())),
             SignatureFact::None => {
-                return match self.context.service_of(self.commit) {
+                return match self.context.standing().service(self.commit) {
                     Some(service) => Maker::Service(service),
                     None => Maker::Unproven(self.unsigned("it is not signed".to_owned())),
                 };

@@ -153,9 +153,8 @@ struct RuleContext<'a> {
 }
 
 impl<'a> RuleContext<'a> {
-    /// The service that a rule knows as the maker of a commit: it signed the commit, or needs no signature.
-    fn service_of(&self, commit: &CommitFacts) -> Option<&'a Principal> {
-        commit.service(self.policy).filter(|one| self.policy.registers(self.rule, one))
+    fn standing(&self) -> Standing<'a> {
+        Standing { policy: self.policy, rule: self.rule }
     }
 
     /// The agent whose key a signature says to be made with, whether it verifies or not.

@@ -56,8 +56,7 @@ impl<'a> Standing<'a> {
     /// How a person stands behind a commit already.
     pub(super) fn behind(self, commit: &CommitFacts, person: &Id) -> Option<String> {
         let sealed = commit.seals.iter().flatten().map(|seal| &seal.agent);
-        let service = commit.service(self.policy).filter(|one| self.policy.registers(self.rule, one));
-        let signer = self.signer(commit, PrincipalKind::Agent).or(service);
+        let signer = self.signer(commit, PrincipalKind::Agent).or_else(|| self.service(commit));
         let agents = sealed.chain(&commit.drafted).chain(signer.map(|signer| &signer.id));
         let owns = |agent: &&Id| {
             let owner = self.policy.principal(agent).and_then(|agent| agent.owner.as_ref());
@@ -74,6 +73,11 @@ impl<'a> Standing<'a> {
         }
         let signed = self.signer(commit, PrincipalKind::Person).is_some_and(|signer| signer.id == *person);
         signed.then(|| "signed it".to_owned())
+    }
+
+    /// The service that the rule knows as the maker of a commit: it signed the commit, or needs no signature.
+    pub(super) fn service(self, commit: &CommitFacts) -> Option<&'a Principal> {
+        commit.service(self.policy).filter(|one| self.policy.registers(self.rule, one))
     }
 
     /// Who of this kind signed a commit as a whole.

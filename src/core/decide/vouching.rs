@@ -48,7 +48,7 @@ fn maker_is_vouched_for(context: &RuleContext<'_>, commit: &CommitFacts) -> bool
     }
     match &commit.signature {
         SignatureFact::Good(signature) => holder(signature.key(), signature.digest()).is_some(),
-        _ => context.service_of(commit).is_some(),
+        _ => context.standing().service(commit).is_some(),
     }
 }
 

@@ -63,16 +63,16 @@ pub fn subtracts_other_refs(rule: &Rule, requirement: Requirement, old: Option<O
 pub fn judged_commits(
     rule: &Rule,
     position: usize,
-    new: &[Oid],
+    new: impl Iterator<Item = Oid>,
     commits: &BTreeMap<Oid, CommitFacts>,
 ) -> Vec<JudgedCommit> {
-    let judged = |id: &Oid| {
-        let whole = JudgedCommit { id: *id, touched: None };
-        let Some(commit) = commits.get(id).filter(|commit| rule.is_path_rule() && commit.has_paths()) else {
+    let judged = |id: Oid| {
+        let whole = JudgedCommit { id, touched: None };
+        let Some(commit) = commits.get(&id).filter(|commit| rule.is_path_rule() && commit.has_paths()) else {
             return Some(whole);
         };
         let (_, path) = commit.touched.iter().find(|(touched, _)| *touched == position)?;
         Some(JudgedCommit { touched: Some(path.clone()), ..whole })
     };
-    new.iter().filter_map(judged).collect()
+    new.filter_map(judged).collect()
 }

@@ -107,7 +107,7 @@ fn approvals_of_a_whole_ref_that_is_there_subtract_no_other() {
 fn judged(policy: &Policy, commits: &BTreeMap<Oid, CommitFacts>, new: &[Oid]) -> Vec<Vec<(Oid, Option<String>)>> {
     let text = |path: Option<Vec<u8>>| path.map(|path| String::from_utf8(path).unwrap());
     let of = |(position, rule): (usize, &Rule)| {
-        let found = judged_commits(rule, position, new, commits);
+        let found = judged_commits(rule, position, new.iter().copied(), commits);
         found.into_iter().map(|commit| (commit.id, text(commit.touched))).collect()
     };
     policy.rules().iter().enumerate().map(of).collect()

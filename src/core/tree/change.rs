@@ -10,7 +10,7 @@ use std::rc::Rc;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::entry::{Entries, Entry, EntryMode, MalformedTree};
+use super::entry::{Entries, Entry, EntryMode, MalformedTree, Meeting};
 use super::validity::{Glance, check};
 use super::walk::WalkError;
 use crate::core::digest::Digest;
@@ -246,7 +246,7 @@ impl Differ<'_, '_> {
         let (old_raw, new_raw) = (raw_tree(self.trees, old)?, raw_tree(self.trees, new)?);
         let format = self.trees.format();
         let (before, after) = (Entries::new(&old_raw, format), Entries::new(&new_raw, format));
-        let (mut left, mut right) = ([before], after);
+        let (mut left, mut right) = (before, after);
         let in_old = |reason| malformed(old, reason);
         let in_new = |reason| malformed(new, reason);
         let empty_tree = empty_tree(format);
@@ -255,23 +255,21 @@ impl Differ<'_, '_> {
         let (mut one, mut other) = (None, None);
         loop {
             if one.is_none() && other.is_none() {
-                entries = entries.saturating_add(right.pass_alike(&mut left, |place| glance.kept(place)));
+                let alike = right.pass_alike(std::slice::from_mut(&mut left), |key| glance.kept(key));
+                entries = entries.saturating_add(alike);
             }
-            let [left] = &mut left;
-            one = match one {
-                None => left.advance().map_err(in_old)?,
-                met => met,
-            };
-            other = match other {
-                None => right.advance().map_err(in_new)?,
-                met => met,
-            };
-            let Some(met) = meeting(one.as_ref(), other.as_ref()) else { break };
+            if one.is_none() {
+                one = left.advance().map_err(in_old)?;
+            }
+            if other.is_none() {
+                other = right.advance().map_err(in_new)?;
+            }
+            let Some(met) = Meeting::of(one.as_ref(), other.as_ref()) else { break };
             entries = entries.saturating_add(1);
             let old_entry = if met.order == Ordering::Greater { None } else { one.take() };
             let new_entry = if met.order == Ordering::Less { None } else { other.take() };
             match new_entry {
-                Some(entry) if met.is_same => glance.kept(entry.place()),
+                Some(entry) if met.is_same => glance.kept(entry.sort_key()),
                 Some(entry) => glance.fresh(&entry, empty_tree),
                 None => {}
             }
@@ -302,25 +300,6 @@ impl Differ<'_, '_> {
         }
         self.path.leave(length);
         Ok(())
-    }
-}
-
-/// How the next entries of two trees meet.
-struct Meeting {
-    /// Which of them comes first; `Equal` where they stand at one place.
-    order: Ordering,
-    /// Whether they are the same to the byte.
-    is_same: bool,
-}
-
-fn meeting(old: Option<&Entry<'_>>, new: Option<&Entry<'_>>) -> Option<Meeting> {
-    let alone = |order| Some(Meeting { order, is_same: false });
-    match (old, new) {
-        (None, None) => None,
-        (Some(_), None) => alone(Ordering::Less),
-        (None, Some(_)) => alone(Ordering::Greater),
-        (Some(old), Some(new)) if old.raw == new.raw => Some(Meeting { order: Ordering::Equal, is_same: true }),
-        (Some(old), Some(new)) => alone(old.order(new)),
     }
 }
 

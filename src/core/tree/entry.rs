@@ -27,6 +27,9 @@ pub enum EntryMode {
 }
 
 impl EntryMode {
+    /// All of them, those first that trees have most of.
+    const BY_FREQUENCY: [Self; 5] = [Self::Blob, Self::Directory, Self::Executable, Self::Symlink, Self::Submodule];
+
     /// Git's reading of the octal digits: any file is one that can be executed or one that cannot, and what is no file, link or
     /// directory is a submodule (object.h `parse_mode`, tree-walk.c `canon_mode`). `None` where git cannot read them.
     fn parse(octal: &[u8]) -> Option<Self> {
@@ -87,14 +90,14 @@ pub(super) struct Entry<'a> {
 
 /// What decides where an entry stands in its tree.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct SortKey<'a> {
     pub(super) name: &'a [u8],
     pub(super) is_directory: bool,
 }
 
-impl Place<'_> {
+impl SortKey<'_> {
     /// Git orders entries as if the name of a directory ended in a slash.
-    pub(super) fn order(&self, other: &Place<'_>) -> Ordering {
+    pub(super) fn order(&self, other: &SortKey<'_>) -> Ordering {
         // Most neighbours differ here.
         if let (Some(one), Some(other)) = (self.name.first(), other.name.first())
             && one != other
@@ -102,22 +105,22 @@ impl Place<'_> {
             return one.cmp(other);
         }
         let common = self.name.len().min(other.name.len());
-        let tail = |place: &Place<'_>| {
-            let end = if place.is_directory { b'/' } else { 0 };
-            place.name.get(common).copied().unwrap_or(end)
+        let tail = |key: &SortKey<'_>| {
+            let end = if key.is_directory { b'/' } else { 0 };
+            key.name.get(common).copied().unwrap_or(end)
         };
         self.name.get(..common).cmp(&other.name.get(..common)).then(tail(self).cmp(&tail(other)))
     }
 }
 
 impl<'a> Entry<'a> {
-    /// As [`Place::order`].
+    /// As [`SortKey::order`].
     pub(super) fn order(&self, other: &Entry<'_>) -> Ordering {
-        self.place().order(&other.place())
+        self.sort_key().order(&other.sort_key())
     }
 
-    pub(super) fn place(&self) -> Place<'a> {
-        Place { name: self.name, is_directory: self.is_directory() }
+    pub(super) fn sort_key(&self) -> SortKey<'a> {
+        SortKey { name: self.name, is_directory: self.is_directory() }
     }
 
     pub(super) fn is_directory(&self) -> bool {
@@ -200,17 +203,18 @@ impl<'a> Entries<'a> {
 
     /// Passes the entries that come next in all of these trees alike, as long as git would write them so, and meets each. Returns how many.
     /// Trees of one history are alike nearly throughout, so this reads their bytes once and looks at nothing else.
-    pub(super) fn pass_alike<'b>(&mut self, others: &mut [Entries<'b>], mut meet: impl FnMut(Place<'a>)) -> usize {
-        let alike = others.iter().map(|other| common_prefix(self.rest, other.rest)).min().unwrap_or(0);
-        let (mut end, mut passed) = (0_usize, 0_usize);
-        while let Some((length, place)) = self.rest.get(end..alike).and_then(|rest| written(rest, self.format)) {
-            meet(place);
-            end = end.saturating_add(length);
+    pub(super) fn pass_alike(&mut self, others: &mut [Entries<'_>], mut meet: impl FnMut(SortKey<'a>)) -> usize {
+        let mut passed = 0_usize;
+        while let Some((length, key)) = written(self.rest, self.format)
+            && let Some((entry, rest)) = self.rest.split_at_checked(length)
+            && others.iter().all(|other| other.rest.starts_with(entry))
+        {
+            meet(key);
+            self.rest = rest;
+            for other in &mut *others {
+                other.rest = other.rest.get(length..).unwrap_or_default();
+            }
             passed = passed.saturating_add(1);
-        }
-        self.rest = self.rest.get(end..).unwrap_or_default();
-        for other in others {
-            other.rest = other.rest.get(end..).unwrap_or_default();
         }
         passed
     }
@@ -239,29 +243,35 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// How many bytes are the same at the front.
-fn common_prefix(one: &[u8], other: &[u8]) -> usize {
-    const BLOCK: usize = 64;
-    let blocks = one.chunks_exact(BLOCK).zip(other.chunks_exact(BLOCK)).take_while(|(one, other)| one == other).count();
-    let start = blocks.saturating_mul(BLOCK);
-    let rest = one.iter().skip(start).zip(other.iter().skip(start)).take_while(|(one, other)| one == other).count();
-    start.saturating_add(rest)
+/// The length and sort key of the entry at the front, where it has a mode and a name as git writes them.
+fn written(raw: &[u8], format: ObjectFormat) -> Option<(usize, SortKey<'_>)> {
+    let of_mode = |mode: &EntryMode| Some((*mode, raw.strip_prefix(mode.written())?.strip_prefix(b" ")?));
+    let (mode, tail) = EntryMode::BY_FREQUENCY.iter().find_map(of_mode)?;
+    let name = tail.get(..tail.iter().position(|byte| *byte == 0)?).filter(|name| !name.is_empty())?;
+    let length = raw.len().checked_sub(tail.len())?.checked_add(name.len())?.checked_add(1)?;
+    Some((length.checked_add(format.id_len())?, SortKey { name, is_directory: mode == EntryMode::Directory }))
 }
 
-/// The length and place of the entry at the front, where it is whole and has a mode and a name as git writes them.
-fn written(raw: &[u8], format: ObjectFormat) -> Option<(usize, Place<'_>)> {
-    let (mode, is_directory) = match raw {
-        [b'1', b'0', b'0', b'6', b'4', b'4', b' ', ..]
-        | [b'1', b'0', b'0', b'7', b'5', b'5', b' ', ..]
-        | [b'1', b'2', b'0', b'0', b'0', b'0', b' ', ..]
-        | [b'1', b'6', b'0', b'0', b'0', b'0', b' ', ..] => (7, false),
-        [b'4', b'0', b'0', b'0', b'0', b' ', ..] => (6, true),
-        _ => return None,
-    };
-    let tail = raw.get(mode..)?;
-    let nul = tail.iter().position(|byte| *byte == 0).filter(|nul| *nul > 0)?;
-    let length = mode.checked_add(nul)?.checked_add(1)?.checked_add(format.id_len())?;
-    (length <= raw.len()).then_some((length, Place { name: tail.get(..nul)?, is_directory }))
+/// How the next entries of two trees meet.
+pub(super) struct Meeting {
+    /// Which of them comes first; `Equal` where they stand at one place.
+    pub(super) order: Ordering,
+    /// Whether they are the same to the byte.
+    pub(super) is_same: bool,
+}
+
+impl Meeting {
+    /// `None` where both trees have ended.
+    pub(super) fn of(old: Option<&Entry<'_>>, new: Option<&Entry<'_>>) -> Option<Self> {
+        let alone = |order| Some(Self { order, is_same: false });
+        match (old, new) {
+            (None, None) => None,
+            (Some(_), None) => alone(Ordering::Less),
+            (None, Some(_)) => alone(Ordering::Greater),
+            (Some(old), Some(new)) if old.raw == new.raw => Some(Self { order: Ordering::Equal, is_same: true }),
+            (Some(old), Some(new)) => alone(old.order(new)),
+        }
+    }
 }
 
 #[cfg(test)]

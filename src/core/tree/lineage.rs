@@ -1,4 +1,4 @@
-//! Best common ancestors of commits among new ones, whose order is known: one merge after another costs little.
+//! Best common ancestors of commits. Among new ones the order is known: one merge after another costs little.
 //!
 //! Above the boundary each commit's place comes before its children's, so one pass down the places sees every commit once, with all that
 //! reaches it. Only what crosses the boundary is asked of stored history, and many merges of one push cross it alike.
@@ -15,10 +15,10 @@ use crate::core::oid::Oid;
 /// Crossings of the boundary whose answer is remembered.
 const REMEMBERED: usize = 1024;
 
-/// The ancestry of new commits and of what they stand on.
+/// The ancestry of commits, of new ones and of what they stand on.
 pub struct Lineage<'a> {
     graph: &'a dyn Graph,
-    new: &'a NewCommits,
+    new: Option<&'a NewCommits>,
     limits: WalkLimits,
     scratch: RefCell<Scratch>,
 }
@@ -28,15 +28,16 @@ struct Scratch {
     /// By place: what reaches it in the walk that is going on.
     reached: Vec<Reached>,
     /// The places that are not as they were.
-    touched: Vec<u32>,
+    touched: Vec<usize>,
     /// What stored history answered, by the commits where a walk enters it and what reaches them.
     known: HashMap<Vec<(Oid, Reached)>, Vec<Oid>>,
 }
 
 impl<'a> Lineage<'a> {
-    /// The ancestry of `new`. The limits are on each look at stored history.
-    pub fn new(graph: &'a dyn Graph, new: &'a NewCommits, limits: WalkLimits) -> Self {
-        Self { graph, new, limits, scratch: RefCell::default() }
+    /// The ancestry of `new`, where these are known, and of any others. The limits are on each look at stored history.
+    pub fn new(graph: &'a dyn Graph, new: Option<&'a NewCommits>, limits: WalkLimits) -> Self {
+        // Where dates told what is new, it may lie below what is not.
+        Self { graph, new: new.filter(|new| new.is_exact()), limits, scratch: RefCell::default() }
     }
 
     /// As [`merge_bases`](super::merge_bases).
@@ -44,41 +45,36 @@ impl<'a> Lineage<'a> {
     /// # Errors
     /// As there.
     pub fn merge_bases(&self, commits: &[Oid]) -> Result<Vec<Oid>, WalkError> {
-        let [one, other] = commits else { return merge_bases(self.graph, commits, self.limits) };
-        if !self.new.is_exact() {
-            return merge_bases(self.graph, commits, self.limits);
+        match (self.new, commits) {
+            (Some(new), [one, other]) => self.of_two(new, *one, *other),
+            _ => merge_bases(self.graph, commits, self.limits),
         }
-        let mut scratch = self.scratch.borrow_mut();
-        scratch.reached.resize(self.new.len(), Reached::default());
-        let Scratch { reached, touched, known } = &mut *scratch;
-        let mut walk = Descent {
-            new: self.new,
-            reached,
-            touched,
-            queue: BinaryHeap::new(),
-            entry: BTreeMap::new(),
-            open: Open::default(),
-        };
-        let found = walk.common(*one, *other);
-        let entry: Vec<(Oid, Reached)> = std::mem::take(&mut walk.entry).into_iter().collect();
+    }
+
+    fn of_two(&self, new: &NewCommits, one: Oid, other: Oid) -> Result<Vec<Oid>, WalkError> {
+        let Scratch { reached, touched, known } = &mut *self.scratch.borrow_mut();
+        reached.resize(new.len(), Reached::default());
+        let mut walk =
+            Descent { new, reached, touched, queue: BinaryHeap::new(), entry: BTreeMap::new(), open: Open::default() };
+        let mut bases = walk.common(one, other);
+        let Descent { entry, open, .. } = walk;
         for place in touched.drain(..) {
-            if let Some(reached) = usize::try_from(place).ok().and_then(|place| reached.get_mut(place)) {
+            if let Some(reached) = reached.get_mut(place) {
                 *reached = Reached::default();
             }
         }
-        let Some(mut bases) = found else { return merge_bases(self.graph, commits, self.limits) };
         // Where a side has nothing open that enters stored history, no best one is there.
-        let mut open = Open::default();
-        entry.iter().for_each(|(_, reached)| open.count(Reached::default(), *reached));
         if open.is_any() {
-            let stored = match known.get(&entry) {
-                Some(stored) => stored.clone(),
-                None => self.stored(&entry)?,
-            };
-            if known.len() < REMEMBERED {
-                known.insert(entry, stored.clone());
+            let entry: Vec<(Oid, Reached)> = entry.into_iter().collect();
+            if let Some(stored) = known.get(&entry) {
+                bases.extend(stored);
+            } else {
+                let stored = self.stored(&entry)?;
+                bases.extend(&stored);
+                if known.len() < REMEMBERED {
+                    known.insert(entry, stored);
+                }
             }
-            bases.extend(stored);
         }
         bases.sort_unstable();
         Ok(bases)
@@ -86,15 +82,16 @@ impl<'a> Lineage<'a> {
 
     /// The best common ancestors in stored history, below the commits where it is entered.
     fn stored(&self, entry: &[(Oid, Reached)]) -> Result<Vec<Oid>, WalkError> {
-        let found = common_from(self.graph, entry, self.limits)?;
+        let mut found = common_from(self.graph, entry, self.limits)?;
         if found.is_empty() {
             return Ok(found);
         }
         // Dates may have led astray: what lies below another, or below a common ancestor among the new commits, goes.
-        let below: Vec<Oid> = entry.iter().filter(|(_, reached)| reached.is_below()).map(|(id, _)| *id).collect();
-        let all: Vec<Oid> = found.iter().chain(&below).copied().collect();
-        let best = if all.len() > 1 { best_of(self.graph, &all, self.limits)? } else { all.into_iter().collect() };
-        Ok(found.into_iter().filter(|id| best.contains(id) && !below.contains(id)).collect())
+        let below = entry.iter().filter(|(_, reached)| reached.is_below()).map(|(id, _)| *id);
+        let all: Vec<Oid> = found.iter().copied().chain(below).collect();
+        let best = best_of(self.graph, &all, self.limits)?;
+        found.retain(|id| best.contains(id));
+        Ok(found)
     }
 }
 
@@ -102,9 +99,9 @@ impl<'a> Lineage<'a> {
 struct Descent<'s> {
     new: &'s NewCommits,
     reached: &'s mut Vec<Reached>,
-    touched: &'s mut Vec<u32>,
+    touched: &'s mut Vec<usize>,
     /// Places still to be looked at: children first.
-    queue: BinaryHeap<u32>,
+    queue: BinaryHeap<usize>,
     /// Commits of stored history that are met.
     entry: BTreeMap<Oid, Reached>,
     /// Of both.
@@ -112,56 +109,53 @@ struct Descent<'s> {
 }
 
 impl Descent<'_> {
-    /// The best common ancestors among the new commits. `None` where a commit is neither new nor on the boundary.
-    fn common(&mut self, one: Oid, other: Oid) -> Option<Vec<Oid>> {
+    /// The best common ancestors among the new commits.
+    fn common(&mut self, one: Oid, other: Oid) -> Vec<Oid> {
         for (id, reached) in [(one, Reached::ONE), (other, Reached::OTHER)] {
             match self.new.place(id) {
-                Some(place) => self.reach(u32::try_from(place).ok()?, reached),
+                Some(place) => self.reach(place, reached),
                 // What is not new leads to nothing new.
                 None => self.enter(id, reached),
             }
         }
         let mut found = Vec::new();
-        while self.open.is_any() {
-            let Some(link) = self.queue.pop() else { break };
-            let place = usize::try_from(link).ok()?;
-            let mut reached = *self.reached.get(place)?;
+        while self.open.is_any()
+            && let Some(place) = self.queue.pop()
+        {
+            let mut reached = self.reached.get(place).copied().unwrap_or_default();
             self.open.count(reached, Reached::default());
             if reached.is_common() {
                 if !reached.is_below() {
-                    found.push(self.new.at(place)?);
+                    found.extend(self.new.at(place));
                 }
                 reached = reached.below();
             }
-            for link in self.new.links(place) {
-                let place = usize::try_from(*link).ok()?;
-                if place < self.new.len() {
-                    self.reach(*link, reached);
-                } else {
-                    self.enter(self.new.at(place)?, reached);
+            for parent in self.new.links(place) {
+                if parent < self.new.len() {
+                    self.reach(parent, reached);
+                } else if let Some(id) = self.new.at(parent) {
+                    self.enter(id, reached);
                 }
             }
         }
-        Some(found)
+        found
     }
 
-    fn reach(&mut self, link: u32, more: Reached) {
-        let Some(reached) = usize::try_from(link).ok().and_then(|place| self.reached.get_mut(place)) else { return };
+    fn reach(&mut self, place: usize, more: Reached) {
+        let Some(reached) = self.reached.get_mut(place) else { return };
         let before = *reached;
         *reached = before.union(more);
-        let after = *reached;
         if before == Reached::default() {
-            self.touched.push(link);
-            self.queue.push(link);
+            self.touched.push(place);
+            self.queue.push(place);
         }
-        self.open.count(before, after);
+        self.open.count(before, before.union(more));
     }
 
     fn enter(&mut self, id: Oid, more: Reached) {
         let reached = self.entry.entry(id).or_default();
         let before = *reached;
         *reached = before.union(more);
-        let after = *reached;
-        self.open.count(before, after);
+        self.open.count(before, before.union(more));
     }
 }

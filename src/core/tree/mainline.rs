@@ -26,14 +26,9 @@ pub struct MainlineCommit {
 /// [`WalkError`] if a commit cannot be read, or if too much would have to be.
 pub fn mainline_end(graph: &dyn Graph, new: &NewCommits, limits: WalkLimits) -> Result<Option<Oid>, WalkError> {
     // The boundary is in first-parent order, and all best common ancestors with what is subtracted are on it.
-    match new.boundary() {
-        [] => Ok(None),
-        [one] => Ok(Some(*one)),
-        several => {
-            let best = best_of(graph, several, limits)?;
-            Ok(several.iter().find(|id| best.contains(id)).copied())
-        }
-    }
+    let met: Vec<Oid> = new.boundary().collect();
+    let best = best_of(graph, &met, limits)?;
+    Ok(met.into_iter().find(|id| best.contains(id)))
 }
 
 /// The chain from `tip` down to `end`, following at each merge the parent that contains `end`, the first of several. Where there is
@@ -60,11 +55,8 @@ pub fn mainline(new: &NewCommits, tip: Oid, end: Option<Oid>) -> Vec<MainlineCom
 fn leads_to(new: &NewCommits, end: Option<Oid>) -> Vec<bool> {
     let mut leads: Vec<bool> = Vec::with_capacity(new.len());
     for place in 0..new.len() {
-        let reaches = |link: &u32| {
-            let Ok(link) = usize::try_from(*link) else { return false };
-            end.is_some() && (leads.get(link).copied().unwrap_or(false) || new.at(link) == end)
-        };
-        leads.push(new.links(place).iter().any(reaches));
+        let reaches = |link: usize| leads.get(link).copied().unwrap_or(false) || new.at(link) == end;
+        leads.push(end.is_some() && new.links(place).any(reaches));
     }
     leads
 }

@@ -15,7 +15,6 @@ pub struct NewCommits {
     starts: Vec<u32>,
     /// The parents of one after the other, by their numbers in `ids`.
     links: Vec<u32>,
-    boundary: Vec<Oid>,
     is_exact: bool,
 }
 
@@ -42,13 +41,18 @@ impl NewCommits {
 
     /// The parents of one of them, in their order.
     pub fn parents(&self, id: Oid) -> Option<Vec<Oid>> {
-        let links = self.links(self.place(id)?);
-        Some(links.iter().filter_map(|link| self.ids.id(usize::try_from(*link).ok()?)).collect())
+        Some(self.links(self.place(id)?).filter_map(|place| self.ids.id(place)).collect())
     }
 
-    /// The parents of new commits that are not new themselves, and the tip itself if it is not new.
-    pub fn boundary(&self) -> &[Oid] {
-        &self.boundary
+    /// The parents of new commits that are not new themselves, and the tip itself if it is not new. In the order in which the tip leads to
+    /// them, first parents first.
+    pub fn boundary(&self) -> impl Iterator<Item = Oid> {
+        (self.count..self.ids.len()).filter_map(|place| self.ids.id(place))
+    }
+
+    /// Whether the commit is on the boundary.
+    pub fn meets(&self, id: Oid) -> bool {
+        self.ids.find(id).is_some_and(|place| place >= self.count)
     }
 
     /// Whether none of them can lie below the boundary, whatever dates say.
@@ -67,10 +71,11 @@ impl NewCommits {
     }
 
     /// The places of the parents of the commit in a place. From [`NewCommits::len`] on they are of the boundary.
-    pub(super) fn links(&self, place: usize) -> &[u32] {
+    pub(super) fn links(&self, place: usize) -> impl Iterator<Item = usize> {
         let at = |place: usize| self.starts.get(place).and_then(|start| usize::try_from(*start).ok());
         let range = at(place).zip(place.checked_add(1).and_then(at));
-        range.and_then(|(start, end)| self.links.get(start..end)).unwrap_or_default()
+        let links = range.and_then(|(start, end)| self.links.get(start..end)).unwrap_or_default();
+        links.iter().filter_map(|link| usize::try_from(*link).ok())
     }
 
     /// Made by hand: commits in order, with their parents.
@@ -184,11 +189,11 @@ impl Found {
             }
         }
         drop((stack, open));
-        self.place(to)
+        self.placed(to)
     }
 
     /// Gives each commit its place.
-    fn place(self, to: Vec<u32>) -> Result<NewCommits, WalkError> {
+    fn placed(self, to: Vec<u32>) -> Result<NewCommits, WalkError> {
         let count = self.new;
         let place_of = |number: usize| to.get(number).and_then(|place| usize::try_from(*place).ok());
         // The number of each place.
@@ -213,7 +218,6 @@ impl Found {
         let Self { mut ids, starts: old, links: older, new: _, is_exact } = self;
         drop((old, older));
         ids.renumber(to);
-        let boundary = (count..ids.len()).filter_map(|place| ids.id(place)).collect();
-        Ok(NewCommits { ids, count, starts, links, boundary, is_exact })
+        Ok(NewCommits { ids, count, starts, links, is_exact })
     }
 }

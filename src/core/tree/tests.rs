@@ -261,7 +261,7 @@ fn what_a_push_brings_is_new_whatever_its_dates_say() {
         let new = new_commits(&memory, id(b"m"), &hidden, LIMITS).unwrap();
         let mut found: Vec<Oid> = new.iter().collect();
         found.sort_unstable();
-        (found, new.boundary().to_vec())
+        (found, new.boundary().collect::<Vec<_>>())
     };
     assert_eq!(new(&["c", "y"]), (ids(&["m", "n"]), vec![id(b"c"), id(b"y")]));
     assert_eq!(new(&["c"]).0, ids(&["m", "n", "y"]));

@@ -3,20 +3,20 @@
 //! History holds trees that git would not write today, and whoever works on top of them cannot mend what lies below. So an entry
 //! that stood at its path with the same mode and id on the old side is kept as it is, and so is the order in which such entries
 //! stand. Everything else is held to what git writes, wherever its tree is stored.
-
+//!
 //! Nearly every tree is in order and so is what is new in it. [`Glance`] sees that in passing; only where it sees anything odd does
 //! [`check`] look at the whole tree.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::entry::{Entries, Entry, MalformedTree, Place};
+use super::entry::{Entries, Entry, MalformedTree, Meeting, SortKey};
 use crate::core::oid::Oid;
 
 /// Sees, entry by entry in the order in which they stand, whether a new tree may be other than git would write it.
 #[derive(Default)]
 pub(super) struct Glance<'a> {
-    last: Option<Place<'a>>,
+    last: Option<SortKey<'a>>,
     /// The name of the entry before, where it is a file that is not kept.
     fresh_file: Option<&'a [u8]>,
     has_fresh: bool,
@@ -25,24 +25,24 @@ pub(super) struct Glance<'a> {
 
 impl<'a> Glance<'a> {
     /// The next entry is kept.
-    pub(super) fn kept(&mut self, place: Place<'a>) {
-        if self.last.is_some_and(|last| last.order(&place) != Ordering::Less) {
+    pub(super) fn kept(&mut self, key: SortKey<'a>) {
+        if self.last.is_some_and(|last| last.order(&key) != Ordering::Less) {
             self.is_odd = true;
         }
         // In order, what comes between a file and a directory of its name begins with that name.
-        if self.fresh_file.take().is_some_and(|file| place.name.starts_with(file)) {
+        if self.fresh_file.take().is_some_and(|file| key.name.starts_with(file)) {
             self.is_odd = true;
         }
-        self.last = Some(place);
+        self.last = Some(key);
     }
 
     /// The next entry is not kept.
     pub(super) fn fresh(&mut self, entry: &Entry<'a>, empty_tree: Oid) {
-        let repeats = |last: Place<'_>| entry.is_directory() && last.name.starts_with(entry.name);
+        let repeats = |last: SortKey<'_>| entry.is_directory() && last.name.starts_with(entry.name);
         if self.last.is_some_and(repeats) || entry.fault(empty_tree).is_some() {
             self.is_odd = true;
         }
-        self.kept(entry.place());
+        self.kept(entry.sort_key());
         self.has_fresh = true;
         self.fresh_file = (!entry.is_directory()).then_some(entry.name);
     }
@@ -58,15 +58,12 @@ pub(super) fn check<'a>(old: Entries<'a>, new: Entries<'a>, empty_tree: Oid) -> 
     let mut side = NewSide::new(old, new, empty_tree);
     let (mut left, mut right) = (old, new);
     let (mut before, mut after) = (left.advance()?, right.advance()?);
-    while let Some(entry) = after {
-        let is_same = before.is_some_and(|before| before.raw == entry.raw);
-        let order =
-            before.map_or(Ordering::Greater, |before| if is_same { Ordering::Equal } else { before.order(&entry) });
-        if order != Ordering::Less {
-            side.look(entry, if is_same { EntryOrigin::Kept } else { EntryOrigin::Fresh })?;
+    while let Some(met) = Meeting::of(before.as_ref(), after.as_ref()) {
+        if let (Ordering::Equal | Ordering::Greater, Some(entry)) = (met.order, after) {
+            side.look(entry, if met.is_same { EntryOrigin::Kept } else { EntryOrigin::Fresh })?;
             after = right.advance()?;
         }
-        if order != Ordering::Greater {
+        if met.order != Ordering::Greater {
             before = left.advance()?;
         }
     }

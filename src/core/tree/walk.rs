@@ -6,6 +6,7 @@ use std::rc::Rc;
 use thiserror::Error;
 
 use super::new_commits::{Found, NewCommits};
+use crate::core::limits;
 use crate::core::objects::{Graph, GraphNode, ReadError};
 use crate::core::oid::Oid;
 
@@ -16,6 +17,11 @@ pub struct WalkLimits {
     pub new: usize,
     /// Commits of stored history read as objects because no commit-graph has them, whatever they turn out to be.
     pub reads: usize,
+}
+
+impl WalkLimits {
+    /// Those of one push.
+    pub const PUSH: Self = Self { new: limits::WALK, reads: limits::WALK_READS };
 }
 
 /// Why the new commits cannot be told.

@@ -251,12 +251,7 @@ fn base(context: &ApprovalContext, remote: &Remote, head: Oid, target: &str) -> 
     if remote.refs.contains_key(target) {
         return merge_base(remote, head, target);
     }
-    let asking: Vec<&Rule> = context
-        .policy
-        .rules()
-        .iter()
-        .filter(|rule| rule.mode != Mode::Off && rule.approvals.is_some() && rule.matches_ref(target.as_bytes()))
-        .collect();
+    let asking: Vec<&Rule> = asking(&context.policy, target).map(|(rule, _)| rule).collect();
     let judged = |name: &str| {
         let by = |rule: &&Rule| is_judged_at(&context.policy, rule, Requirement::Approvals, name.as_bytes());
         !asking.is_empty() && asking.iter().all(by)
@@ -264,9 +259,8 @@ fn base(context: &ApprovalContext, remote: &Remote, head: Oid, target: &str) -> 
     let tips = remote.refs.iter().filter(|(name, _)| judged(name)).map(|(_, tip)| *tip);
     let known: Vec<Oid> = tips.filter_map(|tip| peel(&context.local.objects, tip).ok().flatten()).collect();
     let history = History::new(&context.local.objects, &context.local.dir);
-    let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
-    let new = new_commits(&history, head, &known, limits).map_err(|error| told(&walk_doubt(error)))?;
-    mainline_end(&history, &new, limits).map_err(|error| told(&walk_doubt(error)))
+    let new = new_commits(&history, head, &known, WalkLimits::PUSH).map_err(|error| told(&walk_doubt(error)))?;
+    mainline_end(&history, &new, WalkLimits::PUSH).map_err(|error| told(&walk_doubt(error)))
 }
 
 fn merge_base(remote: &Remote, head: Oid, target: &str) -> Result<Option<Oid>> {

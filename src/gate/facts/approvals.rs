@@ -180,9 +180,8 @@ impl FactReader<'_> {
         if new.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
         }
-        let ids: Vec<Oid> = new.iter().collect();
-        self.examine_each(&ids, Some(new))?;
-        let commits = judged_commits(rule, index, &ids, &self.facts.commits);
+        self.examine_each(new.iter(), Some(new))?;
+        let commits = judged_commits(rule, index, new.iter(), &self.facts.commits);
         Ok(Sought { commits, landing })
     }
 
@@ -222,7 +221,7 @@ impl FactReader<'_> {
         landing.new =
             new.iter().filter_map(|id| Some((id, Content::of(self.facts.commits.get(&id)?, self.policy)))).collect();
         // What the ref has already, or what is subtracted of what it gets.
-        let below = ends.old.map_or_else(|| new.boundary().to_vec(), |old| vec![old]);
+        let below = ends.old.map_or_else(|| new.boundary().collect(), |old| vec![old]);
         let concerned = self.find_records(facts, &below, &mut landing)?;
         if concerned {
             self.read_wordings(&mut landing)?;
@@ -326,8 +325,7 @@ impl FactReader<'_> {
         let Some(value) = landed.filter(|value| is_commit(*value) && is_commit(head)) else {
             return Ok(Use::LandedByContent);
         };
-        let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
-        let by_id = contains(self.history, value, head, limits).map_err(walk_doubt)?;
+        let by_id = contains(self.history, value, head, WalkLimits::PUSH).map_err(walk_doubt)?;
         Ok(if by_id { Use::LandedById } else { Use::LandedByContent })
     }
 
@@ -375,8 +373,7 @@ impl FactReader<'_> {
 
     /// Whether a commit is nothing but the merge of its two parents.
     pub(super) fn is_clean(&self, parents: &[Oid], commit: Oid) -> Result<bool, Doubt> {
-        let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
-        is_clean_merge(self.context.objects, self.history, commit, parents, limits).map_err(change_doubt)
+        is_clean_merge(self.context.objects, self.history, commit, parents, WalkLimits::PUSH).map_err(change_doubt)
     }
 
     /// Examines the approved commits themselves where others stand in their place: those are what they are.
@@ -403,8 +400,7 @@ impl FactReader<'_> {
         if carried.len() > limits::COMMITS {
             return Err(Doubt::Limit(format!("approvals carry more than {} commits", limits::COMMITS)));
         }
-        let carried: Vec<Oid> = carried.into_iter().collect();
-        self.examine_each(&carried, None)?;
+        self.examine_each(carried.iter().copied(), None)?;
         for id in carried {
             if let Some(wording) = self.wording(id)? {
                 landing.approved.insert(id, wording);
@@ -488,16 +484,20 @@ impl FactReader<'_> {
 
     /// Merges again what a service merged, whose signature says no more than that it did.
     pub(super) fn examine_service_merges(&mut self, new: &NewCommits) -> Result<(), Doubt> {
-        for id in &new.iter().collect::<Vec<_>>() {
-            let Some(commit) = self.facts.commits.get(id).filter(|commit| commit.merge == MergeFact::Unexamined) else {
+        for id in new.iter() {
+            let Some(commit) = self.facts.commits.get(&id).filter(|commit| commit.merge == MergeFact::Unexamined)
+            else {
                 continue;
             };
-            let parents = new.parents(*id).unwrap_or_default();
-            if commit.service(self.policy).is_none() || parents.len() < 2 {
+            if commit.service(self.policy).is_none() {
                 continue;
             }
-            let found = if self.is_clean(&parents, *id)? { MergeFact::AddsNothing } else { MergeFact::AddsContent };
-            if let Some(commit) = self.facts.commits.get_mut(id) {
+            let parents = new.parents(id).unwrap_or_default();
+            if parents.len() < 2 {
+                continue;
+            }
+            let found = if self.is_clean(&parents, id)? { MergeFact::AddsNothing } else { MergeFact::AddsContent };
+            if let Some(commit) = self.facts.commits.get_mut(&id) {
                 commit.merge = found;
             }
         }

@@ -285,8 +285,7 @@ impl<'a> FactReader<'a> {
         }
         let since_old = old.map(|old| self.new_commits(tip, &[old], limits::WALK)).transpose()?;
         if facts.old.is_some() {
-            let forward = old
-                .is_some_and(|old| tip == old || since_old.as_ref().is_some_and(|new| new.boundary().contains(&old)));
+            let forward = old.is_some_and(|old| tip == old || since_old.as_ref().is_some_and(|new| new.meets(old)));
             // A tag that moves from one commit to another moves the name people rely on, whatever the commits.
             let retagged = facts.name.starts_with(b"refs/tags/") && facts.old != facts.new;
             facts.movement = if forward && !retagged { Movement::Forward } else { Movement::Forced };
@@ -402,7 +401,7 @@ impl<'a> FactReader<'a> {
         }
         // Who forces a ref may not have what it held.
         let held = old.filter(|_| facts.movement != Movement::Forced);
-        facts.base = facts.base.or(held).or_else(|| new.boundary().first().copied());
+        facts.base = facts.base.or(held).or_else(|| new.boundary().next());
         let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
         let line = self.mainline(facts, ends, steps_from)?;
         self.examine_commits(&line, new)?;
@@ -410,23 +409,22 @@ impl<'a> FactReader<'a> {
             let landing = self.landing(facts, ends, steps_from)?;
             judged.sought = Some(Sought { commits: Vec::new(), landing });
         }
-        judged.commits = judged_commits(rule, judged.rule, &new.iter().collect::<Vec<_>>(), &self.facts.commits);
+        judged.commits = judged_commits(rule, judged.rule, new.iter(), &self.facts.commits);
         Ok(())
     }
 
     /// The mainline of an update: down to the old value where the new one contains it, else to where it meets what is subtracted.
     fn mainline(&self, facts: &Update, ends: Ends, new: &NewCommits) -> Result<Vec<MainlineCommit>, Doubt> {
-        let limits = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
         let end = match (facts.movement, ends.old) {
             (Movement::Forward, Some(old)) => Some(old),
-            _ => mainline_end(self.history, new, limits).map_err(walk_doubt)?,
+            _ => mainline_end(self.history, new, WalkLimits::PUSH).map_err(walk_doubt)?,
         };
         Ok(mainline(new, ends.tip, end))
     }
 
     /// Examines each new commit once.
     fn examine_commits(&mut self, line: &[MainlineCommit], new: &NewCommits) -> Result<(), Doubt> {
-        self.examine_each(&new.iter().collect::<Vec<_>>(), Some(new))?;
+        self.examine_each(new.iter(), Some(new))?;
         self.attribute_unsigned(line);
         self.examine_service_merges(new)
     }
@@ -444,8 +442,8 @@ impl<'a> FactReader<'a> {
         }
     }
 
-    fn examine_each(&mut self, commits: &[Oid], among: Option<&NewCommits>) -> Result<(), Doubt> {
-        let unknown: Vec<Oid> = commits.iter().filter(|id| !self.facts.commits.contains_key(id)).copied().collect();
+    fn examine_each(&mut self, commits: impl Iterator<Item = Oid>, among: Option<&NewCommits>) -> Result<(), Doubt> {
+        let unknown: Vec<Oid> = commits.filter(|id| !self.facts.commits.contains_key(id)).collect();
         for some in unknown.chunks(COMMITS_AT_ONCE) {
             let new: Vec<Oid> = some.iter().filter(|id| !self.examined.contains_key(id)).copied().collect();
             for examined in self.examiner.examine_all(&new, among) {
@@ -487,7 +485,7 @@ impl<'a> FactReader<'a> {
     }
 
     fn new_commits(&self, tip: Oid, hidden: &[Oid], limit: usize) -> Result<NewCommits, Doubt> {
-        let limits = WalkLimits { new: limit, reads: limits::WALK_READS };
+        let limits = WalkLimits { new: limit, ..WalkLimits::PUSH };
         new_commits(self.history, tip, hidden, limits).map_err(walk_doubt)
     }
 
@@ -508,7 +506,7 @@ impl<'a> FactReader<'a> {
 
     /// What is new at a tip beyond the old value and what is subtracted besides. Walks over the same are one walk.
     fn new_beyond(&mut self, hidden: usize, ends: Ends, limit: usize) -> Result<NewCommits, Doubt> {
-        let limits = WalkLimits { new: limit, reads: limits::WALK_READS };
+        let limits = WalkLimits { new: limit, ..WalkLimits::PUSH };
         self.subtraction.walks.new_commits(hidden, ends, limits).map_err(walk_doubt)
     }
 

@@ -216,11 +216,11 @@ impl PushedHistory {
         let judged = |(position, rule): (usize, &Rule)| {
             let mut judged = Judged::nothing(position);
             if rule.identity != Identity::None || rule.restricts_agents() {
-                judged.commits = judged_commits(rule, position, &unknown, &facts.commits);
+                judged.commits = judged_commits(rule, position, unknown.iter().copied(), &facts.commits);
                 judged.sought = carries.then_some(Sought { commits: Vec::new(), landing: 0 });
             }
             if rule.approvals.is_some() || (rule.submitters.is_some() && rule.is_path_rule()) {
-                let commits = judged_commits(rule, position, &ids, &facts.commits);
+                let commits = judged_commits(rule, position, ids.iter().copied(), &facts.commits);
                 judged.sought = Some(Sought { commits, landing: 0 });
             }
             judged
