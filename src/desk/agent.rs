@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 
 use crate::core::id::Id;
 use crate::core::ssh::PrivateKey;
-use crate::core::text::nearest::nearest;
-use crate::desk::at_work::tools;
+use crate::desk::at_work::{near_tool, tools};
 use crate::desk::keys;
 use crate::gate::shim::quoted;
 use crate::system::files;
@@ -47,7 +46,8 @@ struct Add {
     new_key: bool,
 }
 
-fn parse_id(text: &str) -> std::result::Result<Id, String> {
+/// Reads an id of a command line.
+pub(super) fn parse_id(text: &str) -> std::result::Result<Id, String> {
     Id::parse(text.as_bytes()).ok_or_else(|| "an id is [a-z0-9][a-z0-9._-]{0,63}".to_owned())
 }
 
@@ -77,8 +77,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             of_user.ok_or_else(|| Failure::new("there is no HOME that a key for all clones could be kept in"))?;
         (path.parent().map(Path::to_owned).unwrap_or_default(), "key".to_owned(), "--global")
     } else {
-        let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
-        (common.join("countersign").join("keys"), add.id.to_string(), "--local")
+        (keys::of_clone()?, add.id.to_string(), "--local")
     };
     // A key that was is kept: it may still be of use to tell what it signed.
     let names = std::iter::once(first.clone()).chain((2..).map(|number| format!("{first}.{number}")));
@@ -115,9 +114,7 @@ fn say_how_it_is_recognised(add: &Add) -> Result<()> {
     if named || known.contains(tool) {
         return Ok(());
     }
-    let is_part = |one: &&&str| one.split('-').any(|part| part == tool);
-    let near = known.iter().find(is_part).copied().or_else(|| nearest(tool, known.iter().copied()));
-    let mut hint = match near {
+    let mut hint = match near_tool(tool, known.iter().copied()) {
         Some(near) => format!("if it is {near}:\ngit config countersign.{id}.env {near}\n"),
         None => String::new(),
     };

@@ -5,17 +5,26 @@ use serde::{Deserialize, Serialize};
 use crate::core::marks::Catalogue;
 use crate::core::policy::{Policy, PrincipalKind};
 use crate::core::ssh::PrivateKey;
+use crate::core::text::nearest::nearest;
 use crate::desk::clone::{Local, repository_by};
 use crate::desk::keys::found;
 use crate::desk::who::{Agent, Agents, Desk, agents, desk_by, signs};
 use crate::system::process::git;
 use crate::system::{Configuration, Failure, Result};
 
+/// What is known of who runs this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Person,
+    Agent,
+    Unclear,
+}
+
 /// Who runs this process, and what comes of their commits.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct AtWork {
-    /// `person`, `agent`, or `unclear`.
-    pub(crate) kind: String,
+    pub(crate) kind: Kind,
     /// The agent's id, or the tool's name where this clone does not know it.
     pub(crate) agent: Option<String>,
     /// The tools that started it.
@@ -56,7 +65,7 @@ pub(crate) fn at_work(policy: Option<&Policy>) -> Result<(AtWork, Vec<Obstacle>)
     let configuration = Configuration::load()?;
     let known = agents(&configuration);
     let mut work = AtWork {
-        kind: "agent".to_owned(),
+        kind: Kind::Agent,
         agent: None,
         below: Vec::new(),
         signs: signs(&known),
@@ -69,23 +78,23 @@ pub(crate) fn at_work(policy: Option<&Policy>) -> Result<(AtWork, Vec<Obstacle>)
     };
     let mut obstacles = Vec::new();
     match desk_by(&configuration) {
-        Desk::Person => "person".clone_into(&mut work.kind),
+        Desk::Person => work.kind = Kind::Person,
         Desk::Unknown(tool) => {
             obstacles.push(Obstacle::of(crate::desk::sign::unknown_agent(&tool)));
             work.agent = Some(tool);
         }
         Desk::Ambiguous(tools) => {
-            "unclear".clone_into(&mut work.kind);
+            work.kind = Kind::Unclear;
             obstacles.push(Obstacle::of(crate::desk::sign::ambiguous(&tools)));
         }
         Desk::Doubted(tool) => {
-            "unclear".clone_into(&mut work.kind);
+            work.kind = Kind::Unclear;
             obstacles.push(Obstacle::of(crate::desk::sign::doubted(&tool)));
             work.agent = Some(tool);
         }
         Desk::Agent(agent) => examine(&agent, &configuration, policy, &mut work, &mut obstacles)?,
     }
-    work.seals = work.kind == "agent" && obstacles.is_empty();
+    work.seals = work.kind == Kind::Agent && obstacles.is_empty();
     Ok((work, obstacles))
 }
 
@@ -174,4 +183,10 @@ fn not_set_up(known: &Agents) -> Vec<String> {
 /// The tools that an environment can tell, by their names in the table.
 pub(crate) fn tools() -> impl Iterator<Item = &'static str> {
     Catalogue::of_environment().environment().filter_map(|mark| mark.agent.as_deref())
+}
+
+/// The tool that somebody means by another name: one of whose name it is a part, or else the nearest.
+pub(crate) fn near_tool<'t>(name: &str, known: impl Iterator<Item = &'t str> + Clone) -> Option<&'t str> {
+    let is_part = |tool: &&str| tool.split('-').any(|part| part == name);
+    known.clone().find(is_part).or_else(|| nearest(name, known))
 }

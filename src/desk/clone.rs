@@ -79,6 +79,11 @@ impl Local {
     }
 }
 
+/// What the worktrees of the repository around share.
+pub(crate) fn common_dir() -> Result<PathBuf> {
+    Ok(PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?))
+}
+
 /// What `.git` is: a directory, or a file that names one (gitrepository-layout(5)).
 fn git_dir_here(path: &Path) -> Option<PathBuf> {
     if path.is_dir() {

@@ -40,9 +40,7 @@ impl Draft<'_> {
 
     /// Whether the hook that is given the message now is the last one before git makes the commit of it.
     pub(crate) fn is_last_to_see_the_message(&self) -> bool {
-        // Git says so by an editor that does nothing (builtin/commit.c, run_commit_hook).
-        let edited = std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":");
-        !self.note.git.words.is_empty() && !runs_commit_msg(&self.note.git.words) && !edited
+        !self.note.git.words.is_empty() && !runs_commit_msg(&self.note.git.words) && !is_edited()
     }
 
     fn command(&self) -> Option<(&str, &[std::ffi::OsString])> {
@@ -98,8 +96,13 @@ impl Draft<'_> {
     }
 
     /// Whose work the commit will be.
-    fn maker(&self, agent: &Agent, message: &[u8], candidate: Candidate<'_>) -> Result<Made> {
-        let repository = self.repository()?;
+    fn maker(
+        &self,
+        repository: &RepositoryName,
+        agent: &Agent,
+        message: &[u8],
+        candidate: Candidate<'_>,
+    ) -> Result<Made> {
         match self.command() {
             Some(("cherry-pick" | "rebase", _)) => {
                 let trailers = parse_trailers(message).unwrap_or_default();
@@ -111,7 +114,7 @@ impl Draft<'_> {
             }
             _ => {
                 let before = self.note.head.filter(|_| self.amends());
-                maker_over(self.local, &repository, agent, Replaced::One(before.as_slice()), candidate)
+                maker_over(self.local, repository, agent, Replaced::One(before.as_slice()), candidate)
             }
         }
     }
@@ -131,9 +134,10 @@ impl Draft<'_> {
         }
         let Some(author) = self.author()? else { return Ok(None) };
         let (tree, parents) = (self.tree()?, self.parents()?);
-        let made = self.maker(&agent, &read, Candidate { tree, parents: &parents, commit: None })?;
+        let repository = self.repository()?;
+        let made = self.maker(&repository, &agent, &read, Candidate { tree, parents: &parents, commit: None })?;
         let Made::ByAgent { drafted } = made else { return Ok(None) };
-        let sealer = Sealer::open(agent, self.repository()?, None)?;
+        let sealer = Sealer::open(agent, repository, None)?;
         let content = Content {
             change: change_of(&self.local.objects, &parents, tree)?,
             author: &author,
@@ -144,6 +148,11 @@ impl Draft<'_> {
         std::fs::write(file, &sealed).map_err(Failure::new)?;
         Ok(Some(sealed))
     }
+}
+
+/// Whether an editor is to come for the message. Git says that none is by one that does nothing (builtin/commit.c, run_commit_hook).
+pub(crate) fn is_edited() -> bool {
+    std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":")
 }
 
 /// `NAME <EMAIL> SECONDS ZONE`, of the variables that git sets for the hooks of a commit; the date is `@SECONDS ZONE`.

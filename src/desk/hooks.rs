@@ -15,7 +15,7 @@ use crate::core::oid::Oid;
 use crate::desk::ancestry::given_message;
 use crate::desk::clone::{Local, repository_by};
 use crate::desk::copied::{copied_from, leave_out_copied_seals};
-use crate::desk::draft::Draft;
+use crate::desk::draft::{Draft, is_edited};
 use crate::desk::install::has_first_hook;
 use crate::desk::maker::{Made, maker};
 use crate::desk::note::{Note, Turn};
@@ -106,8 +106,7 @@ fn begin(file: &Path) -> Result<(Local, Note)> {
     let configuration = Configuration::load()?;
     let local = Local::of_hook(&configuration)?;
     let mut note = Note::begin(&local, configuration)?;
-    let edited = std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":");
-    if !edited {
+    if !is_edited() {
         if let Some(given) = given_message(&note.git.words) {
             note.message = given;
             if !note.is_ours(&message) {
@@ -260,7 +259,7 @@ struct After<'a> {
 }
 
 /// Where the commit is that this process has made.
-enum Place {
+enum Location {
     /// It is HEAD, which it became by this move.
     Head(Move),
     /// Others stand on it, or HEAD has gone elsewhere.
@@ -271,41 +270,32 @@ enum Place {
 
 impl After<'_> {
     fn look(&self, ended: Ended) -> Result<()> {
-        let place = self.place(ended)?;
-        let desk = desk_by(self.configuration);
-        let (by, whose) = match (place, desk) {
-            (Place::Head(by), Desk::Person) => return self.remind(by.new),
-            (_, Desk::Person) => return Ok(()),
-            (Place::Lost, Desk::Agent(_)) if self.note.is_none() => return Ok(()),
-            (Place::Lost, _) => {
-                return Err(lost());
-            }
-            (Place::Passed(made), Desk::Agent(agent)) => return self.passed(made, &agent),
-            (Place::Passed(made), desk) => (made, desk),
-            (Place::Head(by), Desk::Agent(agent)) => {
+        match (self.locate(ended)?, desk_by(self.configuration)) {
+            (Location::Head(by), Desk::Person) => self.remind(by.new),
+            (_, Desk::Person) => Ok(()),
+            (Location::Lost, Desk::Agent(_)) if self.note.is_none() => Ok(()),
+            (Location::Lost, _) => Err(lost()),
+            (Location::Passed(made), Desk::Agent(agent)) => self.passed(made, &agent),
+            (Location::Head(by), Desk::Agent(agent)) => {
                 let sealed = self.seal(&by, agent.clone());
                 if sealed.is_err() {
                     unsealed::record(self.local, by.new, agent.id.as_str());
                 }
-                return sealed;
+                sealed
             }
-            (Place::Head(by), desk) => (by.new, desk),
-        };
-        match whose {
-            Desk::Unknown(tool) => {
-                unsealed::record(self.local, by, &tool);
+            (Location::Passed(made) | Location::Head(Move { new: made, .. }), Desk::Unknown(tool)) => {
+                unsealed::record(self.local, made, &tool);
                 Err(unknown_agent(&tool))
             }
-            Desk::Ambiguous(tools) => Err(ambiguous(&tools)),
-            Desk::Doubted(tool) => Err(doubted(&tool)),
-            Desk::Person | Desk::Agent(_) => Ok(()),
+            (Location::Passed(_) | Location::Head(_), Desk::Ambiguous(tools)) => Err(ambiguous(&tools)),
+            (Location::Passed(_) | Location::Head(_), Desk::Doubted(tool)) => Err(doubted(&tool)),
         }
     }
 
     /// The commit of this process: the one that HEAD became from what the note says that it was. Git moved HEAD only from there.
-    fn place(&self, ended: Ended) -> Result<Place> {
+    fn locate(&self, ended: Ended) -> Result<Location> {
         let head = self.local.refs.value("HEAD").map_err(Failure::new)?;
-        let Some(head) = head else { return Ok(Place::Lost) };
+        let Some(head) = head else { return Ok(Location::Lost) };
         let moves = moves(self.local);
         let Some(note) = self.note else {
             // Set up by an earlier program, whose hooks took what HEAD was for what git had made.
@@ -315,23 +305,23 @@ impl After<'_> {
                 return Err(Failure::new("without a reflog a new commit cannot be told from an amended one")
                     .hint("to seal it, and have the next ones sealed:\ncountersign sign HEAD\ngit config --unset core.logAllRefUpdates\ncountersign install"));
             }
-            return Ok(made.map_or(Place::Lost, Place::Head));
+            return Ok(made.map_or(Location::Lost, Location::Head));
         };
         if moves.is_empty() {
             let raw = self.local.objects.commit(head).map_err(Failure::new)?;
             let commit = Commit::parse(&raw, self.local.objects.format()).map_err(Failure::new)?;
             let same = note.tree == Some(commit.tree) && note.parents == commit.parents;
             let by = Move { old: note.head, new: head, action: String::new() };
-            return Ok(if same { Place::Head(by) } else { Place::Lost });
+            return Ok(if same { Location::Head(by) } else { Location::Lost });
         }
         let last = moves.first().map(|last| last.new);
         let made = moves.into_iter().find(|by| by.old == note.head);
         Ok(match made {
             // `git merge` may move HEAD and make nothing.
-            Some(by) if ended == Ended::Merge && !is_merge(&by.action) => Place::Lost,
-            Some(by) if by.new == head && last == Some(head) => Place::Head(by),
-            Some(by) => Place::Passed(by.new),
-            None => Place::Lost,
+            Some(by) if ended == Ended::Merge && !is_merge(&by.action) => Location::Lost,
+            Some(by) if by.new == head && last == Some(head) => Location::Head(by),
+            Some(by) => Location::Passed(by.new),
+            None => Location::Lost,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::desk::clone::Local;
+use crate::desk::clone::{Local, common_dir};
 use crate::gate::shim::{
     is_executable, is_in_place, is_ours, plan, program, quote_path, remove, remove_duplicate, remove_set_aside, script,
     write,
@@ -53,7 +53,7 @@ pub(crate) fn is_servers() -> Result<bool> {
     if git(&["rev-parse", "--is-bare-repository"]).line()? != "true" {
         return Ok(false);
     }
-    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    let common = common_dir()?;
     Ok(std::fs::read_dir(common.join("worktrees")).map_or(true, |mut entries| entries.next().is_none()))
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn hooks_in_force(common: &Path) -> Result<PathBuf> {
 /// What has become of the hooks of this clone, where they were installed and git no longer runs them all: managers of hooks install
 /// theirs again whenever they like, husky at every `npm install`, and say nothing.
 pub(crate) fn lost() -> Result<Option<String>> {
-    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    let common = common_dir()?;
     let own = common.join("countersign").join("hooks");
     let path = config("core.hooksPath")?;
     if config(FORMER)?.is_some() && path.as_deref().map(Path::new) != Some(&own) {
@@ -85,7 +85,7 @@ pub(crate) fn install() -> Result {
         return Err(Failure::new("this is a server's repository, and no clone")
             .hint("countersign install --server . --policy FILE"));
     }
-    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    let common = common_dir()?;
     let own = common.join("countersign").join("hooks");
     refuse_out_of_reach()?;
     let former = match config("core.hooksPath")? {
@@ -207,7 +207,7 @@ fn other_hooks(directory: &Path) -> Result<BTreeSet<String>> {
 }
 
 pub(crate) fn uninstall() -> Result {
-    let common = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line()?);
+    let common = common_dir()?;
     let own = common.join("countersign").join("hooks");
     let mut removed = false;
     for name in HOOKS {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::core::id::Id;
-use crate::system::process::git;
+use crate::desk::clone::common_dir;
+use crate::system::Result;
 
 /// The name of the private half in an agent's directory.
 const FILE: &str = "key";
@@ -21,10 +22,9 @@ pub(crate) fn of_user(id: &Id) -> Option<PathBuf> {
     Some(home()?.join(id.as_str()).join(FILE))
 }
 
-/// Where a clone has a key of this name.
-pub(crate) fn in_clone(name: &str) -> Option<PathBuf> {
-    let common = git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line().ok()?;
-    Some(Path::new(&common).join("countersign").join("keys").join(name))
+/// Where the clone around has the keys of its agents.
+pub(crate) fn of_clone() -> Result<PathBuf> {
+    Ok(common_dir()?.join("countersign").join("keys"))
 }
 
 /// Where the key of an agent is that was said to be at `path`. A clone that was moved, copied or mounted elsewhere has it with it; else
@@ -33,7 +33,7 @@ pub(crate) fn found(id: &Id, path: &Path) -> PathBuf {
     if path.symlink_metadata().is_ok() {
         return path.to_owned();
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let elsewhere = [in_clone(&name), of_user(id)].into_iter().flatten().find(|path| path.is_file());
+    let in_clone = of_clone().ok().map(|keys| keys.join(path.file_name().unwrap_or_default()));
+    let elsewhere = [in_clone, of_user(id)].into_iter().flatten().find(|path| path.is_file());
     elsewhere.unwrap_or_else(|| path.to_owned())
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
-use crate::core::tree::{changes, digest};
 use crate::desk::clone::Local;
 use crate::desk::reflog::Move;
-use crate::desk::sealing::{Seals, seals_of, tree_of};
+use crate::desk::sealing::{Seals, change_of, seals_of};
 use crate::desk::who::Agent;
 use crate::system::process::git;
 use crate::system::{Failure, Result};
@@ -162,14 +161,10 @@ fn picked(local: &Local) -> Option<Oid> {
 
 /// Whether two commits make the same edit, wherever its lines have moved to.
 fn same_patch(local: &Local, (old, before): (Oid, &Commit<'_>), candidate: Candidate<'_>) -> Result<bool> {
-    let change = |parents: &[Oid], tree: Oid| -> Result<_> {
-        let parent = parents.first().map(|parent| tree_of(&local.objects, *parent)).transpose()?;
-        let changes = changes(&local.objects, parent, tree).map_err(Failure::new)?;
-        Ok(digest(&changes, tree.format()))
-    };
     if before.parents.first() == candidate.parents.first() {
         return Ok(before.tree == candidate.tree);
     }
+    let change = |parents: &[Oid], tree| change_of(&local.objects, parents, tree);
     if change(&before.parents, before.tree)? == change(candidate.parents, candidate.tree)? {
         return Ok(true);
     }

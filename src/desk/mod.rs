@@ -12,6 +12,7 @@ mod draft;
 pub(crate) mod hooks;
 pub(crate) mod install;
 pub(crate) mod keys;
+mod line_diff;
 mod maker;
 mod note;
 mod person_key;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::core::ssh::{PrivateKey, PublicKey, armor};
+use crate::desk::who::expand_home;
 use crate::system::{Configuration, Failure, Result};
 
 /// A key of the person's, and the program that signs with it where this process cannot.
@@ -181,14 +182,6 @@ fn default_key(command: &str) -> Result<String> {
         Ok(first.to_owned())
     } else {
         Err(wrong("printed no key"))
-    }
-}
-
-/// A path of git's configuration (git-config(1), "pathname").
-fn expand_home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-        _ => PathBuf::from(path),
     }
 }
 

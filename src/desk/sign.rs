@@ -13,7 +13,7 @@ use crate::core::report::escape;
 use crate::core::seal::AGENT_KEY;
 use crate::core::seal::Root;
 use crate::core::ssh::{ClaimedSignature, claimed_key};
-use crate::desk::clone::{Local, repository_by};
+use crate::desk::clone::{Local, is_ancestor, repository_by};
 use crate::desk::person_key::{PersonKey, with_signature};
 use crate::desk::sealing::{Content, Sealer, Seals, change_of, drafted_in, in_utf8, rebuild, seals_of, without_ours};
 use crate::desk::unsealed;
@@ -172,7 +172,7 @@ fn chosen_by(local: &Local, range: &str, head: Oid) -> Result<Chosen> {
         }
         None => {
             let one = local.commit(range)?;
-            if !git(&["merge-base", "--is-ancestor", &one.to_string(), &head_text]).succeeds()? {
+            if !is_ancestor(one, head)? {
                 return Err(Failure::new(format!("{range} is not part of HEAD")));
             }
             let mut commits = rev_list(&["--ancestry-path", &head_text, &format!("^{one}")])?;

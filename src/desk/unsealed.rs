@@ -17,12 +17,9 @@ fn path(local: &Local) -> PathBuf {
 /// Writes down that an agent's process made a commit.
 pub(crate) fn record(local: &Local, commit: Oid, agent: &str) {
     let path = path(local);
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
     // Where nothing can be written down, the commit is named by hand.
-    if let Ok(mut file) = file.or_else(|_| {
-        std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
-        std::fs::OpenOptions::new().create(true).append(true).open(&path)
-    }) {
+    let _ = path.parent().map(std::fs::create_dir_all);
+    if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path) {
         let _ = file.write_all(format!("{commit} {agent}\n").as_bytes());
     }
 }
@@ -37,7 +34,7 @@ pub(crate) fn recorded(local: &Local) -> BTreeMap<Oid, String> {
     lines.collect()
 }
 
-/// Forgets all: they are sealed, or somebody has looked at them.
+/// Forgets those that are sealed, or that somebody has looked at.
 pub(crate) fn forget(local: &Local, sealed: &[Oid]) {
     let mut left = recorded(local);
     left.retain(|id, _| !sealed.contains(id));

@@ -99,9 +99,7 @@ pub(crate) fn trace_of_agent(configuration: &Configuration) -> Option<String> {
     if let Some(id) = variable("COUNTERSIGN_AGENT").filter(|id| !id.is_empty() && id != "none") {
         return Some(format!("COUNTERSIGN_AGENT={id}"));
     }
-    let mut marks = Catalogue::of_environment().environment();
-    let found = marks.find(|mark| variable(&mark.variable).is_some_and(|value| mark.test.accepts(&value)));
-    found.map(|mark| mark.variable.clone()).or_else(|| {
+    present(Catalogue::of_environment(), &variable).next().map(|mark| mark.variable.clone()).or_else(|| {
         let agents = agents(configuration);
         let set = agents.values().filter_map(|agent| configured(agent, &variable)).map(|(name, _)| name.to_owned());
         set.into_iter().next()
@@ -114,10 +112,17 @@ pub(crate) fn signs(agents: &Agents) -> Vec<String> {
         return vec!["COUNTERSIGN_AGENT".to_owned()];
     }
     let own = agents.values().filter_map(|agent| configured(agent, &variable)).map(|(name, _)| name.to_owned());
-    let marks = Catalogue::of_environment().environment();
-    let set = marks.filter(|mark| variable(&mark.variable).is_some_and(|value| mark.test.accepts(&value)));
+    let set = present(Catalogue::of_environment(), &variable);
     let all: BTreeSet<String> = own.chain(set.map(|mark| mark.variable.clone())).collect();
     all.into_iter().collect()
+}
+
+/// The rows that an environment bears out.
+fn present<'c>(
+    catalogue: &'c Catalogue,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> impl Iterator<Item = &'c EnvMark> {
+    catalogue.environment().filter(|mark| environment(&mark.variable).is_some_and(|value| mark.test.accepts(&value)))
 }
 
 /// The variable and value of the environment that git config says stand for an agent.
@@ -135,7 +140,8 @@ pub(crate) fn agent_named(id: &str) -> Result<Agent> {
     })
 }
 
-fn expand_home(path: &str) -> PathBuf {
+/// A path of git's configuration (git-config(1), "pathname").
+pub(super) fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(path),
@@ -201,10 +207,7 @@ fn recognise(
             Some(Sign { tool, agents: vec![agent], origin: origin(name, &value) })
         })
         .collect();
-    let present = || {
-        let accepted = |mark: &&EnvMark| environment(&mark.variable).is_some_and(|value| mark.test.accepts(&value));
-        catalogue.environment().filter(accepted)
-    };
+    let present = || present(catalogue, environment);
     // Some agents also set the variable of another, which then says nothing.
     let outranked: BTreeSet<&str> = present().filter_map(|mark| mark.before.as_deref()).collect();
     let listed = present().filter(|mark| !outranked.contains(mark.variable.as_str())).filter_map(|mark| {

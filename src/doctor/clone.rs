@@ -95,10 +95,10 @@ fn hook(path: &Path, report: &mut Report) {
     let shown = path.display();
     let later = LATER.iter().find(|(name, _)| path.ends_with(name)).map(|(_, without)| *without);
     match (path.symlink_metadata(), path.metadata()) {
-        (Err(_), _) if later.is_some() => {
-            report.warn(&shown, Check::Missing, later.unwrap_or_default(), INSTALL);
-        }
-        (Err(_), _) => report.error(&shown, Check::Missing, "the hook is not there", INSTALL),
+        (Err(_), _) => match later {
+            Some(without) => report.warn(&shown, Check::Missing, without, INSTALL),
+            None => report.error(&shown, Check::Missing, "the hook is not there", INSTALL),
+        },
         (Ok(_), Err(_)) => report.error(&shown, Check::Dangling, "the link leads nowhere", INSTALL),
         (Ok(_), Ok(_)) if !is_ours(path) => report.error(&shown, Check::Replaced, "another hook stands there", INSTALL),
         (Ok(_), Ok(_)) if !is_executable(path) => {

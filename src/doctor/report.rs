@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::checks::Check;
 use crate::core::policy::Policy;
 use crate::core::report::escape;
-use crate::desk::at_work::AtWork;
+use crate::desk::at_work::{AtWork, Kind};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -144,15 +144,15 @@ pub(super) fn text(report: &Report) -> String {
 fn at_work(desk: &AtWork) -> String {
     let short = |text: &str| escape(text.as_bytes(), 200);
     let agent = desk.agent.as_deref().map(short);
-    let mut text = match (desk.kind.as_str(), agent) {
-        ("person", _) => "at work: a person, whose commits are left alone".to_owned(),
-        (_, Some(agent)) => format!("at work: {agent}"),
-        (_, None) => "at work: nobody can tell who".to_owned(),
+    let mut text = match (desk.kind, agent) {
+        (Kind::Person, _) => "at work: a person, whose commits are left alone".to_owned(),
+        (Kind::Agent | Kind::Unclear, Some(agent)) => format!("at work: {agent}"),
+        (Kind::Agent | Kind::Unclear, None) => "at work: nobody can tell who".to_owned(),
     };
     if !desk.below.is_empty() {
         text += &format!(", which {} started", short(&desk.below.join(" and ")));
     }
-    if !desk.signs.is_empty() && desk.kind != "person" {
+    if !desk.signs.is_empty() && desk.kind != Kind::Person {
         text += &format!(", by {}", short(&desk.signs.join(" ")));
     }
     if let (Some(key), Some(file)) = (&desk.key, &desk.key_file) {

@@ -56,6 +56,15 @@ pub(crate) fn replace(place: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     Unfinished::beside(place, bytes, mode)?.put()
 }
 
+/// Removes a file.
+///
+/// # Errors
+/// Which file it is, and those of the file system.
+pub(crate) fn remove(place: &Path) -> super::Result<()> {
+    let failed = |error| super::Failure::new(format!("cannot remove {}: {error}", place.display()));
+    std::fs::remove_file(place).map_err(failed)
+}
+
 /// Writes a file where nothing stands, not even a link, with this mode less the mask of this process. Its directory is there.
 ///
 /// # Errors

@@ -2,14 +2,13 @@
 //! objects, no attribute, no setting of `diff`, no `.gitmodules`.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use crate::core::objects::ReadError;
 use crate::core::report::escape;
 use crate::core::tree::{Change, EntryMode, Value};
 use crate::desk::approve::compose::Work;
+use crate::desk::line_diff::hunks;
 use crate::store::Objects;
-use crate::system::process::git;
 use crate::system::{Failure, Result};
 
 /// Bytes of a file that are shown. Of a larger one, its size is.
@@ -69,10 +68,8 @@ pub(super) fn summary(work: &Work, objects: &Objects) -> Result<String> {
     Ok(text + &format!(" {files} file{} changed\n", if files == 1 { "" } else { "s" }))
 }
 
-/// Every line that comes or goes. Git lines the two sides up, as two files that lie outside of every repository.
+/// Every line that comes or goes.
 pub(super) fn in_full(work: &Work, objects: &Objects) -> Result<String> {
-    let failed = |error: std::io::Error| Failure::new(format!("cannot write a temporary file: {error}"));
-    let directory = tempfile::tempdir().map_err(failed)?;
     let mut text = String::new();
     for change in work.changes.iter().take(FILES) {
         let (old, new) = sides(objects, change)?;
@@ -82,12 +79,8 @@ pub(super) fn in_full(work: &Work, objects: &Objects) -> Result<String> {
                 text += &format!("{sign}{name}\n");
             }
         }
-        for (name, side) in [("old", &old), ("new", &new)] {
-            std::fs::write(directory.path().join(name), side.text()).map_err(failed)?;
-        }
-        let lined_up = lined_up(directory.path())?;
-        let hunks = lined_up.split(|byte| *byte == b'\n').skip_while(|line| !line.starts_with(b"@@"));
-        for line in hunks.filter(|line| !line.is_empty()) {
+        let hunks = hunks(old.text(), new.text())?;
+        for line in hunks.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             text += &(escape(line, 400) + "\n");
         }
     }
@@ -95,17 +88,6 @@ pub(super) fn in_full(work: &Work, objects: &Objects) -> Result<String> {
         text += &format!("\nand {more} files more, which are too many to show\n");
     }
     Ok(text)
-}
-
-fn lined_up(directory: &Path) -> Result<Vec<u8>> {
-    let arguments =
-        ["diff", "--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--text", "--", "old", "new"];
-    let output = git(&arguments).apart(directory).output()?;
-    // As diff(1): 1 says that they differ.
-    match output.status.code() {
-        Some(0 | 1) => Ok(output.stdout),
-        _ => Err(Failure::new(format!("git diff failed: {}", String::from_utf8_lossy(&output.stderr).trim()))),
-    }
 }
 
 fn sides(objects: &Objects, change: &Change) -> Result<(Side, Side)> {

@@ -1,6 +1,6 @@
 //! Codex CLI: its sandbox has `.git` read-only and no network, unless its configuration says otherwise.
 
-use super::place::Scope;
+use super::settings_file::Scope;
 use super::{Edit, Seen, Tool, Wanted, What};
 
 pub(super) const TOOL: Tool = Tool {

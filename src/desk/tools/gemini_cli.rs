@@ -4,7 +4,8 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use super::{Edit, Seen, Tool, Wanted, What, place};
+use super::{Edit, Seen, Tool, Wanted, What};
+use crate::desk::clone::common_dir;
 use crate::desk::install::hooks_in_force;
 use crate::system::{Exit, Result, print, quote};
 
@@ -33,8 +34,8 @@ pub(super) fn before_shell() -> Result {
     let read = std::io::stdin().lock().take(CALL).read_to_string(&mut call);
     let call: Option<serde_json::Value> = read.ok().and_then(|_| serde_json::from_str(&call).ok());
     let command = call.as_ref().and_then(|call| call.get("tool_input")?.get("command")?.as_str());
-    let answer = match (command, place::common()) {
-        (Some(command), Some(common)) => serde_json::json!({
+    let answer = match (command, common_dir()) {
+        (Some(command), Ok(common)) => serde_json::json!({
             "hookSpecificOutput": {
                 "hookEventName": "BeforeTool",
                 "tool_input": { "command": with_hooks(command, &hooks_in_force(&common)?) },

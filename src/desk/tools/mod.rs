@@ -13,18 +13,20 @@ mod lines;
 mod opencode;
 mod others;
 mod pi;
-mod place;
 mod qwen_code;
+mod settings_file;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use crate::core::id::Id;
-use crate::core::text::nearest::nearest;
+use crate::desk::agent::parse_id;
+use crate::desk::at_work::near_tool;
+use crate::desk::clone::common_dir;
 use crate::desk::who::agents;
 use crate::system::{Configuration, Exit, Failure, Result, print};
-use place::{Place, Scope};
+use settings_file::{Scope, SettingsFile};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -63,10 +65,6 @@ struct Change {
     dry_run: bool,
 }
 
-fn parse_id(text: &str) -> std::result::Result<Id, String> {
-    Id::parse(text.as_bytes()).ok_or_else(|| "an id is [a-z0-9][a-z0-9._-]{0,63}".to_owned())
-}
-
 /// How a tool was seen with what is written for it.
 enum Seen {
     /// The program itself ran with it, in these versions.
@@ -101,6 +99,13 @@ struct Edit {
     /// Below the home of the user, or the top of the project.
     file: &'static str,
     what: What,
+}
+
+impl Edit {
+    /// The variable that says who is at work, in `env` of a JSON file: the environment of what the tool runs.
+    fn of_env(file: &'static str, wanted: &Wanted) -> Self {
+        Self { file, what: What::Json(&["env", "COUNTERSIGN_AGENT"], format!("\"{}\"", wanted.agent)) }
+    }
 }
 
 enum What {
@@ -163,9 +168,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
 
 fn find(name: &str) -> Result<&'static Tool> {
     TOOLS.into_iter().find(|tool| tool.name == name).ok_or_else(|| {
-        let is_part = |tool: &&&Tool| tool.name.split('-').any(|part| part == name);
-        let near = TOOLS.iter().find(is_part).map(|tool| tool.name);
-        let near = near.or_else(|| nearest(name, TOOLS.iter().map(|tool| tool.name)));
+        let near = near_tool(name, TOOLS.iter().map(|tool| tool.name));
         let hint = near.map_or_else(|| "countersign desk list".to_owned(), |near| format!("did you mean {near}?"));
         Failure::new(format!("no coding agent is called {name} here")).hint(hint)
     })
@@ -175,7 +178,7 @@ impl Change {
     fn wanted(&self, tool: &Tool) -> Wanted {
         let agent = self.agent.as_ref().map_or_else(|| tool.name.to_owned(), Id::to_string);
         let scope = if self.project { Scope::Project } else { Scope::User };
-        Wanted { agent, scope, common: place::common() }
+        Wanted { agent, scope, common: common_dir().ok() }
     }
 }
 
@@ -185,7 +188,7 @@ fn add(change: &Change) -> Result {
     let mut said = String::new();
     let mut planned = Vec::new();
     for (file, edits) in by_file((tool.edits)(&wanted)) {
-        let place = Place::of(&wanted, file)?;
+        let place = SettingsFile::of(&wanted, file)?;
         let before = place.read()?;
         let mut after = before.clone().unwrap_or_default();
         for edit in &edits {
@@ -230,7 +233,7 @@ fn remove(change: &Change) -> Result {
     let wanted = change.wanted(tool);
     let mut said = String::new();
     for (file, edits) in by_file((tool.edits)(&wanted)) {
-        let place = Place::of(&wanted, file)?;
+        let place = SettingsFile::of(&wanted, file)?;
         let Some(now) = place.read()? else { continue };
         let before = match place.remembered(&now)? {
             Some(before) => before,
@@ -265,10 +268,10 @@ fn list() -> Result {
     let mut text = String::new();
     for tool in TOOLS {
         let is_set = |scope: Scope| -> bool {
-            let wanted = Wanted { agent: tool.name.to_owned(), scope, common: place::common() };
+            let wanted = Wanted { agent: tool.name.to_owned(), scope, common: common_dir().ok() };
             let files = by_file((tool.edits)(&wanted));
             let has = |(file, edits): &(&'static str, Vec<What>)| {
-                let text = Place::of(&wanted, file).ok().and_then(|place| place.read().ok().flatten());
+                let text = SettingsFile::of(&wanted, file).ok().and_then(|place| place.read().ok().flatten());
                 text.is_some_and(|text| edits.iter().all(|edit| edit.set(&text).as_deref() == Ok(text.as_str())))
             };
             !files.is_empty() && files.iter().all(has)

@@ -1,6 +1,6 @@
 //! opencode: a plugin that sets the environment of what its shell runs.
 
-use super::place::Scope;
+use super::settings_file::Scope;
 use super::{Edit, Seen, Tool, Wanted, What};
 
 pub(super) const TOOL: Tool = Tool {

@@ -1,6 +1,6 @@
 //! pi: `shellCommandPrefix` of its settings stands before each command of its shell.
 
-use super::place::Scope;
+use super::settings_file::Scope;
 use super::{Edit, Seen, Tool, Wanted, What};
 
 pub(super) const TOOL: Tool = Tool {

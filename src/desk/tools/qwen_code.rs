@@ -1,6 +1,6 @@
 //! Qwen Code: `env` of its settings is the environment of what it runs.
 
-use super::{Edit, Seen, Tool, Wanted, What};
+use super::{Edit, Seen, Tool, Wanted};
 
 pub(super) const TOOL: Tool = Tool {
     name: "qwen-code",
@@ -12,6 +12,5 @@ pub(super) const TOOL: Tool = Tool {
 
 /// `~/.qwen/settings.json`, or `.qwen/settings.json` of a project.
 fn edits(wanted: &Wanted) -> Vec<Edit> {
-    let value = format!("\"{}\"", wanted.agent);
-    vec![Edit { file: ".qwen/settings.json", what: What::Json(&["env", "COUNTERSIGN_AGENT"], value) }]
+    vec![Edit::of_env(".qwen/settings.json", wanted)]
 }

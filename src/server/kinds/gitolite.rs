@@ -9,7 +9,7 @@ use crate::server::commands::HOOKS;
 use crate::server::repository::Repository;
 use crate::server::targets::below;
 use crate::server::uninstall::NOTHING;
-use crate::system::{Failure, Result, print, say};
+use crate::system::{Failure, Result, files, print, say};
 
 pub(super) static KIND: Kind = Kind {
     serves: Serves::All(Shared {
@@ -122,8 +122,7 @@ fn restore(root: &Path) -> Result<()> {
 fn unlink_dangling(link: &Path, target: &Path) -> Result<()> {
     let leads = std::fs::read_link(link).is_ok_and(|to| to == target);
     if leads && !link.exists() {
-        std::fs::remove_file(link)
-            .map_err(|error| Failure::new(format!("cannot remove {}: {error}", link.display())))?;
+        files::remove(link)?;
     }
     Ok(())
 }

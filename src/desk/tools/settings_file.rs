@@ -1,9 +1,10 @@
 //! A file of a tool's settings, and what it was before we wrote to it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::core::digest::Digest;
 use crate::desk::keys;
+use crate::desk::line_diff::hunks;
 use crate::desk::tools::Wanted;
 use crate::system::process::git;
 use crate::system::{Failure, Result, files};
@@ -16,18 +17,13 @@ pub(super) enum Scope {
 }
 
 /// A file of settings.
-pub(super) struct Place {
+pub(super) struct SettingsFile {
     pub(super) path: PathBuf,
     /// Where it is remembered what it was.
     memory: PathBuf,
 }
 
-/// What the worktrees of the repository around share.
-pub(super) fn common() -> Option<PathBuf> {
-    git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).line().ok().map(PathBuf::from)
-}
-
-impl Place {
+impl SettingsFile {
     /// The file of this name, below the user's home or the top of the project.
     pub(super) fn of(wanted: &Wanted, file: &str) -> Result<Self> {
         let (root, memory) = match wanted.scope {
@@ -119,15 +115,7 @@ impl Place {
 
     /// What a change would change, as diff(1) shows it.
     pub(super) fn difference(&self, before: &str, after: &str) -> Result<String> {
-        let failed = |error: std::io::Error| Failure::new(format!("cannot write a temporary file: {error}"));
-        let directory = tempfile::tempdir().map_err(failed)?;
-        for (name, text) in [("old", before), ("new", after)] {
-            std::fs::write(directory.path().join(name), text).map_err(failed)?;
-        }
-        let arguments = ["diff", "--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--", "old", "new"];
-        let output = git(&arguments).apart(directory.path()).output()?;
-        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-        let hunks: String = shown.split_inclusive('\n').skip_while(|line| !line.starts_with("@@")).collect();
-        Ok(format!("{}\n{hunks}", Path::display(&self.path)))
+        let hunks = hunks(before.as_bytes(), after.as_bytes())?;
+        Ok(format!("{}\n{}", self.path.display(), String::from_utf8_lossy(&hunks)))
     }
 }
