@@ -40,7 +40,7 @@ impl<'a> Lineage<'a> {
         Self { graph, new: new.filter(|new| new.is_exact()), limits, scratch: RefCell::default() }
     }
 
-    /// As [`merge_bases`](super::merge_bases).
+    /// As [`merge_bases`].
     ///
     /// # Errors
     /// As there.
