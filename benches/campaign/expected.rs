@@ -103,6 +103,10 @@ pub const EXPECTED: &[Expected] = &[
         kinds: &["trees with *, brought: refused"],
         why: "a push brings no tree that git would not have written (seal/FORMAT.md)",
     },
+    Expected {
+        kinds: &["trees with deep, kept: refused", "trees with deep, left: refused"],
+        why: "directories more than 512 below each other: git reads up to 2,048, and nobody can check them out",
+    },
     Expected { kinds: &["trees with *: refused, and git dies"], why: "what git cannot read has no change" },
     Expected {
         kinds: &["trees with unsorted, kept: refused"],

@@ -55,7 +55,7 @@ impl<'a> Glance<'a> {
 
 /// Checks the new side of a comparison of two trees.
 pub(super) fn check<'a>(old: Entries<'a>, new: Entries<'a>, empty_tree: Oid) -> Result<(), MalformedTree> {
-    let mut side = NewSide::new(old, new, empty_tree);
+    let mut side = NewSide::new(old, new, empty_tree)?;
     let (mut left, mut right) = (old, new);
     let (mut before, mut after) = (left.advance()?, right.advance()?);
     while let Some(met) = Meeting::of(before.as_ref(), after.as_ref()) {
@@ -72,18 +72,16 @@ pub(super) fn check<'a>(old: Entries<'a>, new: Entries<'a>, empty_tree: Oid) -> 
 
 /// Looks at the entries of one new tree, in the order in which they stand.
 struct NewSide<'a> {
-    old: Entries<'a>,
     new: Entries<'a>,
     empty_tree: Oid,
     last: Option<(Entry<'a>, EntryOrigin)>,
     /// Files whose name a directory further on may repeat: each is a prefix of the entry looked at last.
     open_files: Vec<(&'a [u8], EntryOrigin)>,
-    /// The names of entries that are not kept.
-    fresh: Vec<&'a [u8]>,
     /// Whether kept entries stand in an order of their own, so that neighbours do not tell of repeated names.
     is_disordered: bool,
-    /// All of the old side's entries with their places, once one is looked for that the comparison did not meet.
-    stood: Option<HashMap<&'a [u8], usize>>,
+    stood: OldPlaces<'a>,
+    /// The old side's place behind the one that the kept entry before stood at.
+    reached: usize,
 }
 
 /// Where an entry of the new side comes from.
@@ -95,46 +93,53 @@ enum EntryOrigin {
     Fresh,
 }
 
-impl<'a> NewSide<'a> {
-    fn new(old: Entries<'a>, new: Entries<'a>, empty_tree: Oid) -> Self {
-        Self {
-            old,
-            new,
-            empty_tree,
-            last: None,
-            open_files: Vec::new(),
-            fresh: Vec::new(),
-            is_disordered: false,
-            stood: None,
+/// The old side's entries with their places, sorted: a disordered tree may hold the same one more than once.
+struct OldPlaces<'a>(Vec<(&'a [u8], usize)>);
+
+impl<'a> OldPlaces<'a> {
+    fn new(mut old: Entries<'a>) -> Result<Self, MalformedTree> {
+        let mut places = Vec::new();
+        while let Some(entry) = old.advance()? {
+            places.push((entry.raw, places.len()));
         }
+        places.sort_unstable();
+        Ok(Self(places))
+    }
+
+    /// The first place of the entry at `from` or behind it.
+    fn first(&self, entry: &Entry<'_>, from: usize) -> Option<usize> {
+        let next = self.0.partition_point(|place| *place < (entry.raw, from));
+        self.0.get(next).filter(|(raw, _)| *raw == entry.raw).map(|(_, place)| *place)
+    }
+}
+
+impl<'a> NewSide<'a> {
+    fn new(old: Entries<'a>, new: Entries<'a>, empty_tree: Oid) -> Result<Self, MalformedTree> {
+        let stood = OldPlaces::new(old)?;
+        Ok(Self { new, empty_tree, last: None, open_files: Vec::new(), is_disordered: false, stood, reached: 0 })
     }
 
     /// Looks at the next entry. `met` says whether the comparison met the same entry on the old side.
     fn look(&mut self, entry: Entry<'a>, met: EntryOrigin) -> Result<(), MalformedTree> {
-        let mut origin = met;
-        if origin == EntryOrigin::Fresh
-            && let Some(fault) = self.fault(&entry)
-        {
-            if !self.stood(&entry)? {
-                return Err(fault);
+        let is_behind = self.last.is_none_or(|(last, _)| last.order(&entry) == Ordering::Less);
+        let place = self.stood.first(&entry, self.reached);
+        // Out of order an entry is kept only behind what it stood behind before.
+        let origin = match met {
+            EntryOrigin::Fresh if place.is_some() || is_behind && self.stood.first(&entry, 0).is_some() => {
+                EntryOrigin::Kept
             }
-            origin = EntryOrigin::Kept;
+            met => met,
+        };
+        if origin == EntryOrigin::Fresh
+            && let Some(fault) = entry.fault(self.empty_tree).or_else(|| (!is_behind).then(|| order(&entry)))
+        {
+            return Err(fault);
         }
-        if self.last.is_some_and(|(last, _)| last.order(&entry) != Ordering::Less) {
-            self.is_disordered = true;
-        }
-        if origin == EntryOrigin::Fresh {
-            self.fresh.push(entry.name);
-        }
+        self.is_disordered |= !is_behind;
+        self.reached = place.map_or(self.reached, |place| place + 1);
         self.repeated(&entry, origin)?;
         self.last = Some((entry, origin));
         Ok(())
-    }
-
-    /// What is wrong with an entry that is not kept: by itself, or in its place.
-    fn fault(&self, entry: &Entry<'a>) -> Option<MalformedTree> {
-        let misplaced = self.last.is_some_and(|(last, _)| last.order(entry) != Ordering::Less);
-        entry.fault(self.empty_tree).or_else(|| misplaced.then(|| order(entry)))
     }
 
     /// In order, a file and a directory of one name may have other entries between them, all of whose names begin with theirs.
@@ -160,33 +165,26 @@ impl<'a> NewSide<'a> {
         Ok(())
     }
 
-    /// Whether the entry stood on the old side, where the comparison did not meet it.
-    fn stood(&mut self, entry: &Entry<'a>) -> Result<bool, MalformedTree> {
-        if self.stood.is_none() {
-            let (mut old, mut all) = (self.old, HashMap::new());
-            while let Some(entry) = old.advance()? {
-                let place = all.len();
-                all.insert(entry.raw, place);
-            }
-            self.stood = Some(all);
-        }
-        let place = |entry: &Entry<'_>| self.stood.as_ref().and_then(|all| all.get(entry.raw)).copied();
-        // Out of order it is kept only behind what it stood behind before.
-        let behind = |last: &Entry<'a>| last.order(entry) == Ordering::Less || place(last) < place(entry);
-        Ok(place(entry).is_some() && self.last.as_ref().is_none_or(|(last, _)| behind(last)))
-    }
-
-    /// Ends with what only the whole tree tells: where kept entries are out of order, a fresh one may repeat a name from afar.
+    /// Ends with what only the whole tree tells: where kept entries are out of order, names may repeat from afar. They may as they
+    /// did before, in the order in which they did, so that whoever reads the first or the last of them reads what stood.
     fn finish(self) -> Result<(), MalformedTree> {
-        if !self.is_disordered || self.fresh.is_empty() {
+        if !self.is_disordered {
             return Ok(());
         }
-        let (mut new, mut times): (_, HashMap<&[u8], usize>) = (self.new, HashMap::new());
+        let (mut new, mut names) = (self.new, Vec::new());
         while let Some(entry) = new.advance()? {
-            *times.entry(entry.name).or_default() += 1;
+            names.push(entry.name);
         }
-        let repeated = self.fresh.iter().find(|name| times.get(*name).is_some_and(|times| *times > 1));
-        repeated.map_or(Ok(()), |name| Err(MalformedTree::Order(String::from_utf8_lossy(name).into_owned())))
+        names.sort_unstable();
+        let pairs = names.windows(2).filter_map(|pair| pair.first().filter(|name| pair.last() == Some(name)));
+        let mut reached: HashMap<&[u8], usize> = pairs.map(|name| (*name, 0)).collect();
+        let mut new = self.new;
+        while let Some(entry) = new.advance()? {
+            if let Some(from) = reached.get_mut(entry.name) {
+                *from = self.stood.first(&entry, *from).ok_or_else(|| order(&entry))? + 1;
+            }
+        }
+        Ok(())
     }
 }
 
