@@ -80,7 +80,7 @@ fn every_decision_is_on_record() {
         let (said, _) = log(&world, &[&["show", "--format", "json"], filter.as_slice()].concat());
         assert_eq!(said.lines().count(), lines, "{filter:?}: {said}");
     }
-    let shown = world.command(env!("CARGO_BIN_EXE_countersign"), &world.server());
+    let shown = world.command(crate::world::binary().to_str().unwrap(), &world.server());
     let mut shown = shown;
     shown.args(["show", &sealed]);
     let shown = String::from_utf8(world.run(shown, None).stdout).unwrap();
@@ -233,6 +233,95 @@ fn out_of_band_moves_can_be_refused() {
     world.install(&["--baseline"]);
     world.push(&["HEAD:refs/heads/main"]).accepted();
     verified(&world);
+}
+
+/// A server that refuses every move without a decision, with some refs that were pushed.
+fn refusing(mode: &str) -> World {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let strict = registry().replace("version = 1\n", "version = 1\nout-of-band = \"refuse\"\n");
+    let watched = "\n[[rule]]\nname = \"watched\"\nrefs = [\"refs/heads/**\"]\nforce-push = \"deny\"\n";
+    world.set_policy(&format!("{strict}{AGENTS_EVERYWHERE}{watched}mode = \"{mode}\"\n"));
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.install(&[]);
+    for round in 0..3 {
+        world.commit("a", &round.to_string(), "By hand\n");
+        world.push(&["HEAD:refs/heads/main", &format!("HEAD:refs/heads/topic/{round}")]).accepted();
+    }
+    world.git(&["tag", "-a", "-m", "one", "v1"]);
+    world.push(&["v1"]).accepted();
+    world
+}
+
+#[test]
+fn git_maintains_a_repository_that_refuses_moves_without_a_decision() {
+    for mode in ["enforce", "warn", "observe"] {
+        let world = refusing(mode);
+        let server = world.server();
+        let refs = || world.git_in(&server, &["for-each-ref", "--format=%(refname) %(objectname)"]);
+        let before = (refs(), kinds(&world).len());
+        for upkeep in [
+            &["pack-refs", "--all"][..],
+            &["pack-refs", "--all", "--no-prune"],
+            &["gc", "--quiet"],
+            &["gc", "--quiet", "--prune=now", "--aggressive"],
+            &["maintenance", "run", "--task=pack-refs", "--task=gc"],
+            &["maintenance", "run", "--auto"],
+            &["reflog", "expire", "--all", "--expire=now", "--expire-unreachable=now"],
+            &["prune", "--expire=now"],
+            &["repack", "-adq"],
+        ] {
+            world.git_in(&server, upkeep);
+            assert_eq!((refs(), kinds(&world).len()), before, "{mode}: {upkeep:?}");
+        }
+        assert!(!server.join("refs/heads/main").exists(), "it is packed");
+        // Loose again, and then packed beside a value of before.
+        world.commit("a", "more", "By hand\n");
+        world.push(&["HEAD:refs/heads/main", ":refs/heads/topic/0"]).accepted();
+        world.git_in(&server, &["-c", "gc.auto=1", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"]);
+        world.git_in(&server, &["pack-refs", "--all"]);
+        assert!(!refs().contains("topic/0"));
+        verified(&world);
+    }
+}
+
+#[test]
+fn a_deletion_is_no_upkeep() {
+    let world = refusing("enforce");
+    let server = world.server();
+    let deletes = |name: &str| {
+        let mut command = world.command("git", &server);
+        command.args(["update-ref", "-d", name]);
+        let output = world.run(command, None);
+        assert!(!output.status.success(), "{name} was deleted");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("[ref-denied]"), "{output:?}");
+    };
+    deletes("refs/heads/main");
+    // Packed and loose alike, as it is in the midst of a maintenance; and packed alone.
+    world.git_in(&server, &["pack-refs", "--all", "--no-prune"]);
+    assert!(server.join("refs/heads/main").exists());
+    deletes("refs/heads/main");
+    world.git_in(&server, &["pack-refs", "--all"]);
+    deletes("refs/heads/main");
+    assert_eq!(world.git_in(&server, &["rev-parse", "main"]), world.git(&["rev-parse", "HEAD"]));
+}
+
+/// Another process that works on the packed refs, or was killed over it.
+#[test]
+fn what_cannot_be_told_from_a_deletion_waits_and_is_then_refused() {
+    let world = refusing("enforce");
+    let server = world.server();
+    world.git_in(&server, &["pack-refs", "--all", "--no-prune"]);
+    std::fs::write(server.join("packed-refs.lock"), "").unwrap();
+    let value = world.git_in(&server, &["rev-parse", "main"]);
+    let words = |state: &str| {
+        let mut command = world.command(server.join("hooks/reference-transaction").to_str().unwrap(), &server);
+        command.arg(state).env("GIT_DIR", &server);
+        let line = format!("{value} {} refs/heads/main\n", "0".repeat(40));
+        world.run(command, Some(line.as_bytes()))
+    };
+    assert_eq!(words("prepared").status.code(), Some(1));
+    std::fs::remove_file(server.join("packed-refs.lock")).unwrap();
+    assert_eq!(words("prepared").status.code(), Some(0));
 }
 
 #[test]
