@@ -27,7 +27,7 @@ impl From<&Verdict> for Exit {
 }
 
 /// Why a command could not do its work. It ends with exit 2.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// What went wrong, without a full stop.
     pub(crate) message: String,
