@@ -42,6 +42,16 @@ impl Failure {
         Self { message: message.to_string(), hint: None, details: Vec::new() }
     }
 
+    /// Nobody reads any more, so there is nothing to say; what was to be printed was not.
+    pub(crate) fn unread() -> Self {
+        Self::new("")
+    }
+
+    /// Whether there is nothing to say.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.message.is_empty()
+    }
+
     /// Says what it is about first.
     pub(crate) fn about(mut self, what: impl std::fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);
