@@ -21,6 +21,7 @@ mod scan;
 mod settle;
 mod state;
 mod store;
+mod tail;
 
 #[cfg(test)]
 mod example;
@@ -40,3 +41,4 @@ pub use scan::{Signatures, Verified, read};
 pub use settle::{Attempt, Recorded, Updates};
 pub use state::State;
 pub use store::{Keep, Ledger, Plan};
+pub use tail::{Position, read_on, root_at};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::gate::command::{HookCommand, PreReceive};
 use crate::gate::hook::LEDGER;
+use crate::gate::policy_source::PolicyArg;
 use crate::gate::shim::is_ours;
 use crate::server::Layout;
 use crate::system::{Failure, Result};
@@ -31,6 +32,13 @@ pub(super) fn installed(git_dir: &Path, layout: Layout) -> Result<Option<PreRece
         return Ok(Some(before));
     }
     Ok(None)
+}
+
+/// The policies by which the hook of a repository decides; none where it has no hook of ours.
+pub(crate) fn installed_policies(git_dir: &Path) -> Vec<PolicyArg> {
+    let hooks = Layout::in_repository().map(|layout| layout.path(git_dir, "pre-receive"));
+    let read = |hook: PathBuf| PreReceive::read(&std::fs::read_to_string(hook).ok()?);
+    hooks.filter_map(read).map(|(_, hook)| hook.policies).next().unwrap_or_default()
 }
 
 /// Where the ledger of a repository is: its hooks say, or it is where it is by default.
