@@ -79,6 +79,9 @@ pub const MARKS_FILE_BYTES: usize = 64 << 10;
 /// Bytes of one record of the ledger. Entries are split well before; this stops a reader of a file that is no ledger.
 pub const RECORD_BYTES: usize = 1 << 20;
 
+/// Bytes of one entry of the ledger: a tile of C2SP's tlog-tiles gives the length of an entry in 16 bits.
+pub const ENTRY_BYTES: usize = 60_000;
+
 /// Refused pushes of one submitter that the ledger records in an hour; the others are counted. At about 2 KiB each a flood
 /// fills 50 MiB a day.
 pub const REFUSED_PER_HOUR: u64 = 1000;

@@ -5,6 +5,7 @@ mod commands;
 pub(crate) mod install;
 mod installed;
 mod kinds;
+pub(crate) mod ledgers;
 mod others;
 mod repository;
 mod targets;

@@ -27,6 +27,7 @@ mod install;
 mod jail;
 mod ledger;
 mod oracles;
+mod places;
 mod seals;
 mod servers;
 mod submitters;

@@ -78,9 +78,10 @@ pub(super) fn run(show: &Show) -> Result {
             would_refuse::sum_up(show, &found.directory)?;
             continue;
         }
-        let mut failed = None;
+        let (mut failed, mut decision) = (None, None);
         let read = ledger::read(&found.directory, Signatures::Last, &mut |number, _, entry| {
-            if failed.is_none() && show.selects(entry) {
+            decision = decision_of(entry, decision);
+            if failed.is_none() && show.selects(entry, decision) {
                 failed = print(&show.line(number, entry)).err();
             }
         });
@@ -92,9 +93,20 @@ pub(super) fn run(show: &Show) -> Result {
     Ok(Exit::Accepted)
 }
 
+/// How a decision ended, and when it was made.
+pub(super) type Decision = (Outcome, Time);
+
+/// The decision that an entry is of, after the one that the entry before is of: what continues it follows at once.
+pub(super) fn decision_of(entry: &Entry, before: Option<Decision>) -> Option<Decision> {
+    if let Entry::Decided(decided) = entry {
+        return Some((decided.outcome, decided.time));
+    }
+    before.filter(|_| matches!(entry, Entry::Continued(_)))
+}
+
 impl Show {
-    pub(super) fn selects(&self, entry: &Entry) -> bool {
-        let time = entry.time().map(Time);
+    pub(super) fn selects(&self, entry: &Entry, decision: Option<Decision>) -> bool {
+        let time = entry.time().map(Time).or(decision.map(|(_, time)| time));
         let in_time = self.since.is_none_or(|since| time.is_none_or(|time| time >= since))
             && self.until.is_none_or(|until| time.is_none_or(|time| time < until));
         let updates = updates_of(entry);
@@ -113,10 +125,8 @@ impl Show {
             .code
             .as_deref()
             .is_none_or(|code| updates.iter().any(|update| update.findings.iter().any(|one| one.code == code)));
-        let verdict = self.verdict.is_none_or(|verdict| match entry {
-            Entry::Decided(decided) => decided.outcome == verdict.outcome(),
-            _ => false,
-        });
+        let verdict =
+            self.verdict.is_none_or(|verdict| decision.is_some_and(|(outcome, _)| outcome == verdict.outcome()));
         let commit = self.commit.as_deref().is_none_or(|prefix| mentions(entry, prefix));
         in_time && named && principal && coded && verdict && commit
     }

@@ -10,7 +10,7 @@ use one::{Ready, prepare};
 pub(super) use policy::check_new;
 use shared::SharedPlan;
 
-use crate::gate::shim::{Planned, is_in_place, write};
+use crate::gate::shim::{Planned, is_in_place, quoted, write};
 use crate::server::kinds::Serves;
 use crate::server::others::{Others, Owners, Printed};
 use crate::server::repository::AsFound;
@@ -18,9 +18,6 @@ use crate::server::targets::{Targets, found_below, targets};
 use crate::server::{Install, Layout};
 use crate::system::files;
 use crate::system::{Exit, Failure, Result, print, say};
-
-/// Where the commits lie whose history is exempt.
-pub(in crate::server) const BASELINE: &str = "countersign/baseline";
 
 /// Protects repositories. All are checked before the first is written.
 pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
@@ -73,7 +70,8 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
             print(&format!("{}: exempt is what its refs hold now\n", server.display()))?;
         }
         let found = if ready.baseline.is_some() { AsFound::Again } else { AsFound::AtStart };
-        ready.repository.keep_ledger(&ready.ledger, &ready.label, found)?;
+        let spent = ready.repository.keep_ledger(&ready.ledger, &ready.label, found);
+        tell_spent(server, spent.map_err(|failure| about(server, failure))?);
         put(server, &ready.hooks)?;
         tell_kept(server, &ready.kept)?;
     }
@@ -87,6 +85,20 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
         (shared.finish)(&planned.commands)?;
     }
     Ok(Exit::Accepted)
+}
+
+/// Says what a ledger that began beside approvals takes them for.
+fn tell_spent(server: &Path, approvals: usize) {
+    if approvals > 0 {
+        let (shown, quoted) = (server.display(), quoted(server));
+        say(&format!(
+            "warning: {shown}: no ledger says which of {approvals} stored approvals have landed, so all of them count as landed"
+        ));
+        say(
+            "hint: approve again what is to land; or restore the ledger that was there before; or, where none of them has landed:",
+        );
+        say(&format!("hint: countersign ledger adopt --unspent --server {quoted}"));
+    }
 }
 
 /// There is no directory for what is uploaded.
@@ -142,8 +154,9 @@ fn show(ready: &[(&Path, Ready)], shared: &SharedPlan) -> Result {
     }
     shared.hooks.iter().try_for_each(hook)?;
     for (_, ready) in ready {
-        if !ready.ledger.exists() {
-            text.push_str(&format!("make the ledger {}\n", ready.ledger.display()));
+        if !ready.repository.git_dir.join(&ready.ledger).exists() {
+            let ledger = ready.repository.git_dir.join(&ready.ledger);
+            text.push_str(&format!("make the ledger {}\n", ledger.display()));
         }
         if let Some((path, tips)) = &ready.baseline {
             text.push_str(&format!("write {}, {} commits\n", path.display(), tips.lines().count()));
