@@ -86,6 +86,10 @@ pub const ENTRY_BYTES: usize = 60_000;
 /// fills 50 MiB a day.
 pub const REFUSED_PER_HOUR: u64 = 1000;
 
+/// Bytes of the ledger that refused pushes of one submitter take in an hour; more are counted only. A thousand take 2 MiB, and one
+/// with all that is listed of it a little over 1 MiB.
+pub const REFUSED_BYTES_PER_HOUR: u64 = 8 << 20;
+
 /// Findings of one push that are kept with their words, at about 1 KiB each; of more, the number by code.
 pub const FINDINGS: usize = 5_000;
 

@@ -100,7 +100,10 @@ impl LedgerError {
             Self::Copied { .. } => {
                 "an admin lets the copy go on by itself, knowing what has landed:\ncountersign ledger adopt --copy --server REPO.git"
             }
-            Self::Corrupt { .. } | Self::Shorter { .. } | Self::Remains(..) => {
+            Self::Corrupt { .. } => {
+                "an admin puts the record right, with a copy of the ledger if there is one (--from DIR); nothing else is lost:\ncountersign ledger repair --server REPO.git"
+            }
+            Self::Shorter { .. } | Self::Remains(..) => {
                 "an admin restores the ledger from a backup, or moves its directory aside as evidence and runs:\ncountersign install --server REPO.git --policy FILE --baseline"
             }
             Self::Shared(_) => {

@@ -19,6 +19,7 @@ mod merkle;
 mod place;
 mod receipts;
 mod record;
+mod repair;
 mod scan;
 mod settle;
 mod state;

@@ -15,7 +15,6 @@ use super::store::{Keep, Ledger, Plan};
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
-use crate::core::limits;
 
 /// The ref updates of a decision. A push can have a hundred thousand, so that what is recorded of each is made when it is written.
 pub trait Updates {
@@ -62,7 +61,7 @@ pub struct Recorded {
     pub unexplained: Vec<Moved>,
 }
 
-/// Bytes of JSON after which an entry is full, so that with what it says beside it stays within [`limits::ENTRY_BYTES`].
+/// Bytes of JSON after which an entry is full, so that with what it says beside it stays within [`crate::core::limits::ENTRY_BYTES`].
 const FULL: usize = 48_000;
 
 impl Ledger {
@@ -96,7 +95,7 @@ impl Ledger {
                 }
             } else {
                 let refused = state.refusals(attempt.submitter.as_deref(), clock);
-                if refused.recorded >= limits::REFUSED_PER_HOUR {
+                if refused.is_full() {
                     refused.suppressed = refused.suppressed.saturating_add(1);
                     return Ok(Plan { keeps: Keep::State, ..Plan::of(entries) });
                 }

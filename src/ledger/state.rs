@@ -13,6 +13,7 @@ use super::place::Place;
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
+use crate::core::limits;
 use crate::core::oid::Oid;
 
 /// The state after some entry.
@@ -138,6 +139,20 @@ pub(super) struct Refused {
     pub(super) recorded: u64,
     /// Those that were only counted.
     pub(super) suppressed: u64,
+    /// Bytes of the log that the recorded ones take, about.
+    #[serde(default)]
+    pub(super) bytes: u64,
+}
+
+impl Refused {
+    fn none(hour: Time) -> Self {
+        Self { hour, recorded: 0, suppressed: 0, bytes: 0 }
+    }
+
+    /// Whether no more are recorded in this hour.
+    pub(super) fn is_full(&self) -> bool {
+        self.recorded >= limits::REFUSED_PER_HOUR || self.bytes >= limits::REFUSED_BYTES_PER_HOUR
+    }
 }
 
 /// Seconds after which a decision whose refs did not move is not waited for any more.
@@ -230,7 +245,13 @@ impl State {
             }
             Entry::Decided(decided) => {
                 let clock = decided.clock.unwrap_or(decided.time);
-                self.count_refusal(decided.submitter.as_deref(), decided.outcome, clock);
+                if decided.outcome != Outcome::Accepted {
+                    // What continues it is as long.
+                    let bytes = length.saturating_mul(u64::from(decided.continued).saturating_add(1));
+                    let refused = self.refusals(decided.submitter.as_deref(), clock);
+                    refused.recorded = refused.recorded.saturating_add(1);
+                    refused.bytes = refused.bytes.saturating_add(bytes);
+                }
                 let late = clock.0.0.saturating_sub(LATE);
                 self.open.retain(|_, open| !open.pending.0.is_empty() || open.time.0.0 >= late);
                 if decided.outcome == Outcome::Accepted {
@@ -302,22 +323,15 @@ impl State {
         open.aborted.0.extend(aborted);
     }
 
-    fn count_refusal(&mut self, submitter: Option<&str>, outcome: Outcome, time: Time) {
-        if outcome != Outcome::Accepted {
-            let refused = self.refusals(submitter, time);
-            refused.recorded = refused.recorded.saturating_add(1);
-        }
-    }
-
     /// The count of one submitter for the hour of `time`. What was only counted in an earlier hour stays until it is written. All
     /// that the policy does not know (`account:`, `key:`) are one: keys are made at will.
     pub(super) fn refusals(&mut self, submitter: Option<&str>, time: Time) -> &mut Refused {
         let hour = hour_of(time);
         let name = submitter.unwrap_or_default();
         let name = name.split_once(':').map_or(name, |(kind, _)| kind);
-        let refused = self.refused.entry(name.to_owned()).or_insert(Refused { hour, recorded: 0, suppressed: 0 });
+        let refused = self.refused.entry(name.to_owned()).or_insert_with(|| Refused::none(hour));
         if refused.hour != hour && refused.suppressed == 0 {
-            *refused = Refused { hour, recorded: 0, suppressed: 0 };
+            *refused = Refused::none(hour);
         }
         refused
     }

@@ -404,6 +404,56 @@ fn no_entry_is_too_large_and_all_of_it_is_found() {
     assert!(largest <= limits::ENTRY_BYTES, "{largest}");
 }
 
+/// One byte that was changed anywhere is put right, whatever it has become.
+#[test]
+fn a_changed_byte_anywhere_is_put_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = sample(directory.path());
+    let path = directory.path().join("log");
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let ends: Vec<usize> = (0..whole.len()).filter(|place| whole[*place] == b'\n').collect();
+    let places =
+        (0..whole.len()).step_by(97).chain(ends.iter().flat_map(|end| [end - 1, *end, (end + 1).min(whole.len() - 2)]));
+    for place in places {
+        // The last line feed that is gone is what a crash leaves, or no record.
+        let lasts = place + 1 == whole.len();
+        for byte in [whole[place] ^ 1, b'\n', 0xff] {
+            if byte == whole[place] || lasts {
+                continue;
+            }
+            let mut damaged = whole.clone();
+            damaged[place] = byte;
+            std::fs::write(&path, &damaged).unwrap();
+            let repaired = ledger.repair(None);
+            assert!(matches!(&repaired, Ok(numbers) if numbers.len() == 1), "byte {place} is {byte}: {repaired:?}");
+            assert_eq!(std::fs::read(&path).unwrap(), whole, "byte {place} is {byte}");
+        }
+    }
+    assert_eq!(ledger.repair(None).unwrap(), [0_u64; 0]);
+}
+
+#[test]
+fn a_flood_of_large_refusals_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    let many = || (0..3000).map(|number| update(&format!("refs/heads/{number:0200}"), None, Some(1))).collect();
+    let refused = |submitter: &str| Attempt {
+        outcome: Outcome::Rejected,
+        submitter: Some(submitter.to_owned()),
+        ..attempt(START, many())
+    };
+    let size = || std::fs::metadata(directory.path().join("log")).unwrap().len();
+    for _ in 0..16 {
+        ledger.decide(refused("alice"), &refs).unwrap();
+    }
+    let full = size();
+    assert!(full > limits::REFUSED_BYTES_PER_HOUR && full < limits::REFUSED_BYTES_PER_HOUR + (2 << 20), "{full}");
+    ledger.decide(refused("alice"), &refs).unwrap();
+    assert_eq!(size(), full);
+    ledger.decide(refused("bob"), &refs).unwrap();
+    assert!(size() > full, "another's own");
+}
+
 fn place(of: &Path) -> Place {
     std::fs::create_dir_all(of).unwrap();
     Place::of(of).unwrap()

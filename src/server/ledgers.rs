@@ -26,6 +26,8 @@ pub(crate) struct Arguments {
 enum Command {
     /// Let ledgers go on for repositories that were moved, restored or copied
     Adopt(Adopt),
+    /// Put records right that do not verify, and give up nothing else
+    Repair(Repair),
     /// Let times go on from what this machine's clock says, where it was ahead before
     Clock(Repositories),
 }
@@ -53,6 +55,16 @@ struct Adopt {
 }
 
 #[derive(Args)]
+struct Repair {
+    /// A copy of the ledger, as it was at any time: its directory, or its log. Without one a record is put right of which one byte has
+    /// changed
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    repositories: Repositories,
+}
+
+#[derive(Args)]
 struct Repositories {
     /// Repositories, or directories that hold them
     #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1.., required = true)]
@@ -69,6 +81,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result {
         Command::Adopt(Adopt { what: What { moved: true, .. }, repositories }) => each(repositories, &moved),
         Command::Adopt(Adopt { what: What { copy: true, .. }, repositories }) => each(repositories, &copied),
         Command::Adopt(Adopt { repositories, .. }) => each(repositories, &unspent),
+        Command::Repair(Repair { from, repositories }) => {
+            each(repositories, &|kept: &Kept| repaired(kept, from.as_deref()))
+        }
         Command::Clock(repositories) => each(repositories, &clock),
     }
 }
@@ -183,4 +198,15 @@ fn clock(kept: &Kept) -> Result<String> {
         0 => Ok("its ledger is not ahead of the clock".to_owned()),
         seconds => Ok(format!("its ledger was {seconds} seconds ahead, and goes on as the clock says")),
     }
+}
+
+fn repaired(kept: &Kept, from: Option<&Path>) -> Result<String> {
+    let ledger = Ledger::open(&kept.directory()).map_err(failed)?;
+    let numbers = ledger.repair(from).map_err(failed)?;
+    ledger.state().map_err(failed)?;
+    let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    Ok(match numbers.as_slice() {
+        [] => "its ledger is whole".to_owned(),
+        _ => format!("put right: {}; what stood there is kept beside the log, as damaged-NUMBER", numbers.join(", ")),
+    })
 }

@@ -181,10 +181,12 @@ fn what_was_restored_goes_on_once_an_admin_says_so() {
     push_anything(&server, "one").accepted();
     let backup = server.path("backup");
     copy(&server, &root, &backup);
-    std::fs::remove_dir_all(&root).unwrap();
+    std::fs::rename(&root, server.path("before")).unwrap();
     for place in ["root", "elsewhere"] {
         let root = server.path(place);
         copy(&server, &backup, &root);
+        // Only now, so that no number is given out again.
+        let _ = std::fs::remove_dir_all(server.path("before"));
         let repository = root.join("pay.git");
         if place == "elsewhere" {
             std::fs::remove_dir_all(server.path("root")).unwrap();
@@ -292,6 +294,41 @@ fn a_first_ledger_beside_nothing_says_nothing() {
     assert!(!server.install(&[]).contains("landed"));
     server.approve("HEAD");
     server.push_main("HEAD").accepted();
+}
+
+/// A disk has changed a byte in the middle of the log.
+#[test]
+fn a_changed_byte_is_found_and_put_right() {
+    let server = taken_back(&[]);
+    let own = server.server();
+    let whole = log_of(&own);
+    let copy_of_it = server.path("copy");
+    std::fs::write(&copy_of_it, &whole).unwrap();
+    let doctor = || run(&server, &["doctor", "--server", own.to_str().unwrap()]);
+    let middle = whole.len() / 2 + whole[whole.len() / 2..].iter().position(|byte| *byte == b'\n').unwrap() + 60;
+    for (count, from) in [(1, None), (40, Some(&copy_of_it))] {
+        let mut damaged = whole.clone();
+        damaged[middle..middle + count].iter_mut().for_each(|byte| *byte ^= 32);
+        std::fs::write(server.ledger().join("log"), &damaged).unwrap();
+        let (said, code) = doctor();
+        assert!(code == Some(1) && said.contains("[ledger]") && said.contains("countersign ledger repair"), "{said}");
+        let mut words = vec!["repair"];
+        if let Some(from) = from {
+            let (said, code) = ledger_command(&server, &["repair"], &own);
+            assert!(code == Some(1) && said.contains("does not verify"), "{said}");
+            assert_eq!(log_of(&own), damaged, "what cannot be put right stays as it is");
+            words.extend(["--from", from.to_str().unwrap()]);
+        }
+        let (said, code) = ledger_command(&server, &words, &own);
+        assert!(code == Some(0) && said.contains("put right: "), "{said}");
+        assert_eq!(log_of(&own), whole);
+    }
+    let (said, code) = ledger_command(&server, &["repair"], &own);
+    assert!(code == Some(0) && said.contains("is whole"), "{said}");
+    assert_eq!(doctor().1, Some(0));
+    replay(&server).refused("approval-void");
+    push_anything(&server, "one").accepted();
+    verified(&server, &own);
 }
 
 /// A push came while the clock was a year ahead.

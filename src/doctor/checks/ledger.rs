@@ -9,7 +9,7 @@ use crate::doctor::server::Checkup;
 use crate::gate::own_files::{ledger_directory, open_ledger};
 use crate::gate::recording::{SET_CLOCK, ServerRefs, clock_behind};
 use crate::gate::shim::quoted;
-use crate::ledger::LedgerError;
+use crate::ledger::{self, LedgerError, Signatures};
 use crate::system::users::may_write;
 
 impl Checkup<'_> {
@@ -33,6 +33,7 @@ impl Checkup<'_> {
         }
         let looked = || -> std::result::Result<(usize, usize, Timestamp), LedgerError> {
             let ledger = open_ledger(named, &opened.dir)?;
+            ledger::read(&directory, Signatures::Last, &mut |_, _, _| {})?;
             let refs = ServerRefs(&opened.refs);
             let (suspects, state) = (ledger.suspects(&refs)?, ledger.state()?);
             let (_, strange) = ledger.partition_news(&state, ledger.unexplained(&state, &suspects, &refs)?)?;
