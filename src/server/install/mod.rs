@@ -15,6 +15,8 @@ use shared::SharedPlan;
 use template::Template;
 pub(super) use template::take_away;
 
+use crate::gate::hook::engine_failure;
+use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::gate::shim::{Planned, is_in_place, write};
 use crate::server::kinds::Serves;
 use crate::server::others::{Others, Owners, Printed};
@@ -42,6 +44,9 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
     if targets.len() > 1 && (arguments.repository.is_some() || arguments.ledger.is_some()) {
         return Err(Failure::new("--repository and --ledger are about one repository, and several are given")
             .hint("leave them out: each repository is named by its path and keeps its own ledger"));
+    }
+    if targets.len() > 1 {
+        check_files(&arguments.policies)?;
     }
     let mut refused = Refused::new(arguments, &targets);
     let templates = template::plan(arguments, layout, &targets)?;
@@ -107,6 +112,15 @@ fn check_options(arguments: &Install, layout: Layout) -> Result<()> {
             .hint("let a rule of the policy leave them out by their refs, or install with --layout hooks"));
     }
     Ok(())
+}
+
+/// Policies that are files are the same for all, and are looked at once before many repositories are.
+fn check_files(policies: &[PolicyArg]) -> Result<()> {
+    if policies.iter().any(|policy| matches!(policy, PolicyArg::InRepository(_))) {
+        return Ok(());
+    }
+    let loaded = PolicyReader { repository: None }.load(&shared::settled_files(policies)?);
+    loaded.map(drop).map_err(|error| engine_failure(&error.into()))
 }
 
 /// Sees to what others own, as those.
