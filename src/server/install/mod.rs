@@ -21,11 +21,11 @@ use crate::gate::shim::{Planned, is_in_place, write};
 use crate::server::kinds::Serves;
 use crate::server::others::{Others, Owners, Printed};
 use crate::server::repository::AsFound;
-use crate::server::targets::{Targets, found_below, targets};
+use crate::server::targets::{Targets, found_below, resolved, targets};
 use crate::server::{Install, Layout};
 use crate::system::files;
 use crate::system::ground::{By, Ground};
-use crate::system::users::current_user;
+use crate::system::users::{Owner, current_user, may_write};
 use crate::system::{Failure, Result, print, say};
 
 /// Where the commits lie whose history is exempt.
@@ -146,8 +146,18 @@ fn protect(server: &Path, ready: Ready) -> Result<()> {
     tell_kept(server, &ready.kept)
 }
 
-/// Root writes nothing where others could have put a link in the way.
+/// Who is neither the owner nor root, and may not write there, is told so. Root writes nothing where others could have put a link in
+/// the way.
 fn firm(ground: &Ground, server: &Path) -> Result<()> {
+    let git_dir = resolved(server).unwrap_or_else(|| server.to_owned());
+    if let Ok(owner) = Owner::of(&git_dir)
+        && !current_user().is(0)
+        && !owner.is_this()
+        && !may_write(&git_dir)
+    {
+        let message = format!("it belongs to {owner}, and this must be run as that user or as root");
+        return Err(Failure::new(message));
+    }
     let found = if current_user().is(0) { ground.changeable(server).map_err(Failure::new)? } else { None };
     match found.filter(|found| found.by != By::Newcomers) {
         Some(found) => {
