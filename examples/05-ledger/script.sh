@@ -16,4 +16,4 @@ grep -v '^acme' ../verified
 echo 'def retry(times): ...' > retry.py
 git commit -q -a -m 'Retry several times'
 show git push -q origin main
-countersign log show --server ../server.git --ref smuggled | cut -d ' ' -f 3-
+countersign log show --server ../server.git --ref smuggled | cut -d ' ' -f 4-

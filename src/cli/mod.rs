@@ -105,7 +105,9 @@ pub fn run() -> ExitCode {
         Ok(Exit::Rejected) => ExitCode::from(1),
         Ok(Exit::Undecided) => ExitCode::from(2),
         Err(failure) => {
-            say(&failure.to_string());
+            if !failure.is_silent() {
+                say(&failure.to_string());
+            }
             ExitCode::from(2)
         }
     }

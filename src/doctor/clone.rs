@@ -12,7 +12,7 @@ use crate::doctor::checks::Check;
 use crate::doctor::report::Report;
 use crate::gate::engine::Settings;
 use crate::gate::policy_source::PolicyReader;
-use crate::gate::shim::{is_executable, is_ours};
+use crate::gate::shim::{is_executable, is_ours, quoted};
 use crate::system::process::{config, git};
 use crate::system::{Failure, Result};
 
@@ -29,14 +29,18 @@ const LATER: [(&str, &str); 3] = [
 ];
 
 pub(super) fn examine(report: &mut Report) -> Result<()> {
-    if is_servers()? {
+    let server = "countersign doctor --server ROOT";
+    let nowhere = |failure: Failure| {
+        failure.hint(format!("go into a clone; or look at the repositories of a server, below ROOT:\n{server}"))
+    };
+    if is_servers().map_err(nowhere)? {
         let failure = Failure::new("this is a server's repository, and no clone");
         return Err(failure.hint("countersign doctor --server ."));
     }
     let path = config("core.hooksPath")?;
     if path.as_deref().is_some_and(|path| path.is_empty() || path == "/dev/null") {
         // Git itself cannot say where the hooks are where the setting is empty.
-        let fix = "git config --unset core.hooksPath, or unset it in the environment; or name the commits: countersign sign ID";
+        let fix = "look where it is set, and unset it there or in the environment:\ngit config --show-origin core.hooksPath\nor name the commits, each for ID:\ncountersign sign ID";
         report.error(&"this clone", Check::HooksPath, "core.hooksPath switches all hooks off", fix);
     } else {
         let hooks = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-path", "hooks"]).line()?);
@@ -51,7 +55,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
         Settings { policies: Vec::new(), repository: None, baseline: None }
     });
     if settings.policies.is_empty() {
-        let fix = "git config countersign.policy FILE, or commit .countersign/policy.toml";
+        let fix = "commit .countersign/policy.toml, or name a file for FILE:\ngit config countersign.policy FILE";
         report.warn(&here, Check::NoPolicy, "it knows no policy, so nothing is checked before a push", fix);
     } else {
         let local = crate::desk::clone::Local::open()?;
@@ -68,12 +72,10 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
                 known = Some(loaded.policy);
             }
             Err(error) => {
-                report.error(
-                    &here,
-                    Check::Policy,
-                    error.to_string(),
-                    "countersign policy check FILE says what is wrong",
-                );
+                let names = settings.policies.iter().map(|policy| crate::core::report::word(&policy.to_string()));
+                let names = names.collect::<Vec<_>>().join(" ");
+                let fix = format!("see what is wrong:\ncountersign policy check {names}");
+                report.error(&here, Check::Policy, error.to_string(), fix);
             }
         }
     }
@@ -102,7 +104,7 @@ fn hook(path: &Path, report: &mut Report) {
         (Ok(_), Err(_)) => report.error(&shown, Check::Dangling, "the link leads nowhere", INSTALL),
         (Ok(_), Ok(_)) if !is_ours(path) => report.error(&shown, Check::Replaced, "another hook stands there", INSTALL),
         (Ok(_), Ok(_)) if !is_executable(path) => {
-            report.error(&shown, Check::NotExecutable, "git does not run it", format!("chmod +x {shown}"));
+            report.error(&shown, Check::NotExecutable, "git does not run it", format!("chmod +x {}", quoted(path)));
         }
         (Ok(_), Ok(_)) => {}
     }
@@ -115,12 +117,12 @@ fn key(name: &str, path: &Path, report: &mut Report) {
     let shown = path.display();
     match path.metadata() {
         Err(error) => {
-            let fix = "countersign agent add ID makes a new one";
+            let fix = format!("make a new one:\ncountersign agent add {id}");
             report.error(&name, Check::Key, format!("the key {shown} cannot be read: {error}"), fix);
         }
         Ok(found) if found.permissions().mode() & 0o077 != 0 => {
             let message = format!("others on this machine can read the key {shown}");
-            report.error(&name, Check::OpenKey, message, format!("chmod 600 {shown}"));
+            report.error(&name, Check::OpenKey, message, format!("chmod 600 {}", quoted(path)));
         }
         Ok(_) => {}
     }

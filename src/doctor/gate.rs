@@ -8,6 +8,7 @@ use crate::gate::shim::quoted;
 use crate::server::Layout;
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::process::server_git;
+use crate::system::users::Owner;
 use crate::system::{Failure, Result};
 
 /// The hook of a repository that decides.
@@ -21,6 +22,12 @@ pub(super) struct Gate {
 impl Gate {
     /// The command that installs it again as it is, to which more words can be added.
     pub(super) fn install(&self, repository: &Path) -> String {
+        let submitter = self.server.submitter.map(|adapter| format!(" --submitter {adapter}")).unwrap_or_default();
+        self.install_without_submitter(repository) + &submitter
+    }
+
+    /// The same, to which is to be added who says who pushes.
+    pub(super) fn install_without_submitter(&self, repository: &Path) -> String {
         let (place, layout) = match (self.server.below.as_deref(), self.layout) {
             (Some(root), own) => (root, Some(own).filter(|own| own.is_shared())),
             (None, own) => (repository, Some(own).filter(|own| *own != Layout::of(self.server.submitter))),
@@ -28,9 +35,6 @@ impl Gate {
         let mut words = format!("countersign install --server {}", quoted(place));
         for policy in &self.server.policies {
             words.push_str(&format!(" --policy {}", quoted(Path::new(&policy.to_string()))));
-        }
-        if let Some(adapter) = self.server.submitter {
-            words.push_str(&format!(" --submitter {adapter}"));
         }
         if let Some(layout) = layout {
             words.push_str(&format!(" --layout {layout}"));
@@ -68,9 +72,22 @@ impl Seen {
         Ok(Self { path: path.to_owned(), place: path.display().to_string(), hooks: path.join(hooks), format, config })
     }
 
-    /// The command that protects it.
+    /// How it is protected, where no hook says by which policy.
     pub(super) fn install(&self) -> String {
-        format!("countersign install --server {} --policy FILE", quoted(&self.path))
+        format!(
+            "protect it, with the policy's file for FILE:\ncountersign install --server {} --policy FILE",
+            quoted(&self.path)
+        )
+    }
+
+    /// A command of git's in it, whoever owns it.
+    pub(super) fn git(&self, words: &str) -> String {
+        format!("git --git-dir={} {words}", quoted(&self.path))
+    }
+
+    /// Whom git runs as.
+    pub(super) fn owner(&self) -> String {
+        Owner::of(&self.path).map_or_else(|_| "USER".to_owned(), |owner| owner.to_string())
     }
 
     /// Whether git looks for hooks in the repository itself.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use report::{Report, Severity, text};
 
-use crate::server::OwnOnly;
+use crate::server::{Exclude, OwnOnly};
 use crate::system::{Exit, Failure, Result, print};
 
 #[derive(Args)]
@@ -21,6 +21,11 @@ pub(crate) struct Arguments {
     /// Repositories of a server, or directories that hold them; without any, this clone is looked at
     #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1..)]
     servers: Vec<PathBuf>,
+    #[command(flatten)]
+    exclude: Exclude,
+    /// The configuration of the sshd that people push through
+    #[arg(long, value_name = "FILE", requires = "servers", default_value = "/etc/ssh/sshd_config")]
+    sshd_config: PathBuf,
     /// How to print
     #[arg(long, default_value = "text")]
     format: Format,
@@ -39,7 +44,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     if arguments.servers.is_empty() {
         clone::examine(&mut report)?;
     } else {
-        server::examine(&arguments.servers, arguments.own_only.owners(), &mut report)?;
+        server::examine(&arguments, &mut report)?;
     }
     report.findings.sort_by(|a, b| (a.severity, &a.place, &a.check).cmp(&(b.severity, &b.place, &b.check)));
     match arguments.format {

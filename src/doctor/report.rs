@@ -133,7 +133,7 @@ pub(super) fn text(report: &Report) -> String {
     let count = |severity| report.findings.iter().filter(|symptom| symptom.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     text.push_str(&match report.repositories {
-        0 => format!("this clone: {errors} errors, {warnings} warnings\n"),
+        _ if report.desk.is_some() => format!("this clone: {errors} errors, {warnings} warnings\n"),
         1 => format!("1 repository: {errors} errors, {warnings} warnings\n"),
         many => format!("{many} repositories: {errors} errors, {warnings} warnings\n"),
     });

@@ -9,29 +9,45 @@ use std::process::Stdio;
 use crate::core::decide::Timestamp;
 use crate::core::id::RepositoryName;
 use crate::core::policy::Policy;
-use crate::doctor::checks::{self, Check};
+use crate::doctor::Arguments;
+use crate::doctor::checks::{self, Check, Footing};
 use crate::doctor::gate::{Examined, Opened, Seen};
 use crate::doctor::progress::Progress;
 use crate::doctor::report::Report;
-use crate::server::{Below, Configured, Owners, git_version, named, resolved};
-use crate::system::users::{AT_ONCE, Owner};
+use crate::gate::shim::quoted;
+use crate::server::{Below, Configured, Owners, Used, git_version, named, resolved};
+use crate::system::ground::Ground;
+use crate::system::users::{AT_ONCE, Owner, current_user};
 use crate::system::{Failure, Result, now};
 
 /// Git has had the quarantine, which hooks rely on, since then.
 const OLDEST_GIT: (u32, u32) = (2, 11);
 
 /// Looks at all of them; those that others own, as those.
-pub(super) fn examine(servers: &[PathBuf], owners: Owners, report: &mut Report) -> Result<()> {
+pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> {
+    let Arguments { servers, exclude, own_only, sshd_config, format: _ } = arguments;
+    let owners = own_only.owners();
+    let mut used = Used::default();
     let mut repositories = Vec::new();
     let given: Vec<PathBuf> = servers.iter().filter_map(|server| server.canonicalize().ok()).collect();
     for server in servers {
-        let found = match owners {
+        let mut found = match owners {
             Owners::All => named(server)?,
             // Who started this process looks at where they lie.
             Owners::This => Below { repositories: vec![server.clone()], ..Below::default() },
         };
-        if found.repositories.is_empty() {
-            return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display())));
+        if found.repositories.is_empty() || (server.is_file() && resolved(server).is_none()) {
+            let what = if server.is_file() {
+                "is a file, and leads to no repository"
+            } else {
+                "is no repository, and none lies below it"
+            };
+            return Err(Failure::new(format!("{} {what}", server.display())).hint(
+                "give the path of a repository, such as /srv/git/project.git, or of the directory that holds them",
+            ));
+        }
+        if owners == Owners::All {
+            exclude.apply(server, &mut found, &mut used);
         }
         repositories.extend(found.repositories);
         for (path, reason) in found.passed_over {
@@ -43,7 +59,11 @@ pub(super) fn examine(servers: &[PathBuf], owners: Owners, report: &mut Report) 
             }
         }
     }
+    if owners == Owners::All {
+        exclude.tell_unused(&used);
+    }
     let mut others: BTreeMap<Owner, Vec<PathBuf>> = BTreeMap::new();
+    let mut strangers: BTreeMap<Owner, usize> = BTreeMap::new();
     let mut own = Vec::new();
     let mut seen = BTreeSet::new();
     for repository in repositories {
@@ -55,26 +75,43 @@ pub(super) fn examine(servers: &[PathBuf], owners: Owners, report: &mut Report) 
         match Owner::of(&path) {
             Ok(owner) if owners == Owners::This && !owner.is_this() => {}
             Ok(owner) if owner.is_another() => others.entry(owner).or_default().push(path),
+            Ok(owner) if !owner.is_this() && !current_user().is(0) => *strangers.entry(owner).or_default() += 1,
             Ok(_) => own.push(path),
             Err(error) => {
                 report.error(&path.display(), Check::Unreadable, error.to_string(), "see whether it is there")
             }
         }
     }
+    for (owner, count) in strangers {
+        let (run_as, sudo) = match owner.to_string() {
+            root if owner.is(0) => (root, "sudo".to_owned()),
+            user => (format!("{user} or as root"), format!("sudo -u {user}")),
+        };
+        let message = match count {
+            1 => format!("1 repository belongs to {owner}: doctor must be run as {run_as}"),
+            many => format!("{many} repositories belong to {owner}: doctor must be run as {run_as}"),
+        };
+        let places: Vec<String> = servers.iter().map(|server| quoted(server)).collect();
+        let fix = format!("{sudo} countersign doctor --server {}", places.join(" "));
+        report.error(&places.join(" "), Check::WrongUser, message, fix);
+    }
     if !own.is_empty() {
-        examine_own(&own, report)?;
+        examine_own(&own, arguments, report)?;
     }
     for (owner, repositories) in others {
         for some in repositories.chunks(AT_ONCE) {
-            examine_as(owner, some, report)?;
+            examine_as(owner, some, sshd_config, report)?;
         }
     }
     Ok(())
 }
 
 /// Lets this program look, run as the owner of these repositories.
-fn examine_as(owner: Owner, repositories: &[PathBuf], report: &mut Report) -> Result<()> {
-    let mut words: Vec<OsString> = ["doctor", "--own-only", "--format", "json", "--server"].map(OsString::from).into();
+fn examine_as(owner: Owner, repositories: &[PathBuf], sshd_config: &Path, report: &mut Report) -> Result<()> {
+    let mut words: Vec<OsString> =
+        ["doctor", "--own-only", "--format", "json", "--sshd-config"].map(OsString::from).into();
+    words.push(std::path::absolute(sshd_config).map_err(Failure::new)?.into_os_string());
+    words.push("--server".into());
     words.extend(repositories.iter().map(|path| path.clone().into_os_string()));
     let output = owner.command(&words)?.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let parsed = output.as_ref().ok().and_then(|output| serde_json::from_slice::<Report>(&output.stdout).ok());
@@ -90,7 +127,7 @@ fn examine_as(owner: Owner, repositories: &[PathBuf], report: &mut Report) -> Re
     Ok(())
 }
 
-fn examine_own(repositories: &[PathBuf], report: &mut Report) -> Result<()> {
+fn examine_own(repositories: &[PathBuf], arguments: &Arguments, report: &mut Report) -> Result<()> {
     let version = git_version()?;
     if version < OLDEST_GIT {
         let message = format!("git {}.{} keeps no quarantine for what is pushed", version.0, version.1);
@@ -104,6 +141,8 @@ fn examine_own(repositories: &[PathBuf], report: &mut Report) -> Result<()> {
         told: BTreeSet::new(),
         tried: BTreeSet::new(),
         now: now()?,
+        sshd_config: &arguments.sshd_config,
+        ground: root_asks(arguments.own_only.owners()).then(|| Ground::of(current_user())),
         report,
     };
     let progress = Progress::new(repositories.len());
@@ -113,6 +152,11 @@ fn examine_own(repositories: &[PathBuf], report: &mut Report) -> Result<()> {
     }
     checkup.report.repositories += repositories.len();
     Ok(())
+}
+
+/// Whether root looks, or started this process, which looks as an owner.
+fn root_asks(owners: Owners) -> bool {
+    owners == Owners::This || current_user().is(0)
 }
 
 pub(super) struct Checkup<'a> {
@@ -128,11 +172,19 @@ pub(super) struct Checkup<'a> {
     /// Hooks that were tried, but for what is the repository's own in them.
     pub(super) tried: BTreeSet<String>,
     pub(super) now: Timestamp,
+    /// The configuration of the sshd that people push through.
+    pub(super) sshd_config: &'a Path,
+    /// What root, or whom root started, may run and write to; `None` where somebody looks for themselves.
+    pub(super) ground: Option<Ground>,
     pub(super) report: &'a mut Report,
 }
 
 impl Checkup<'_> {
     fn repository(&mut self, path: &Path) {
+        // Root opens nothing that could be another repository by then.
+        if self.footing(path) == Footing::Open && current_user().is(0) {
+            return;
+        }
         let seen = match Seen::look(path) {
             Ok(seen) => seen,
             Err(reason) => {
@@ -141,7 +193,7 @@ impl Checkup<'_> {
                     &path.display(),
                     Check::Unreadable,
                     message,
-                    "git fsck, as the user that git runs as",
+                    format!("look at it, as the user that git runs as:\ngit --git-dir={} fsck", quoted(path)),
                 );
             }
         };
@@ -152,7 +204,14 @@ impl Checkup<'_> {
         }
         let opened = match Opened::open(&seen) {
             Ok(opened) => opened,
-            Err(failure) => return self.report.error(&place, Check::Unreadable, failure.message, "git fsck says more"),
+            Err(failure) => {
+                return self.report.error(
+                    &place,
+                    Check::Unreadable,
+                    failure.message,
+                    format!("see what git says of it:\n{}", seen.git("fsck")),
+                );
+            }
         };
         let examined = Examined { seen: &seen, gate: &gate, opened: &opened };
         self.ledger(&examined);
@@ -163,7 +222,7 @@ impl Checkup<'_> {
         self.name(&examined, &policy);
         checks::head::examine(&examined, &policy, self.report);
         checks::out_of_band::examine(&examined, &policy, self.report);
-        checks::submitter::examine(&examined, &policy, self.report);
+        checks::submitter::examine(&examined, &policy, self.sshd_config, self.report);
         if checks::asks::examine(&examined, &policy, self.report) && !gate.server.observe {
             self.canary(&examined, &policy);
         }

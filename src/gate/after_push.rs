@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::core::canonical::{CanonicalOid, RefName};
 use crate::core::limits;
@@ -137,6 +138,15 @@ fn line(bytes: &[u8]) -> Option<Line> {
 /// The last moment in which a move can be refused.
 fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
     let (dir, refs) = open(lines)?;
+    let mut moving = Vec::new();
+    for line in lines {
+        if !stays(&refs, line, &mut 0)? {
+            moving.push(line);
+        }
+    }
+    if moving.is_empty() {
+        return Ok(Exit::Accepted);
+    }
     let policy = load(watch, &dir, &refs, lines)?;
     if policy.out_of_band() == OutOfBand::Record {
         session.when_over(Over::Pass);
@@ -144,13 +154,10 @@ fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
     }
     let ledger = open_ledger(&watch.ledger, &dir).map_err(|error| ledger_failure(&error))?;
     let state = ledger.state().map_err(|error| ledger_failure(&error))?;
-    let current = ServerRefs(&refs);
-    let mut exit = Exit::Accepted;
-    for Line { name, new, .. } in lines.iter().filter(|line| is_governed(&policy, &line.name)) {
-        let stays =
-            crate::ledger::CurrentRefs::value(&current, &name.0).map_err(|error| ledger_failure(&error))? == *new;
-        if !stays && !state.lands(&name.0, *new) {
-            let name = escape(&name.0, 200);
+    let (mut exit, mut looks) = (Exit::Accepted, LOOKS);
+    for line in moving.into_iter().filter(|line| is_governed(&policy, &line.name)) {
+        if !state.lands(&line.name.0, line.new) && !stays(&refs, line, &mut looks)? {
+            let name = escape(&line.name.0, 200);
             say(&format!(
                 "error: [ref-denied] {name}: no decision moves it there, and the policy says out-of-band = \"refuse\""
             ));
@@ -161,6 +168,33 @@ fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
         }
     }
     Ok(exit)
+}
+
+/// How often one transaction looks whether another process still works on the packed refs, which git itself waits a second for
+/// (git-config(1), core.packedRefsTimeout).
+const LOOKS: u32 = 20;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether a ref has the same value afterwards: git also tells of its packing, and of its loose file that goes when it is packed.
+fn stays(refs: &Refs, line: &Line, looks: &mut u32) -> Result<bool> {
+    let unreadable = |error| Failure::caused(&error);
+    let value = refs.value_of(&line.name.0).map_err(unreadable)?;
+    if value == line.new {
+        return Ok(true);
+    }
+    if line.new.is_some() || refs.packed_value(&line.name.0).map_err(unreadable)? != value {
+        return Ok(false);
+    }
+    while refs.is_packing() {
+        if *looks == 0 {
+            return Ok(false);
+        }
+        *looks -= 1;
+        std::thread::sleep(PAUSE);
+    }
+    Ok(refs.packed_value(&line.name.0).map_err(unreadable)? == value)
 }
 
 /// Refs have moved. Those that a decision awaits, post-receive tells of.

@@ -24,6 +24,7 @@ mod scan;
 mod settle;
 mod state;
 mod store;
+mod tail;
 
 #[cfg(test)]
 mod example;
@@ -44,3 +45,4 @@ pub use scan::{Signatures, Verified, read};
 pub use settle::{Attempt, Recorded, Updates};
 pub use state::State;
 pub use store::{Keep, Ledger, Plan};
+pub use tail::{Position, read_on, root_at};

@@ -104,13 +104,13 @@ pub fn read(
     Ok(Verified { repository, key, size: frontier.size(), root: frontier.root(), torn, state })
 }
 
-fn key_of_line(line: &str) -> Result<PublicKey, RecordError> {
+pub(super) fn key_of_line(line: &str) -> Result<PublicKey, RecordError> {
     let parsed = PublicKey::parse_line(line);
     parsed.map(|(key, _)| key).map_err(|error| RecordError::Entry(format!("the ledger's key: {error}")))
 }
 
 /// The key that takes over, if the one before signed it.
-fn successor(key: &PublicKey, rekeyed: &Rekeyed) -> Result<PublicKey, RecordError> {
+pub(super) fn successor(key: &PublicKey, rekeyed: &Rekeyed) -> Result<PublicKey, RecordError> {
     let blob = Base64::decode_vec(&rekeyed.signature).map_err(|_| RecordError::Form)?;
     let verified = ClaimedSignature::from_blob(&blob)
         .and_then(|claimed| claimed.verify(REKEY_NAMESPACE, rekeyed.key.as_bytes()))

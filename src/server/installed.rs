@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::gate::command::{HookCommand, PreReceive};
 use crate::gate::hook::LEDGER;
 use crate::gate::own_files::ledger_directory;
+use crate::gate::policy_source::PolicyArg;
 use crate::gate::shim::is_ours;
 use crate::server::Layout;
 use crate::store::GitDir;
@@ -33,6 +34,13 @@ pub(super) fn installed(git_dir: &Path, layout: Layout) -> Result<Option<PreRece
         return Ok(Some(before));
     }
     Ok(None)
+}
+
+/// The policies by which the hook of a repository decides; none where it has no hook of ours.
+pub(crate) fn installed_policies(git_dir: &Path) -> Vec<PolicyArg> {
+    let hooks = Layout::in_repository().map(|layout| layout.path(git_dir, "pre-receive"));
+    let read = |hook: PathBuf| PreReceive::read(&std::fs::read_to_string(hook).ok()?);
+    hooks.filter_map(read).map(|(_, hook)| hook.policies).next().unwrap_or_default()
 }
 
 /// Where the hooks of a repository say that its ledger is, or where it is by default.

@@ -10,6 +10,7 @@ use crate::gate::own_files::{installed_at, ledger_directory};
 use crate::gate::recording::ledger_failure;
 use crate::ledger::{Ledger, LedgerError, Place};
 use crate::server::Layout;
+use crate::server::exclude::Exclude;
 use crate::server::installed::named_ledger;
 use crate::server::others::{Others, OwnOnly, Printed};
 use crate::server::repository::Repository;
@@ -98,7 +99,7 @@ struct Kept {
 fn each(repositories: &Repositories, act: &dyn Fn(&Kept) -> Result<String>) -> Result {
     let mut found = match &repositories.root {
         Some(root) => found_below(root, &repositories.servers, Naming::ByServer).targets,
-        None => targets(&repositories.servers, Layout::Hooks, Naming::ByServer)?.targets,
+        None => targets(&repositories.servers, Layout::Hooks, Naming::ByServer, &Exclude::default())?.targets,
     };
     let others = Others::split(&mut found, repositories.own_only.owners())?;
     let mut exit = Exit::Accepted;

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "an install looks at repositories and writes hooks")]
 
 mod commands;
+mod exclude;
 pub(crate) mod install;
 mod installed;
 mod kinds;
@@ -11,7 +12,8 @@ mod repository;
 mod targets;
 pub(crate) mod uninstall;
 
-pub(crate) use installed::installed_ledger;
+pub(crate) use exclude::{Exclude, Used};
+pub(crate) use installed::{installed_ledger, installed_policies};
 pub(crate) use kinds::config::{Configured, SINCE as CONFIGURED_GIT, version as git_version};
 pub(crate) use kinds::{Layout, RunBy};
 pub(crate) use others::{OwnOnly, Owners};
@@ -61,6 +63,11 @@ pub(crate) struct Install {
     /// Print what would be written, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Write nothing unless every repository can be protected
+    #[arg(long, requires = "servers")]
+    pub(crate) all_or_nothing: bool,
+    #[command(flatten)]
+    pub(crate) exclude: Exclude,
     /// Where to write what is uploaded: to a GitHub Enterprise Server, or to Bitbucket Data Center
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

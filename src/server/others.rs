@@ -82,20 +82,33 @@ impl Others {
         !self.repositories.is_empty()
     }
 
-    /// Runs the command line as each of them, with more words.
+    /// How many processes are started for them.
+    pub(super) fn runs(&self) -> usize {
+        self.repositories.values().map(|all| all.len().div_ceil(AT_ONCE)).sum()
+    }
+
+    /// Runs the command line as each of them, with more words, up to the first for whom it fails.
     pub(super) fn run(&self, more: &[&str], printed: Printed) -> Result<()> {
-        for ((owner, root), repositories) in &self.repositories {
-            for some in repositories.chunks(AT_ONCE) {
-                let mut words = command_line(some);
-                words.push("--own-only".into());
-                words.extend(more.iter().map(OsString::from));
-                if let Some(root) = root {
-                    words.extend(["--root".into(), root.clone().into_os_string()]);
-                }
-                run_as(*owner, &words, printed)?;
+        self.results(more, printed).collect()
+    }
+
+    /// Runs the command line as each of them, whatever becomes of it. Returns what failed.
+    pub(super) fn run_all(&self) -> Vec<Failure> {
+        self.results(&[], Printed::Shown).filter_map(std::result::Result::err).collect()
+    }
+
+    fn results(&self, more: &[&str], printed: Printed) -> impl Iterator<Item = Result<()>> {
+        let chunks =
+            self.repositories.iter().flat_map(|(place, all)| all.chunks(AT_ONCE).map(move |some| (place, some)));
+        chunks.map(move |((owner, root), some)| {
+            let mut words = command_line(some);
+            words.push("--own-only".into());
+            words.extend(more.iter().map(OsString::from));
+            if let Some(root) = root {
+                words.extend(["--root".into(), root.clone().into_os_string()]);
             }
-        }
-        Ok(())
+            run_as(*owner, &words, printed)
+        })
     }
 }
 
@@ -107,6 +120,7 @@ fn run_as(owner: Owner, words: &[OsString], printed: Printed) -> Result<()> {
     let status = command.stdin(Stdio::null()).status().map_err(|error| owner.may_not_run(&error))?;
     match status.code() {
         Some(0) => Ok(()),
+        Some(1) => Err(Failure::new(format!("not all is done for the repositories of {owner}: see above"))),
         // setpriv(1) and shells: what was to be run cannot be.
         Some(code @ (126 | 127)) => Err(owner.may_not_run(&format!("exit code {code}"))),
         _ => Err(Failure::new(format!("nothing is done for the repositories of {owner}: see above"))),

@@ -14,6 +14,7 @@ use crate::gate::own_files::{ledger_directory, open_ledger};
 use crate::gate::policy_source::{InRepository, PolicyArg, PolicyReader};
 use crate::gate::recording::{Beginning, Begun, ServerRefs, begin_ledger, ledger_failure, stored_approvals};
 use crate::gate::ref_values::StoredRefs;
+use crate::gate::shim::quoted;
 use crate::ledger::LedgerError;
 use crate::server::targets::{Naming, Target, resolved};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
@@ -76,8 +77,19 @@ impl Repository {
 
     fn with_refs<T>(&self, look: impl FnOnce(&Objects, &Refs) -> Result<T>) -> Result<T> {
         let objects = Objects::open(&self.dir, &Quarantine::default(), self.format).map_err(Failure::new)?;
-        let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
-        look(&objects, &refs)
+        look(&objects, &self.refs()?)
+    }
+
+    fn refs(&self) -> Result<Refs> {
+        let unread = |error| {
+            let failure = Failure::new(error);
+            if !self.dir.common_dir.join("reftable").exists() {
+                return failure;
+            }
+            let git_dir = quoted(&self.git_dir);
+            failure.hint(format!("with git 2.46 or later:\ngit --git-dir={git_dir} refs migrate --ref-format=files"))
+        };
+        Refs::open(&self.dir, self.format).map_err(unread)
     }
 
     /// Files by their absolute path; a policy in the repository pinned by the digest of its first value.
@@ -200,7 +212,7 @@ impl Repository {
     /// Makes the ledger, if there is none, and lets it take the refs as they are for right: at its start, and where the admin
     /// says so again. How many stored approvals it takes for landed, because it has just been made beside them.
     pub(super) fn keep_ledger(&self, named: &Path, name: &RepositoryName, found: AsFound) -> Result<usize> {
-        let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
+        let refs = self.refs()?;
         let beginning = Beginning { name, dir: &self.dir, refs: &refs, format: self.format };
         let failed = |error: LedgerError| ledger_failure(&error);
         let begun = begin_ledger(&ledger_directory(named, &self.dir), beginning)?;

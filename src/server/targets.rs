@@ -1,6 +1,7 @@
 //! The repositories that an admin means, and what they are called.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use crate::core::id::RepositoryName;
 use crate::gate::hook::{CANARY, CANARY_PREFIX};
 use crate::gate::naming::{default_name, hashed_name};
 use crate::server::Layout;
+use crate::server::exclude::{Exclude, Used};
 use crate::system::{Failure, Result};
 
 /// Where a repository's name comes from that nobody gives it.
@@ -27,6 +29,8 @@ pub(super) struct Target {
     pub(super) name: Option<RepositoryName>,
     /// The directory below which it was found; `None` where it was given itself.
     pub(super) root: Option<PathBuf>,
+    /// Another repository whose path makes the same name of it.
+    pub(super) namesake: Option<PathBuf>,
 }
 
 impl Target {
@@ -37,14 +41,31 @@ impl Target {
             Naming::ByPath => name_below(root, &path),
             Naming::ByServer => None,
         };
-        Self { path, name, root: Some(root.to_owned()) }
+        Self { path, name, root: Some(root.to_owned()), namesake: None }
     }
 }
 
 /// Repositories that were found below `root` by another process.
 pub(super) fn found_below(root: &Path, repositories: &[PathBuf], naming: Naming) -> Targets {
-    let target = |path: &PathBuf| Target::below(root, path.clone(), naming);
-    Targets { targets: repositories.iter().map(target).collect(), passed_over: Vec::new() }
+    let mut targets = repositories.iter().map(|path| Target::below(root, path.clone(), naming)).collect::<Vec<_>>();
+    tell_namesakes(&mut targets);
+    Targets { targets, passed_over: Vec::new() }
+}
+
+/// Tells of those that would get one name, and so share their seals.
+fn tell_namesakes(targets: &mut [Target]) {
+    fn tell<'t>(targets: impl Iterator<Item = &'t mut Target>) {
+        let mut named: BTreeMap<RepositoryName, PathBuf> = BTreeMap::new();
+        for target in targets {
+            let Some(name) = target.name.clone() else { continue };
+            match named.entry(name) {
+                Entry::Occupied(other) => target.namesake = Some(other.get().clone()),
+                Entry::Vacant(place) => drop(place.insert(target.path.clone())),
+            }
+        }
+    }
+    tell(targets.iter_mut());
+    tell(targets.iter_mut().rev());
 }
 
 /// What the path of a repository makes its name; that of a work tree at the top goes by the directory.
@@ -62,37 +83,29 @@ pub(super) struct Targets {
 }
 
 /// The repositories that an admin means: each one named, and every one below a directory that is none.
-pub(super) fn targets(servers: &[PathBuf], layout: Layout, naming: Naming) -> Result<Targets> {
+pub(super) fn targets(servers: &[PathBuf], layout: Layout, naming: Naming, exclude: &Exclude) -> Result<Targets> {
     let mut passed_over = Vec::new();
     let mut targets = Vec::new();
+    let mut used = Used::default();
     for server in servers {
-        let below = named(server)?;
+        let mut below = named(server)?;
         let only = |path: &PathBuf| resolved(server).is_some_and(|own| resolved(path) == Some(own));
         if below.repositories.len() == 1 && below.repositories.iter().all(only) {
-            targets.push(Target { path: server.clone(), name: None, root: None });
+            targets.push(Target { path: server.clone(), name: None, root: None, namesake: None });
             continue;
         }
-        passed_over.extend(below.passed_over);
         if below.repositories.is_empty() && !layout.is_shared() {
             return Err(Failure::new(format!("{} is no repository, and none lies below it", server.display()))
                 .hint("give the path of a bare repository, or of the directory that holds them"));
         }
-        let mut named: BTreeMap<RepositoryName, PathBuf> = BTreeMap::new();
-        for path in below.repositories {
-            let target = Target::below(server, path, naming);
-            if let Some(name) = &target.name
-                && let Some(other) = named.insert(name.clone(), target.path.clone())
-            {
-                return Err(Failure::new(format!(
-                    "{} and {} would both be named {name}, and share their seals",
-                    other.display(),
-                    target.path.display()
-                ))
-                .hint("rename one of them, or install them one by one with --repository NAME"));
-            }
-            targets.push(target);
-        }
+        exclude.apply(server, &mut below, &mut used);
+        passed_over.extend(below.passed_over);
+        let mut found =
+            below.repositories.into_iter().map(|path| Target::below(server, path, naming)).collect::<Vec<_>>();
+        tell_namesakes(&mut found);
+        targets.append(&mut found);
     }
+    exclude.tell_unused(&used);
     Ok(Targets { targets, passed_over })
 }
 

@@ -6,12 +6,12 @@ use crate::gate::hook::LEDGER;
 use crate::gate::own_files::BASELINE;
 use crate::gate::shim::remove;
 use crate::server::commands::HOOKS;
-use crate::server::install::about;
+use crate::server::install::{about, take_away};
 use crate::server::installed::installed_ledger;
 use crate::server::others::{Others, Printed};
 use crate::server::repository::Repository;
 use crate::server::targets::{Naming, found_below, targets};
-use crate::server::{Layout, Uninstall};
+use crate::server::{Exclude, Layout, Uninstall};
 use crate::system::{Exit, Failure, Result, print};
 
 /// Puts servers back as they were.
@@ -23,8 +23,9 @@ pub(crate) fn uninstall(arguments: &Uninstall) -> Result {
     // What they are called is no matter.
     let mut targets = match &arguments.root {
         Some(root) => found_below(root, &arguments.servers, Naming::ByServer).targets,
-        None => targets(&arguments.servers, Layout::Hooks, Naming::ByServer)?.targets,
+        None => targets(&arguments.servers, Layout::Hooks, Naming::ByServer, &Exclude::default())?.targets,
     };
+    take_away(&targets)?;
     let others = Others::split(&mut targets, arguments.own_only.owners())?;
     targets.iter().try_for_each(|target| restore(&target.path))?;
     others.run(&[], Printed::Shown)?;

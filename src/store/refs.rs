@@ -229,6 +229,23 @@ impl Refs {
         Ok(values)
     }
 
+    /// Whether another process is at work on the packed refs. Git is while it deletes a ref, and not while it takes away the loose files
+    /// of those that it has packed (refs/files-backend.c, `files_transaction_prepare` and `prune_refs`).
+    #[must_use]
+    pub fn is_packing(&self) -> bool {
+        self.packed.with_extension("lock").symlink_metadata().is_ok()
+    }
+
+    /// The value of a ref among the packed ones, which is its own where it has no loose file.
+    ///
+    /// # Errors
+    /// [`ReadError::Refs`] if the packed refs cannot be read.
+    pub fn packed_value(&self, name: &[u8]) -> Result<Option<Oid>, ReadError> {
+        let full = gix::refs::FullName::try_from(gix::bstr::BStr::new(name)).map_err(failed)?;
+        let Some(packed) = self.store.cached_packed_buffer().map_err(failed)? else { return Ok(None) };
+        Ok(packed.try_find(full.as_ref()).map_err(failed)?.map(|found| own_id(&found.target())))
+    }
+
     /// What stat(2) says of the file of packed refs. Git replaces that file whenever one of them changes.
     ///
     /// # Errors

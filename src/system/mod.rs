@@ -4,6 +4,7 @@
 mod clock;
 mod configuration;
 pub(crate) mod files;
+pub(crate) mod ground;
 mod outcome;
 pub(crate) mod process;
 mod random;

@@ -27,7 +27,7 @@ impl From<&Verdict> for Exit {
 }
 
 /// Why a command could not do its work. It ends with exit 2.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// What went wrong, without a full stop.
     pub(crate) message: String,
@@ -40,6 +40,16 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(message: impl std::fmt::Display) -> Self {
         Self { message: message.to_string(), hint: None, details: Vec::new() }
+    }
+
+    /// Nobody reads any more, so there is nothing to say; what was to be printed was not.
+    pub(crate) fn unread() -> Self {
+        Self::new("")
+    }
+
+    /// Whether there is nothing to say.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.message.is_empty()
     }
 
     /// Says what it is about first.

@@ -43,10 +43,9 @@ pub(crate) fn git(arguments: &[&str]) -> Git {
     Git { command, name: (*arguments.first().unwrap_or(&"")).to_owned(), input: None }
 }
 
-/// Prepares a git command for a server's repository, whoever owns it: an admin has named it.
+/// Prepares a git command for a server's repository.
 pub(crate) fn server_git(git_dir: &Path, arguments: &[&str]) -> Git {
-    let mut git = git(&[&["-c", "safe.directory=*"], arguments].concat()).in_repository(git_dir);
-    git.name = (*arguments.first().unwrap_or(&"")).to_owned();
+    let mut git = git(arguments).in_repository(git_dir);
     // Named, so that it is used also where git does not look for bare repositories by itself (safe.bareRepository).
     git.command.env("GIT_DIR", git_dir);
     git

@@ -39,9 +39,10 @@ pub(crate) fn say_fix(problem: &Problem) {
 
 /// Writes the result of a command.
 pub(crate) fn print(text: &str) -> Result<()> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| Failure::new(format!("cannot write the output: {error}")))
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::unread(),
+        _ => Failure::new(format!("cannot write the output: {error}")),
+    })
 }
 
 /// What the screen behind a stream shows. A server does not know the pusher's: there the stream leads to git.

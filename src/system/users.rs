@@ -23,6 +23,11 @@ impl Owner {
         Ok(Self { uid: repository.metadata()?.uid() })
     }
 
+    /// Whether this is the user's number.
+    pub(crate) fn is(self, uid: u32) -> bool {
+        self.uid == uid
+    }
+
     /// Whether this process is root's, and the repository is not.
     pub(crate) fn is_another(self) -> bool {
         self.uid != 0 && rustix::process::geteuid().is_root()
@@ -75,9 +80,21 @@ impl Owner {
         let program = std::env::current_exe().unwrap_or_default();
         let shown = program.display();
         Failure::new(format!("user {}, whom git runs as, may not run {shown}: {error}", self.uid)).hint(format!(
-            "put it where everybody may run it, cp {shown} /usr/local/bin/, and use that one: /usr/local/bin/countersign"
+            "put it where everybody may run it, and use that one:\ncp {shown} /usr/local/bin/countersign"
         ))
     }
+}
+
+/// The user of a number.
+impl From<u32> for Owner {
+    fn from(uid: u32) -> Self {
+        Self { uid }
+    }
+}
+
+/// The user that this process runs as.
+pub(crate) fn current_user() -> Owner {
+    Owner { uid: rustix::process::geteuid().as_raw() }
 }
 
 /// Repositories that stand on one command line, which takes 2 MiB on Linux (execve(2)).

@@ -36,7 +36,26 @@ fn sick(world: &World, check: &str) -> String {
     let lines: Vec<&str> = said.lines().collect();
     let has_fix = |pair: &[&str]| !pair[0].starts_with("error:") || pair[1].starts_with("hint:");
     assert!(lines.windows(2).all(has_fix), "{said}");
+    has_commands_alone(&said);
     said
+}
+
+/// A hint is a command, to be taken as it is, or words that hold none; a colon at their end announces one.
+#[track_caller]
+fn has_commands_alone(said: &str) {
+    let programs =
+        ["git ", "countersign ", "chmod ", "chown ", "setfacl ", "findmnt ", "sudo ", "cp ", "gitea ", "forgejo "];
+    let hints: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("hint: ")).collect();
+    for (number, hint) in hints.iter().enumerate() {
+        let is_command = hint.starts_with('/') || programs.iter().any(|program| hint.starts_with(program));
+        if is_command {
+            assert!(!hint.contains(": ") && !hint.contains(", "), "words in a command, {hint:?}: {said}");
+            continue;
+        }
+        let holds = programs.iter().any(|program| hint.contains(&format!(" {program}")) && !hint.contains("git runs"));
+        assert!(!holds, "a command in words, {hint:?}: {said}");
+        assert!(!hint.ends_with(':') || number + 1 < hints.len(), "nothing follows {hint:?}: {said}");
+    }
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -85,9 +104,6 @@ fn each_way_to_be_off_is_found() {
         ("hooks-path", |world, _| {
             world.git_in(&world.path(""), &["config", "--global", "core.hooksPath", "/dev/null"]);
         }),
-        ("observes", |world, _| {
-            world.install(&["--observe"]);
-        }),
         ("asks-nothing", |world, _| {
             let warn = AGENTS_EVERYWHERE.replace("identity", "mode = \"warn\"\nidentity");
             world.set_policy(&format!("{}{warn}", registry()));
@@ -129,6 +145,151 @@ fn each_way_to_be_off_is_found() {
         world.commit("a", "1", MARKED);
         world.push(&["HEAD:refs/heads/main"]).accepted();
     }
+}
+
+/// The fixes of these are taken as they are printed, and make it sound again.
+#[test]
+fn fixes_run_as_printed() {
+    type Harm = fn(&World);
+    let harms: &[Harm] = &[
+        |world| set_mode(&world.server().join("hooks/pre-receive"), 0o644),
+        |world| set_mode(&world.policy_path(), 0o666),
+        |world| drop(world.install(&["--observe"])),
+        |world| std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap(),
+        |world| {
+            let hook = world.server().join("hooks/reference-transaction");
+            std::fs::copy(world.server().join("hooks/post-receive"), hook).unwrap();
+        },
+    ];
+    for (number, harm) in harms.iter().enumerate() {
+        let world = installed(AGENTS_EVERYWHERE);
+        harm(&world);
+        let (_, said) = doctor(&world, &[]);
+        has_commands_alone(&said);
+        let hints = said.lines().filter_map(|line| line.strip_prefix("hint: "));
+        let fixes: Vec<&str> =
+            hints.filter(|hint| ["chmod ", "countersign "].iter().any(|word| hint.starts_with(word))).collect();
+        assert!(!fixes.is_empty(), "{number}: {said}");
+        for fix in fixes {
+            let fix = fix.replace("FILE", world.policy_path().to_str().unwrap());
+            let output = world.run(world.shell(&world.path(""), &fix), None);
+            assert!(output.status.success(), "{number}: {fix}: {output:?}");
+        }
+        sound(&world);
+        assert!(!doctor(&world, &[]).1.contains("warning: ["), "{number}: {}", doctor(&world, &[]).1);
+    }
+}
+
+/// What an admin has decided is told, and no fault.
+#[test]
+fn what_observes_is_told() {
+    let world = installed(AGENTS_EVERYWHERE);
+    world.install(&["--observe"]);
+    let (code, said) = doctor(&world, &[]);
+    assert!(code == Some(0) && said.contains("warning: [observes]") && !said.contains("canary: "), "{said}");
+    has_commands_alone(&said);
+}
+
+/// A push reads the end of the ledger alone.
+#[test]
+fn a_changed_byte_in_the_middle_of_the_ledger_is_found() {
+    let world = installed(AGENTS_EVERYWHERE);
+    for round in 0..3 {
+        world.commit("a", &round.to_string(), "By hand\n");
+        world.push(&["HEAD:refs/heads/main"]).accepted();
+    }
+    sound(&world);
+    let log = world.ledger().join("log");
+    let whole = std::fs::read(&log).unwrap();
+    let mut changed = whole.clone();
+    let place = whole.windows(10).position(|bytes| bytes == b"refs/heads").unwrap();
+    changed[place + 6] ^= 1;
+    std::fs::write(&log, &changed).unwrap();
+    assert!(sick(&world, "ledger").contains("nobody can trust"));
+    std::fs::write(&log, &whole).unwrap();
+    sound(&world);
+}
+
+/// A policy that asks who pushes, over ssh, needs an sshd that says with which key.
+#[test]
+fn an_sshd_that_tells_nobody_is_found() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let asks = AGENTS_EVERYWHERE.replace("identity", "submitters = [\"people\"]\nidentity");
+    world.set_policy(&format!("{}{asks}", registry()));
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.install(&["--submitter", "ssh"]);
+    let config = world.path("sshd_config");
+    let look = |text: &str| {
+        std::fs::write(&config, text).unwrap();
+        let (code, said) = doctor(&world, &["--sshd-config", config.to_str().unwrap()]);
+        has_commands_alone(&said);
+        (code, said)
+    };
+    let (code, said) = look("Port 22\n");
+    assert!(code == Some(1) && said.contains("error: [submitter]") && said.contains("ExposeAuthInfo"), "{said}");
+    let (code, said) = look("Port 22\nExposeAuthInfo yes\n");
+    assert_eq!(code, Some(0), "{said}");
+    // Where no rule asks, nothing is missing.
+    world.set_policy(&format!("{}{AGENTS_EVERYWHERE}", registry()));
+    let (code, said) = look("Port 22\n");
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn whoever_is_neither_gits_user_nor_root_is_told_one_thing() {
+    if !is_root() {
+        return;
+    }
+    let world = installed(AGENTS_EVERYWHERE);
+    set_mode(&world.path(""), 0o755);
+    let server = world.server().display().to_string();
+    let mut command = world.command("setpriv", &world.path(""));
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--", binary().to_str().unwrap()]);
+    command.args(["doctor", "--server", &server]);
+    let output = world.run(command, None);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let mut install = world.command("setpriv", &world.path(""));
+    install.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--", binary().to_str().unwrap()]);
+    install.args(["install", "--server", &server, "--policy", world.policy_path().to_str().unwrap()]);
+    let refused = String::from_utf8_lossy(&world.run(install, None).stderr).into_owned();
+    assert!(refused.ends_with("it belongs to root, and this must be run as that user or as root\n"), "{refused}");
+    let expected = format!(
+        "error: [wrong-user] {server}: 1 repository belongs to root: doctor must be run as root\n\
+         hint: sudo countersign doctor --server {server}\n0 repositories: 1 errors, 0 warnings\n"
+    );
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn what_is_no_repository_is_told_from_what_is() {
+    let world = installed(AGENTS_EVERYWHERE);
+    let look = |directory: &Path, words: &[&str]| {
+        let mut command = world.command(binary().to_str().unwrap(), directory);
+        command.arg("doctor").args(words).env("GIT_CEILING_DIRECTORIES", world.path(""));
+        let output = world.run(command, None);
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        has_commands_alone(&said);
+        (output.status.code(), said)
+    };
+    std::fs::create_dir(world.path("empty")).unwrap();
+    for (directory, words, why, hint) in [
+        (
+            "",
+            &["--server", "policy.toml"][..],
+            "is a file, and leads to no repository",
+            "give the path of a repository",
+        ),
+        ("", &["--server", "empty"], "none lies below it", "give the path of a repository"),
+        ("", &["--server", "nowhere"], "nowhere: No such file", ""),
+        ("empty", &[], "not a git repository", "countersign doctor --server ROOT"),
+        ("server.git", &[], "a server's repository, and no clone", "countersign doctor --server ."),
+    ] {
+        let (code, said) = look(&world.path(directory), words);
+        assert!(code == Some(2) && said.contains(why) && said.contains(hint), "{words:?}: {said}");
+    }
+    let (code, said) = look(&world.path(""), &["--server", "clone"]);
+    assert!(code == Some(1) && said.contains("go into it:\nhint: countersign doctor\n"), "{said}");
 }
 
 /// Rules about paths alone have a canary too, which touches one of them.
@@ -241,8 +402,54 @@ fn root_runs_no_hook_of_others() {
     let trace = world.path("trace");
     world.git_in(&world.server(), &["config", "core.alternateRefsCommand", &format!("touch {}; :", trace.display())]);
     set_mode(&world.server().join("config"), 0o666);
-    let said = sick(&world, "canary");
-    assert!(said.contains("others can change") && !trace.exists(), "{said}");
+    let said = sick(&world, "ground");
+    assert!(said.contains("everybody may write to") && !trace.exists(), "{said}");
+}
+
+/// What lies on the way to what root would run: who owns a directory there, or may write to it, could put something else in its place.
+#[test]
+fn root_is_not_led_by_who_can_change_the_way() {
+    if !is_root() {
+        return;
+    }
+    let world = installed(AGENTS_EVERYWHERE);
+    let above = world.path("above");
+    std::fs::create_dir(&above).unwrap();
+    world.git_in(&above, &["init", "-q", "--bare", "-b", "main", "server.git"]);
+    let server = above.join("server.git").display().to_string();
+    world.countersign(&["install", "--server", &server, "--policy", world.policy_path().to_str().unwrap()]);
+    let look = || {
+        let output = world.countersign(&["doctor", "--server", &server]);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert!(look().1.contains("was refused"), "{}", look().1);
+    let canaries = || std::fs::read_dir(&above).unwrap().count();
+    let own = |path: &Path, uid, gid| std::os::unix::fs::chown(path, Some(uid), Some(gid)).unwrap();
+    // A directory above, the repository's own parts, and what is named from elsewhere.
+    let ledger = above.join("server.git/countersign/ledger");
+    for place in [above.clone(), above.join("server.git/hooks"), ledger, world.policy_path()] {
+        let (mode, file) = (place.metadata().unwrap().permissions().mode() & 0o7777, place.is_file());
+        own(&place, 65534, 0);
+        let (code, said) = look();
+        assert!(code == Some(1) && said.contains("error: [ground]"), "{}: {said}", place.display());
+        assert!(!said.contains("canary: ") && canaries() == 1, "{}: {said}", place.display());
+        own(&place, 0, 65534);
+        assert!(look().1.contains("was refused"), "what only its owner may write to is firm: {}", look().1);
+        let open = if file { 0o664 } else { 0o2775 };
+        set_mode(&place, open);
+        let (code, said) = look();
+        let group =
+            said.contains("error: [ground]") && said.contains("all of the group ") && said.contains("chmod g-w");
+        assert!(code == Some(1) && group && !said.contains("canary: "), "{}: {said}", place.display());
+        // The group of root holds root alone.
+        own(&place, 0, 0);
+        assert!(look().1.contains("was refused"), "{}", look().1);
+        set_mode(&place, mode);
+    }
+    // In a place for everybody nobody can change what is root's, and nothing is tried.
+    set_mode(&above, 0o1777);
+    let (code, said) = look();
+    assert!(code == Some(0) && said.contains("warning: [ground]") && !said.contains("canary: "), "{said}");
 }
 
 /// What the policy refuses past the hook needs a hook that watches.
@@ -303,11 +510,9 @@ fn what_the_gate_rests_on_is_looked_at() {
     sick(&world, "open-hook");
     set_mode(&world.server().join("hooks"), 0o1777);
     // Nobody can put another hook there; but root runs nothing from where others can write.
-    if rustix::process::geteuid().is_root() {
-        sick(&world, "canary");
-    } else {
-        sound(&world);
-    }
+    let (code, said) = doctor(&world, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.contains("[ground]"), rustix::process::geteuid().is_root(), "{said}");
     set_mode(&world.server().join("hooks"), 0o755);
     set_mode(&world.server().join("hooks/pre-receive"), 0o777);
     sick(&world, "open-hook");

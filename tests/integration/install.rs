@@ -343,7 +343,7 @@ fn a_policy_in_the_repository_is_pinned_at_install_and_judged_by_its_old_value()
 }
 
 /// Every file below a directory, with its content.
-fn files(directory: &std::path::Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+pub fn files(directory: &std::path::Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
     let mut found = std::collections::BTreeMap::new();
     let mut pending = vec![directory.to_owned()];
     while let Some(directory) = pending.pop() {
@@ -360,7 +360,7 @@ fn files(directory: &std::path::Path) -> std::collections::BTreeMap<std::path::P
 }
 
 /// A root with repositories at these paths, and a policy that names none of them.
-fn root(paths: &[&str]) -> World {
+pub fn root(paths: &[&str]) -> World {
     let policy = registry().replace("repository = \"acme/payments\"\n", "");
     let world = World::with(&format!("{policy}{AGENTS_EVERYWHERE}"), "sha1");
     for path in paths {
@@ -369,13 +369,13 @@ fn root(paths: &[&str]) -> World {
     world
 }
 
-fn install_root(world: &World, more: &[&str]) -> (bool, String) {
+pub fn install_root(world: &World, more: &[&str]) -> (bool, String) {
     let (root, policy) = (world.path("root").display().to_string(), world.policy_path().display().to_string());
     let output = world.countersign(&[&["install", "--server", &root, "--policy", &policy], more].concat());
     (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
-fn push_to(world: &World, path: &str, reference: &str) -> crate::world::Pushed {
+pub fn push_to(world: &World, path: &str, reference: &str) -> crate::world::Pushed {
     world.git(&["remote", "set-url", "origin", world.path(&format!("root/{path}")).to_str().unwrap()]);
     world.push(&[&format!("HEAD:{reference}")])
 }
@@ -412,16 +412,16 @@ fn one_policy_protects_every_repository_below_a_directory() {
 }
 
 #[test]
-fn nothing_is_written_below_a_directory_where_one_repository_cannot_be_protected() {
+fn nothing_is_written_below_a_directory_where_all_or_none_is_wanted() {
     let world = root(&["a.git", "b.git"]);
     world.git_in(&world.path("root/b.git"), &["config", "core.hooksPath", "/elsewhere"]);
     let before = files(&world.path("root"));
-    let (ok, said) = install_root(&world, &[]);
+    let (ok, said) = install_root(&world, &["--all-or-nothing"]);
     assert!(!ok && said.contains("b.git: core.hooksPath"), "{said}");
     assert_eq!(files(&world.path("root")), before);
     // Two that would have one name.
     let world = root(&["a b.git", "a+b.git"]);
-    let (ok, said) = install_root(&world, &[]);
+    let (ok, said) = install_root(&world, &["--all-or-nothing"]);
     assert!(!ok && said.contains("would both be named a-b"), "{said}");
     std::fs::create_dir(world.path("empty")).unwrap();
     let (empty, policy) = (world.path("empty").display().to_string(), world.policy_path().display().to_string());

@@ -68,7 +68,6 @@ fn every_decision_is_on_record() {
     }
     for (filter, lines) in [
         (vec!["--ref", "main"], 3),
-        (vec!["--ref", "other"], 0),
         (vec!["--principal", "claude-code"], 2),
         (vec!["--principal", "alice"], 0),
         (vec!["--code", "unsealed-agent-commit"], 1),
@@ -81,7 +80,7 @@ fn every_decision_is_on_record() {
         let (said, _) = log(&world, &[&["show", "--format", "json"], filter.as_slice()].concat());
         assert_eq!(said.lines().count(), lines, "{filter:?}: {said}");
     }
-    let shown = world.command(env!("CARGO_BIN_EXE_countersign"), &world.server());
+    let shown = world.command(crate::world::binary().to_str().unwrap(), &world.server());
     let mut shown = shown;
     shown.args(["show", &sealed]);
     let shown = String::from_utf8(world.run(shown, None).stdout).unwrap();
@@ -92,6 +91,146 @@ fn every_decision_is_on_record() {
     // Never the environment, never a secret.
     let text = std::fs::read_to_string(world.ledger().join("log")).unwrap();
     assert!(!text.contains("PATH=") && !text.contains("PRIVATE KEY"));
+}
+
+/// What can match nothing is mistyped, and no empty answer.
+#[test]
+fn a_filter_that_can_match_nothing_is_an_error() {
+    let world = installed(AGENTS_EVERYWHERE, &[]);
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    for (filter, why) in [
+        (["--code", "bad-saal"], "did you mean bad-seal?"),
+        (["--code", "nothing-like-it-at-all"], "there is no such finding code"),
+        (["--ref", "mian"], "there is no ref refs/heads/mian"),
+        (["--principal", "nobody"], "no policy in force knows nobody"),
+    ] {
+        let (said, code) = log(&world, &["show", filter[0], filter[1]]);
+        assert!(code == Some(2) && said.contains(why), "{filter:?}: {said}");
+    }
+    // What is there, and has done nothing yet; and what is gone, and has.
+    world.git_in(&world.server(), &["update-ref", "refs/heads/quiet", "main"]);
+    for filter in [["--code", "bad-seal"], ["--code", "undecided"], ["--ref", "quiet"], ["--principal", "bob"]] {
+        assert_eq!(log(&world, &["show", filter[0], filter[1]]), (String::new(), Some(0)), "{filter:?}");
+    }
+    world.git_in(&world.server(), &["update-ref", "-d", "refs/heads/main"]);
+    let (said, code) = log(&world, &["show", "--ref", "main"]);
+    assert!(code == Some(0) && said.contains("committed"), "{said}");
+}
+
+#[test]
+fn every_line_names_its_repository() {
+    let world = installed(AGENTS_EVERYWHERE, &[]);
+    world.commit("a", "1", MARKED);
+    world.push(&["HEAD:refs/heads/main"]).refused("unsealed-agent-commit");
+    for format in ["text", "json", "jsonl", "csv", "cef", "ocsf"] {
+        let (said, code) = log(&world, &["show", "--format", format]);
+        assert!(code == Some(0) && said.lines().count() >= 2, "{said}");
+        assert!(said.lines().all(|line| line.contains(REPOSITORY)), "{format}: {said}");
+    }
+    let (said, _) = log(&world, &["show", "--format", "csv", "--after", "0"]);
+    assert!(said.ends_with(",unsealed-agent-commit\r\n") && said.lines().count() == 1, "{said}");
+    assert_eq!(log(&world, &["show", "--after", "1"]), (String::new(), Some(0)));
+}
+
+/// A copy that was cut short verifies by itself, and not against what was kept of it.
+#[test]
+fn a_ledger_is_held_against_what_it_was() {
+    let world = installed(AGENTS_EVERYWHERE, &[]);
+    let root = || {
+        let (said, _) = log(&world, &["verify"]);
+        assert!(said.ends_with(": holds\n"), "{said}");
+        said.lines().find_map(|line| line.split("root ").nth(1)).unwrap().to_owned()
+    };
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    let before = root();
+    world.commit("a", "2", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+    let other = root();
+    let verify = |words: &[&str]| log(&world, &[&["verify"], words].concat());
+    for (words, holds) in [
+        (["--size", "3", "--root", &before], true),
+        (["--size", "5", "--root", &other], true),
+        (["--size", "5", "--root", &before], false),
+        (["--size", "3", "--root", &other], false),
+        (["--size", "6", "--root", &other], false),
+    ] {
+        let (said, code) = verify(&words);
+        assert_eq!(code, Some(if holds { 0 } else { 1 }), "{words:?}: {said}");
+        assert!(said.contains(if holds { ": holds\n" } else { ": does not hold\n" }), "{words:?}: {said}");
+    }
+    assert_eq!(verify(&["--root", &before]).1, Some(2), "a root is one of a size");
+}
+
+/// What a collector gets in one round.
+fn followed(world: &World, more: &[&str]) -> (Vec<String>, Option<i32>) {
+    let (root, cursor) = (world.path("root").display().to_string(), world.path("cursor").display().to_string());
+    let words = ["log", "follow", "--server", &root, "--cursor", &cursor, "--once"];
+    let output = world.countersign(&[&words, more].concat());
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (said.lines().map(str::to_owned).collect(), output.status.code())
+}
+
+#[test]
+fn a_collector_gets_every_entry_of_every_repository() {
+    let world = crate::install::root(&["a.git", "b.git", "unprotected.git"]);
+    let root = world.path("root").display().to_string();
+    let install = || {
+        let policy = world.policy_path().display().to_string();
+        let words = ["install", "--server", &root, "--policy", &policy];
+        assert!(world.countersign(&[&words[..], &["--exclude", "unprotected.git"]].concat()).status.success());
+    };
+    install();
+    let (lines, code) = followed(&world, &[]);
+    let opened =
+        |name: &str| lines.iter().any(|line| line.contains(&format!("\"repository\":\"{name}\",\"number\":0")));
+    assert!(code == Some(0) && lines.len() == 2 && opened("a") && opened("b"), "{lines:?}");
+    assert_eq!(followed(&world, &[]), (Vec::new(), Some(0)));
+    world.commit("x", "1", "By hand\n");
+    crate::install::push_to(&world, "b.git", "refs/heads/main").accepted();
+    let (lines, _) = followed(&world, &["--format", "csv"]);
+    let kinds: Vec<&str> = lines.iter().filter_map(|line| line.split(',').nth(3)).collect();
+    assert!(kinds == ["decided", "committed"] && lines.iter().all(|line| line.contains(",b,")), "{lines:?}");
+    // One that is made later is read from its beginning; one that is gone is no fault.
+    world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "root/c.git"]);
+    install();
+    std::fs::remove_dir_all(world.path("root/a.git")).unwrap();
+    let (lines, code) = followed(&world, &[]);
+    assert!(code == Some(0) && lines.len() == 1 && lines[0].contains("\"c\""), "{lines:?}");
+    // One whose ledger is another than it was is told, and the others go on.
+    std::fs::remove_dir_all(world.path("root/b.git/countersign")).unwrap();
+    install();
+    crate::install::push_to(&world, "c.git", "refs/heads/main").accepted();
+    let (lines, code) = followed(&world, &[]);
+    let told = lines.iter().any(|line| line.starts_with("error: ") && line.contains("b.git"));
+    assert!(code == Some(1) && told && lines.iter().filter(|line| line.contains("\"c\"")).count() == 2, "{lines:?}");
+    // What cannot be read is no cursor, and none is begun in its place.
+    std::fs::write(world.path("cursor"), "{").unwrap();
+    assert_eq!(followed(&world, &[]).1, Some(2));
+    assert_eq!(std::fs::read(world.path("cursor")).unwrap(), b"{");
+}
+
+/// Root reads with the eyes of each owner, and keeps one cursor for all.
+#[test]
+fn a_collector_of_root_gets_what_others_own() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let world = crate::install::root(&["a.git", "b.git"]);
+    std::fs::set_permissions(world.path(""), PermissionsExt::from_mode(0o755)).unwrap();
+    for (name, user) in [("a.git", "65534:65534"), ("b.git", "12345:12345")] {
+        let mut chown = world.command("chown", &world.path("root"));
+        chown.args(["-R", user, name]);
+        assert!(world.run(chown, None).status.success());
+    }
+    let (ok, said) = crate::install::install_root(&world, &[]);
+    assert!(ok, "{said}");
+    let (lines, code) = followed(&world, &[]);
+    assert!(code == Some(0) && lines.len() == 2, "{lines:?}");
+    assert_eq!(followed(&world, &[]), (Vec::new(), Some(0)));
+    std::fs::remove_file(world.path("cursor")).unwrap();
+    assert_eq!(followed(&world, &["--format", "text"]).0.len(), 2);
 }
 
 #[test]
@@ -240,6 +379,95 @@ fn out_of_band_moves_can_be_refused() {
     world.install(&["--baseline"]);
     world.push(&["HEAD:refs/heads/main"]).accepted();
     verified(&world);
+}
+
+/// A server that refuses every move without a decision, with some refs that were pushed.
+fn refusing(mode: &str) -> World {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let strict = registry().replace("version = 1\n", "version = 1\nout-of-band = \"refuse\"\n");
+    let watched = "\n[[rule]]\nname = \"watched\"\nrefs = [\"refs/heads/**\"]\nforce-push = \"deny\"\n";
+    world.set_policy(&format!("{strict}{AGENTS_EVERYWHERE}{watched}mode = \"{mode}\"\n"));
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.install(&[]);
+    for round in 0..3 {
+        world.commit("a", &round.to_string(), "By hand\n");
+        world.push(&["HEAD:refs/heads/main", &format!("HEAD:refs/heads/topic/{round}")]).accepted();
+    }
+    world.git(&["tag", "-a", "-m", "one", "v1"]);
+    world.push(&["v1"]).accepted();
+    world
+}
+
+#[test]
+fn git_maintains_a_repository_that_refuses_moves_without_a_decision() {
+    for mode in ["enforce", "warn", "observe"] {
+        let world = refusing(mode);
+        let server = world.server();
+        let refs = || world.git_in(&server, &["for-each-ref", "--format=%(refname) %(objectname)"]);
+        let before = (refs(), kinds(&world).len());
+        for upkeep in [
+            &["pack-refs", "--all"][..],
+            &["pack-refs", "--all", "--no-prune"],
+            &["gc", "--quiet"],
+            &["gc", "--quiet", "--prune=now", "--aggressive"],
+            &["maintenance", "run", "--task=pack-refs", "--task=gc"],
+            &["maintenance", "run", "--auto"],
+            &["reflog", "expire", "--all", "--expire=now", "--expire-unreachable=now"],
+            &["prune", "--expire=now"],
+            &["repack", "-adq"],
+        ] {
+            world.git_in(&server, upkeep);
+            assert_eq!((refs(), kinds(&world).len()), before, "{mode}: {upkeep:?}");
+        }
+        assert!(!server.join("refs/heads/main").exists(), "it is packed");
+        // Loose again, and then packed beside a value of before.
+        world.commit("a", "more", "By hand\n");
+        world.push(&["HEAD:refs/heads/main", ":refs/heads/topic/0"]).accepted();
+        world.git_in(&server, &["-c", "gc.auto=1", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"]);
+        world.git_in(&server, &["pack-refs", "--all"]);
+        assert!(!refs().contains("topic/0"));
+        verified(&world);
+    }
+}
+
+#[test]
+fn a_deletion_is_no_upkeep() {
+    let world = refusing("enforce");
+    let server = world.server();
+    let deletes = |name: &str| {
+        let mut command = world.command("git", &server);
+        command.args(["update-ref", "-d", name]);
+        let output = world.run(command, None);
+        assert!(!output.status.success(), "{name} was deleted");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("[ref-denied]"), "{output:?}");
+    };
+    deletes("refs/heads/main");
+    // Packed and loose alike, as it is in the midst of a maintenance; and packed alone.
+    world.git_in(&server, &["pack-refs", "--all", "--no-prune"]);
+    assert!(server.join("refs/heads/main").exists());
+    deletes("refs/heads/main");
+    world.git_in(&server, &["pack-refs", "--all"]);
+    deletes("refs/heads/main");
+    assert_eq!(world.git_in(&server, &["rev-parse", "main"]), world.git(&["rev-parse", "HEAD"]));
+}
+
+/// Another process that works on the packed refs, or was killed over it.
+#[test]
+fn what_cannot_be_told_from_a_deletion_waits_and_is_then_refused() {
+    let world = refusing("enforce");
+    let server = world.server();
+    world.git_in(&server, &["pack-refs", "--all", "--no-prune"]);
+    std::fs::write(server.join("packed-refs.lock"), "").unwrap();
+    let value = world.git_in(&server, &["rev-parse", "main"]);
+    let words = |state: &str| {
+        let mut command = world.command(server.join("hooks/reference-transaction").to_str().unwrap(), &server);
+        command.arg(state).env("GIT_DIR", &server);
+        let line = format!("{value} {} refs/heads/main\n", "0".repeat(40));
+        world.run(command, Some(line.as_bytes()))
+    };
+    assert_eq!(words("prepared").status.code(), Some(1));
+    std::fs::remove_file(server.join("packed-refs.lock")).unwrap();
+    assert_eq!(words("prepared").status.code(), Some(0));
 }
 
 #[test]

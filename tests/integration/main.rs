@@ -26,6 +26,7 @@ mod house;
 mod install;
 mod jail;
 mod ledger;
+mod many;
 mod oracles;
 mod places;
 mod seals;

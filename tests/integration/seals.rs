@@ -14,7 +14,7 @@ const FORMAT: &str = include_str!("../../src/core/seal/FORMAT.md");
 
 #[test]
 fn stock_tools_and_our_reader_agree_on_the_worked_example() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::world::directory();
     let printed = run(&fenced(FORMAT, "sh"), folder.path());
     assert_eq!(printed, fenced(FORMAT, "text"));
 

@@ -117,8 +117,11 @@ fn made_up_variables_are_no_ssh_session() {
     std::fs::write(&file, format!("publickey {}\n", BOB.line())).unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let file = file.display().to_string();
-    // A program that calls itself sshd is none.
-    let fake = world.path("sshd");
+    // A program that calls itself sshd is none, where others than root could have put it.
+    let anybodys = world.path("anybodys");
+    std::fs::create_dir(&anybodys).unwrap();
+    std::fs::set_permissions(&anybodys, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let fake = anybodys.join("sshd");
     std::fs::copy("/bin/sh", &fake).unwrap();
     for variables in [
         vec![],

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use countersign::core::digest::Digest;
 use countersign::core::id::{Id, RepositoryName};
@@ -157,7 +158,7 @@ impl World {
     }
 
     pub fn with(policy: &str, format: &'static str) -> Self {
-        let world = Self { root: tempfile::tempdir().unwrap(), format };
+        let world = Self { root: directory(), format };
         world.let_approvals_be_signed_without_a_terminal();
         world.git_in(&world.path(""), &["init", "-q", "--bare", "--object-format", format, "-b", "main", "server.git"]);
         world.git_in(&world.path(""), &["init", "-q", "--object-format", format, "-b", "main", "clone"]);
@@ -467,7 +468,60 @@ impl<'a> SealBy<'a> {
     }
 }
 
-/// The program under test.
+/// The program under test, from a place of its own.
 pub fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_countersign"))
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let place = || {
+        let built = Path::new(env!("CARGO_BIN_EXE_countersign"));
+        let directory = ground().join("bin");
+        std::fs::create_dir(&directory).unwrap();
+        let program = directory.join("countersign");
+        std::fs::hard_link(built, &program).or_else(|_| std::fs::copy(built, &program).map(drop)).unwrap();
+        program
+    };
+    PROGRAM.get_or_init(place).clone()
+}
+
+/// A directory for one test, which goes when it is dropped.
+pub fn directory() -> TempDir {
+    tempfile::tempdir_in(ground()).unwrap()
+}
+
+/// Where the tests' repositories and the program stand. Root takes nothing for its own that lies where others may write, such as below
+/// /tmp, where this may be built: then the tests go where servers keep what is theirs.
+fn ground() -> &'static Path {
+    static GROUND: OnceLock<PathBuf> = OnceLock::new();
+    GROUND.get_or_init(|| {
+        let own = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let place = match rustix::process::geteuid().is_root() {
+            true => [own, Path::new("/srv"), Path::new("/var/lib")].into_iter().find(|place| is_roots(place)),
+            false => Some(own),
+        };
+        let place = place.expect("root has a directory that nobody else may write to");
+        remove_left(place);
+        let ground = place.join(format!("{GROUND_PREFIX}{}", std::process::id()));
+        std::fs::create_dir_all(&ground).unwrap();
+        ground
+    })
+}
+
+const GROUND_PREFIX: &str = "gate-tests-";
+
+/// Whether root alone may write to a directory and those above it.
+fn is_roots(place: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let closed = |path: &Path| path.metadata().is_ok_and(|found| found.uid() == 0 && found.mode() & 0o022 == 0);
+    place.canonicalize().is_ok_and(|real| real.ancestors().all(closed))
+}
+
+/// Removes what tests left that have ended.
+fn remove_left(place: &Path) {
+    for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(GROUND_PREFIX)?.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists()) {
+            // Another run may be at it as well.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }

@@ -3,13 +3,17 @@
 use clap::{Args, ValueEnum};
 
 use super::entries::{mentions, names_of, updates_of};
+use super::formats::Format;
+use super::known::Known;
 use super::place::Place;
-use super::{lines, would_refuse};
+use super::would_refuse;
 use crate::core::canonical::Time;
+use crate::core::decide::{Code, Timestamp};
+use crate::core::text::nearest::nearest;
 use crate::desk::check::full_name;
 use crate::gate::recording::ledger_failure;
 use crate::ledger::{self, Entry, Outcome, Signatures, UpdateRecord};
-use crate::system::{Exit, Result, print};
+use crate::system::{Exit, Failure, Result, print};
 
 #[derive(Args)]
 pub(super) struct Show {
@@ -17,12 +21,12 @@ pub(super) struct Show {
     place: Place,
     /// Only what is about this ref
     #[arg(long = "ref", value_name = "REF")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// Only what is about this person, agent or service
     #[arg(long, value_name = "ID")]
-    principal: Option<String>,
+    pub(super) principal: Option<String>,
     /// Only decisions with this finding
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = code)]
     code: Option<String>,
     /// Only decisions that ended so
     #[arg(long, value_enum)]
@@ -36,6 +40,9 @@ pub(super) struct Show {
     /// Only what is about this commit, by four digits of its id or more
     #[arg(long, value_name = "ID", value_parser = prefix)]
     commit: Option<String>,
+    /// Only entries with a greater number than this: those after the last one that is known
+    #[arg(long, value_name = "N")]
+    after: Option<u64>,
     /// Sum up what enforcing would have refused of all that was accepted
     #[arg(long)]
     would_refuse: bool,
@@ -48,14 +55,6 @@ enum VerdictArg {
     Accepted,
     Rejected,
     Undecided,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// Lines for people
-    Text,
-    /// One JSON object a line
-    Json,
 }
 
 fn time(text: &str) -> std::result::Result<Time, String> {
@@ -73,22 +72,38 @@ fn prefix(text: &str) -> std::result::Result<String, String> {
 }
 
 pub(super) fn run(show: &Show) -> Result {
-    for found in show.place.find()? {
+    let found = show.place.find()?;
+    if show.after.is_some() && found.len() > 1 {
+        return Err(Failure::new("--after is about the numbers of one ledger, and several are read")
+            .hint("name one repository; for all of them:\ncountersign log follow --server ROOT --cursor FILE"));
+    }
+    let mut known = Known::default();
+    for found in &found {
         if show.would_refuse {
             would_refuse::sum_up(show, &found.directory)?;
             continue;
         }
         let (mut failed, mut decision) = (None, None);
+        let (mut repository, mut latest) = (String::new(), Time(Timestamp(0)));
         let read = ledger::read(&found.directory, Signatures::Last, &mut |number, _, entry| {
+            if let Entry::Opened(opened) = entry {
+                repository.clone_from(&opened.repository);
+            }
             decision = decision_of(entry, decision);
-            if failed.is_none() && show.selects(entry, decision) {
-                failed = print(&show.line(number, entry)).err();
+            latest = entry.time().map_or(latest, Time);
+            known.note(show, entry);
+            let is_new = show.after.is_none_or(|after| number > after);
+            if failed.is_none() && is_new && show.selects(entry, decision) {
+                failed = print(&show.format.lines(&repository, number, entry, latest)).err();
             }
         });
         read.map_err(|error| ledger_failure(&error))?;
         if let Some(failure) = failed {
             return Err(failure);
         }
+    }
+    if !show.would_refuse {
+        known.check(show, &found)?;
     }
     Ok(Exit::Accepted)
 }
@@ -104,23 +119,25 @@ pub(super) fn decision_of(entry: &Entry, before: Option<Decision>) -> Option<Dec
     before.filter(|_| matches!(entry, Entry::Continued(_)))
 }
 
+/// A finding code that the gate has, or `undecided`.
+fn code(text: &str) -> std::result::Result<String, String> {
+    if text == UNDECIDED || Code::parse(text).is_some() {
+        return Ok(text.to_owned());
+    }
+    let meant = nearest(text, Code::ALL.iter().map(|code| code.name()).chain([UNDECIDED]));
+    Err(meant.map_or_else(|| "there is no such finding code".to_owned(), |meant| format!("did you mean {meant}?")))
+}
+
+/// What stands in the place of a code where nothing could be decided.
+const UNDECIDED: &str = "undecided";
+
 impl Show {
     pub(super) fn selects(&self, entry: &Entry, decision: Option<Decision>) -> bool {
         let time = entry.time().map(Time).or(decision.map(|(_, time)| time));
         let in_time = self.since.is_none_or(|since| time.is_none_or(|time| time >= since))
             && self.until.is_none_or(|until| time.is_none_or(|time| time < until));
         let updates = updates_of(entry);
-        let name = self.name.as_deref().map(full_name);
-        let named = name.is_none_or(|name| names_of(entry).any(|own| *own.0 == *name.as_bytes()));
-        let principal = self.principal.as_deref().is_none_or(|id| {
-            let worked = |update: &UpdateRecord| update.work.iter().any(|work| work.principal == id);
-            let blamed = |update: &UpdateRecord| update.findings.iter().any(|one| one.author.as_deref() == Some(id));
-            let submitted = matches!(
-                entry,
-                Entry::Decided(decided) if decided.submitter.as_deref().and_then(|who| who.split(" via ").next()) == Some(id)
-            );
-            submitted || updates.iter().any(|update| worked(update) || blamed(update))
-        });
+        let (named, principal) = (self.is_named(entry), self.is_by(entry));
         let coded = self
             .code
             .as_deref()
@@ -131,15 +148,39 @@ impl Show {
         in_time && named && principal && coded && verdict && commit
     }
 
-    fn line(&self, number: u64, entry: &Entry) -> String {
-        match self.format {
-            Format::Text => lines::text(number, entry),
-            // The entry is canonical JSON already; it stands in the line as it is signed.
-            Format::Json => {
-                let json = entry.to_json().unwrap_or_default();
-                format!("{{\"schema\":1,\"number\":{number},\"entry\":{json}}}\n")
-            }
-        }
+    /// Whether it is about the ref that is asked for, if one is.
+    pub(super) fn is_named(&self, entry: &Entry) -> bool {
+        let name = self.name.as_deref().map(full_name);
+        name.is_none_or(|name| names_of(entry).any(|own| *own.0 == *name.as_bytes()))
+    }
+
+    /// Whether who is asked for, if anybody is, pushed, made or approved anything in it.
+    pub(super) fn is_by(&self, entry: &Entry) -> bool {
+        let Some(id) = self.principal.as_deref() else { return true };
+        let of_update = |update: &UpdateRecord| {
+            update.work.iter().any(|work| work.principal == id)
+                || update.findings.iter().any(|one| one.author.as_deref() == Some(id))
+                || update.approvals.iter().any(|approval| approval.approver == id)
+        };
+        let submitter = match entry {
+            Entry::Decided(decided) => decided.submitter.as_deref(),
+            Entry::Suppressed(suppressed) => suppressed.submitter.as_deref(),
+            Entry::Opened(_)
+            | Entry::Raised(_)
+            | Entry::Placed(_)
+            | Entry::Rekeyed(_)
+            | Entry::Spent(_)
+            | Entry::Unspent(_)
+            | Entry::Clock(_)
+            | Entry::Refs(_)
+            | Entry::Continued(_)
+            | Entry::Committed(_)
+            | Entry::Aborted(_)
+            | Entry::Unexplained(_)
+            | Entry::Recovered(_) => None,
+        };
+        let submitted = submitter.and_then(|who| who.split(" via ").next()) == Some(id);
+        submitted || updates_of(entry).iter().any(of_update)
     }
 }
 
@@ -163,6 +204,8 @@ mod tests {
         for bad in ["yesterday", "2026-13-01", "2026-11-01T00:00:00", ""] {
             assert!(time(bad).is_err(), "{bad}");
         }
+        assert!(code("bad-seal").is_ok() && code("undecided").is_ok());
+        assert!(code("bad-saal").unwrap_err().contains("bad-seal"));
         assert!(prefix("1a2b").is_ok() && prefix("1a2").is_err() && prefix("1A2B").is_err());
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use super::lines::{shown, value};
 use super::place::{Found, Place};
 use crate::core::canonical::CanonicalOid;
+use crate::core::digest::Digest;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::report::escape;
 use crate::core::ssh::PublicKey;
@@ -23,16 +24,28 @@ pub(super) struct Verify {
     /// The public key that the ledger must be signed with, kept since install in another place: a file, or its line
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// The root that the ledger had with as many entries as --size says, kept since then in another place
+    #[arg(long, value_name = "SHA256", requires = "size", value_parser = root)]
+    root: Option<Digest>,
+    /// The number of entries that the ledger must have had, and has at least now
+    #[arg(long, value_name = "N")]
+    size: Option<u64>,
+}
+
+fn root(text: &str) -> std::result::Result<Digest, String> {
+    let hex = text.strip_prefix("sha256:").unwrap_or(text);
+    Digest::parse(hex.as_bytes()).ok_or_else(|| "a root is 64 hexadecimal digits".to_owned())
 }
 
 pub(super) fn run(verify: &Verify) -> Result {
     let mut exit = Exit::Accepted;
     for found in verify.place.find()? {
         match check(verify, &found) {
-            Ok(()) => {}
+            Ok(()) => print(&format!("{}: holds\n", found.directory.display()))?,
             Err(Wrong::Ledger(failure)) => {
                 say(&format!("error: {}: {}", found.directory.display(), failure.message));
                 say_hint(failure.hint.as_deref().unwrap_or_default());
+                print(&format!("{}: does not hold\n", found.directory.display()))?;
                 exit = Exit::Rejected;
             }
             Err(Wrong::CannotTell(failure)) => return Err(failure),
@@ -77,6 +90,7 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
         verified.root
     );
     print(&summary).map_err(Wrong::CannotTell)?;
+    check_size(verify, found, verified.size)?;
     if verified.torn > 0 {
         let message = format!("the last {} bytes are what a crash left of an entry", verified.torn);
         return Err(Wrong::Ledger(Failure::new(message).hint("the next push cuts them off and says so in an entry")));
@@ -88,6 +102,22 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
         Some(git_dir) => check_refs(git_dir, &verified.state),
         None => Ok(()),
     }
+}
+
+/// Holds the ledger against what it was once: a copy that was cut short verifies by itself.
+fn check_size(verify: &Verify, found: &Found, size: u64) -> std::result::Result<(), Wrong> {
+    let Some(expected) = verify.size else { return Ok(()) };
+    if size < expected {
+        let failure = Failure::new(format!("it has {size} entries, and had {expected}: it was cut short"));
+        return Err(Wrong::Ledger(failure.hint("restore it from a backup that has them all")));
+    }
+    let Some(root) = verify.root else { return Ok(()) };
+    let was = ledger::root_at(&found.directory, expected).map_err(|error| Wrong::CannotTell(ledger_failure(&error)))?;
+    if was == Some(root) {
+        return Ok(());
+    }
+    let failure = Failure::new(format!("with {expected} entries its root is another than sha256:{root}"));
+    Err(Wrong::Ledger(failure.hint("somebody has made other entries in the place of those")))
 }
 
 /// Holds the refs of the repository against the last value that the ledger has of each.

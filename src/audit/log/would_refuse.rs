@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::entries::updates_of;
+use super::formats::Format;
 use super::lines::shown;
-use super::show::{Format, Show, decision_of};
+use super::show::{Show, decision_of};
 use crate::core::canonical::{RefName, Sha256};
 use crate::core::limits;
 use crate::gate::recording::ledger_failure;

@@ -3,21 +3,22 @@
 use std::path::Path;
 
 use super::Check;
-use crate::doctor::gate::{Seen, found_program, is_whole};
+use crate::doctor::gate::{Gate, Seen, found_program, is_whole};
 use crate::doctor::report::Report;
-use crate::gate::command::{HookCommand, PreReceive, Watch};
+use crate::gate::command::{HookCommand, Watch};
 use crate::gate::own_files::settled;
 use crate::gate::shim::{is_executable, is_ours, quoted};
-use crate::server::{Layout, RunBy};
+use crate::server::RunBy;
 
-pub(super) fn examine(seen: &Seen, layout: Layout, server: &PreReceive, report: &mut Report) {
+pub(super) fn examine(seen: &Seen, gate: &Gate, report: &mut Report) {
+    let Gate { layout, server, .. } = gate;
     let at = |name| match layout.run_by() {
         RunBy::Git => seen.hooks.join(name),
         RunBy::Delegate(_) | RunBy::Server | RunBy::Configuration => layout.path(&seen.path, name),
     };
     if !is_executable(&at("post-receive")) {
         let message = "the post-receive hook is not there, so what became of a decision is known at the next push only";
-        report.warn(&seen.place, Check::NoPostReceive, message, seen.install());
+        report.warn(&seen.place, Check::NoPostReceive, message, gate.install(&seen.path));
     }
     let chained = |chain: &Path| settled(chain, &seen.path);
     if let Some(chained) = server.chain.as_deref().map(chained).filter(|chained| !is_executable(chained)) {
@@ -39,7 +40,7 @@ pub(super) fn examine(seen: &Seen, layout: Layout, server: &PreReceive, report: 
         if !fits || !is_executable(&watch) {
             let message =
                 format!("{} does not run, or not as pre-receive does: a push may be refused by it", watch.display());
-            report.error(&seen.place, Check::Replaced, message, seen.install());
+            report.error(&seen.place, Check::Replaced, message, gate.install(&seen.path));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The canary: a real push of a forged commit, through the installed hook, into a repository made for it beside the real one. It has
 //! no other purpose than to be refused.
 
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -57,29 +57,10 @@ impl Checkup<'_> {
     /// Tries the hook, unless one like it was tried.
     pub(in crate::doctor) fn canary(&mut self, examined: &Examined<'_>, policy: &Policy) {
         let Examined { seen, gate, .. } = examined;
-        if self.tried.insert(likeness(seen, gate)) && root_may_run(seen, gate, self.report) {
+        if self.may_be_run(examined, policy) && self.tried.insert(likeness(seen, gate)) {
             run(seen, gate, policy, self.report);
         }
     }
-}
-
-/// Root runs nothing that others can change, and git runs what a repository's configuration names.
-fn root_may_run(seen: &Seen, gate: &Gate, report: &mut Report) -> bool {
-    let is_others = |path: &PathBuf| {
-        path.metadata().is_ok_and(|found| {
-            let mode = found.permissions().mode();
-            found.uid() != 0 || mode & 0o002 != 0 || (mode & 0o020 != 0 && found.gid() != 0)
-        })
-    };
-    let files = [seen.path.clone(), seen.path.join("config"), seen.hooks.clone(), gate.hook.clone()];
-    let others = files.iter().find(|path| is_others(path));
-    if let (true, Some(open)) = (rustix::process::geteuid().is_root(), others) {
-        let message = format!("others can change {}, which root would run, so nobody tried the gate", open.display());
-        let fix = "let the user own it that git runs as, and run doctor again";
-        report.error(&seen.place, Check::Canary, message, fix);
-        return false;
-    }
-    true
 }
 
 /// What makes a hook another than those that were tried.
@@ -129,7 +110,7 @@ fn run(seen: &Seen, gate: &Gate, policy: &Policy, report: &mut Report) {
             return report.error(place, Check::Canary, message, "run doctor as root, or as the user that git runs as");
         }
     };
-    let fix = "countersign install --server REPO.git --policy FILE, then run doctor again";
+    let fix = format!("install it again, and look again:\n{}", gate.install(&seen.path));
     match &outcome {
         Outcome::Refused => {}
         Outcome::Accepted => {
@@ -137,12 +118,12 @@ fn run(seen: &Seen, gate: &Gate, policy: &Policy, report: &mut Report) {
                 place,
                 Check::Canary,
                 format!("a forged commit to {} was accepted: every push is", aim.name),
-                fix,
+                fix.as_str(),
             );
         }
         Outcome::Undecided(said) => {
             let message = format!("a forged commit to {} was not decided, so no push is accepted: {said}", aim.name);
-            report.error(place, Check::Canary, message, fix);
+            report.error(place, Check::Canary, message, fix.as_str());
         }
     }
     let (refused, outcome) = (outcome == Outcome::Refused, outcome.word().to_owned());

@@ -18,7 +18,8 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, policy: &Policy, repor
     };
     if let Some(head) = head.as_ref().filter(|head| hides(seen, head)) {
         let message = format!("its configuration hides {head}, its main branch: git refuses every push to it");
-        report.error(place, Check::Hidden, message, "git config --get-regexp '^(receive|transfer).hiderefs$' says how");
+        let look = seen.git("config --show-origin --get-regexp '^(receive|transfer).hiderefs$'");
+        report.error(place, Check::Hidden, message, format!("look where it is hidden:\n{look}"));
     }
     if let Some(head) = head.filter(is_open) {
         let message = format!("no rule is about {head}, its main branch: every push to it is accepted");

@@ -26,7 +26,7 @@ impl Checkup<'_> {
                 place,
                 Check::HooksPath,
                 message,
-                "git config --show-origin core.hooksPath says where it is set",
+                format!("look where it is set:\n{}", seen.git("config --show-origin core.hooksPath")),
             );
             return None;
         } else if let Some(found) = by_git.into_iter().chain(by_server).next() {
@@ -40,7 +40,11 @@ impl Checkup<'_> {
         };
         let shown = hook.display().to_string();
         if !is_executable(&hook) {
-            let fix = format!("chmod 755 {}, and see findmnt -T for noexec", quoted(&hook));
+            let fix = format!(
+                "let everybody run it:\nchmod 755 {}\nor see whether it lies where nothing is run, mounted noexec:\nfindmnt -T {}",
+                quoted(&hook),
+                quoted(&hook)
+            );
             self.report.error(&shown, Check::NotExecutable, "git does not run it: every push is accepted", fix);
             return None;
         }
@@ -48,7 +52,8 @@ impl Checkup<'_> {
             let delegate = seen.hooks.join("pre-receive");
             if !delegates(&delegate) {
                 let message = "it does not run what lies in pre-receive.d: every push is accepted";
-                let fix = "gitea admin regenerate hooks, or forgejo admin regenerate hooks";
+                let fix =
+                    "let it write its hooks anew:\ngitea admin regenerate hooks\nor:\nforgejo admin regenerate hooks";
                 self.report.error(&delegate.display(), Check::NotRun, message, fix);
                 return None;
             }
@@ -65,8 +70,9 @@ impl Checkup<'_> {
             let fix = "let it hold nothing but the exec line, as in hooks/pre-receive of countersign's sources";
             self.report.error(&shown, Check::Unclear, message, fix);
         }
-        beside::examine(seen, layout, &server, self.report);
-        Some(Gate { layout, hook, server, program: found_program(program) })
+        let gate = Gate { layout, hook, server, program: found_program(program) };
+        beside::examine(seen, &gate, self.report);
+        Some(gate)
     }
 
     /// A hook of git's system configuration, unless this repository changes it.
@@ -82,7 +88,8 @@ impl Checkup<'_> {
         }
         if Configured::at(&seen.path).ok().as_ref() != Some(&self.configured) {
             let message = "its own configuration changes hook.countersign or switches it off: any push may be accepted";
-            let fix = "git config --remove-section hook.countersign, in that repository";
+            let look = seen.git("config --show-origin --get-regexp '^hook[.]countersign'");
+            let fix = format!("look where, and take it out:\n{look}");
             self.report.error(&seen.place, Check::Disabled, message, fix);
             return None;
         }
@@ -99,7 +106,11 @@ impl Checkup<'_> {
         match (hook.symlink_metadata(), hook.metadata()) {
             (Err(_), _) => {
                 let message = "there is no pre-receive hook of ours: every push is accepted";
-                self.report.error(&seen.place, Check::Missing, message, seen.install());
+                let mut fix = seen.install();
+                if seen.path.ends_with(".git") {
+                    fix.push_str("\nif it is a clone that somebody works in, go into it:\ncountersign doctor");
+                }
+                self.report.error(&seen.place, Check::Missing, message, fix);
             }
             (Ok(_), Err(_)) => {
                 self.report.error(
@@ -119,7 +130,7 @@ impl Checkup<'_> {
                     &shown,
                     Check::Replaced,
                     message,
-                    format!("{}, which keeps it and runs it afterwards", seen.install()),
+                    format!("install keeps it, and runs it afterwards\n{}", seen.install()),
                 );
             }
         }

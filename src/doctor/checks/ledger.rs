@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Check;
+use super::{Check, Footing};
 use crate::core::decide::Timestamp;
 use crate::doctor::gate::Examined;
 use crate::doctor::server::Checkup;
@@ -10,7 +10,7 @@ use crate::gate::own_files::{ledger_directory, open_ledger};
 use crate::gate::recording::{SET_CLOCK, ServerRefs, clock_behind};
 use crate::gate::shim::quoted;
 use crate::ledger::{self, LedgerError, Signatures};
-use crate::system::users::may_write;
+use crate::system::users::{current_user, may_write};
 
 impl Checkup<'_> {
     pub(in crate::doctor) fn ledger(&mut self, examined: &Examined<'_>) {
@@ -20,6 +20,10 @@ impl Checkup<'_> {
         let directory = ledger_directory(named, &opened.dir);
         let shown = directory.display();
         self.guard(&directory, Check::OpenLedger, "the ledger");
+        // To read it is to write what is derived from it.
+        if self.footing(&directory) == Footing::Open && current_user().is(0) {
+            return;
+        }
         if let Some(closed) = not_writable(&directory) {
             let message =
                 format!("the user that git runs as may not write to {}: no push is accepted", closed.display());
@@ -27,12 +31,13 @@ impl Checkup<'_> {
                 &shown,
                 Check::Ledger,
                 message,
-                format!("chown -R {}, to whom git runs as", quoted(&directory)),
+                format!("chown -R {} {}", seen.owner(), quoted(&directory)),
             );
             return;
         }
         let looked = || -> std::result::Result<(usize, usize, Timestamp), LedgerError> {
             let ledger = open_ledger(named, &opened.dir)?;
+            // All of it: a push reads the end alone.
             ledger::read(&directory, Signatures::Last, &mut |_, _, _| {})?;
             let refs = ServerRefs(&opened.refs);
             let (suspects, state) = (ledger.suspects(&refs)?, ledger.state()?);
@@ -58,7 +63,7 @@ impl Checkup<'_> {
                     format!("{count} moved with no decision: somebody did so on the server, or the hook was off");
                 let server = quoted(&opened.dir.git_dir);
                 let fix = format!(
-                    "look at them: countersign log show --server {server}; if they are right: {} --baseline",
+                    "look at them:\ncountersign log show --server {server}\nif they are right, say so:\n{} --baseline",
                     examined.install()
                 );
                 self.report.error(place, Check::Unexplained, message, fix);
@@ -67,8 +72,12 @@ impl Checkup<'_> {
             Err(LedgerError::Absent(_))
                 if gate.server.makes_ledgers() && opened.refs.values().is_ok_and(|all| all.is_empty()) => {}
             Err(error) => {
+                let message = match error {
+                    LedgerError::Corrupt { .. } => format!("{error}: nobody can trust what it says"),
+                    _ => format!("{error}: no push is accepted"),
+                };
                 let fix = error.hint().replace("REPO.git", &quoted(&opened.dir.git_dir));
-                self.report.error(&shown, Check::Ledger, format!("{error}: no push is accepted"), fix);
+                self.report.error(&shown, Check::Ledger, message, fix);
             }
         }
     }

@@ -4,6 +4,7 @@ pub(super) mod asks;
 mod baseline;
 mod beside;
 mod canary;
+mod ground;
 pub(super) mod head;
 mod hook;
 mod ledger;
@@ -14,7 +15,10 @@ mod policy;
 mod program;
 pub(super) mod refs;
 pub(super) mod shared;
+mod sshd;
 pub(super) mod submitter;
+
+pub(super) use ground::Footing;
 
 macro_rules! checks {
     ($($(#[$doc:meta])* $variant:ident $id:literal)*) => {
@@ -69,6 +73,8 @@ checks! {
     Observes "observes"
     /// A directory was not looked into.
     PassedOver "passed-over"
+    /// Who asks is neither the user that git runs as nor root.
+    WrongUser "wrong-user"
     /// A repository cannot be read, or git may not write to it.
     Unreadable "unreadable"
     /// Anyone on the machine can change the program that decides.
@@ -113,6 +119,8 @@ checks! {
     Submitter "submitter"
     /// A forged commit was accepted, not decided, or could not be pushed.
     Canary "canary"
+    /// Others can change what root would run or write to, so nobody tried the gate.
+    Ground "ground"
     /// The clone knows no policy, so nothing is checked before a push.
     NoPolicy "no-policy"
     /// Nothing says what the repository is called, so nothing can be sealed in the clone.

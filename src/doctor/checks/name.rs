@@ -15,12 +15,18 @@ impl Checkup<'_> {
                 place,
                 Check::Name,
                 message,
-                "take `repository` out of the policy, or install with --repository NAME",
+                format!(
+                    "take `repository` out of the policy, or call it so:\n{} --repository {other}",
+                    examined.gate.install(&seen.path)
+                ),
             );
         }
         let Some(other) = self.names.insert(name.clone(), place.to_owned()) else { return };
         let message = format!("it and {other} are both called {name}, so a seal for one of them counts in both");
-        let fix = "install one of them with --repository NAME, or rename it; leave it so if it is a copy of the other";
+        let fix = format!(
+            "leave it so if it is a copy of the other, and else give it a name of its own for NAME:\n{} --repository NAME",
+            examined.gate.install(&seen.path)
+        );
         self.report.warn(place, Check::SameName, message, fix);
     }
 }

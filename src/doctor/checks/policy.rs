@@ -8,6 +8,7 @@ use crate::doctor::gate::Examined;
 use crate::doctor::server::Checkup;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::gate::ref_values::StoredRefs;
+use crate::gate::shim::quoted;
 
 impl Checkup<'_> {
     /// The policy in force, read once for all repositories that have it from the same files.
@@ -31,7 +32,17 @@ impl Checkup<'_> {
                 Some(loaded.policy)
             }
             Err(error) => {
-                let fix = "countersign policy check FILE, as the user that git runs as, says what is wrong";
+                let files = args.iter().filter_map(|arg| match arg {
+                    PolicyArg::File(path) => Some(quoted(path)),
+                    PolicyArg::InRepository(_) => None,
+                });
+                let files: Vec<String> = files.collect();
+                let fix = match files.as_slice() {
+                    [] => "push a policy that is valid, as an admin who may: see the README".to_owned(),
+                    files => {
+                        format!("see what is wrong, as {}:\ncountersign policy check {}", seen.owner(), files.join(" "))
+                    }
+                };
                 self.report.error(&name, Check::Policy, format!("{error}: no push is accepted"), fix);
                 None
             }

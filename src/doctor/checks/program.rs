@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Check;
 use crate::doctor::gate::{Gate, Seen};
 use crate::doctor::server::Checkup;
-use crate::gate::shim::is_executable;
+use crate::gate::shim::{is_executable, quoted};
 use crate::server::RunBy;
 
 impl Checkup<'_> {
@@ -16,9 +16,11 @@ impl Checkup<'_> {
             let program = gate.program.display();
             let message =
                 format!("the hook calls {program}, which the user that git runs as cannot run: no push is accepted");
+            let own = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("countersign"));
             let fix = format!(
-                "put the program where everybody may run it, such as /usr/local/bin, and use it to {}",
-                seen.install()
+                "put the program where everybody may run it, and install with that one:\ncp {} /usr/local/bin/countersign\n/usr/local/bin/{}",
+                quoted(&own),
+                gate.install(&seen.path)
             );
             self.report.error(place, Check::NoProgram, message, fix);
             return false;
@@ -34,7 +36,7 @@ impl Checkup<'_> {
         }
         if gate.server.observe {
             let message = "it was installed with --observe and refuses nothing";
-            self.report.error(place, Check::Observes, message, gate.install(&seen.path));
+            self.report.warn(place, Check::Observes, message, gate.install(&seen.path));
         }
         true
     }

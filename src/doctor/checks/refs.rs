@@ -3,13 +3,15 @@
 use super::Check;
 use crate::doctor::gate::Examined;
 use crate::doctor::report::Report;
+use crate::gate::shim::quoted;
 use crate::system::users::may_write;
 
 pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
-    let (opened, place) = (examined.opened, &examined.seen.place);
+    let Examined { seen, opened, .. } = examined;
+    let place = &seen.place;
     if opened.refs.list("refs/replace/").is_ok_and(|found| !found.is_empty()) {
         let message = "there are refs under refs/replace/, and other programs read other commits than were decided on";
-        let fix = "git replace --list names them, git replace --delete removes them";
+        let fix = format!("look at them, and delete what is not wanted:\n{}", seen.git("replace --list --format=long"));
         report.warn(place, Check::ReplaceRefs, message, fix);
     }
     let directories = ["objects", "refs", "refs/heads", "refs/tags"].map(|name| opened.dir.common_dir.join(name));
@@ -17,7 +19,8 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
         if !may_write(&directory) {
             let message =
                 format!("the user that git runs as may not write to {}: no push is accepted", directory.display());
-            report.error(place, Check::Unreadable, message, "chown it to whom git runs as");
+            let fix = format!("chown -R {} {}", seen.owner(), quoted(&directory));
+            report.error(place, Check::Unreadable, message, fix);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::Check;
 use crate::doctor::gate::Examined;
 use crate::doctor::report::Report;
+use crate::gate::shim::quoted;
 
 pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
     let Examined { seen, gate, .. } = examined;
@@ -19,7 +20,7 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
     if let Some(closed) = closed {
         let message =
             format!("the group that it is shared with may not run {}: their pushes are all accepted", closed.display());
-        report.error(&seen.place, Check::NotExecutable, message, "chmod 755 it");
+        report.error(&seen.place, Check::NotExecutable, message, format!("chmod 755 {}", quoted(closed)));
     }
     if gate.server.ledger.is_some() {
         let message = "core.sharedRepository lets several users push, and the ledger is its owner's: pushes of the others are refused";

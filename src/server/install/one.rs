@@ -45,6 +45,9 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
     // A repository keeps the name that it was given: seals are bound to it. Where its hook is gone, the ledger knows.
     let named = before.as_ref().and_then(|before| before.repository.clone());
     let named = named.or_else(|| if by_server { None } else { recorded_name(&repository.git_dir.join(LEDGER)) });
+    if let (None, None, Some(name), Some(other)) = (&named, &arguments.repository, &target.name, &target.namesake) {
+        return Err(namesakes(name, other));
+    }
     let named = named.filter(|named| arguments.repository.is_none() && target.name.as_ref() != Some(named));
     if let (Some(named), true) = (&named, target.root.is_some()) {
         options.kept.push(format!("--repository {named}"));
@@ -108,6 +111,12 @@ fn ledger_to_keep(given: Option<&Path>, kept: Option<&Path>, repository: &Reposi
         return Err(Failure::new(message).hint(hint));
     }
     Ok(own(given))
+}
+
+/// Two repositories would be called the same.
+pub(super) fn namesakes(name: &RepositoryName, other: &Path) -> Failure {
+    Failure::new(format!("it and {} would both be named {name}, and share their seals", other.display()))
+        .hint("rename one of them, or install them one by one with --repository NAME")
 }
 
 /// What a ledger calls its repository.

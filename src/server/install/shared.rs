@@ -81,7 +81,7 @@ pub(super) fn plan(arguments: &Install, shared: &Shared) -> Result<SharedPlan> {
 }
 
 /// Policy files by their absolute paths, for a hook that serves many repositories.
-fn settled_files(policies: &[PolicyArg]) -> Result<Vec<PolicyArg>> {
+pub(super) fn settled_files(policies: &[PolicyArg]) -> Result<Vec<PolicyArg>> {
     let settle = |policy: &PolicyArg| match policy {
         PolicyArg::File(path) => settled_file(path).map(PolicyArg::File),
         PolicyArg::InRepository(place) => Err(Failure::new(format!(

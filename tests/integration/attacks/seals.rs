@@ -135,7 +135,7 @@ fn a_seal_is_bound_to_repository_agent_role_and_author() {
     let encoded = world.store("commit", raw.replacen("\n\n", "\nencoding ISO-8859-1\n\n", 1).as_bytes());
     world.push(&[&format!("{encoded}:refs/heads/main")]).refused("bad-seal");
     // Whoever looks at it is told the same.
-    let mut show = world.command(env!("CARGO_BIN_EXE_countersign"), &world.clone_dir());
+    let mut show = world.command(crate::world::binary().to_str().unwrap(), &world.clone_dir());
     show.args(["show", &encoded]).env("GIT_CONFIG_COUNT", "1");
     show.env("GIT_CONFIG_KEY_0", "countersign.repository").env("GIT_CONFIG_VALUE_0", crate::world::REPOSITORY);
     let shown = String::from_utf8(world.run(show, None).stdout).unwrap();

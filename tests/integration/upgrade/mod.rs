@@ -40,7 +40,7 @@ impl Earlier {
     }
 
     fn new(state: &str) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        let root = crate::world::directory();
         let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/upgrade/{state}.tar.gz"));
         let format = if state == "sha256" { "sha256" } else { "sha1" };
         let world = World::laid_out(root, format);
