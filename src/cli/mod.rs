@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 use crate::audit::{log, show};
 use crate::desk::{agent, approve, check, sign, tools};
 use crate::doctor;
-use crate::server::{Install, Uninstall};
+use crate::server::{Install, Uninstall, ledgers};
 use crate::system::{Exit, bug, say};
 
 /// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
@@ -57,6 +57,8 @@ enum Command {
     Approve(approve::Arguments),
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
+    /// Say of ledgers that their repositories were moved, restored or copied, or that the clock is right
+    Ledger(ledgers::Arguments),
     /// Check a policy, or print its digest
     Policy(policy::Arguments),
     /// Run as a git hook (the installed shims call this)
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
         Command::Log(arguments) => log::run(arguments),
+        Command::Ledger(arguments) => ledgers::run(&arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Hook(arguments) => hooks::run(arguments),
     };

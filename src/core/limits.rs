@@ -79,9 +79,16 @@ pub const MARKS_FILE_BYTES: usize = 64 << 10;
 /// Bytes of one record of the ledger. Entries are split well before; this stops a reader of a file that is no ledger.
 pub const RECORD_BYTES: usize = 1 << 20;
 
+/// Bytes of one entry of the ledger: a tile of C2SP's tlog-tiles gives the length of an entry in 16 bits.
+pub const ENTRY_BYTES: usize = 60_000;
+
 /// Refused pushes of one submitter that the ledger records in an hour; the others are counted. At about 2 KiB each a flood
 /// fills 50 MiB a day.
 pub const REFUSED_PER_HOUR: u64 = 1000;
+
+/// Bytes of the ledger that refused pushes of one submitter take in an hour; more are counted only. A thousand take 2 MiB, and one
+/// with all that is listed of it a little over 1 MiB.
+pub const REFUSED_BYTES_PER_HOUR: u64 = 8 << 20;
 
 /// Findings of one push that are kept with their words, at about 1 KiB each; of more, the number by code.
 pub const FINDINGS: usize = 5_000;

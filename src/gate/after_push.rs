@@ -11,13 +11,14 @@ use crate::core::policy::{Mode, OutOfBand, Policy};
 use crate::core::report::escape;
 use crate::gate::command::{PostReceive, ReferenceTransaction, Watch};
 use crate::gate::deadline::Over;
+use crate::gate::own_files::{open_ledger, settled};
 use crate::gate::policy_source::PolicyReader;
 use crate::gate::prune::prune;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::recording::{ServerRefs, ledger_failure};
 use crate::gate::ref_values::StoredRefs;
 use crate::gate::session::{Posture, Session};
-use crate::ledger::{Ledger, LedgerError, Witness};
+use crate::ledger::{LedgerError, Witness};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::{Exit, Failure, Result, now, say};
 
@@ -27,7 +28,8 @@ const SECONDS: u64 = 30;
 /// Git has moved the refs; nothing said here changes that. A ledger that fails is told, and the next push settles the decision.
 pub(crate) fn post_receive(hook: PostReceive) -> Result {
     // Git has moved the refs: nothing is refused any more.
-    let session = Session::begin(Posture::Enforce, "", hook.chain);
+    let chain = hook.chain.as_deref().map(|chain| settled(chain, &GitDir::path_of_hook()));
+    let session = Session::begin(Posture::Enforce, "", chain);
     session.when_over(Over::Pass);
     session.end_after(SECONDS);
     let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
@@ -41,7 +43,7 @@ pub(crate) fn post_receive(hook: PostReceive) -> Result {
     session.hand_on()
 }
 
-fn settle(directory: &Path, push: Push) -> Result<()> {
+fn settle(named: &Path, push: Push) -> Result<()> {
     let dir = GitDir::of_hook().map_err(Failure::new)?;
     let refs = Refs::open(&dir, push.format).map_err(|error| Failure::caused(&error))?;
     let push = push.resolved(&refs).map_err(|error| Failure::caused(&error))?;
@@ -50,7 +52,7 @@ fn settle(directory: &Path, push: Push) -> Result<()> {
     let moved = |update: RefUpdate| (RefName(update.name), update.old.map(CanonicalOid), update.new.map(CanonicalOid));
     let moves: Vec<_> = push.updates.into_iter().map(moved).collect();
     let record = || -> std::result::Result<(), LedgerError> {
-        let ledger = Ledger::open(directory)?;
+        let ledger = open_ledger(named, &dir)?;
         let clock = crate::core::decide::Timestamp(now().map_or(0, |now| now.0));
         let strangers = ledger.committed(clock, &moves, Witness::PostReceive)?;
         if !strangers.is_empty() {
@@ -77,7 +79,8 @@ struct Line {
 /// Git runs this for every transaction on refs, several times each (githooks(5)).
 pub(crate) fn reference_transaction(call: ReferenceTransaction) -> Result {
     let ReferenceTransaction { watch, state } = call;
-    let session = Session::begin(Posture::of_observing(watch.observe), "", watch.chain.clone());
+    let chain = watch.chain.as_deref().map(|chain| settled(chain, &GitDir::path_of_hook()));
+    let session = Session::begin(Posture::of_observing(watch.observe), "", chain);
     if state != "prepared" {
         session.when_over(Over::Pass);
     }
@@ -149,7 +152,7 @@ fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
         session.when_over(Over::Pass);
         return Ok(Exit::Accepted);
     }
-    let ledger = Ledger::open(&watch.ledger).map_err(|error| ledger_failure(&error))?;
+    let ledger = open_ledger(&watch.ledger, &dir).map_err(|error| ledger_failure(&error))?;
     let state = ledger.state().map_err(|error| ledger_failure(&error))?;
     let (mut exit, mut looks) = (Exit::Accepted, LOOKS);
     for line in moving.into_iter().filter(|line| is_governed(&policy, &line.name)) {
@@ -200,7 +203,7 @@ fn committed(watch: &Watch, lines: &[Line]) -> Result<()> {
     // Without a policy every ref may be a governed one.
     let policy = load(watch, &dir, &refs, lines).ok();
     let record = || -> std::result::Result<(), LedgerError> {
-        let ledger = Ledger::open(&watch.ledger)?;
+        let ledger = open_ledger(&watch.ledger, &dir)?;
         let state = ledger.state()?;
         let mut strangers = Vec::new();
         for Line { name, new, .. } in lines {

@@ -13,9 +13,10 @@ use crate::gate::command::{PreReceive, Update};
 use crate::gate::deadline::Stage;
 use crate::gate::engine::{EngineError, Judgement, NoMemory, PushContext, Settings, judge};
 use crate::gate::naming::default_name;
+use crate::gate::own_files::{ledger_directory, settled};
 use crate::gate::policy_source::PolicyError;
 use crate::gate::push::Push;
-use crate::gate::recording::Recorder;
+use crate::gate::recording::{Beginning, Recorder};
 use crate::gate::ref_values::StoredRefs;
 use crate::gate::session::{Posture, Session};
 use crate::gate::submitting::{Pushed, submitter};
@@ -26,7 +27,8 @@ use crate::system::{Exit, Failure, Result, characters, now};
 fn begin(server: &PreReceive) -> Arc<Session> {
     let adapter = server.submitter.unwrap_or(Adapter::None);
     let posture = Posture::of_observing(server.observe);
-    let session = Session::begin(posture, adapter.line_prefix(), server.chain.clone());
+    let chain = server.chain.as_deref().map(|chain| settled(chain, &GitDir::path_of_hook()));
+    let session = Session::begin(posture, adapter.line_prefix(), chain);
     session.end_after(server.deadline.unwrap_or(adapter.deadline()));
     session
 }
@@ -102,7 +104,7 @@ fn enforce(session: &Session, server: &PreReceive, push: Push) -> Result {
     let run = Run { session, server, push, clock: now()?, ledger: ledger_of(server, &dir), repository, dir };
     run.begin_ledger(&refs)?;
     run.record_when_over();
-    let recorder = run.ledger.as_deref().map(|directory| Recorder::open(directory, &refs)).transpose()?;
+    let recorder = run.ledger.as_deref().map(|named| Recorder::open(named, &run.dir, &refs)).transpose()?;
     session.reached(Stage::Deciding);
     let (submitter, judged) = run.judge(&refs, &certified, recorder.as_ref());
     if recorder.is_none() && judged.as_ref().is_ok_and(|judgement| judgement.policy.spends_approvals()) {
@@ -116,10 +118,11 @@ fn enforce(session: &Session, server: &PreReceive, push: Push) -> Result {
     }
 }
 
-/// The directory of the ledger. A canary is decided like any push; what becomes of it is nothing that the real ledger should hold.
+/// Where the ledger is, as the hook names it. A canary is decided like any push; what becomes of it is nothing that the real ledger
+/// should hold.
 fn ledger_of(server: &PreReceive, dir: &GitDir) -> Option<PathBuf> {
     let is_canary = dir.git_dir.join(CANARY).exists();
-    server.ledger.clone().map(|own| if is_canary { dir.git_dir.join(LEDGER) } else { own })
+    server.ledger.clone().map(|own| if is_canary { LEDGER.into() } else { own })
 }
 
 /// One push, with where and when it is decided.
@@ -137,19 +140,22 @@ impl Run<'_> {
     /// Makes the ledger of a repository that has just been made.
     fn begin_ledger(&self, refs: &Refs) -> Result<()> {
         match (&self.ledger, &self.repository) {
-            (Some(directory), Some(name)) if self.server.makes_ledgers() => Recorder::begin(directory, refs, name),
+            (Some(named), Some(name)) if self.server.makes_ledgers() => Recorder::begin(
+                &ledger_directory(named, &self.dir),
+                Beginning { name, dir: &self.dir, refs, format: self.push.format },
+            ),
             _ => Ok(()),
         }
     }
 
     /// Says how the push is recorded if it is not decided in time.
     fn record_when_over(&self) {
-        let Some(directory) = self.ledger.clone() else { return };
+        let Some(named) = self.ledger.clone() else { return };
         let (dir, push, clock) = (self.dir.clone(), Arc::clone(&self.push), self.clock);
         let outcome = self.accepted(Outcome::Undecided);
         self.session.record_with(Box::new(move |reason| {
             let Ok(refs) = Refs::open(&dir, push.format) else { return };
-            let Ok(recorder) = Recorder::open(&directory, &refs) else { return };
+            let Ok(recorder) = Recorder::open(&named, &dir, &refs) else { return };
             // It is told or not; a record that fails changes nothing about that.
             let _ = recorder.record_failure(clock, &push, &Submitter::Unasked, reason, outcome);
         }));
@@ -169,7 +175,7 @@ impl Run<'_> {
         let settings = Settings {
             policies: self.server.policies.clone(),
             repository: self.repository.clone(),
-            baseline: self.server.baseline.clone(),
+            baseline: self.server.baseline.as_deref().map(|baseline| settled(baseline, &self.dir.common_dir)),
         };
         let judged = objects.map_err(EngineError::Objects).and_then(|objects| {
             let context = PushContext {
@@ -179,7 +185,7 @@ impl Run<'_> {
                 submitter: &submitter,
                 session: self.session,
                 memory: recorder.map_or(&NoMemory, |recorder| recorder),
-                now: recorder.map_or(self.clock, |recorder| recorder.now(self.clock)),
+                now: self.clock,
             };
             judge(&settings, &self.push, context)
         });
@@ -196,7 +202,7 @@ impl Run<'_> {
         let outcome = self.accepted(judgement.verdict.outcome());
         let recorded = recorder.map_or(Ok(Vec::new()), |recorder| recorder.record(self.clock, judgement, outcome));
         if !self.server.observe {
-            recorded.iter().flatten().for_each(|moved| self.session.say(&format!("warning: {moved}")));
+            recorded.iter().flatten().for_each(|told| self.session.say(told));
             let screen = characters(&std::io::stderr());
             self.session.say(&report::text(&judgement.verdict, report::Audience::Pusher, screen));
         }

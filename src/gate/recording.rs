@@ -6,27 +6,28 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::core::approval;
-use crate::core::canonical::{CanonicalOid, RefName, Sha256};
+use crate::core::approval::{self, ClaimedApproval};
+use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
 use crate::core::digest::Digest;
 use crate::core::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::objects::ReadError;
-use crate::core::oid::Oid;
+use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::policy::{Identity, Mode, Policy};
 use crate::core::report::escape;
 use crate::core::seal;
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::submitter::{Submitter, Via, Who};
 use crate::gate::engine::{Judgement, Memory};
+use crate::gate::own_files::open_ledger;
 use crate::gate::push::{Push, RefUpdate};
 use crate::ledger::{
-    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Receipts, State,
-    UpdateRecord, Updates, Work,
+    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Place, Receipts,
+    State, UpdateRecord, Updates, Work,
 };
-use crate::store::Refs;
+use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::random_seed;
 use crate::system::{Failure, Result, now};
 
@@ -38,6 +39,8 @@ pub(crate) struct Recorder<'a> {
     refs: ServerRefs<'a>,
     state: State,
     suspects: Vec<RefName>,
+    /// What the clock says.
+    clock: Timestamp,
 }
 
 /// The repository's refs, as the ledger compares them.
@@ -68,29 +71,74 @@ pub(crate) fn ledger_failure(error: &LedgerError) -> Failure {
     Failure::new(format!("{message}; nothing is accepted that cannot be recorded")).hint(error.hint())
 }
 
-/// The ledger in a directory, and whether it has just been made.
-///
-/// A new one takes the refs as they are for right. It is made beside its place and appears there whole: of several processes that make
-/// one, the first counts.
-pub(crate) fn open_or_make_ledger(
-    directory: &Path,
-    name: &RepositoryName,
-    refs: &dyn CurrentRefs,
-) -> Result<(Ledger, bool)> {
-    let failed = |error: LedgerError| ledger_failure(&error);
-    match Ledger::open(directory) {
-        Ok(ledger) => return Ok((ledger, false)),
-        Err(LedgerError::Absent(_)) => {}
-        Err(error) => return Err(failed(error)),
+/// The repository whose ledger begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Beginning<'a> {
+    pub(crate) name: &'a RepositoryName,
+    pub(crate) dir: &'a GitDir,
+    pub(crate) refs: &'a Refs,
+    pub(crate) format: ObjectFormat,
+}
+
+/// The digests of the statements of all approvals that are stored. A ledger that begins beside them does not know which have landed.
+pub(crate) fn stored_approvals(
+    dir: &GitDir,
+    refs: &Refs,
+    format: ObjectFormat,
+) -> std::result::Result<Vec<Digest>, LedgerError> {
+    let stored = refs.list(approval::PREFIX).map_err(refs_failed)?;
+    if stored.is_empty() {
+        return Ok(Vec::new());
     }
-    let make = |place: &Path| -> Result<Ledger> {
+    let objects = Objects::open(dir, &Quarantine::default(), format).map_err(refs_failed)?;
+    let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
+    let mut digests = Vec::with_capacity(stored.len());
+    for (_, blob) in stored {
+        // What is no record covers nothing.
+        let Ok(json) = objects.blob(blob, limit) else { continue };
+        let Ok(record) = ClaimedApproval::parse(&json).and_then(ClaimedApproval::verify) else { continue };
+        digests.push(record.digest());
+    }
+    Ok(digests)
+}
+
+impl Beginning<'_> {
+    /// Makes a ledger in a directory, which takes the refs as they are for right, and the approvals that are stored for landed.
+    fn make(&self, directory: &Path) -> Result<usize> {
         let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
-        let ledger = Ledger::create(place, name, key, now()?).map_err(failed)?;
-        ledger.take_as_found(now()?, refs).map_err(failed)?;
-        Ok(ledger)
-    };
+        let make = || -> std::result::Result<usize, LedgerError> {
+            let place = Place::of(&self.dir.common_dir);
+            let place = place.map_err(|error| LedgerError::Io(self.dir.common_dir.clone(), error))?;
+            let clock = clock();
+            let ledger = Ledger::create(directory, self.name, key, clock)?.serving(place, None);
+            ledger.take_as_found(clock, &ServerRefs(self.refs))?;
+            let stored = stored_approvals(self.dir, self.refs, self.format)?;
+            ledger.presume_spent(clock, &stored)?;
+            Ok(stored.len())
+        };
+        make().map_err(|error| ledger_failure(&error))
+    }
+}
+
+/// Whether a ledger was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// It was.
+    Before,
+    /// It has just been made, beside so many approvals, which count as landed.
+    Now(usize),
+}
+
+/// Makes the ledger in a directory where there is none. It is made beside its place and appears there whole: of several processes that
+/// make one, the first counts.
+pub(crate) fn begin_ledger(directory: &Path, beginning: Beginning<'_>) -> Result<Begun> {
+    match Ledger::open(directory) {
+        Ok(_) => return Ok(Begun::Before),
+        Err(LedgerError::Absent(_)) => {}
+        Err(error) => return Err(ledger_failure(&error)),
+    }
     if directory.exists() {
-        return Ok((make(directory)?, true));
+        return beginning.make(directory).map(Begun::Now);
     }
     let cannot =
         |error: std::io::Error| Failure::new(format!("cannot make the ledger {}: {error}", directory.display()));
@@ -98,49 +146,44 @@ pub(crate) fn open_or_make_ledger(
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(around).map_err(cannot)?;
     let own = std::fs::Permissions::from_mode(0o700);
     let made = tempfile::Builder::new().prefix(".ledger-").permissions(own).tempdir_in(around).map_err(cannot)?;
-    drop(make(made.path())?);
+    let spent = beginning.make(made.path())?;
     match std::fs::rename(made.path(), directory) {
         Ok(()) => {
             // It is no longer there to be removed.
             let _ = made.keep();
+            Ok(Begun::Now(spent))
         }
         // Another process was faster.
-        Err(_) if directory.exists() => return Ok((Ledger::open(directory).map_err(failed)?, false)),
-        Err(error) => return Err(cannot(error)),
+        Err(_) if directory.exists() => Ok(Begun::Before),
+        Err(error) => Err(cannot(error)),
     }
-    Ok((Ledger::open(directory).map_err(failed)?, true))
 }
 
 impl<'a> Recorder<'a> {
     /// Makes the ledger of a repository that has just been made: where there is no ref, nothing is left out by beginning now. One
     /// that has refs and no ledger was not installed, or lost it.
-    pub(crate) fn begin(directory: &Path, refs: &Refs, name: &RepositoryName) -> Result<()> {
+    pub(crate) fn begin(directory: &Path, beginning: Beginning<'_>) -> Result<()> {
         if directory.exists() {
             return Ok(());
         }
-        let values = refs.values().map_err(|error| ledger_failure(&refs_failed(error)))?;
+        let values = beginning.refs.values().map_err(|error| ledger_failure(&refs_failed(error)))?;
         if values.is_empty() {
-            open_or_make_ledger(directory, name, &ServerRefs(refs))?;
+            begin_ledger(directory, beginning)?;
         }
         Ok(())
     }
 
-    /// Opens the ledger, and looks which refs moved since it was last told.
-    pub(crate) fn open(directory: &Path, refs: &'a Refs) -> Result<Self> {
+    /// Opens the ledger that the hook names, and looks which refs moved since it was last told.
+    pub(crate) fn open(named: &Path, dir: &GitDir, refs: &'a Refs) -> Result<Self> {
         let refs = ServerRefs(refs);
         let open = || -> std::result::Result<_, LedgerError> {
-            let ledger = Ledger::open(directory)?;
+            let ledger = open_ledger(named, dir)?;
             let suspects = ledger.suspects(&refs)?;
             let state = ledger.state()?;
             Ok((ledger, state, suspects))
         };
         let (ledger, state, suspects) = open().map_err(|error| ledger_failure(&error))?;
-        Ok(Self { ledger, receipts: OnceCell::new(), refs, state, suspects })
-    }
-
-    /// The time to judge by: what the clock says, unless it went back.
-    pub(crate) fn now(&self, clock: Timestamp) -> Timestamp {
-        clock.max(self.state.time())
+        Ok(Self { ledger, receipts: OnceCell::new(), refs, state, suspects, clock: clock() })
     }
 
     /// Records a decision with all it rests on. Returns what is to be told of refs that moved with none.
@@ -205,23 +248,48 @@ impl<'a> Recorder<'a> {
         let tell = |moved: &Moved| {
             let name = escape(&moved.name.0, 200);
             let (from, to) = (value(moved.from), value(moved.to));
-            format!("{name} moved from {from} to {to} with no decision of this gate; it is on record now")
+            format!("warning: {name} moved from {from} to {to} with no decision of this gate; it is on record now")
         };
         let mut told: Vec<String> = recorded.unexplained.iter().take(MOVES).map(tell).collect();
         let more = recorded.unexplained.len().saturating_sub(MOVES);
         if more > 0 {
             told.push(format!(
-                "{more} more refs moved with no decision of this gate: countersign log show tells which"
+                "warning: {more} more refs moved with no decision of this gate: countersign log show tells which"
             ));
+        }
+        if let Some(ahead) = clock_behind(self.state.time(), self.clock) {
+            told.push(format!("warning: {ahead}"));
+            told.push(format!("hint: an admin sets this machine's clock right, and then:\nhint: {SET_CLOCK} REPO.git"));
         }
         Ok(told)
     }
 }
 
+/// The command that lets times go on from the clock.
+pub(crate) const SET_CLOCK: &str = "countersign ledger clock --server";
+
+/// Seconds by which the last entry may be ahead of the clock before it is said.
+const AHEAD: i64 = 300;
+
+/// What to say where the last entry of a ledger is ahead of the clock.
+pub(crate) fn clock_behind(last: Timestamp, clock: Timestamp) -> Option<String> {
+    let (then, now) = (Time(last), Time(clock));
+    (last.0.saturating_sub(clock.0) > AHEAD).then(|| {
+        format!("the ledger's last entry is of {then}, and the clock says {now}: one of the two is wrong, and what is new counts as of {then}")
+    })
+}
+
+/// What the clock says; before 1970 it says nothing.
+fn clock() -> Timestamp {
+    now().unwrap_or(Timestamp(0))
+}
+
 impl Memory for Recorder<'_> {
     fn receipt(&self, digest: Digest) -> std::result::Result<Option<Timestamp>, String> {
         let find = || self.receipts()?.find(&self.ledger, digest);
-        find().map_err(|error: LedgerError| error.to_string())
+        let found = find().map_err(|error: LedgerError| error.to_string())?;
+        // The ledger's time does not go back: where the clock did, what comes now is first seen then.
+        Ok(found.or(Some(self.state.time()).filter(|time| *time > self.clock)))
     }
 
     fn landing(&self, digest: Digest) -> std::result::Result<Option<Option<Oid>>, String> {

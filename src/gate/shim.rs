@@ -49,6 +49,11 @@ pub(crate) fn before(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Whether a path is that of a hook that made room for ours.
+pub(crate) fn is_set_aside(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(BEFORE)
+}
+
 /// Whether git would run it: it asks the system whether this user may (run-command.c, `find_hook`).
 pub(crate) fn is_executable(path: &Path) -> bool {
     path.is_file() && may_execute(path)

@@ -2,9 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::place::Place;
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
+
+/// The version of the format that this program writes; it reads all before.
+pub(super) const VERSION: u32 = 2;
+
+/// The kind of an entry that raises the version.
+pub(super) const RAISED: &str = "written by a newer version";
 
 /// One entry. Its JSON is compact, with the keys in the order of these fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +19,19 @@ use crate::core::digest::Digest;
 pub enum Entry {
     /// The first entry: whose ledger this is, and the key that signs it.
     Opened(Opened),
+    /// From the next record on the log is of a later version. An earlier program does not know the kind, and says its name.
+    #[serde(rename = "written by a newer version")]
+    Raised(Raised),
+    /// The directory that the ledger is kept for.
+    Placed(Placed),
+    /// Another key signs from this record on.
+    Rekeyed(Rekeyed),
+    /// Approvals that count as landed, though no entry says that they did.
+    Spent(Presumed),
+    /// An admin says that these have not landed: such an entry before says nothing of them any more.
+    Unspent(Presumed),
+    /// An admin says that the clock is right: times go on from here.
+    Clock(Clock),
     /// Refs as they were found and taken for right: at install, and where an admin says so again.
     Refs(Found),
     /// A decision on a push.
@@ -36,12 +56,76 @@ pub enum Entry {
 pub struct Opened {
     /// When.
     pub time: Time,
-    /// The version of the format, 1.
+    /// The version of the format in which a log begins, 1.
     pub version: u32,
     /// The repository's name.
     pub repository: String,
     /// The ledger's public key, as a line of a `.pub` file.
     pub key: String,
+}
+
+/// See [`Entry::Raised`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raised {
+    /// When.
+    pub time: Time,
+    /// The version.
+    pub version: u32,
+}
+
+/// See [`Entry::Placed`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placed {
+    /// When.
+    pub time: Time,
+    /// How it is known.
+    pub how: How,
+    /// The directory.
+    pub place: Place,
+}
+
+/// How a ledger knows the directory that it is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// It was the first, or the one before by another name or number.
+    Seen,
+    /// An admin said that the one before was moved there, or restored.
+    Moved,
+    /// An admin said that it is a copy of the one before. The log of that one goes on elsewhere, under the key before.
+    Copied,
+}
+
+/// See [`Entry::Rekeyed`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rekeyed {
+    /// When.
+    pub time: Time,
+    /// The public key, as a line of a `.pub` file.
+    pub key: String,
+    /// The signature of the key before over that line: an SSHSIG blob in base64, of its own namespace.
+    pub signature: String,
+}
+
+/// See [`Entry::Spent`] and [`Entry::Unspent`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presumed {
+    /// When.
+    pub time: Time,
+    /// The digests of their statements.
+    pub approvals: Vec<Sha256>,
+}
+
+/// See [`Entry::Clock`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clock {
+    /// What the clock says, which may be before the entry before.
+    pub time: Time,
 }
 
 /// See [`Entry::Refs`].
@@ -279,6 +363,11 @@ impl Entry {
     pub fn time(&self) -> Option<Timestamp> {
         match self {
             Self::Opened(entry) => Some(entry.time),
+            Self::Raised(entry) => Some(entry.time),
+            Self::Placed(entry) => Some(entry.time),
+            Self::Rekeyed(entry) => Some(entry.time),
+            Self::Spent(entry) | Self::Unspent(entry) => Some(entry.time),
+            Self::Clock(entry) => Some(entry.time),
             Self::Refs(entry) => Some(entry.time),
             Self::Decided(entry) => Some(entry.time),
             Self::Continued(_) => None,

@@ -52,6 +52,22 @@ pub enum LedgerError {
     /// The file system is one where locks do not keep other machines out.
     #[error("the ledger lies on {0}, where a lock does not keep other machines out")]
     Shared(&'static str),
+    /// The repository was moved to another file system, or restored.
+    #[error("the ledger of {} was made for the repository {from}, which is gone: it was moved, or restored from a backup", here.display(), from = from.display())]
+    Moved {
+        /// The directory that the ledger is kept for.
+        from: PathBuf,
+        /// The one that it is asked to serve.
+        here: PathBuf,
+    },
+    /// The repository is a copy of the one that the ledger is kept for.
+    #[error("{} is a copy of the repository {of}, and its ledger is that one's", here.display(), of = of.display())]
+    Copied {
+        /// The directory that the ledger is kept for.
+        of: PathBuf,
+        /// The one that it is asked to serve.
+        here: PathBuf,
+    },
     /// A ref is not where the push was judged from.
     #[error("{0} moved while the push was judged")]
     RefMoved(String),
@@ -75,7 +91,19 @@ impl LedgerError {
             Self::Key(..) | Self::OpenKey(_) => {
                 "the key must be the one made at install, owned by the user that runs the hook, mode 0600"
             }
-            Self::Corrupt { .. } | Self::Shorter { .. } | Self::Remains(..) => {
+            Self::Corrupt { reason: RecordError::Newer, .. } => {
+                "an admin puts the newer countersign back where the hooks name it, or restores a copy of the ledger from before it, with the refs"
+            }
+            Self::Moved { .. } => {
+                "an admin says that it goes on here, for one repository or all below a directory:\ncountersign ledger adopt --moved --server REPO.git"
+            }
+            Self::Copied { .. } => {
+                "an admin lets the copy go on by itself, knowing what has landed:\ncountersign ledger adopt --copy --server REPO.git"
+            }
+            Self::Corrupt { .. } => {
+                "an admin puts the record right, with a copy of the ledger if there is one (--from DIR); nothing else is lost:\ncountersign ledger repair --server REPO.git"
+            }
+            Self::Shorter { .. } | Self::Remains(..) => {
                 "an admin restores the ledger from a backup, or moves its directory aside as evidence and runs:\ncountersign install --server REPO.git --policy FILE --baseline"
             }
             Self::Shared(_) => {

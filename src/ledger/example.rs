@@ -20,5 +20,5 @@ fn stock_tools_and_our_writer_agree_on_the_worked_example() {
     assert_eq!(written, fenced(FORMAT, "json"));
     assert_eq!(run(&fenced(FORMAT, "sh"), directory.path()), fenced(FORMAT, "text"));
     let state = read(directory.path(), Signatures::All, &mut |_, _, _| {}).unwrap().state;
-    assert_eq!((state.size(), state.time()), (4, Timestamp(start + 120)));
+    assert_eq!((state.size(), state.time()), (5, Timestamp(start + 120)));
 }

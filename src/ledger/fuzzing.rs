@@ -12,24 +12,17 @@ pub(crate) fn record(bytes: &[u8]) -> bool {
     for line in bytes.split(|byte| *byte == b'\n') {
         let _ = is_torn(line);
         let Ok(record) = Record::parse(line) else { continue };
-        assert_eq!(written(&record), String::from_utf8_lossy(line), "it is written otherwise");
+        assert_eq!(record.written(), String::from_utf8_lossy(line), "it is written otherwise");
         let Ok(entry) = record.entry() else { continue };
         assert_eq!(entry.to_json().ok().as_deref(), Some(record.json), "its entry is written otherwise");
         taken = true;
-        if let Ok((entry, leaf)) = check(&record, &mut frontier) {
+        if let Ok((entry, leaf)) = check(&record, &mut frontier, state.version) {
             state.apply(&entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
             assert_eq!(state.frontier().as_ref(), Some(&frontier));
         }
     }
     assert!(read_again(&state) == Some(state), "the state is written otherwise");
     taken
-}
-
-fn written(record: &Record<'_>) -> String {
-    use base64ct::{Base64, Encoding as _};
-    let Record { json, size, root, signature } = record;
-    let (root, signature) = (Base64::encode_string(root.as_bytes()), Base64::encode_string(signature));
-    format!("{{\"entry\":{json},\"size\":{size},\"root\":\"{root}\",\"signature\":\"{signature}\"}}")
 }
 
 /// The state that is kept beside the log.

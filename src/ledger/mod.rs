@@ -6,6 +6,7 @@
 //! first received. Everything else in its directory but the key can be made again from the log.
 #![expect(clippy::disallowed_methods, reason = "the record is files")]
 
+mod adopt;
 mod entry;
 mod error;
 mod fault;
@@ -15,8 +16,10 @@ mod kept;
 mod known;
 mod locks;
 mod merkle;
+mod place;
 mod receipts;
 mod record;
+mod repair;
 mod scan;
 mod settle;
 mod state;
@@ -29,14 +32,15 @@ mod example;
 mod tests;
 
 pub use entry::{
-    Continued, Decided, Entry, FindingRecord, Found, LandedApproval, LeftOut, Moved, Opened, Outcome, Recovered,
-    Settled, Suppressed, Unexplained, UpdateRecord, Witness, Work,
+    Clock, Continued, Decided, Entry, FindingRecord, Found, How, LandedApproval, LeftOut, Moved, Opened, Outcome,
+    Placed, Presumed, Raised, Recovered, Rekeyed, Settled, Suppressed, Unexplained, UpdateRecord, Witness, Work,
 };
 pub use error::LedgerError;
 pub use known::CurrentRefs;
 pub use merkle::Frontier;
+pub use place::{Place, Standing};
 pub use receipts::Receipts;
-pub use record::{NAMESPACE, RecordError};
+pub use record::{NAMESPACE, REKEY_NAMESPACE, RecordError};
 pub use scan::{Signatures, Verified, read};
 pub use settle::{Attempt, Recorded, Updates};
 pub use state::State;

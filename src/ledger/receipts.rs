@@ -33,7 +33,7 @@ const POSTING: usize = 40;
 /// A file is merged with the one before it unless that one is so many times larger.
 const RATIO: u64 = 4;
 
-/// The bit of a posting's number that says that its entry continues a decision. All others are that decision's own number, so
+/// The bit of a posting's number that says that its entry is not a decision's first. All others are that decision's own number, so
 /// that one which came to nothing is passed over unread.
 const CONTINUED: u64 = 1 << 63;
 
@@ -57,6 +57,9 @@ fn postings_of(entry: &Entry, number: u64, found: &mut Vec<Posting>) {
         Entry::Decided(decided) if decided.outcome == Outcome::Accepted => &decided.updates,
         Entry::Continued(continued) => &continued.updates,
         Entry::Committed(settled) => return found.push(posting(&committed_key(settled.decision), number)),
+        Entry::Spent(presumed) | Entry::Unspent(presumed) => {
+            return found.extend(presumed.approvals.iter().map(|digest| posting(&digest.0, number | CONTINUED)));
+        }
         _ => return,
     };
     let work = updates.iter().flat_map(|update| &update.work).flat_map(|work| &work.commits);
@@ -113,6 +116,7 @@ impl Receipts {
     }
 
     fn first(&self, ledger: &Ledger, digest: Digest) -> Result<Option<First>, LedgerError> {
+        let mut presumed = None;
         for posted in self.numbers(&digest)? {
             let number = posted & !CONTINUED;
             if posted == number && self.numbers(&committed_key(number))?.is_empty() {
@@ -122,6 +126,14 @@ impl Receipts {
             let (decision, updates) = match entry.as_ref() {
                 Entry::Decided(decided) => (number, &decided.updates),
                 Entry::Continued(continued) => (continued.decision, &continued.updates),
+                Entry::Spent(_) => {
+                    presumed.get_or_insert(First { decision: number, value: None });
+                    continue;
+                }
+                Entry::Unspent(_) => {
+                    presumed = None;
+                    continue;
+                }
                 _ => continue,
             };
             let holds = |update: &&UpdateRecord| {
@@ -134,7 +146,7 @@ impl Receipts {
                 return Ok(Some(First { decision, value }));
             }
         }
-        Ok(None)
+        Ok(presumed)
     }
 
     fn is_committed(&self, ledger: &Ledger, decision: u64, refs: &[&RefName]) -> Result<bool, LedgerError> {

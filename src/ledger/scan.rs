@@ -5,21 +5,23 @@ use std::fs::File;
 use std::io::{BufReader, Seek as _, SeekFrom};
 use std::path::Path;
 
-use super::entry::{Entry, Opened};
+use base64ct::{Base64, Encoding as _};
+
+use super::entry::{Entry, Opened, Rekeyed};
 use super::error::LedgerError;
 use super::merkle::Frontier;
-use super::record::{Record, RecordError};
+use super::record::{REKEY_NAMESPACE, Record, RecordError, SignedHead};
 use super::state::State;
 use super::store::{LOG, Ledger, Line, check, is_torn, opened, read_line};
 use crate::core::digest::Digest;
-use crate::core::ssh::PublicKey;
+use crate::core::ssh::{ClaimedSignature, PublicKey};
 
 /// What reading a whole log found.
 #[derive(Debug)]
 pub struct Verified {
     /// The repository whose ledger it is.
     pub repository: String,
-    /// The key that signed it.
+    /// The key that signs it now.
     pub key: PublicKey,
     /// Entries.
     pub size: u64,
@@ -46,14 +48,12 @@ const BATCH: usize = 4096;
 struct Head {
     number: u64,
     offset: u64,
-    size: u64,
-    root: Digest,
-    signature: Vec<u8>,
+    signed: SignedHead,
+    key: PublicKey,
 }
 
-/// Reads a log from its first record, checking form, numbers, roots and signatures, and hands each entry to `each`. It reads the
-/// with its number and the bytes of its record. It reads the
-/// log only, and neither locks nor writes, so it works on a copy too.
+/// Reads a log from its first record, checking form, numbers, roots and signatures, and hands each entry to `each`
+/// with its number and the bytes of its record. It reads the log only, and neither locks nor writes, so it works on a copy too.
 ///
 /// # Errors
 /// [`LedgerError`] at the first record that does not verify.
@@ -64,8 +64,7 @@ pub fn read(
 ) -> Result<Verified, LedgerError> {
     let Opened { repository, key, .. } = opened(directory)?;
     let corrupt = |number, offset, reason| LedgerError::Corrupt { number, offset, reason };
-    let (key, _) = PublicKey::parse_line(&key)
-        .map_err(|error| corrupt(0, 0, RecordError::Entry(format!("the ledger's key: {error}"))))?;
+    let mut key = key_of_line(&key).map_err(|reason| corrupt(0, 0, reason))?;
     let path = directory.join(LOG);
     let failed = |error| LedgerError::Io(path.clone(), error);
     let mut reader = BufReader::with_capacity(1 << 18, File::open(&path).map_err(failed)?);
@@ -84,30 +83,47 @@ pub fn read(
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let record = Record::parse(text).map_err(|reason| corrupt(number, offset, reason))?;
-        let (entry, leaf) = check(&record, &mut frontier).map_err(|reason| corrupt(number, offset, reason))?;
+        let (entry, leaf) =
+            check(&record, &mut frontier, state.version).map_err(|reason| corrupt(number, offset, reason))?;
+        if let Entry::Rekeyed(rekeyed) = &entry {
+            key = successor(&key, rekeyed).map_err(|reason| corrupt(number, offset, reason))?;
+        }
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         state.apply(&entry, leaf, length, &frontier);
         if signatures == Signatures::Last {
             batch.clear();
         }
-        batch.push(Head { number, offset, size: record.size, root: record.root, signature: record.signature });
+        batch.push(Head { number, offset, signed: record.head, key: key.clone() });
         if batch.len() >= BATCH {
-            verify_all(&batch, &repository, &key)?;
+            verify_all(&batch, &repository)?;
             batch.clear();
         }
         each(number, length, &entry);
     }
-    verify_all(&batch, &repository, &key)?;
+    verify_all(&batch, &repository)?;
     Ok(Verified { repository, key, size: frontier.size(), root: frontier.root(), torn, state })
 }
 
-fn verify_all(batch: &[Head], repository: &str, key: &PublicKey) -> Result<(), LedgerError> {
+pub(super) fn key_of_line(line: &str) -> Result<PublicKey, RecordError> {
+    let parsed = PublicKey::parse_line(line);
+    parsed.map(|(key, _)| key).map_err(|error| RecordError::Entry(format!("the ledger's key: {error}")))
+}
+
+/// The key that takes over, if the one before signed it.
+pub(super) fn successor(key: &PublicKey, rekeyed: &Rekeyed) -> Result<PublicKey, RecordError> {
+    let blob = Base64::decode_vec(&rekeyed.signature).map_err(|_| RecordError::Form)?;
+    let verified = ClaimedSignature::from_blob(&blob)
+        .and_then(|claimed| claimed.verify(REKEY_NAMESPACE, rekeyed.key.as_bytes()))
+        .map_err(RecordError::Signature)?;
+    if verified.key() == key { key_of_line(&rekeyed.key) } else { Err(RecordError::Key) }
+}
+
+fn verify_all(batch: &[Head], repository: &str) -> Result<(), LedgerError> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = batch.len().div_ceil(threads).max(1);
     let verify = |heads: &[Head]| {
         heads.iter().try_for_each(|head| {
-            let record = Record { json: "", size: head.size, root: head.root, signature: head.signature.clone() };
-            record.verify(repository, key).map_err(|reason| LedgerError::Corrupt {
+            head.signed.verify(repository, &head.key).map_err(|reason| LedgerError::Corrupt {
                 number: head.number,
                 offset: head.offset,
                 reason,
@@ -158,8 +174,8 @@ impl Ledger {
                 Line::End | Line::Cut => return Err(corrupt(RecordError::Form)),
             }
             let record = Record::parse(line.strip_suffix(b"\n").unwrap_or(&line)).map_err(corrupt)?;
-            if record.size != number.saturating_add(1) {
-                return Err(corrupt(RecordError::Size(record.size)));
+            if record.head.size != number.saturating_add(1) {
+                return Err(corrupt(RecordError::Size(record.head.size)));
             }
             each(number, &record.entry().map_err(corrupt)?);
             offset = offset.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::Serialize;
+
 use super::entry::{
     Continued, Decided, Entry, Found, Moved, Outcome, Settled, Suppressed, Unexplained, UpdateRecord, Witness, Work,
 };
@@ -13,7 +15,6 @@ use super::store::{Keep, Ledger, Plan};
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
-use crate::core::limits;
 
 /// The ref updates of a decision. A push can have a hundred thousand, so that what is recorded of each is made when it is written.
 pub trait Updates {
@@ -60,8 +61,8 @@ pub struct Recorded {
     pub unexplained: Vec<Moved>,
 }
 
-/// Refs in one entry that lists them. At 4096 bytes a name (PATH_MAX) they stay under [`limits::RECORD_BYTES`].
-const REFS_PER_ENTRY: usize = 200;
+/// Bytes of JSON after which an entry is full, so that with what it says beside it stays within [`crate::core::limits::ENTRY_BYTES`].
+const FULL: usize = 48_000;
 
 impl Ledger {
     /// Records a decision, all in one write: what became of earlier decisions, refs that moved unexplained, and the decision.
@@ -73,10 +74,11 @@ impl Ledger {
         let mut unexplained = Vec::new();
         let state = self.append(attempt.now, &mut |state| {
             let time = Time(attempt.now.max(state.time()));
-            let mut entries = overdue_counts(state, time);
+            let clock = Time(attempt.now);
+            let mut entries = overdue_counts(state, time, clock);
             if !state.open.is_empty() {
                 let touched: HashSet<RefName> = attempt.updates.moves().map(|(name, ..)| name).collect();
-                entries.extend(self.settle_open(state, time, refs, &touched)?);
+                entries.extend(self.settle_open(state, (time, clock), refs, &touched)?);
             }
             let (news, moved) = self.partition_news(state, self.unexplained(state, &attempt.suspects, refs)?)?;
             entries.extend(found(&news, time));
@@ -92,8 +94,8 @@ impl Ledger {
                     }
                 }
             } else {
-                let refused = state.refusals(attempt.submitter.as_deref(), time);
-                if refused.recorded >= limits::REFUSED_PER_HOUR {
+                let refused = state.refusals(attempt.submitter.as_deref(), clock);
+                if refused.is_full() {
                     refused.suppressed = refused.suppressed.saturating_add(1);
                     return Ok(Plan { keeps: Keep::State, ..Plan::of(entries) });
                 }
@@ -109,14 +111,15 @@ impl Ledger {
     fn settle_open(
         &self,
         state: &State,
-        time: Time,
+        (time, clock): (Time, Time),
         refs: &dyn CurrentRefs,
         touched: &HashSet<RefName>,
     ) -> Result<Vec<Entry>, LedgerError> {
         let known = self.known(state)?;
         let mut entries = Vec::new();
         for (decision, open) in &state.open {
-            let overdue = time.0.0.saturating_sub(open.time.0.0) >= IN_FLIGHT;
+            // What was decided long from now was so while the clock was wrong.
+            let overdue = clock.0.0.abs_diff(open.time.0.0) >= IN_FLIGHT;
             let (mut landed, mut lost) = (Vec::new(), Vec::new());
             for (name, ends) in open.pending.0.iter().filter(|(name, _)| overdue || touched.contains(*name)) {
                 let is_there = open.missing == 0 && refs.value(&name.0)?.map(CanonicalOid) == ends.new;
@@ -275,12 +278,23 @@ impl Ledger {
     }
 }
 
-/// What each entry says of so many refs.
-fn in_entries<T>(refs: impl IntoIterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
-    let mut refs = refs.into_iter();
+/// Bytes of the JSON of something, and of a comma.
+fn bytes_of(item: &impl Serialize) -> usize {
+    serde_json::to_string(item).map_or(FULL, |json| json.len() + 1)
+}
+
+/// What each entry takes of a list. Any one of it fits into an entry.
+pub(super) fn in_entries<T: Serialize>(items: impl IntoIterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
+    let mut items = items.into_iter().map(|item| (bytes_of(&item), item)).peekable();
     std::iter::from_fn(move || {
-        let some: Vec<T> = refs.by_ref().take(REFS_PER_ENTRY).collect();
-        (!some.is_empty()).then_some(some)
+        let (first, item) = items.next()?;
+        let mut room = FULL.saturating_sub(first);
+        let mut some = vec![item];
+        while let Some((needed, item)) = items.next_if(|(needed, _)| *needed <= room) {
+            room -= needed;
+            some.push(item);
+        }
+        Some(some)
     })
 }
 
@@ -299,23 +313,23 @@ fn is_forge_s(name: &[u8]) -> bool {
 }
 
 fn found(news: &[Moved], time: Time) -> impl Iterator<Item = Entry> {
-    let refs = |moved: &[Moved]| moved.iter().map(|one| (one.name.clone(), one.to)).collect();
-    news.chunks(REFS_PER_ENTRY).map(move |moved| Entry::Refs(Found { time, refs: refs(moved) }))
+    let refs = news.iter().map(|one| (one.name.clone(), one.to));
+    in_entries(refs).map(move |refs| Entry::Refs(Found { time, refs }))
 }
 
 fn reports(moved: &[Moved], time: Time, by: Witness) -> impl Iterator<Item = Entry> {
-    moved.chunks(REFS_PER_ENTRY).map(move |refs| Entry::Unexplained(Unexplained { time, refs: refs.to_vec(), by }))
+    in_entries(moved.iter().cloned()).map(move |refs| Entry::Unexplained(Unexplained { time, refs, by }))
 }
 
 /// As many entries as the names take.
 fn settled(refs: &[RefName], time: Time, decision: u64, by: Witness) -> impl Iterator<Item = Settled> {
-    refs.chunks(REFS_PER_ENTRY).map(move |refs| Settled { time, decision, refs: refs.to_vec(), by })
+    in_entries(refs.iter().cloned()).map(move |refs| Settled { time, decision, refs, by })
 }
 
 /// Refusals of hours that are over and were only counted.
-fn overdue_counts(state: &State, time: Time) -> Vec<Entry> {
-    let hour = super::state::hour_of(time);
-    let overdue = state.refused.iter().filter(|(_, refused)| refused.suppressed > 0 && refused.hour < hour);
+fn overdue_counts(state: &State, time: Time, clock: Time) -> Vec<Entry> {
+    let hour = super::state::hour_of(clock);
+    let overdue = state.refused.iter().filter(|(_, refused)| refused.suppressed > 0 && refused.hour != hour);
     overdue
         .map(|(submitter, refused)| {
             let submitter = (!submitter.is_empty()).then(|| submitter.clone());
@@ -343,61 +357,61 @@ fn decision<'a>(attempt: &'a Attempt<'_>, time: Time, number: u64) -> impl Itera
     std::iter::once(first).chain(parts.map(move |updates| Entry::Continued(Continued { decision: number, updates })))
 }
 
-/// Commits in one piece of work: a piece with an update's own data stays well under [`limits::RECORD_BYTES`].
-const COMMITS_PER_PIECE: usize = 500;
-
-/// Bytes of JSON after which a record is full enough.
-const FULL: usize = 128 << 10;
-
-/// Splits updates so that each part fits into a record.
+/// Splits updates so that each part fits into an entry.
 fn parts(updates: &dyn Updates) -> impl Iterator<Item = Vec<UpdateRecord>> {
-    let mut pieces = updates.records().flat_map(pieces).peekable();
-    let mut bytes_of_next = None;
-    let bytes = |piece: &UpdateRecord| serde_json::to_string(piece).map_or(FULL, |json| json.len());
-    std::iter::from_fn(move || {
-        let first = pieces.next()?;
-        let mut room = FULL.saturating_sub(bytes_of_next.take().unwrap_or_else(|| bytes(&first)));
-        let mut part = vec![first];
-        while let Some(next) = pieces.peek() {
-            let needed = bytes(next);
-            if needed > room {
-                bytes_of_next = Some(needed);
-                break;
-            }
-            room -= needed;
-            part.extend(pieces.next());
-        }
-        Some(part)
-    })
+    in_entries(updates.records().flat_map(pieces))
 }
 
-/// One update in pieces: the first has the findings, with the others the work and the approvals.
+/// One update in pieces that fit into an entry each: the first has the findings, and all together the work and the approvals.
 fn pieces(mut update: UpdateRecord) -> Vec<UpdateRecord> {
     let (work, approvals) = (std::mem::take(&mut update.work), std::mem::take(&mut update.approvals));
-    if work.is_empty() && approvals.is_empty() {
-        return vec![update];
-    }
     let again = UpdateRecord { findings: Vec::new(), left_out: None, ..update.clone() };
-    let mut approvals = approvals.chunks(COMMITS_PER_PIECE);
-    let mut pieces = vec![UpdateRecord { approvals: approvals.next().unwrap_or_default().to_vec(), ..update }];
-    let mut room = COMMITS_PER_PIECE;
-    for work in &work {
-        let mut rest = work.commits.as_slice();
-        while !rest.is_empty() {
-            if room == 0 {
-                pieces.push(again.clone());
-                room = COMMITS_PER_PIECE;
-            }
-            let (now, later) = rest.split_at(rest.len().min(room));
-            room -= now.len();
-            rest = later;
-            if let Some(piece) = pieces.last_mut() {
-                piece.work.push(Work { commits: now.to_vec(), ..work.clone() });
+    let mut pieces = Pieces { full: Vec::new(), room: FULL.saturating_sub(bytes_of(&update)), open: update, again };
+    for approval in approvals {
+        pieces.make_room(bytes_of(&approval));
+        pieces.open.approvals.push(approval);
+    }
+    for Work { principal, key, commits } in work {
+        let begun = Work { principal, key, commits: Vec::new() };
+        let bytes = bytes_of(&begun);
+        for commit in commits {
+            pieces.make_room(bytes + bytes_of(&commit));
+            match pieces
+                .open
+                .work
+                .last_mut()
+                .filter(|work| (&work.principal, &work.key) == (&begun.principal, &begun.key))
+            {
+                Some(work) => {
+                    pieces.room += bytes;
+                    work.commits.push(commit);
+                }
+                None => pieces.open.work.push(Work { commits: vec![commit], ..begun.clone() }),
             }
         }
     }
-    for approvals in approvals {
-        pieces.push(UpdateRecord { approvals: approvals.to_vec(), ..again.clone() });
+    pieces.full.push(pieces.open);
+    pieces.full
+}
+
+/// The pieces of one update.
+struct Pieces {
+    full: Vec<UpdateRecord>,
+    /// The one that is filled.
+    open: UpdateRecord,
+    /// Bytes that it takes yet.
+    room: usize,
+    /// What the next one begins as.
+    again: UpdateRecord,
+}
+
+impl Pieces {
+    /// Takes room for so many bytes, in another piece if need be.
+    fn make_room(&mut self, bytes: usize) {
+        if bytes > self.room {
+            self.full.push(std::mem::replace(&mut self.open, self.again.clone()));
+            self.room = FULL.saturating_sub(bytes_of(&self.again));
+        }
+        self.room = self.room.saturating_sub(bytes);
     }
-    pieces
 }

@@ -9,15 +9,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::entry::{Entry, Outcome, Settled, UpdateRecord};
 use super::merkle::{Frontier, leaf};
+use super::place::Place;
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
+use crate::core::limits;
 use crate::core::oid::Oid;
 
 /// The state after some entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
+    /// The version of the format of the next record.
+    #[serde(default = "first_version")]
+    pub(super) version: u32,
+    /// The directory that the ledger is kept for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) place: Option<Place>,
     /// The number of entries.
     pub(super) size: u64,
     /// Bytes of the log up to the end of the last entry.
@@ -47,7 +55,7 @@ pub struct State {
 /// An accepted decision whose refs may still move.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Open {
-    /// When it was made.
+    /// When it was made, as the clock said.
     pub(super) time: Time,
     /// Entries that continue it and have not come. If they never come, a crash cut it off and git never heard of it.
     pub(super) missing: u32,
@@ -131,10 +139,24 @@ pub(super) struct Refused {
     pub(super) recorded: u64,
     /// Those that were only counted.
     pub(super) suppressed: u64,
+    /// Bytes of the log that the recorded ones take, about.
+    #[serde(default)]
+    pub(super) bytes: u64,
+}
+
+impl Refused {
+    fn none(hour: Time) -> Self {
+        Self { hour, recorded: 0, suppressed: 0, bytes: 0 }
+    }
+
+    /// Whether no more are recorded in this hour.
+    pub(super) fn is_full(&self) -> bool {
+        self.recorded >= limits::REFUSED_PER_HOUR || self.bytes >= limits::REFUSED_BYTES_PER_HOUR
+    }
 }
 
 /// Seconds after which a decision whose refs did not move is not waited for any more.
-pub(super) const IN_FLIGHT: i64 = 60;
+pub(super) const IN_FLIGHT: u64 = 60;
 
 /// Seconds after which a push that was thought dead cannot land any more without being unexplained. A hook chained after ours
 /// may run for long; none runs for a day.
@@ -144,6 +166,8 @@ impl State {
     /// Before the first entry.
     pub(super) fn empty() -> Self {
         Self {
+            version: first_version(),
+            place: None,
             size: 0,
             bytes: 0,
             last: 0,
@@ -209,7 +233,10 @@ impl State {
             self.time = self.time.max(Time(time));
         }
         match entry {
-            Entry::Opened(_) | Entry::Recovered(_) => {}
+            Entry::Opened(_) | Entry::Recovered(_) | Entry::Rekeyed(_) | Entry::Spent(_) | Entry::Unspent(_) => {}
+            Entry::Raised(raised) => self.version = raised.version,
+            Entry::Placed(placed) => self.place = Some(placed.place.clone()),
+            Entry::Clock(clock) => self.set_clock(clock.time),
             Entry::Refs(found) => {
                 for (name, value) in &found.refs {
                     self.unexplained.remove(name);
@@ -217,10 +244,19 @@ impl State {
                 }
             }
             Entry::Decided(decided) => {
-                self.count_refusal(decided.submitter.as_deref(), decided.outcome, decided.time);
+                let clock = decided.clock.unwrap_or(decided.time);
+                if decided.outcome != Outcome::Accepted {
+                    // What continues it is as long.
+                    let bytes = length.saturating_mul(u64::from(decided.continued).saturating_add(1));
+                    let refused = self.refusals(decided.submitter.as_deref(), clock);
+                    refused.recorded = refused.recorded.saturating_add(1);
+                    refused.bytes = refused.bytes.saturating_add(bytes);
+                }
+                let late = clock.0.0.saturating_sub(LATE);
+                self.open.retain(|_, open| !open.pending.0.is_empty() || open.time.0.0 >= late);
                 if decided.outcome == Outcome::Accepted {
                     let open = Open {
-                        time: decided.time,
+                        time: clock,
                         missing: decided.continued,
                         pending: Moves::default(),
                         aborted: Moves::default(),
@@ -249,8 +285,14 @@ impl State {
                 }
             }
         }
-        let late = self.time.0.0.saturating_sub(LATE);
-        self.open.retain(|_, open| !open.pending.0.is_empty() || open.time.0.0 >= late);
+    }
+
+    /// Times go on from here, which is before what they had come to.
+    fn set_clock(&mut self, now: Time) {
+        self.time = now;
+        let hour = hour_of(now);
+        self.refused.values_mut().for_each(|refused| refused.hour = refused.hour.min(hour));
+        self.open.values_mut().for_each(|open| open.time = open.time.min(now));
     }
 
     fn await_moves(&mut self, decision: u64, updates: &[UpdateRecord]) {
@@ -281,25 +323,23 @@ impl State {
         open.aborted.0.extend(aborted);
     }
 
-    fn count_refusal(&mut self, submitter: Option<&str>, outcome: Outcome, time: Time) {
-        if outcome != Outcome::Accepted {
-            let refused = self.refusals(submitter, time);
-            refused.recorded = refused.recorded.saturating_add(1);
-        }
-    }
-
     /// The count of one submitter for the hour of `time`. What was only counted in an earlier hour stays until it is written. All
     /// that the policy does not know (`account:`, `key:`) are one: keys are made at will.
     pub(super) fn refusals(&mut self, submitter: Option<&str>, time: Time) -> &mut Refused {
         let hour = hour_of(time);
         let name = submitter.unwrap_or_default();
         let name = name.split_once(':').map_or(name, |(kind, _)| kind);
-        let refused = self.refused.entry(name.to_owned()).or_insert(Refused { hour, recorded: 0, suppressed: 0 });
-        if refused.hour < hour && refused.suppressed == 0 {
-            *refused = Refused { hour, recorded: 0, suppressed: 0 };
+        let refused = self.refused.entry(name.to_owned()).or_insert_with(|| Refused::none(hour));
+        if refused.hour != hour && refused.suppressed == 0 {
+            *refused = Refused::none(hour);
         }
         refused
     }
+}
+
+/// The version in which every log begins.
+fn first_version() -> u32 {
+    1
 }
 
 /// The start of the hour.

@@ -7,13 +7,16 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, Open
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::entry::{Entry, Opened, Recovered};
+use base64ct::{Base64, Encoding as _};
+
+use super::entry::{Entry, How, Opened, Placed, Raised, Recovered, Rekeyed, VERSION};
 use super::error::LedgerError;
 use super::fault;
 use super::kept;
 use super::locks;
 use super::merkle::{Frontier, leaf};
-use super::record::{self, Record, RecordError};
+use super::place::{Place, Serves, Standing};
+use super::record::{self, REKEY_NAMESPACE, Record, RecordError, SignedHead, Signer};
 use super::state::State;
 use crate::core::canonical::{Sha256, Time};
 use crate::core::decide::Timestamp;
@@ -30,6 +33,10 @@ pub struct Ledger {
     pub(super) directory: PathBuf,
     pub(super) repository: String,
     pub(super) key: PrivateKey,
+    /// The key that signs what is appended, where another takes over.
+    pub(super) successor: Option<PrivateKey>,
+    /// The repository that it serves, where it is asked to serve one.
+    pub(super) serves: Option<Serves>,
     /// The last tree head that this process has signed or verified.
     head: Cell<Option<(u64, Digest)>>,
 }
@@ -98,21 +105,33 @@ impl Ledger {
             directory: directory.to_owned(),
             repository: repository.as_str().to_owned(),
             key,
+            successor: None,
+            serves: None,
             head: Cell::default(),
         };
-        let pem =
-            ledger.key.to_openssh("countersign ledger").map_err(|error| LedgerError::Key(ledger.path(KEY), error))?;
+        ledger.put_key(KEY, &ledger.key)?;
+        ledger.put_public(&ledger.key)?;
         let public = ledger.key.public().to_line();
-        ledger.replace(KEY, 0o600, pem.as_bytes())?;
-        ledger.replace(PUBLIC, 0o644, format!("{public} countersign ledger {repository}\n").as_bytes())?;
         ledger.replace(LOCK, 0o600, b"")?;
         let opened = Opened { time: Time(now), version: 1, repository: ledger.repository.clone(), key: public };
         let mut state = State::empty();
-        let line = ledger.line(&Entry::Opened(opened), &mut state)?;
+        let raised = Entry::Raised(Raised { time: Time(now), version: VERSION });
+        let lines = [ledger.line(&Entry::Opened(opened), &mut state)?, ledger.line(&raised, &mut state)?];
         // The log comes last: without it there is no ledger.
-        ledger.replace(LOG, 0o600, line.as_bytes())?;
+        ledger.replace(LOG, 0o600, lines.concat().as_bytes())?;
         ledger.keep_state(&state)?;
         Ok(ledger)
+    }
+
+    /// Puts a private key in place.
+    pub(super) fn put_key(&self, name: &str, key: &PrivateKey) -> Result<(), LedgerError> {
+        let pem = key.to_openssh("countersign ledger").map_err(|error| LedgerError::Key(self.path(name), error))?;
+        self.replace(name, 0o600, pem.as_bytes())
+    }
+
+    pub(super) fn put_public(&self, key: &PrivateKey) -> Result<(), LedgerError> {
+        let line = format!("{} countersign ledger {}\n", key.public().to_line(), self.repository);
+        self.replace(PUBLIC, 0o644, line.as_bytes())
     }
 
     /// Opens a ledger.
@@ -136,7 +155,29 @@ impl Ledger {
         let pem = std::fs::read(&path).map_err(failed)?;
         let key = PrivateKey::parse_openssh(&pem).map_err(|error| LedgerError::Key(path.clone(), error))?;
         let repository = opened(directory)?.repository;
-        Ok(Self { directory: directory.to_owned(), repository, key, head: Cell::default() })
+        Ok(Self {
+            directory: directory.to_owned(),
+            repository,
+            key,
+            successor: None,
+            serves: None,
+            head: Cell::default(),
+        })
+    }
+
+    /// The same to serve a repository, whose directory the log names from its next entry on. `installed_at` is where that lay when its
+    /// hooks were installed, as far as they say so. Whatever is asked of the ledger then fails with [`LedgerError::Moved`] or
+    /// [`LedgerError::Copied`] where it is kept for another directory.
+    #[must_use]
+    pub fn serving(self, place: Place, installed_at: Option<PathBuf>) -> Self {
+        Self { serves: Some(Serves { place, how: How::Seen, installed_at }), ..self }
+    }
+
+    /// Whether the ledger is kept for a directory, and says so.
+    pub fn is_kept_for(&self, place: &Place) -> bool {
+        let known = self.state().ok().and_then(|state| state.place);
+        known
+            .is_some_and(|known| matches!(place.standing(&known, &self.directory), Standing::Known | Standing::ToLearn))
     }
 
     /// What the repository was called when the ledger was made.
@@ -172,13 +213,10 @@ impl Ledger {
         let mut state = tail.state;
         let mut offsets = tail.offsets;
         let (first_offset, end) = (state.size - u64::try_from(offsets.len()).unwrap_or(0), state.bytes);
-        let recovered = (!tail.rest.is_empty()).then(|| {
-            let cut = u64::try_from(tail.rest.len()).unwrap_or(u64::MAX);
-            let entry = Recovered { time: Time(now.max(state.time())), cut, digest: Sha256(Digest::of(&tail.rest)) };
-            Entry::Recovered(entry)
-        });
-        let recovered = recovered.map(|entry| (state.bytes, self.line(&entry, &mut state))).into_iter();
-        let recovered = recovered.map(|(offset, line)| Ok((offset, line?))).collect::<Result<Vec<_>, LedgerError>>()?;
+        let mut first = Vec::new();
+        for entry in self.entries_before(&state, &tail.rest, now) {
+            first.push((state.bytes, self.line(&entry, &mut state)?));
+        }
         let Plan { mut entries, keeps } = build(&mut state)?;
         if !tail.rest.is_empty() {
             file.set_len(end).map_err(failed)?;
@@ -187,7 +225,7 @@ impl Ledger {
         file.seek(SeekFrom::Start(end)).map_err(failed)?;
         let known = offsets.len();
         let write = || -> Result<(), LedgerError> {
-            for (offset, line) in recovered {
+            for (offset, line) in first {
                 offsets.push(offset);
                 write_halves(&mut file, line.as_bytes()).map_err(failed)?;
             }
@@ -215,6 +253,26 @@ impl Ledger {
         }
         fault::point("state");
         Ok(state)
+    }
+
+    /// What is written before anything else: what a crash left, and what this program adds to a log of an earlier one.
+    fn entries_before(&self, state: &State, rest: &[u8], now: Timestamp) -> Vec<Entry> {
+        let time = Time(now.max(state.time()));
+        let recovered = (!rest.is_empty()).then(|| {
+            let cut = u64::try_from(rest.len()).unwrap_or(u64::MAX);
+            Entry::Recovered(Recovered { time, cut, digest: Sha256(Digest::of(rest)) })
+        });
+        let raised = (state.version < VERSION).then_some(Entry::Raised(Raised { time, version: VERSION }));
+        let rekeyed = self.successor.as_ref().map(|key| self.rekeyed(key.public().to_line(), time));
+        let placed = self.serves.as_ref().filter(|serves| state.place.as_ref() != Some(&serves.place));
+        let placed = placed.map(|Serves { place, how, .. }| Placed { time, how: *how, place: place.clone() });
+        recovered.into_iter().chain(raised).chain(rekeyed).chain(placed.map(Entry::Placed)).collect()
+    }
+
+    /// The entry by which another key takes over.
+    fn rekeyed(&self, key: String, time: Time) -> Entry {
+        let signature = Base64::encode_string(&self.key.sign(REKEY_NAMESPACE, key.as_bytes()));
+        Entry::Rekeyed(Rekeyed { time, key, signature })
     }
 
     /// Where the record of this number begins. `None` where the list of offsets does not say.
@@ -246,8 +304,8 @@ impl Ledger {
             .map_err(failed)?;
         let record = Record::parse(line.strip_suffix(b"\n").unwrap_or(&line));
         let record = record.map_err(|reason| LedgerError::Corrupt { number, offset, reason })?;
-        if record.size != number.saturating_add(1) {
-            return Err(LedgerError::Corrupt { number, offset, reason: RecordError::Size(record.size) });
+        if record.head.size != number.saturating_add(1) {
+            return Err(LedgerError::Corrupt { number, offset, reason: RecordError::Size(record.head.size) });
         }
         record.entry().map(Some).map_err(|reason| LedgerError::Corrupt { number, offset, reason })
     }
@@ -260,9 +318,11 @@ impl Ledger {
         let mut frontier = state.frontier().ok_or_else(|| corrupt(RecordError::Root))?;
         let leaf = leaf(json.as_bytes());
         frontier.push(leaf);
-        let line = record::write(&json, frontier.size(), frontier.root(), &self.repository, &self.key);
-        if line.len() > limits::RECORD_BYTES {
-            return Err(LedgerError::TooLarge(line.len()));
+        let key = self.successor.as_ref().unwrap_or(&self.key);
+        let signer = Signer { repository: &self.repository, key };
+        let line = record::write(&json, &frontier, signer, state.version);
+        if json.len() > limits::ENTRY_BYTES {
+            return Err(LedgerError::TooLarge(json.len()));
         }
         state.apply(entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
         Ok(line)
@@ -270,6 +330,14 @@ impl Ledger {
 
     /// The state at the end of the log: that which was kept, if the log agrees with it, and what came since.
     fn tail(&self) -> Result<Tail, LedgerError> {
+        let tail = self.tail_of_any()?;
+        match &self.serves {
+            Some(serves) => serves.check(tail.state.place.as_ref(), &self.directory).map(|()| tail),
+            None => Ok(tail),
+        }
+    }
+
+    fn tail_of_any(&self) -> Result<Tail, LedgerError> {
         let path = self.path(LOG);
         let failed = |error| LedgerError::Io(path.clone(), error);
         let mut file = File::open(&path).map_err(failed)?;
@@ -297,17 +365,17 @@ impl Ledger {
         file.read_exact_at(&mut line, state.last).map_err(|error| LedgerError::Io(self.path(LOG), error))?;
         let Some(line) = line.strip_suffix(b"\n") else { return Ok(false) };
         let Ok(record) = Record::parse(line) else { return Ok(false) };
-        Ok(record.size == state.size
+        Ok(record.head.size == state.size
             && leaf(record.json.as_bytes()) == state.leaf.0
-            && record.root == frontier.root()
-            && self.is_signed(&record).is_ok())
+            && record.head.root == frontier.root()
+            && self.is_signed(&record.head).is_ok())
     }
 
     /// Whether the ledger's key signed a head. One process asks several times about the same.
-    fn is_signed(&self, record: &Record<'_>) -> Result<(), RecordError> {
-        let head = Some((record.size, record.root));
+    fn is_signed(&self, signed: &SignedHead) -> Result<(), RecordError> {
+        let head = Some((signed.size, signed.root));
         if self.head.get() != head {
-            record.verify(&self.repository, self.key.public())?;
+            signed.verify(&self.repository, self.key.public())?;
             self.head.set(head);
         }
         Ok(())
@@ -340,14 +408,13 @@ impl Ledger {
             let text = line.strip_suffix(b"\n").unwrap_or(&line);
             let record = Record::parse(text).map_err(corrupt)?;
             let mut frontier = state.frontier().ok_or_else(|| corrupt(RecordError::Root))?;
-            let (entry, leaf) = check(&record, &mut frontier).map_err(corrupt)?;
+            let (entry, leaf) = check(&record, &mut frontier, state.version).map_err(corrupt)?;
             tail.offsets.push(offset);
             state.apply(&entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
-            last = Some((number, offset, record.size, record.root, record.signature.clone()));
+            last = Some((number, offset, record.head));
         }
-        if let Some((number, offset, size, root, signature)) = last {
-            let record = Record { json: "", size, root, signature };
-            self.is_signed(&record).map_err(|reason| LedgerError::Corrupt { number, offset, reason })?;
+        if let Some((number, offset, head)) = last {
+            self.is_signed(&head).map_err(|reason| LedgerError::Corrupt { number, offset, reason })?;
         }
         tail.state = state;
         Ok(tail)
@@ -370,7 +437,7 @@ impl Ledger {
         }
     }
 
-    fn lock(&self, name: &str) -> Result<File, LedgerError> {
+    pub(super) fn lock(&self, name: &str) -> Result<File, LedgerError> {
         let path = self.path(name);
         let failed = |error| LedgerError::Io(path.clone(), error);
         let file = self.lock_file(name)?;
@@ -405,7 +472,7 @@ impl Ledger {
     }
 
     /// Puts a file of the ledger's in place, durably.
-    fn replace(&self, name: &str, mode: u32, bytes: &[u8]) -> Result<(), LedgerError> {
+    pub(super) fn replace(&self, name: &str, mode: u32, bytes: &[u8]) -> Result<(), LedgerError> {
         let path = self.path(name);
         let failed = |error| LedgerError::Io(path.clone(), error);
         let mut file = tempfile::Builder::new()
@@ -481,15 +548,15 @@ impl Ledger {
 /// The entries.
 pub(super) const LOG: &str = "log";
 /// The private key.
-const KEY: &str = "key";
+pub(super) const KEY: &str = "key";
 /// Its public half, for whoever verifies elsewhere.
-const PUBLIC: &str = "key.pub";
+pub(super) const PUBLIC: &str = "key.pub";
 /// Locked for an append.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 /// See [`State`].
 const STATE: &str = "state";
 /// Records of approvals that have landed and left the refs.
-const LANDED: &str = "landed";
+pub(super) const LANDED: &str = "landed";
 /// What tells which approvals can cover what lands, in two slots.
 const APPROVALS: &str = "approvals";
 /// Where each record begins, eight bytes each.
@@ -551,14 +618,19 @@ pub(super) fn is_torn(rest: &[u8]) -> bool {
     rest.len() < limits::RECORD_BYTES && begins(b"{\"entry\":{\"kind\":\"") && !whole
 }
 
-/// Checks that a record is the next one after `frontier`, and adds it there. Returns its entry and the hash of it.
-pub(super) fn check(record: &Record<'_>, frontier: &mut Frontier) -> Result<(Entry, Digest), RecordError> {
+/// Checks that a record of this version is the next one after `frontier`, and adds it there. Returns its entry and the hash of it.
+pub(super) fn check(
+    record: &Record<'_>,
+    frontier: &mut Frontier,
+    version: u32,
+) -> Result<(Entry, Digest), RecordError> {
+    record.is_of(version)?;
     let leaf = leaf(record.json.as_bytes());
     frontier.push(leaf);
-    if record.size != frontier.size() {
-        return Err(RecordError::Size(record.size));
+    if record.head.size != frontier.size() {
+        return Err(RecordError::Size(record.head.size));
     }
-    if record.root != frontier.root() {
+    if record.head.root != frontier.root() {
         return Err(RecordError::Root);
     }
     Ok((record.entry()?, leaf))

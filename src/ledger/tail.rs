@@ -9,17 +9,20 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Entry, Opened};
 use super::error::LedgerError;
 use super::record::{Record, RecordError};
+use super::scan::{key_of_line, successor};
 use super::store::{LOG, Line, opened, read_line};
 use crate::core::digest::Digest;
-use crate::core::ssh::PublicKey;
 
 /// How far a log was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Entries.
     pub entries: u64,
     /// Bytes of the file.
     pub bytes: u64,
+    /// The key that signs what follows, as a line of a `.pub` file, where it is not the one that the log begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Reads the records after a position, up to the last whole one, and hands each to `each` with the name of the repository and its
@@ -35,33 +38,41 @@ pub fn read_on(
 ) -> Result<Position, LedgerError> {
     let Opened { repository, key, .. } = opened(directory)?;
     let mut at = from;
-    let corrupt = |at: Position, reason| LedgerError::Corrupt { number: at.entries, offset: at.bytes, reason };
-    let (key, _) = PublicKey::parse_line(&key)
-        .map_err(|error| corrupt(at, RecordError::Entry(format!("the ledger's key: {error}"))))?;
+    let mut key = key_of_line(at.key.as_deref().unwrap_or(&key)).map_err(|reason| corrupt(&at, reason))?;
     let path = directory.join(LOG);
     let failed = |error| LedgerError::Io(path.clone(), error);
     let mut file = File::open(&path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.len() < from.bytes {
-        return Err(corrupt(at, RecordError::Size(from.entries)));
+    if file.metadata().map_err(failed)?.len() < at.bytes {
+        return Err(corrupt(&at, RecordError::Size(at.entries)));
     }
-    file.seek(SeekFrom::Start(from.bytes)).map_err(failed)?;
+    file.seek(SeekFrom::Start(at.bytes)).map_err(failed)?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut line = Vec::new();
     // What has no line feed yet is being written, or is what a crash left, which the next push cuts off.
     while let Line::Whole = read_line(&mut reader, &mut line).map_err(failed)? {
-        let record = Record::parse(line.strip_suffix(b"\n").unwrap_or(&line)).map_err(|reason| corrupt(at, reason))?;
-        if record.size != at.entries + 1 {
-            return Err(corrupt(at, RecordError::Size(record.size)));
+        let record = Record::parse(line.strip_suffix(b"\n").unwrap_or(&line)).map_err(|reason| corrupt(&at, reason))?;
+        if record.head.size != at.entries + 1 {
+            return Err(corrupt(&at, RecordError::Size(record.head.size)));
         }
-        let entry = record.verify(&repository, &key).and_then(|()| record.entry());
-        let entry = entry.map_err(|reason| corrupt(at, reason))?;
+        let entry = record.entry().map_err(|reason| corrupt(&at, reason))?;
+        if let Entry::Rekeyed(rekeyed) = &entry {
+            key = successor(&key, rekeyed).map_err(|reason| corrupt(&at, reason))?;
+        }
+        record.head.verify(&repository, &key).map_err(|reason| corrupt(&at, reason))?;
         if !each(&repository, at.entries, &entry) {
             break;
+        }
+        if let Entry::Rekeyed(rekeyed) = entry {
+            at.key = Some(rekeyed.key);
         }
         at.entries += 1;
         at.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
     }
     Ok(at)
+}
+
+fn corrupt(at: &Position, reason: RecordError) -> LedgerError {
+    LedgerError::Corrupt { number: at.entries, offset: at.bytes, reason }
 }
 
 /// The root over the first entries of a log, as its record says it; [`super::read`] checks that it is. `None` where there are not as many.
@@ -75,9 +86,9 @@ pub fn root_at(directory: &Path, size: u64) -> Result<Option<Digest>, LedgerErro
     let (mut line, mut at) = (Vec::new(), Position::default());
     while let Line::Whole = read_line(&mut reader, &mut line).map_err(failed)? {
         let record = Record::parse(line.strip_suffix(b"\n").unwrap_or(&line));
-        let record = record.map_err(|reason| LedgerError::Corrupt { number: at.entries, offset: at.bytes, reason })?;
-        if record.size == size {
-            return Ok(Some(record.root));
+        let record = record.map_err(|reason| corrupt(&at, reason))?;
+        if record.head.size == size {
+            return Ok(Some(record.head.root));
         }
         at.entries += 1;
         at.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);

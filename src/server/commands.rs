@@ -81,10 +81,20 @@ impl Served {
     }
 }
 
+/// How a hook file of ours calls the program.
+#[derive(Clone, Copy)]
+pub(super) struct Calls<'a> {
+    /// The program, as a word of sh.
+    pub(super) program: &'a str,
+    /// The repository in which the hook runs, where it serves one alone: what lies in it is named from there.
+    pub(super) from: Option<&'a Path>,
+}
+
 /// A hook file of ours, with the hook that it runs besides.
-pub(super) fn shim(path: &Path, command: HookCommand, program: &str) -> Result<Planned> {
+pub(super) fn shim(path: &Path, command: HookCommand, calls: Calls<'_>) -> Result<Planned> {
     plan(path, |other| {
         let other = other.filter(|other| check_line(other).is_ok());
-        script(&format!("exec {program} hook {} \"$@\"\n", command.chained(other)))
+        let other = other.map(|other| calls.from.and_then(|from| other.strip_prefix(from).ok()).unwrap_or(other));
+        script(&format!("exec {} hook {} \"$@\"\n", calls.program, command.chained(other)))
     })
 }

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::gate::command::{HookCommand, PreReceive};
 use crate::gate::hook::LEDGER;
+use crate::gate::own_files::ledger_directory;
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::shim::is_ours;
 use crate::server::Layout;
+use crate::store::GitDir;
 use crate::system::{Failure, Result};
 
 /// What an admin decided in the hook that is there. One in another place would run beside this one, or in its stead.
@@ -41,12 +43,18 @@ pub(crate) fn installed_policies(git_dir: &Path) -> Vec<PolicyArg> {
     hooks.filter_map(read).map(|(_, hook)| hook.policies).next().unwrap_or_default()
 }
 
-/// Where the ledger of a repository is: its hooks say, or it is where it is by default.
-pub(crate) fn installed_ledger(git_dir: &Path) -> PathBuf {
+/// Where the hooks of a repository say that its ledger is, or where it is by default.
+pub(super) fn named_ledger(git_dir: &Path) -> PathBuf {
     let paths = ["pre-receive", "post-receive"]
         .into_iter()
         .flat_map(|hook| Layout::in_repository().map(move |layout| layout.path(git_dir, hook)));
     let commands = paths.filter_map(|path| HookCommand::read(&std::fs::read_to_string(path).ok()?));
     let named = commands.filter_map(|(_, command)| command.ledger().map(Path::to_owned)).next();
-    git_dir.join(named.unwrap_or_else(|| LEDGER.into()))
+    named.unwrap_or_else(|| LEDGER.into())
+}
+
+/// Where the ledger of a repository is.
+pub(crate) fn installed_ledger(git_dir: &Path) -> PathBuf {
+    let dir = GitDir { git_dir: git_dir.to_owned(), common_dir: git_dir.to_owned() };
+    ledger_directory(&named_ledger(git_dir), &dir)
 }

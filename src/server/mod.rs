@@ -6,6 +6,7 @@ mod exclude;
 pub(crate) mod install;
 mod installed;
 mod kinds;
+pub(crate) mod ledgers;
 mod others;
 mod repository;
 mod targets;

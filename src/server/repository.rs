@@ -10,8 +10,9 @@ use crate::core::oid::ObjectFormat;
 use crate::core::policy::Policy;
 use crate::gate::engine::{EngineError, Settings, repository_name, unprotected};
 use crate::gate::hook::engine_failure;
+use crate::gate::own_files::{ledger_directory, open_ledger};
 use crate::gate::policy_source::{InRepository, PolicyArg, PolicyReader};
-use crate::gate::recording::{ServerRefs, ledger_failure, open_or_make_ledger};
+use crate::gate::recording::{Beginning, Begun, ServerRefs, begin_ledger, ledger_failure, stored_approvals};
 use crate::gate::ref_values::StoredRefs;
 use crate::gate::shim::quoted;
 use crate::ledger::LedgerError;
@@ -32,7 +33,7 @@ pub(super) enum AsFound {
 /// A repository that pushes come to.
 pub(super) struct Repository {
     pub(super) git_dir: PathBuf,
-    dir: GitDir,
+    pub(super) dir: GitDir,
     format: ObjectFormat,
     /// Where git looks for its hooks.
     hooks: PathBuf,
@@ -209,17 +210,27 @@ impl Repository {
 
 impl Repository {
     /// Makes the ledger, if there is none, and lets it take the refs as they are for right: at its start, and where the admin
-    /// says so again.
-    pub(super) fn keep_ledger(&self, directory: &Path, name: &RepositoryName, found: AsFound) -> Result<()> {
+    /// says so again. How many stored approvals it takes for landed, because it has just been made beside them.
+    pub(super) fn keep_ledger(&self, named: &Path, name: &RepositoryName, found: AsFound) -> Result<usize> {
         let refs = self.refs()?;
+        let beginning = Beginning { name, dir: &self.dir, refs: &refs, format: self.format };
         let failed = |error: LedgerError| ledger_failure(&error);
-        let (ledger, fresh) = open_or_make_ledger(directory, name, &ServerRefs(&refs))?;
-        if found == AsFound::Again && !fresh {
-            ledger.take_as_found(now()?, &ServerRefs(&refs)).map_err(failed)?;
-        } else {
-            ledger.state().map_err(failed)?;
+        let begun = begin_ledger(&ledger_directory(named, &self.dir), beginning)?;
+        let ledger = open_ledger(named, &self.dir).map_err(failed)?;
+        match (begun, found) {
+            (Begun::Now(spent), _) => return Ok(spent),
+            (Begun::Before, AsFound::Again) => {
+                ledger.take_as_found(now()?, &ServerRefs(&refs)).map_err(failed)?;
+            }
+            (Begun::Before, AsFound::AtStart) => drop(ledger.state().map_err(failed)?),
         }
-        Ok(())
+        Ok(0)
+    }
+
+    /// The digests of the statements of all approvals that are stored.
+    pub(super) fn stored_approvals(&self) -> Result<Vec<Digest>> {
+        let refs = Refs::open(&self.dir, self.format).map_err(Failure::new)?;
+        stored_approvals(&self.dir, &refs, self.format).map_err(|error| ledger_failure(&error))
     }
 }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::gate::hook::LEDGER;
+use crate::gate::own_files::BASELINE;
 use crate::gate::shim::remove;
 use crate::server::commands::HOOKS;
-use crate::server::install::{BASELINE, about, take_away};
+use crate::server::install::{about, take_away};
 use crate::server::installed::installed_ledger;
 use crate::server::others::{Others, Printed};
 use crate::server::repository::Repository;

@@ -33,7 +33,12 @@ impl GitDir {
     /// # Errors
     /// As [`GitDir::at`].
     pub fn of_hook() -> std::io::Result<Self> {
-        Self::at(Path::new(&std::env::var_os("GIT_DIR").unwrap_or_else(|| OsString::from("."))))
+        Self::at(&Self::path_of_hook())
+    }
+
+    /// Where that repository lies, whether it is one or not.
+    pub fn path_of_hook() -> PathBuf {
+        std::env::var_os("GIT_DIR").unwrap_or_else(|| OsString::from(".")).into()
     }
 }
 

@@ -101,7 +101,7 @@ pub(crate) fn current_user() -> Owner {
 pub(crate) const AT_ONCE: usize = 4000;
 
 /// Options whose values are paths.
-const PATHS: [&str; 3] = ["--policy", "--ledger", "--out"];
+const PATHS: [&str; 4] = ["--policy", "--ledger", "--out", "--from"];
 
 /// The words of this command line about these repositories, with paths as they are from everywhere, and with what a key's file holds in
 /// the place of the file: the owner of a repository may not reach it.

@@ -249,6 +249,11 @@ fn whoever_is_neither_gits_user_nor_root_is_told_one_thing() {
     let output = world.run(command, None);
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
+    let mut install = world.command("setpriv", &world.path(""));
+    install.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--", binary().to_str().unwrap()]);
+    install.args(["install", "--server", &server, "--policy", world.policy_path().to_str().unwrap()]);
+    let refused = String::from_utf8_lossy(&world.run(install, None).stderr).into_owned();
+    assert!(refused.ends_with("it belongs to root, and this must be run as that user or as root\n"), "{refused}");
     let expected = format!(
         "error: [wrong-user] {server}: 1 repository belongs to root: doctor must be run as root\n\
          hint: sudo countersign doctor --server {server}\n0 repositories: 1 errors, 0 warnings\n"
@@ -737,7 +742,7 @@ fn what_is_exempt_and_what_runs_are_looked_at() {
 #[test]
 fn each_check_is_brought_about() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let tests: String = ["doctor.rs", "install.rs", "servers/gitolite.rs"]
+    let tests: String = ["doctor.rs", "install.rs", "places.rs", "servers/gitolite.rs"]
         .map(|file| std::fs::read_to_string(root.join("tests/integration").join(file)).unwrap())
         .concat();
     let reference = std::fs::read_to_string(root.join("src/doctor/CHECKS.md")).unwrap();

@@ -126,7 +126,8 @@ fn what_was_told_is_kept() {
         assert!(shim().contains(word), "{word}: {}", shim());
     }
     assert!(world.countersign(&words[..5]).status.success() && !shim().contains("--observe"));
-    // Where the hook is gone, the name is not.
+    // Where the hook is gone, the name is not. A second ledger is not begun beside the first.
+    std::fs::remove_dir_all(&ledger).unwrap();
     let again = ["install", "--server", &one, "--policy", &policy, "--repository", "kept/name", "--ledger"];
     let own = world.path("root/acme/payments.git/countersign/ledger").display().to_string();
     assert!(world.countersign(&[&again[..], &[&own]].concat()).status.success());

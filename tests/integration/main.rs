@@ -28,6 +28,7 @@ mod jail;
 mod ledger;
 mod many;
 mod oracles;
+mod places;
 mod seals;
 mod servers;
 mod submitters;

@@ -9,6 +9,12 @@ pub(super) fn updates_of(entry: &Entry) -> &[UpdateRecord] {
         Entry::Decided(decided) => &decided.updates,
         Entry::Continued(continued) => &continued.updates,
         Entry::Opened(_)
+        | Entry::Raised(_)
+        | Entry::Placed(_)
+        | Entry::Rekeyed(_)
+        | Entry::Spent(_)
+        | Entry::Unspent(_)
+        | Entry::Clock(_)
         | Entry::Refs(_)
         | Entry::Committed(_)
         | Entry::Aborted(_)
@@ -24,9 +30,17 @@ pub(super) fn names_of(entry: &Entry) -> Box<dyn Iterator<Item = &RefName> + '_>
         Entry::Refs(found) => Box::new(found.refs.iter().map(|(name, _)| name)),
         Entry::Committed(settled) | Entry::Aborted(settled) => Box::new(settled.refs.iter()),
         Entry::Unexplained(unexplained) => Box::new(unexplained.refs.iter().map(|moved| &moved.name)),
-        Entry::Opened(_) | Entry::Decided(_) | Entry::Continued(_) | Entry::Suppressed(_) | Entry::Recovered(_) => {
-            Box::new(updates_of(entry).iter().map(|update| &update.name))
-        }
+        Entry::Opened(_)
+        | Entry::Raised(_)
+        | Entry::Placed(_)
+        | Entry::Rekeyed(_)
+        | Entry::Spent(_)
+        | Entry::Unspent(_)
+        | Entry::Clock(_)
+        | Entry::Decided(_)
+        | Entry::Continued(_)
+        | Entry::Suppressed(_)
+        | Entry::Recovered(_) => Box::new(updates_of(entry).iter().map(|update| &update.name)),
     }
 }
 
@@ -42,6 +56,12 @@ pub(super) fn mentions(entry: &Entry, prefix: &str) -> bool {
         Entry::Refs(found) => found.refs.iter().filter_map(|(_, value)| value.as_ref()).any(is_it),
         Entry::Unexplained(seen) => seen.refs.iter().flat_map(|moved| moved.from.iter().chain(&moved.to)).any(is_it),
         Entry::Opened(_)
+        | Entry::Raised(_)
+        | Entry::Placed(_)
+        | Entry::Rekeyed(_)
+        | Entry::Spent(_)
+        | Entry::Unspent(_)
+        | Entry::Clock(_)
         | Entry::Decided(_)
         | Entry::Continued(_)
         | Entry::Committed(_)

@@ -173,7 +173,12 @@ impl Follower<'_> {
         let hooks = stamp(git_dir);
         let known = self.cursors.repositories.get(&name).filter(|cursor| cursor.hooks == hooks);
         let ledger = known.map_or_else(|| installed_ledger(git_dir), |cursor| cursor.ledger.clone());
-        let at = self.cursors.repositories.get(&name).filter(|cursor| cursor.ledger == ledger).map(|cursor| cursor.at);
+        let at = self
+            .cursors
+            .repositories
+            .get(&name)
+            .filter(|cursor| cursor.ledger == ledger)
+            .map(|cursor| cursor.at.clone());
         let at = at.unwrap_or_default();
         let size = std::fs::metadata(ledger.join("log")).map(|log| log.len());
         if size.is_ok_and(|size| size == at.bytes) && known.is_some() {

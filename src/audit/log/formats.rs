@@ -66,6 +66,12 @@ fn rows(entry: &Entry, latest: Time) -> Vec<Row> {
         Entry::Decided(decided) => (word(decided.outcome), decided.submitter.clone()),
         Entry::Suppressed(suppressed) => ("rejected", suppressed.submitter.clone()),
         Entry::Opened(_)
+        | Entry::Raised(_)
+        | Entry::Placed(_)
+        | Entry::Rekeyed(_)
+        | Entry::Spent(_)
+        | Entry::Unspent(_)
+        | Entry::Clock(_)
         | Entry::Refs(_)
         | Entry::Continued(_)
         | Entry::Committed(_)
@@ -97,7 +103,15 @@ fn rows(entry: &Entry, latest: Time) -> Vec<Row> {
             moved.collect()
         }
         Entry::Refs(found) => found.refs.iter().map(|(name, value)| Row { new: id(*value), ..of(name) }).collect(),
-        Entry::Opened(_) | Entry::Suppressed(_) | Entry::Recovered(_) => Vec::new(),
+        Entry::Opened(_)
+        | Entry::Raised(_)
+        | Entry::Placed(_)
+        | Entry::Rekeyed(_)
+        | Entry::Spent(_)
+        | Entry::Unspent(_)
+        | Entry::Clock(_)
+        | Entry::Suppressed(_)
+        | Entry::Recovered(_) => Vec::new(),
     };
     if rows.is_empty() {
         rows.push(row());
@@ -108,6 +122,12 @@ fn rows(entry: &Entry, latest: Time) -> Vec<Row> {
 fn kind(entry: &Entry) -> (&'static str, u8) {
     match entry {
         Entry::Opened(_) => ("opened", ORDINARY),
+        Entry::Raised(_) => ("raised", ORDINARY),
+        Entry::Placed(_) => ("placed", ORDINARY),
+        Entry::Rekeyed(_) => ("rekeyed", PAST_THE_GATE),
+        Entry::Spent(_) => ("spent", ORDINARY),
+        Entry::Unspent(_) => ("unspent", PAST_THE_GATE),
+        Entry::Clock(_) => ("clock", PAST_THE_GATE),
         Entry::Refs(_) => ("refs", ORDINARY),
         Entry::Decided(_) => ("decided", ORDINARY),
         Entry::Continued(_) => ("continued", ORDINARY),

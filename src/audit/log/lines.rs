@@ -2,7 +2,7 @@
 
 use crate::core::canonical::{CanonicalOid, RefName, Time};
 use crate::core::report::escape;
-use crate::ledger::{Entry, Moved, Outcome, Settled, UpdateRecord};
+use crate::ledger::{Entry, How, Moved, Outcome, Settled, UpdateRecord};
 
 pub(super) fn word(outcome: Outcome) -> &'static str {
     match outcome {
@@ -30,6 +30,21 @@ pub(super) fn text(number: u64, entry: &Entry) -> String {
     let refs = |settled: &Settled| settled.refs.iter().map(shown).collect::<Vec<_>>().join(" ");
     match entry {
         Entry::Opened(opened) => head(format!("opened for {}, signed by {}", opened.repository, opened.key)),
+        Entry::Raised(raised) => head(format!("goes on in version {} of the format", raised.version)),
+        Entry::Placed(placed) => {
+            let how = match placed.how {
+                How::Seen => "kept for",
+                How::Moved => "an admin says that it was moved or restored to",
+                How::Copied => "an admin says that it goes on for a copy,",
+            };
+            head(format!("{how} {}", escape(placed.place.path().as_os_str().as_encoded_bytes(), 1000)))
+        }
+        Entry::Rekeyed(rekeyed) => head(format!("from here on signed by {}", rekeyed.key)),
+        Entry::Spent(presumed) => head(format!("{} approvals count as landed", presumed.approvals.len())),
+        Entry::Unspent(presumed) => {
+            head(format!("an admin says that {} approvals have not landed", presumed.approvals.len()))
+        }
+        Entry::Clock(_) => head("an admin says that the clock is right: times go on from here".to_owned()),
         Entry::Refs(found) => head(format!("{} refs taken as found", found.refs.len())),
         Entry::Decided(decided) => {
             let policy = decided.policy.map_or_else(|| "no policy".to_owned(), |digest| format!("policy {}", &digest));

@@ -83,15 +83,17 @@ pub(super) fn run(show: &Show) -> Result {
             would_refuse::sum_up(show, &found.directory)?;
             continue;
         }
-        let (mut failed, mut repository, mut latest) = (None, String::new(), Time(Timestamp(0)));
+        let (mut failed, mut decision) = (None, None);
+        let (mut repository, mut latest) = (String::new(), Time(Timestamp(0)));
         let read = ledger::read(&found.directory, Signatures::Last, &mut |number, _, entry| {
             if let Entry::Opened(opened) = entry {
                 repository.clone_from(&opened.repository);
             }
+            decision = decision_of(entry, decision);
             latest = entry.time().map_or(latest, Time);
             known.note(show, entry);
             let is_new = show.after.is_none_or(|after| number > after);
-            if failed.is_none() && is_new && show.selects(entry) {
+            if failed.is_none() && is_new && show.selects(entry, decision) {
                 failed = print(&show.format.lines(&repository, number, entry, latest)).err();
             }
         });
@@ -104,6 +106,17 @@ pub(super) fn run(show: &Show) -> Result {
         known.check(show, &found)?;
     }
     Ok(Exit::Accepted)
+}
+
+/// How a decision ended, and when it was made.
+pub(super) type Decision = (Outcome, Time);
+
+/// The decision that an entry is of, after the one that the entry before is of: what continues it follows at once.
+pub(super) fn decision_of(entry: &Entry, before: Option<Decision>) -> Option<Decision> {
+    if let Entry::Decided(decided) = entry {
+        return Some((decided.outcome, decided.time));
+    }
+    before.filter(|_| matches!(entry, Entry::Continued(_)))
 }
 
 /// A finding code that the gate has, or `undecided`.
@@ -119,8 +132,8 @@ fn code(text: &str) -> std::result::Result<String, String> {
 const UNDECIDED: &str = "undecided";
 
 impl Show {
-    pub(super) fn selects(&self, entry: &Entry) -> bool {
-        let time = entry.time().map(Time);
+    pub(super) fn selects(&self, entry: &Entry, decision: Option<Decision>) -> bool {
+        let time = entry.time().map(Time).or(decision.map(|(_, time)| time));
         let in_time = self.since.is_none_or(|since| time.is_none_or(|time| time >= since))
             && self.until.is_none_or(|until| time.is_none_or(|time| time < until));
         let updates = updates_of(entry);
@@ -129,10 +142,8 @@ impl Show {
             .code
             .as_deref()
             .is_none_or(|code| updates.iter().any(|update| update.findings.iter().any(|one| one.code == code)));
-        let verdict = self.verdict.is_none_or(|verdict| match entry {
-            Entry::Decided(decided) => decided.outcome == verdict.outcome(),
-            _ => false,
-        });
+        let verdict =
+            self.verdict.is_none_or(|verdict| decision.is_some_and(|(outcome, _)| outcome == verdict.outcome()));
         let commit = self.commit.as_deref().is_none_or(|prefix| mentions(entry, prefix));
         in_time && named && principal && coded && verdict && commit
     }
@@ -155,6 +166,12 @@ impl Show {
             Entry::Decided(decided) => decided.submitter.as_deref(),
             Entry::Suppressed(suppressed) => suppressed.submitter.as_deref(),
             Entry::Opened(_)
+            | Entry::Raised(_)
+            | Entry::Placed(_)
+            | Entry::Rekeyed(_)
+            | Entry::Spent(_)
+            | Entry::Unspent(_)
+            | Entry::Clock(_)
             | Entry::Refs(_)
             | Entry::Continued(_)
             | Entry::Committed(_)

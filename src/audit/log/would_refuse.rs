@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::entries::updates_of;
 use super::formats::Format;
 use super::lines::shown;
-use super::show::Show;
+use super::show::{Show, decision_of};
 use crate::core::canonical::{RefName, Sha256};
 use crate::core::limits;
 use crate::gate::recording::ledger_failure;
@@ -84,7 +84,8 @@ pub(super) fn sum_up(show: &Show, directory: &Path) -> Result<()> {
     let mut shared: HashMap<Sha256, Vec<FindingRecord>> = HashMap::new();
     let read = ledger::read(directory, Signatures::Last, &mut |_, _, entry| {
         if let Entry::Decided(decided) = entry {
-            (accepted, counted) = (decided.outcome == Outcome::Accepted && show.selects(entry), false);
+            (accepted, counted) =
+                (decided.outcome == Outcome::Accepted && show.selects(entry, decision_of(entry, None)), false);
             shared.clear();
             summary.pushes += u64::from(accepted);
             if accepted && decided.error.is_some() {

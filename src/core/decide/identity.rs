@@ -168,7 +168,7 @@ impl<'b> IdentityCheck<'b, '_, '_> {
                 detail: format!("{whose} was made with a key of {} {}", holder.kind.noun(), holder.id),
                 hint: self.commands().register(name, AgentKey::New).text(),
             }),
-            Some(agent) => self.in_service(agent, received),
+            Some(agent) => self.in_service(agent, received.min(self.context.now)),
             None => Err(Fault {
                 code: Code::UnknownAgent,
                 detail: format!("{whose} was made with the key {fingerprint}, which no agent has registered as {name}"),

@@ -138,7 +138,9 @@ fn signer<'a>(context: &RuleContext<'a>, tag: &TagFacts) -> Signer<'a> {
             format!("it is signed with {fingerprint}, which nobody has registered"),
         ),
         (Some(holder), KeyStatus::Good) => match holder.kind {
-            PrincipalKind::Agent if holder.review_by.as_ref().is_some_and(|date| date.is_past(received)) => {
+            PrincipalKind::Agent
+                if holder.review_by.as_ref().is_some_and(|date| date.is_past(received.min(context.now))) =>
+            {
                 Signer::Unproven(Code::AgentSuspended, format!("{} is suspended", holder.id))
             }
             PrincipalKind::Agent if !context.rule.agents.contains(holder) => Signer::NotAllowed(&holder.id),

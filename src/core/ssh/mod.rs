@@ -5,6 +5,7 @@
 
 mod armor;
 mod key;
+mod note;
 mod private;
 mod sshsig;
 mod verify;

@@ -97,6 +97,11 @@ impl PrivateKey {
         &self.public
     }
 
+    /// Signs bytes as they stand. Returns the public key and the signature. What calls it signs text that no SSHSIG begins with.
+    pub(super) fn sign_bytes(&self, bytes: &[u8]) -> ([u8; 32], [u8; 64]) {
+        (self.signing.verifying_key().to_bytes(), self.signing.sign(bytes).to_bytes())
+    }
+
     /// Signs `message` for one purpose, as `ssh-keygen -Y sign -n NAMESPACE` does. Returns the binary form.
     pub fn sign(&self, namespace: &str, message: &[u8]) -> Vec<u8> {
         let signed = signed_data(namespace, "sha512", &Sha512::digest(message));

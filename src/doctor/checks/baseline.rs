@@ -3,12 +3,13 @@
 use super::Check;
 use crate::doctor::gate::Examined;
 use crate::doctor::server::Checkup;
+use crate::gate::own_files::settled;
 
 impl Checkup<'_> {
     pub(in crate::doctor) fn baseline(&mut self, examined: &Examined<'_>) {
         let Examined { seen, gate, opened } = examined;
         let place = &seen.place;
-        let path = gate.server.baseline.as_ref().map(|path| opened.dir.git_dir.join(path));
+        let path = gate.server.baseline.as_ref().map(|path| settled(path, &opened.dir.common_dir));
         let Some(path) = path.filter(|path| path.exists()) else { return };
         self.guard(&path, Check::OpenBaseline, "which history is exempt");
         if let Err(error) = std::fs::File::open(&path) {

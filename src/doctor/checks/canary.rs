@@ -17,7 +17,7 @@ use crate::doctor::report::{Canary, Report};
 use crate::doctor::server::Checkup;
 use crate::gate::hook::{CANARY, CANARY_PREFIX, LEDGER};
 use crate::gate::policy_source::PolicyArg;
-use crate::gate::recording::{ServerRefs, open_or_make_ledger};
+use crate::gate::recording::{Beginning, begin_ledger};
 use crate::gate::shim::is_ours;
 use crate::server::RunBy;
 use crate::store::{GitDir, Refs};
@@ -191,7 +191,8 @@ fn push(seen: &Seen, gate: &Gate, policy: &Policy, aim: &Aim) -> Result<Outcome>
     if server.ledger.is_some() {
         let dir = GitDir::at(path).map_err(Failure::new)?;
         let refs = Refs::open(&dir, seen.format).map_err(Failure::new)?;
-        open_or_make_ledger(&path.join(LEDGER), &repository, &ServerRefs(&refs))?;
+        let beginning = Beginning { name: &repository, dir: &dir, refs: &refs, format: seen.format };
+        begin_ledger(&path.join(LEDGER), beginning)?;
     }
     let desk = tempfile::tempdir().map_err(Failure::new)?;
     let format = match seen.format {

@@ -3,20 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use super::{Check, Footing};
+use crate::core::decide::Timestamp;
 use crate::doctor::gate::Examined;
 use crate::doctor::server::Checkup;
-use crate::gate::recording::ServerRefs;
+use crate::gate::own_files::{ledger_directory, open_ledger};
+use crate::gate::recording::{SET_CLOCK, ServerRefs, clock_behind};
 use crate::gate::shim::quoted;
-use crate::ledger::{self, Ledger, LedgerError, Signatures};
+use crate::ledger::{self, LedgerError, Signatures};
 use crate::system::users::{current_user, may_write};
 
 impl Checkup<'_> {
     pub(in crate::doctor) fn ledger(&mut self, examined: &Examined<'_>) {
         let Examined { seen, gate, opened } = examined;
         let place = &seen.place;
-        let Some(directory) = gate.server.ledger.as_deref() else { return };
-        // What the shim says is relative to the repository, where git runs it.
-        let directory = opened.dir.git_dir.join(directory);
+        let Some(named) = gate.server.ledger.as_deref() else { return };
+        let directory = ledger_directory(named, &opened.dir);
         let shown = directory.display();
         self.guard(&directory, Check::OpenLedger, "the ledger");
         // To read it is to write what is derived from it.
@@ -34,16 +35,24 @@ impl Checkup<'_> {
             );
             return;
         }
-        let looked = || -> std::result::Result<(usize, usize), LedgerError> {
+        let looked = || -> std::result::Result<(usize, usize, Timestamp), LedgerError> {
+            let ledger = open_ledger(named, &opened.dir)?;
             // All of it: a push reads the end alone.
             ledger::read(&directory, Signatures::Last, &mut |_, _, _| {})?;
-            let ledger = Ledger::open(&directory)?;
             let refs = ServerRefs(&opened.refs);
             let (suspects, state) = (ledger.suspects(&refs)?, ledger.state()?);
             let (_, strange) = ledger.partition_news(&state, ledger.unexplained(&state, &suspects, &refs)?)?;
-            Ok((strange.len(), state.unexplained().count()))
+            Ok((strange.len(), state.unexplained().count(), state.time()))
         };
-        match looked() {
+        let looked = looked().map(|(suspects, unexplained, last)| {
+            if let Some(message) = clock_behind(last, self.now) {
+                let fix =
+                    format!("set this machine's clock right, and then: {SET_CLOCK} {}", quoted(&opened.dir.git_dir));
+                self.report.error(place, Check::Clock, message, fix);
+            }
+            (suspects, unexplained)
+        });
+        match looked {
             Ok((0, 0)) => {}
             Ok((suspects, unexplained)) => {
                 let count = match suspects + unexplained {
@@ -67,7 +76,8 @@ impl Checkup<'_> {
                     LedgerError::Corrupt { .. } => format!("{error}: nobody can trust what it says"),
                     _ => format!("{error}: no push is accepted"),
                 };
-                self.report.error(&shown, Check::Ledger, message, error.hint());
+                let fix = error.hint().replace("REPO.git", &quoted(&opened.dir.git_dir));
+                self.report.error(&shown, Check::Ledger, message, fix);
             }
         }
     }

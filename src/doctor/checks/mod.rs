@@ -89,6 +89,8 @@ checks! {
     OpenPolicy "open-policy"
     /// The ledger cannot be read or written.
     Ledger "ledger"
+    /// The ledger's last entry is ahead of the clock.
+    Clock "clock"
     /// Refs moved with no decision.
     Unexplained "unexplained"
     /// The file of exempt history cannot be read.

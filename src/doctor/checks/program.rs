@@ -36,8 +36,7 @@ impl Checkup<'_> {
         }
         if gate.server.observe {
             let message = "it was installed with --observe and refuses nothing";
-            let fix = format!("let it refuse:\n{}", gate.install(&seen.path));
-            self.report.warn(place, Check::Observes, message, fix);
+            self.report.warn(place, Check::Observes, message, gate.install(&seen.path));
         }
         true
     }

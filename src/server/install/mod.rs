@@ -15,19 +15,18 @@ use shared::SharedPlan;
 use template::Template;
 pub(super) use template::take_away;
 
-use crate::gate::shim::{Planned, is_in_place, write};
+use crate::gate::hook::engine_failure;
+use crate::gate::policy_source::{PolicyArg, PolicyReader};
+use crate::gate::shim::{Planned, is_in_place, quoted, write};
 use crate::server::kinds::Serves;
 use crate::server::others::{Others, Owners, Printed};
 use crate::server::repository::AsFound;
-use crate::server::targets::{Targets, found_below, targets};
+use crate::server::targets::{Targets, found_below, resolved, targets};
 use crate::server::{Install, Layout};
 use crate::system::files;
 use crate::system::ground::{By, Ground};
-use crate::system::users::current_user;
+use crate::system::users::{Owner, current_user, may_write};
 use crate::system::{Failure, Result, print, say};
-
-/// Where the commits lie whose history is exempt.
-pub(in crate::server) const BASELINE: &str = "countersign/baseline";
 
 /// Protects repositories: those that can be, unless the admin wants all or none.
 pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
@@ -42,6 +41,9 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
     if targets.len() > 1 && (arguments.repository.is_some() || arguments.ledger.is_some()) {
         return Err(Failure::new("--repository and --ledger are about one repository, and several are given")
             .hint("leave them out: each repository is named by its path and keeps its own ledger"));
+    }
+    if targets.len() > 1 {
+        check_files(&arguments.policies)?;
     }
     let mut refused = Refused::new(arguments, &targets);
     let templates = template::plan(arguments, layout, &targets)?;
@@ -109,6 +111,15 @@ fn check_options(arguments: &Install, layout: Layout) -> Result<()> {
     Ok(())
 }
 
+/// Policies that are files are the same for all, and are looked at once before many repositories are.
+fn check_files(policies: &[PolicyArg]) -> Result<()> {
+    if policies.iter().any(|policy| matches!(policy, PolicyArg::InRepository(_))) {
+        return Ok(());
+    }
+    let loaded = PolicyReader { repository: None }.load(&shared::settled_files(policies)?);
+    loaded.map(drop).map_err(|error| engine_failure(&error.into()))
+}
+
 /// Sees to what others own, as those.
 fn run_others(others: &Others, refused: &mut Refused) -> Result<()> {
     if refused.is_strict() {
@@ -127,19 +138,43 @@ fn protect(server: &Path, ready: Ready) -> Result<()> {
         print(&format!("{}: exempt is what its refs hold now\n", server.display()))?;
     }
     let found = if ready.baseline.is_some() { AsFound::Again } else { AsFound::AtStart };
-    ready.repository.keep_ledger(&ready.ledger, &ready.label, found)?;
+    tell_spent(server, ready.repository.keep_ledger(&ready.ledger, &ready.label, found)?);
     put(server, &ready.hooks)?;
     tell_kept(server, &ready.kept)
 }
 
-/// Root writes nothing where others could have put a link in the way.
+/// Who is neither the owner nor root, and may not write there, is told so. Root writes nothing where others could have put a link in
+/// the way.
 fn firm(ground: &Ground, server: &Path) -> Result<()> {
+    let git_dir = resolved(server).unwrap_or_else(|| server.to_owned());
+    if let Ok(owner) = Owner::of(&git_dir)
+        && !current_user().is(0)
+        && !owner.is_this()
+        && !may_write(&git_dir)
+    {
+        let message = format!("it belongs to {owner}, and this must be run as that user or as root");
+        return Err(Failure::new(message));
+    }
     let found = if current_user().is(0) { ground.changeable(server).map_err(Failure::new)? } else { None };
     match found.filter(|found| found.by != By::Newcomers) {
         Some(found) => {
             Err(Failure::new(format!("{}, and root writes nothing below it", found.message())).hint(found.fix()))
         }
         None => Ok(()),
+    }
+}
+
+/// Says what a ledger that began beside approvals takes them for.
+fn tell_spent(server: &Path, approvals: usize) {
+    if approvals > 0 {
+        let (shown, quoted) = (server.display(), quoted(server));
+        say(&format!(
+            "warning: {shown}: no ledger says which of {approvals} stored approvals have landed, so all of them count as landed"
+        ));
+        say(
+            "hint: approve again what is to land; or restore the ledger that was there before; or, where none of them has landed:",
+        );
+        say(&format!("hint: countersign ledger adopt --unspent --server {quoted}"));
     }
 }
 
@@ -196,8 +231,9 @@ fn show(ready: &[(&Path, Ready)], shared: &SharedPlan, templates: &[Template]) -
     }
     shared.hooks.iter().try_for_each(hook)?;
     for (_, ready) in ready {
-        if !ready.ledger.exists() {
-            text.push_str(&format!("make the ledger {}\n", ready.ledger.display()));
+        if !ready.repository.git_dir.join(&ready.ledger).exists() {
+            let ledger = ready.repository.git_dir.join(&ready.ledger);
+            text.push_str(&format!("make the ledger {}\n", ledger.display()));
         }
         if let Some((path, tips)) = &ready.baseline {
             text.push_str(&format!("write {}, {} commits\n", path.display(), tips.lines().count()));

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::BASELINE;
 use super::policy::{check_new, check_submitters};
 use crate::core::id::RepositoryName;
 use crate::core::policy::OutOfBand;
 use crate::gate::engine::Settings;
 use crate::gate::hook::LEDGER;
 use crate::gate::naming::hashed_name;
-use crate::gate::shim::{Planned, is_ours, program, quote_path};
+use crate::gate::own_files::{BASELINE, ledger_directory};
+use crate::gate::shim::{Planned, is_ours, program, quote_path, quoted};
 use crate::ledger::Ledger;
-use crate::server::commands::{Options, Served, shim};
+use crate::server::commands::{Calls, Options, Served, shim};
 use crate::server::installed::installed;
 use crate::server::repository::Repository;
 use crate::server::targets::{Naming, Target};
@@ -67,17 +67,11 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
     }
     let own = |path: &str| repository.git_dir.join(path);
     let baseline = arguments.baseline.then(|| repository.tips()).transpose()?.map(|tips| (own(BASELINE), tips));
-    let kept = before.as_ref().and_then(|before| before.ledger.as_ref()).map(|ledger| repository.git_dir.join(ledger));
-    let ledger = match (&arguments.ledger, kept) {
-        (Some(directory), _) => std::path::absolute(directory).map_err(Failure::new)?,
-        (None, Some(directory)) => {
-            if directory != own(LEDGER) {
-                options.kept.push(format!("--ledger {}", directory.display()));
-            }
-            directory
-        }
-        (None, None) => own(LEDGER),
-    };
+    let kept = before.as_ref().and_then(|before| before.ledger.as_deref());
+    let ledger = ledger_to_keep(arguments.ledger.as_deref(), kept, &repository)?;
+    if arguments.ledger.is_none() && ledger != Path::new(LEDGER) {
+        options.kept.push(format!("--ledger {}", ledger.display()));
+    }
     let mut hooks = Vec::new();
     if !layout.is_shared() {
         let refuses = policy.is_some_and(|policy| policy.out_of_band() == OutOfBand::Refuse);
@@ -91,15 +85,32 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
             below: None,
             ledger: ledger.clone(),
             // What was exempt stays so when install is run again.
-            baseline: (baseline.is_some() || own(BASELINE).exists()).then(|| own(BASELINE)),
+            baseline: (baseline.is_some() || own(BASELINE).exists()).then(|| BASELINE.into()),
             watch: arguments.reference_transaction || refuses || watches,
         };
         let program = quote_path(&program()?)?;
         for command in served.hooks(&options)? {
-            hooks.push(shim(&layout.path(&repository.git_dir, command.hook()), command, &program)?);
+            let place = layout.path(&repository.git_dir, command.hook());
+            hooks.push(shim(&place, command, Calls { program: &program, from: Some(&repository.git_dir) })?);
         }
     }
     Ok(Ready { repository, label, ledger, hooks, baseline, kept: options.kept })
+}
+
+/// The directory of the ledger, as hooks are to name it: relative to the repository where it lies in it. A second one is not begun beside
+/// one that is there, which knows what has landed.
+fn ledger_to_keep(given: Option<&Path>, kept: Option<&Path>, repository: &Repository) -> Result<PathBuf> {
+    let own = |path: PathBuf| path.strip_prefix(&repository.git_dir).map(Path::to_owned).unwrap_or(path);
+    let present = ledger_directory(kept.unwrap_or(Path::new(LEDGER)), &repository.dir);
+    let Some(given) = given else { return Ok(own(present)) };
+    let given = std::path::absolute(given).map_err(Failure::new)?;
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if present.join("log").exists() && real(&given) != real(&present) {
+        let message = format!("its ledger is {}, and another one would not know what has landed", present.display());
+        let hint = format!("move it there, and install again:\nmv {} {}", quoted(&present), quoted(&given));
+        return Err(Failure::new(message).hint(hint));
+    }
+    Ok(own(given))
 }
 
 /// Two repositories would be called the same.

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use super::policy::{check_new, check_submitters};
-use super::{BASELINE, about, no_place};
+use super::{about, no_place};
 use crate::core::policy::OutOfBand;
 use crate::gate::command::{HookCommand, PreReceive};
 use crate::gate::hook::{LEDGER, engine_failure};
+use crate::gate::own_files::BASELINE;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::gate::shim::{Planned, is_ours, program, quote_path};
 use crate::server::Install;
-use crate::server::commands::{Options, Served, shim};
+use crate::server::commands::{Calls, Options, Served, shim};
 use crate::server::kinds::{Shared, Stands, config};
 use crate::server::repository::settled_file;
 use crate::server::targets::{Naming, resolved};
@@ -73,7 +74,8 @@ pub(super) fn plan(arguments: &Install, shared: &Shared) -> Result<SharedPlan> {
         let command = |command: HookCommand| (command.hook(), format!("{program} hook {command}"));
         return Ok(SharedPlan { root, commands: commands.map(command).collect(), ..SharedPlan::default() });
     };
-    let place = |command: HookCommand| shim(&directory.join(command.hook()), command, &program);
+    let place =
+        |command: HookCommand| shim(&directory.join(command.hook()), command, Calls { program: &program, from: None });
     let hooks = commands.map(place).collect::<Result<_>>()?;
     Ok(SharedPlan { root, hooks, commands: Vec::new(), kept: options.kept })
 }

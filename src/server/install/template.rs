@@ -7,11 +7,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::shared;
-use crate::gate::command::PreReceive;
+use crate::gate::command::{HookCommand, PreReceive};
 use crate::gate::hook::LEDGER;
 use crate::gate::policy_source::PolicyArg;
 use crate::gate::shim::{Planned, is_in_place, program, quote_path, quoted, remove, write};
-use crate::server::commands::{HOOKS, Options, Served, shim};
+use crate::server::commands::{Calls, HOOKS, Options, Served, shim};
 use crate::server::targets::{Naming, Target};
 use crate::server::{Install, Layout};
 use crate::system::ground::{By, Ground};
@@ -66,7 +66,8 @@ fn plan_one(arguments: &Install, root: PathBuf) -> Result<Template> {
         watch: false,
     };
     let program = quote_path(&program()?)?;
-    let place = |command: crate::gate::command::HookCommand| shim(&directory.join(command.hook()), command, &program);
+    let calls = Calls { program: &program, from: None };
+    let place = |command: HookCommand| shim(&directory.join(command.hook()), command, calls);
     let hooks = served.hooks(&options)?.into_iter().map(place).collect::<Result<_>>()?;
     Ok(Template { root, hooks })
 }

@@ -200,3 +200,55 @@ fn installing_again_keeps_what_was_told() {
     earlier.picked("by-id");
     earlier.push(&["HEAD:refs/heads/main"]).refused_for_want_of_approval();
 }
+
+/// What a ledger has goes on as it is; what comes is of the next version of its format, and tells where the repository lies.
+#[test]
+fn a_ledger_goes_on_in_the_next_version_of_its_format() {
+    for state in ["file", "sha256", "ref", "lax"] {
+        let earlier = Earlier::without_hooks(state);
+        let before = earlier.entries();
+        earlier.push(&["origin/main:refs/heads/another"]).accepted();
+        let entries = earlier.entries();
+        let (old, new) = entries.split_at(before.len());
+        assert_eq!(old, before, "{state}");
+        assert_eq!((&new[0]["kind"], &new[0]["version"]), (&"written by a newer version".into(), &2.into()), "{state}");
+        let place = earlier.path(earlier.server).canonicalize().unwrap();
+        assert_eq!((&new[1]["kind"], &new[1]["how"]), (&"placed".into(), &"seen".into()), "{state}");
+        assert_eq!(new[1]["place"]["path"], place.display().to_string(), "{state}");
+        earlier.verified();
+    }
+}
+
+/// Hooks of the earlier version name the ledger by where the repository lay when they were installed.
+#[test]
+fn a_repository_that_is_renamed_takes_its_ledger_along() {
+    let earlier = Earlier::without_hooks("file");
+    earlier.take_back("by-id");
+    earlier.picked("by-id");
+    std::fs::rename(earlier.path("server.git"), earlier.path("renamed.git")).unwrap();
+    let earlier = earlier.at("renamed.git");
+    earlier.push(&["HEAD:refs/heads/main"]).refused_for_want_of_approval();
+    earlier.by_hand("by-hand.txt").accepted();
+    earlier.verified();
+}
+
+/// Until now a copy wrote to the ledger of the original.
+#[test]
+fn a_copy_waits_for_an_admin_and_leaves_the_original_alone() {
+    let earlier = Earlier::without_hooks("file");
+    let mut copy = earlier.command("cp", &earlier.path(""));
+    copy.args(["-a", "server.git", "copy.git"]);
+    assert!(earlier.run(copy, None).status.success());
+    let before = std::fs::read(earlier.path("server.git/countersign/ledger/log")).unwrap();
+    let earlier = earlier.at("copy.git");
+    let pushed = earlier.push(&["origin/main:refs/heads/another"]);
+    assert!(!pushed.ok && pushed.said.contains("countersign ledger adopt --copy"), "{}", pushed.said);
+    let (text, code) = earlier.told(&["ledger", "adopt", "--copy"]);
+    assert_eq!(code, Some(0), "{text}");
+    earlier.push(&["origin/main:refs/heads/another"]).accepted();
+    earlier.take_back("by-id");
+    earlier.picked("by-id");
+    earlier.push(&["HEAD:refs/heads/main"]).refused_for_want_of_approval();
+    earlier.verified();
+    assert_eq!(std::fs::read(earlier.path("server.git/countersign/ledger/log")).unwrap(), before);
+}

@@ -53,7 +53,9 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut Vec
             }
             "anyOf" => matching(root, wanted, value) > 0,
             "oneOf" => matching(root, wanted, value) == 1,
-            "maxLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 <= wanted.as_u64().unwrap()),
+            "maxLength" => value
+                .as_str()
+                .is_none_or(|text| u64::try_from(text.chars().count()).unwrap() <= wanted.as_u64().unwrap()),
             "minimum" => value.as_f64().is_none_or(|number| number >= wanted.as_f64().unwrap()),
             "maximum" => value.as_f64().is_none_or(|number| number <= wanted.as_f64().unwrap()),
             // Addresses and the like, of which the events have none.

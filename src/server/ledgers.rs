@@ -1,0 +1,213 @@
+//! `countersign ledger`: what an admin says of the ledgers of repositories that were moved, restored or copied, and of the clock.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::core::ssh::PrivateKey;
+use crate::gate::hook::LEDGER;
+use crate::gate::own_files::{installed_at, ledger_directory};
+use crate::gate::recording::ledger_failure;
+use crate::ledger::{Ledger, LedgerError, Place};
+use crate::server::Layout;
+use crate::server::exclude::Exclude;
+use crate::server::installed::named_ledger;
+use crate::server::others::{Others, OwnOnly, Printed};
+use crate::server::repository::Repository;
+use crate::server::targets::{Naming, found_below, targets};
+use crate::system::{Exit, Failure, Result, now, print, random_seed, say, say_hint};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Let ledgers go on for repositories that were moved, restored or copied
+    Adopt(Adopt),
+    /// Put records right that do not verify, and give up nothing else
+    Repair(Repair),
+    /// Let times go on from what this machine's clock says, where it was ahead before
+    Clock(Repositories),
+}
+
+#[derive(Args)]
+#[group(id = "what", required = true, multiple = false)]
+struct What {
+    /// They were moved to another file system, or restored: all that is known goes on to be known
+    #[arg(long, group = "what")]
+    moved: bool,
+    /// They are copies, and the originals go on too: each goes on by itself, and knows what has landed
+    #[arg(long, group = "what")]
+    copy: bool,
+    /// The ledger began beside stored approvals, and none of them has landed yet
+    #[arg(long, group = "what")]
+    unspent: bool,
+}
+
+#[derive(Args)]
+struct Adopt {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    repositories: Repositories,
+}
+
+#[derive(Args)]
+struct Repair {
+    /// A copy of the ledger, as it was at any time: its directory, or its log. Without one a record is put right of which one byte has
+    /// changed
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    repositories: Repositories,
+}
+
+#[derive(Args)]
+struct Repositories {
+    /// Repositories, or directories that hold them
+    #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1.., required = true)]
+    servers: Vec<PathBuf>,
+    #[command(flatten)]
+    own_only: OwnOnly,
+    /// The directory below which they were found
+    #[arg(long, hide = true, value_name = "DIR", requires = "own_only")]
+    root: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result {
+    match &arguments.command {
+        Command::Adopt(Adopt { what: What { moved: true, .. }, repositories }) => each(repositories, &moved),
+        Command::Adopt(Adopt { what: What { copy: true, .. }, repositories }) => each(repositories, &copied),
+        Command::Adopt(Adopt { repositories, .. }) => each(repositories, &unspent),
+        Command::Repair(Repair { from, repositories }) => {
+            each(repositories, &|kept: &Kept| repaired(kept, from.as_deref()))
+        }
+        Command::Clock(repositories) => each(repositories, &clock),
+    }
+}
+
+/// A repository, with where its hooks say that its ledger is.
+struct Kept {
+    repository: Repository,
+    named: PathBuf,
+}
+
+/// Does it for each that has a ledger, and says what; of one that cannot be done, why. The others are done all the same.
+fn each(repositories: &Repositories, act: &dyn Fn(&Kept) -> Result<String>) -> Result {
+    let mut found = match &repositories.root {
+        Some(root) => found_below(root, &repositories.servers, Naming::ByServer).targets,
+        None => targets(&repositories.servers, Layout::Hooks, Naming::ByServer, &Exclude::default())?.targets,
+    };
+    let others = Others::split(&mut found, repositories.own_only.owners())?;
+    let mut exit = Exit::Accepted;
+    for target in &found {
+        let done = Repository::open(&target.path).and_then(|repository| {
+            let named = named_ledger(&repository.git_dir);
+            act(&Kept { repository, named })
+        });
+        match done {
+            Ok(words) => print(&format!("{}: {words}\n", target.path.display()))?,
+            Err(failure) => {
+                say(&format!("error: {}: {}", target.path.display(), failure.message));
+                say_hint(failure.hint.as_deref().unwrap_or_default());
+                exit = Exit::Rejected;
+            }
+        }
+    }
+    others.run(&[], Printed::Shown)?;
+    Ok(exit)
+}
+
+impl Kept {
+    fn directory(&self) -> PathBuf {
+        ledger_directory(&self.named, &self.repository.dir)
+    }
+
+    fn place(&self) -> Result<Place> {
+        Place::of(&self.repository.dir.common_dir).map_err(Failure::new)
+    }
+
+    fn ledger(&self) -> Result<Ledger> {
+        let ledger = Ledger::open(&self.directory()).map_err(failed)?;
+        Ok(ledger.serving(self.place()?, installed_at(&self.named)))
+    }
+}
+
+fn failed(error: LedgerError) -> Failure {
+    match error {
+        LedgerError::Moved { .. } | LedgerError::Copied { .. } => {
+            let hint = error.hint();
+            Failure::new(error).hint(hint)
+        }
+        error => ledger_failure(&error),
+    }
+}
+
+/// What is printed of a repository without a ledger, or of one that knows already what it is told.
+const NOTHING: &str = "nothing to adopt";
+
+fn moved(kept: &Kept) -> Result<String> {
+    match Ledger::adopt_moved(&kept.directory(), kept.place()?, now()?) {
+        Ok(true) => Ok("its ledger goes on here, with all that it knows".to_owned()),
+        Ok(false) | Err(LedgerError::Absent(_)) => Ok(NOTHING.to_owned()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn copied(kept: &Kept) -> Result<String> {
+    let (place, own) = (kept.place()?, kept.repository.dir.common_dir.join(LEDGER));
+    let directory = match kept.directory() {
+        // A ledger outside of the repository is the original's, and stays so.
+        outside if !is_within(&outside, &kept.repository.dir.common_dir) => {
+            let original = Ledger::open(&outside).map_err(failed)?;
+            if original.is_kept_for(&place) {
+                return Ok(NOTHING.to_owned());
+            }
+            if !own.exists() {
+                original.copy_to(&own).map_err(failed)?;
+            }
+            own
+        }
+        inside => inside,
+    };
+    let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
+    let installed_at = installed_at(&kept.named);
+    match Ledger::adopt_copy(&directory, (place, installed_at.as_deref()), key, now()?) {
+        Ok(true) => Ok("it goes on with a ledger of its own, which knows what has landed".to_owned()),
+        Ok(false) | Err(LedgerError::Absent(_)) => Ok(NOTHING.to_owned()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn is_within(path: &Path, directory: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(path).starts_with(real(directory))
+}
+
+fn unspent(kept: &Kept) -> Result<String> {
+    let ledger = kept.ledger()?;
+    let stored = kept.repository.stored_approvals()?;
+    ledger.presume_unspent(now()?, &stored).map_err(failed)?;
+    Ok(format!("{} stored approvals count, unless a decision says that they landed", stored.len()))
+}
+
+fn clock(kept: &Kept) -> Result<String> {
+    match kept.ledger()?.set_clock(now()?).map_err(failed)? {
+        0 => Ok("its ledger is not ahead of the clock".to_owned()),
+        seconds => Ok(format!("its ledger was {seconds} seconds ahead, and goes on as the clock says")),
+    }
+}
+
+fn repaired(kept: &Kept, from: Option<&Path>) -> Result<String> {
+    let ledger = Ledger::open(&kept.directory()).map_err(failed)?;
+    let numbers = ledger.repair(from).map_err(failed)?;
+    ledger.state().map_err(failed)?;
+    let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    Ok(match numbers.as_slice() {
+        [] => "its ledger is whole".to_owned(),
+        _ => format!("put right: {}; what stood there is kept beside the log, as damaged-NUMBER", numbers.join(", ")),
+    })
+}
