@@ -14,6 +14,7 @@ pub(crate) mod naming;
 pub(crate) mod policy_source;
 pub(crate) mod prune;
 pub(crate) mod push;
+pub(crate) mod received;
 pub(crate) mod recording;
 pub(crate) mod ref_values;
 pub(crate) mod session;

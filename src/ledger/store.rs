@@ -139,6 +139,11 @@ impl Ledger {
         Ok(Self { directory: directory.to_owned(), repository, key, head: Cell::default() })
     }
 
+    /// Where it lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// What the repository was called when the ledger was made.
     pub fn repository(&self) -> &str {
         &self.repository
