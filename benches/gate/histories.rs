@@ -24,7 +24,7 @@ pub fn shaped(lab: &Lab) -> Vec<Row> {
         (random >> 33) as usize % limit
     };
     let deep = |number: usize| {
-        let part = |shift: u32, of: usize| number.wrapping_mul(2_654_435_761) >> shift & 0xffff % of;
+        let part = |shift: u32, of: usize| ((number.wrapping_mul(2_654_435_761) >> shift) & 0xffff) % of;
         format!("d{}/e{}/f{}/g{}/h{}/file{}", part(3, 100), part(7, 6), part(11, 5), part(13, 4), part(17, 3), number)
     };
     lab.import(&server, &[], |input| {
@@ -88,7 +88,7 @@ fn rows(lab: &Lab, path: &Path, range: &str, what: &str) -> Vec<Row> {
     let mut tree = lab.command("git", path);
     tree.args(["diff-tree", "-r", "-m", "--stdin"]).env("INPUT", &list);
     let mut log = lab.command("git", path);
-    log.args(["log", "--raw", "-m", "--format=%H", &format!("{old}..{new}")]);
+    log.args(["log", "--raw", "-m", "--no-renames", "--format=%H", &format!("{old}..{new}")]);
     let [ours, tree, log] = in_turn(lab, [&hook, &tree, &log]);
     std::fs::remove_dir_all(&project.directory).unwrap();
     let row = |peer, name: &str, target| Row {
@@ -98,5 +98,8 @@ fn rows(lab: &Lab, path: &Path, range: &str, what: &str) -> Vec<Row> {
         ours: show(ours),
         peer: format!("{} for {name}", show(peer)),
     };
-    vec![row(tree, "git diff-tree -r -m --stdin", "at most 1.0x"), row(log, "git log --raw -m", "none is set")]
+    vec![
+        row(tree, "git diff-tree -r -m --stdin", "at most 1.0x"),
+        row(log, "git log --raw -m --no-renames", "none is set"),
+    ]
 }
