@@ -44,7 +44,7 @@ use many::Many;
 use subtraction::{Asked, Hidden, Others, Subtracted};
 
 /// Commits whose facts are in flight from threads to where they are kept, or to where they are judged.
-const COMMITS_AT_ONCE: usize = 4096;
+const COMMITS_AT_ONCE: usize = 2048;
 
 /// Commits that are new beyond the few refs of a first look, from which on it costs less to ask all refs than to look at them.
 const COMMITS_NEAR: usize = 1_000;
