@@ -12,7 +12,7 @@ pub struct Ours {
     dir: GitDir,
 }
 
-const LIMITS: WalkLimits = WalkLimits { new: usize::MAX, reads: usize::MAX };
+const LIMITS: WalkLimits = WalkLimits { new: usize::MAX, stored: usize::MAX, reads: usize::MAX };
 
 impl Ours {
     pub fn open(world: &World) -> Self {

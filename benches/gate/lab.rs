@@ -170,7 +170,7 @@ impl Lab {
         }
     }
 
-    fn empty_project(&self, name: &str) -> Project {
+    pub fn empty_project(&self, name: &str) -> Project {
         let directory = self.path(name);
         std::fs::create_dir(&directory).unwrap();
         self.git(&directory, &["init", "-q", "--bare", "-b", "main", "server.git"]);
@@ -240,6 +240,14 @@ impl Lab {
         }
     }
 
+    /// A push of the clone's main branch into the empty server, its objects where they lie in the clone.
+    pub fn import_run(&self, project: &Project) -> HookRun {
+        let tip = self.git(&project.clone_dir(), &["rev-parse", "main"]);
+        let quarantine = Some(project.clone_dir().join(".git/objects"));
+        let lines = format!("{} {tip} refs/heads/main\n", "0".repeat(40));
+        HookRun { quarantine, ..self.ref_run(project, &lines) }
+    }
+
     /// A push of refs to what the server has, in the lines that git gives to the hook.
     pub fn ref_run(&self, project: &Project, lines: &str) -> HookRun {
         let input = project.directory.join("input-refs");
@@ -306,6 +314,11 @@ impl Project {
     pub fn policy(&self) -> PathBuf {
         self.directory.join("policy.toml")
     }
+}
+
+/// A size that the environment may set.
+pub fn size(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |value| value.parse().expect("the size is a number"))
 }
 
 /// The program that is measured.

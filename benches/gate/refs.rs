@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use crate::Row;
+use crate::cost::Watched;
 use crate::lab::{Lab, Project};
 use crate::timing::show;
 
@@ -49,38 +49,19 @@ fn row(lab: &Lab, project: &Project, what: &str, input: &str) -> Row {
     let text = std::fs::read_to_string(project.policy()).unwrap();
     std::fs::write(&policy, format!("{text}{TAGS}")).unwrap();
     let run = lab.ref_run(project, input).with_policy(policy);
-    let start = Instant::now();
-    let mut child = lab.hook(&run, &[]).spawn().unwrap();
-    let mut peak = None;
-    let status = loop {
-        peak = peak.max(anonymous_kibibytes(child.id()));
-        match child.try_wait().unwrap() {
-            Some(status) => break status,
-            None => std::thread::sleep(Duration::from_millis(1)),
-        }
-    };
-    let time = start.elapsed();
-    assert!(status.success(), "the hook refused {what}");
-    let memory =
-        peak.map_or_else(|| "not measured: there is no /proc".to_owned(), |peak| format!("{} MiB", peak / 1024));
+    let watched = Watched::run(lab.hook(&run, &[]));
+    assert!(watched.status.success(), "the hook refused {what}");
     Row {
         work: format!("pre-receive, {what}"),
         target: "under 64 MiB, within 30 s",
-        measured: memory,
-        ours: show(time),
+        measured: watched.memory(),
+        ours: show(watched.took),
         peer: "anonymous memory, looked at each millisecond".into(),
     }
 }
 
 /// What governs the tags.
 const TAGS: &str = "\n[[rule]]\nname = \"tags\"\nrefs = [\"refs/tags/**\"]\nidentity = \"agents\"\n";
-
-/// Anonymous memory of a process (proc(5)), of all its threads.
-fn anonymous_kibibytes(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
 
 /// Makes tags of a commit that no ref names. Returns their ids.
 fn annotated_tags(lab: &Lab, server: &Path, commit: &str) -> Vec<String> {

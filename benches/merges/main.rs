@@ -22,7 +22,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use countersign::core::limits;
 use countersign::core::oid::{ObjectFormat, Oid};
 use countersign::core::tree::{WalkLimits, merged_tree};
 use countersign::store::{GitDir, History, Objects, Quarantine};
@@ -121,7 +120,7 @@ fn by_git(repository: &Path, pairs: &[Pair]) -> Outcomes {
 
 fn here(repository: &Path, pairs: &[Pair]) -> Outcomes {
     let directory = GitDir::at(repository).unwrap();
-    let reads = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+    let reads = WalkLimits::PUSH;
     let merge = |(ours, theirs): &Pair| {
         // Opened again for each, as for each push.
         let objects = Objects::open(&directory, &Quarantine::default(), ObjectFormat::Sha1).unwrap();

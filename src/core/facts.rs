@@ -345,6 +345,19 @@ impl CommitFacts {
         self.seals.as_ref().is_ok_and(|seals| !seals.is_empty() && seals.iter().all(holds))
     }
 
+    /// The keys of the seals that hold and of the signature that does, with the digests by which they are received.
+    pub fn received(&self) -> impl Iterator<Item = (&PublicKey, Digest)> {
+        let seals = self.seals.iter().flatten().filter_map(|seal| match &seal.outcome {
+            seal::SealOutcome::Holds(seal) => Some((seal.key(), seal.digest())),
+            seal::SealOutcome::Stale(_) | seal::SealOutcome::Bad(_) => None,
+        });
+        let signature = match &self.signature {
+            SignatureFact::Good(signature) => Some((signature.key(), signature.digest())),
+            SignatureFact::None | SignatureFact::Unsupported(_) | SignatureFact::Bad { .. } => None,
+        };
+        seals.chain(signature)
+    }
+
     /// Whether it can be read for the paths that it changes.
     pub fn has_paths(&self) -> bool {
         self.form == ObjectForm::Canonical && self.tree_fault.is_none()

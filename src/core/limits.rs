@@ -3,12 +3,13 @@
 //! The memory budget: whatever a push within these limits holds, and whatever its shape, deciding it takes less than 64 MiB of anonymous
 //! memory, all threads together. Files of the repository that are mapped do not count.
 
-/// New commits that one requirement may look at in one push. The facts of so many sealed commits are within the
-/// memory budget; an import larger than this is an admin's baseline, not a push.
+/// Commits of one push whose facts are kept. So many sealed ones are within the memory budget. More are examined and judged some at a
+/// time, at 40 bytes each, and time alone bounds how many; but approvals are counted among no more than this, as what they cover
+/// depends on all that lands.
 pub const COMMITS: usize = 15_000;
 
 /// Commits of stored history that one walk may find new. At about 200 bytes each they stay within the
-/// memory budget.
+/// memory budget. What a push brings itself takes less, and is not bounded.
 pub const WALK: usize = 150_000;
 
 /// Commits of stored history that one walk may read as objects, because no commit-graph has them, on either side. Where dates

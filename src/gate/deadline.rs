@@ -66,6 +66,12 @@ impl Session {
         self.examined.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Says that so many commits are to be examined from here on.
+    pub(crate) fn expects(&self, commits: usize) {
+        let examined = self.examined.load(Ordering::Relaxed);
+        self.expected.fetch_max(examined.saturating_add(commits), Ordering::Relaxed);
+    }
+
     /// Says what happens when the time is over, now that it is known.
     pub(crate) fn when_over(&self, over: Over) {
         self.refuses.store(over == Over::Refuse, Ordering::Relaxed);
@@ -88,10 +94,11 @@ impl Session {
             let last_words = std::thread::Builder::new().spawn(move || {
                 let reason = speaker.reason(seconds);
                 if refuses {
+                    let (words, needed) = speaker.needs(seconds);
                     speaker.say(&format!(
                         "error: [limit-exceeded] {reason}; nothing is accepted that is not decided\n\
-                         hint: push in smaller parts; an admin can give it more time by installing the hook again:\n\
-                         hint: countersign install --server REPO.git --policy FILE --deadline SECONDS"
+                         hint: push in smaller parts; {words} by installing the hook again:\n\
+                         hint: countersign install --server REPO.git --policy FILE --deadline {needed}"
                     ));
                 }
                 if let Some(record) = speaker.record.get() {
@@ -118,7 +125,49 @@ impl Session {
 
     fn reason(&self, seconds: u64) -> String {
         let doing = WORDS.get(self.stage.load(Ordering::Relaxed)).copied().unwrap_or_default();
-        let examined = self.examined.load(Ordering::Relaxed);
-        format!("not decided within {seconds} s: {doing}, {examined} commits examined")
+        let (examined, expected) = self.progress();
+        let of = if expected > examined { format!(" of {expected}") } else { String::new() };
+        format!("not decided within {seconds} s: {doing}, {examined}{of} commits examined")
+    }
+
+    fn progress(&self) -> (usize, usize) {
+        (self.examined.load(Ordering::Relaxed), self.expected.load(Ordering::Relaxed))
+    }
+
+    /// How an admin gives the push the time that it needs, and how many seconds these are, as far as it came.
+    fn needs(&self, seconds: u64) -> (String, String) {
+        let (examined, expected) = self.progress();
+        let needed = u128::from(seconds).saturating_mul(to_wide(expected)).checked_div(to_wide(examined));
+        let needed = needed.filter(|_| expected > examined).and_then(|seconds| u64::try_from(seconds).ok());
+        match needed {
+            // Half as much again, for what is read once more and for a day on which the disk is slow; in minutes.
+            Some(needed) => {
+                let needed = needed.saturating_add(needed / 2).div_ceil(60).saturating_mul(60);
+                let words = format!("an admin can let an import of {expected} commits through");
+                (words, needed.to_string())
+            }
+            None => ("an admin can give it more time".to_owned(), "SECONDS".to_owned()),
+        }
+    }
+}
+
+fn to_wide(number: usize) -> u128 {
+    u128::try_from(number).unwrap_or(u128::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_time_that_an_import_needs() {
+        let session = Session::on_desk();
+        assert_eq!(session.needs(30), ("an admin can give it more time".to_owned(), "SECONDS".to_owned()));
+        session.expects(1_000_000);
+        assert_eq!(session.needs(30).1, "SECONDS");
+        (0..100_000).for_each(|_| session.examined());
+        let (words, needed) = session.needs(30);
+        assert_eq!((words.as_str(), needed.as_str()), ("an admin can let an import of 1000000 commits through", "480"));
+        assert!(session.reason(30).ends_with("100000 of 1000000 commits examined"), "{}", session.reason(30));
     }
 }

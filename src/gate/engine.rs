@@ -1,6 +1,7 @@
 //! One decision from start to end: policies, objects, facts, verdict. The hook, `check` and pre-push all come through here.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -18,6 +19,7 @@ use crate::gate::deadline::Over;
 use crate::gate::facts::{FactReader, Look, PolicyCheck};
 use crate::gate::policy_source::{InRepository, PolicyArg, PolicyError, PolicyReader};
 use crate::gate::push::{Push, RefUpdate};
+use crate::gate::received::Received;
 use crate::gate::ref_values::RefValues;
 use crate::gate::session::Session;
 use crate::store::{GitDir, History, Objects};
@@ -71,6 +73,8 @@ pub(crate) trait Memory {
     fn keep_approvals(&self, index: &approval::ApprovalIndex);
     /// Whether decisions account for a ref's value.
     fn continuity(&self, name: &[u8]) -> Continuity;
+    /// A file without a name for what is to be recorded and is more than memory holds; `None` where nothing is recorded.
+    fn scratch(&self) -> Option<std::io::Result<File>>;
 }
 
 /// A desk knows of no earlier push.
@@ -90,12 +94,17 @@ impl Memory for NoMemory {
     fn continuity(&self, _: &[u8]) -> Continuity {
         Continuity::Unbroken
     }
+    fn scratch(&self) -> Option<std::io::Result<File>> {
+        None
+    }
 }
 
 /// A verdict, and what it was made of.
 pub(crate) struct Judgement {
     pub(crate) verdict: Verdict,
     pub(crate) facts: Facts,
+    /// Of updates with more commits than facts are kept of, the seals and signatures that were accepted.
+    pub(crate) received: Received,
     pub(crate) policy: Policy,
 }
 
@@ -133,8 +142,8 @@ pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) 
     if first == Look::Near && verdict.depends_on_commits() {
         verdict = fact_reader.judge_all(push, Look::Everywhere);
     }
-    let facts = fact_reader.into_facts();
-    Ok(Judgement { verdict, facts, policy })
+    let (facts, received) = fact_reader.into_facts();
+    Ok(Judgement { verdict, facts, received, policy })
 }
 
 /// The name that seals are bound to.

@@ -27,6 +27,9 @@ const COMMITS_PER_THREAD: usize = 64;
 /// Threads at most: each has caches of its own, within the memory budget (`limits`).
 const THREADS: usize = 4;
 
+/// The same where new commits are many, and finding them again takes half the memory budget.
+const THREADS_AMONG_MANY: usize = 2;
+
 /// The main thread's stack on Linux: trees are followed by recursion, to the depth of a limit.
 const STACK_BYTES: usize = 8 << 20;
 
@@ -73,7 +76,8 @@ impl<'a> Examiner<'a> {
         if threads < 2 {
             return self.examine_in_turn(commits, among);
         }
-        let threads = threads.min(THREADS).min(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
+        let most = if among.is_some_and(|new| new.len() > limits::COMMITS) { THREADS_AMONG_MANY } else { THREADS };
+        let threads = threads.min(most).min(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
         let mut shares = commits.chunks(commits.len().div_ceil(threads));
         let first = shares.next().unwrap_or_default();
         std::thread::scope(|scope| {

@@ -15,6 +15,7 @@ pub(crate) mod own_files;
 pub(crate) mod policy_source;
 pub(crate) mod prune;
 pub(crate) mod push;
+pub(crate) mod received;
 pub(crate) mod recording;
 pub(crate) mod ref_values;
 pub(crate) mod session;

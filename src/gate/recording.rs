@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,12 +18,12 @@ use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::policy::{Identity, Mode, Policy};
 use crate::core::report::escape;
-use crate::core::seal;
 use crate::core::ssh::{PrivateKey, PublicKey};
 use crate::core::submitter::{Submitter, Via, Who};
 use crate::gate::engine::{Judgement, Memory};
 use crate::gate::own_files::open_ledger;
 use crate::gate::push::{Push, RefUpdate};
+use crate::gate::received::maker;
 use crate::ledger::{
     Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Place, Receipts,
     State, UpdateRecord, Updates, Work,
@@ -206,7 +207,13 @@ impl<'a> Recorder<'a> {
             updates: Box::new(Judged { judgement, refs, outcome }),
             suspects: self.suspects.clone(),
         };
-        self.write(attempt)
+        let told = self.write(attempt)?;
+        if judgement.received.has_failed() {
+            return Err(Failure::new(
+                "what the push brings could not be recorded whole; nothing is accepted that is not",
+            ));
+        }
+        Ok(told)
     }
 
     /// Records that nothing could be decided. Returns as [`Recorder::record`] does.
@@ -311,6 +318,10 @@ impl Memory for Recorder<'_> {
         let suspected = self.suspects.binary_search_by(|suspect| suspect.0.as_ref().cmp(name)).is_ok();
         if suspected || self.state.is_unexplained(name) { Continuity::Broken } else { Continuity::Unbroken }
     }
+
+    fn scratch(&self) -> Option<std::io::Result<File>> {
+        Some(tempfile::tempfile_in(self.ledger.directory()))
+    }
 }
 
 /// Who pushed: the principal's id, or the account or key that nobody has registered; and the service through which.
@@ -379,11 +390,29 @@ impl Updates for Judged<'_> {
 
     fn records(&self) -> Box<dyn Iterator<Item = UpdateRecord> + '_> {
         let mut written = Written::default();
-        Box::new(self.refs.iter().map(move |verdict| self.record(verdict, &mut written)))
+        Box::new(self.refs.iter().flat_map(move |verdict| {
+            let record = self.record(verdict, &mut written);
+            let received = if self.accepts(verdict) { Some(self.judgement.received.of(&verdict.name)) } else { None };
+            // What does not stand in the first one stands in others for the same ref.
+            let more = UpdateRecord {
+                findings: Vec::new(),
+                left_out: None,
+                work: Vec::new(),
+                approvals: Vec::new(),
+                ..record.clone()
+            };
+            let more = received.into_iter().flatten().map(move |work| UpdateRecord { work, ..more.clone() });
+            std::iter::once(record).chain(more)
+        }))
     }
 }
 
 impl Judged<'_> {
+    /// Whether what an update brings counts as received if the ref moves.
+    fn accepts(&self, verdict: &RefVerdict) -> bool {
+        self.outcome == decide::Outcome::Accepted && verdict.outcome() == decide::Outcome::Accepted
+    }
+
     fn record(&self, verdict: &RefVerdict, written: &mut Written) -> UpdateRecord {
         let Judgement { facts, policy, .. } = self.judgement;
         let doubts = verdict.undecided.iter().map(|doubt| FindingRecord {
@@ -402,7 +431,7 @@ impl Judged<'_> {
             findings: u64::try_from(left.len().saturating_add(more)).unwrap_or(u64::MAX),
             digest: FindingRecord::digest(&left),
         });
-        let accepted = self.outcome == decide::Outcome::Accepted && verdict.outcome() == decide::Outcome::Accepted;
+        let accepted = self.accepts(verdict);
         // Both are sorted by name.
         let place = facts.updates.binary_search_by(|update| update.name.cmp(&verdict.name)).ok();
         let update = place.and_then(|place| facts.updates.get(place)).filter(|_| accepted);
@@ -542,18 +571,10 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
     let commits: BTreeSet<Oid> = enforcing.flat_map(|judged| judged.commits.iter().map(|commit| commit.id)).collect();
     let mut makers: BTreeMap<(String, String), Vec<(CanonicalOid, Sha256)>> = BTreeMap::new();
     let mut receive = |id: Oid, key: &PublicKey, digest: Digest| {
-        let holder = policy.by_key(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
-        makers.entry((holder, key.fingerprint().to_string())).or_default().push((CanonicalOid(id), Sha256(digest)));
+        makers.entry(maker(policy, key)).or_default().push((CanonicalOid(id), Sha256(digest)));
     };
     for commit in commits.iter().filter_map(|id| facts.commits.get(id)) {
-        for seal in commit.seals.iter().flatten() {
-            if let seal::SealOutcome::Holds(seal) = &seal.outcome {
-                receive(commit.id, seal.key(), seal.digest());
-            }
-        }
-        if let SignatureFact::Good(signature) = &commit.signature {
-            receive(commit.id, signature.key(), signature.digest());
-        }
+        commit.received().for_each(|(key, digest)| receive(commit.id, key, digest));
     }
     for tag in update.tags.iter().filter_map(|id| facts.tags.get(id)) {
         if let SignatureFact::Good(signature) = &tag.signature {

@@ -34,6 +34,8 @@ pub(crate) struct Session {
     pub(super) ready: OnceLock<Chained>,
     pub(super) stage: AtomicUsize,
     pub(super) examined: AtomicUsize,
+    /// Commits that are to be examined in all, where they are many.
+    pub(super) expected: AtomicUsize,
     /// Whether the push is refused when the time is over.
     pub(super) refuses: AtomicBool,
     pub(super) is_over: AtomicBool,
@@ -67,6 +69,7 @@ impl Session {
             ready: OnceLock::new(),
             stage: AtomicUsize::new(Stage::Reading.place()),
             examined: AtomicUsize::new(0),
+            expected: AtomicUsize::new(0),
             refuses: AtomicBool::new(Over::of(posture) == Over::Refuse),
             is_over: AtomicBool::new(false),
             record: OnceLock::new(),

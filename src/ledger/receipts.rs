@@ -27,6 +27,9 @@ const BACKLOG: u64 = 64;
 /// Bytes of such entries: one may hold what is known of thousands of commits.
 const BACKLOG_BYTES: u64 = 256 << 10;
 
+/// Postings that are sorted at once: an entry can hold some hundreds.
+const POSTINGS: usize = 1 << 16;
+
 /// Bytes of a posting: 32 of the key, 8 of the entry's number.
 const POSTING: usize = 40;
 
@@ -310,9 +313,12 @@ impl Ledger {
         // A chunk at a time, so that a first index over a long log needs no more memory than a small one.
         let mut from = state.indexed;
         while from < state.size {
-            let to = state.size.min(from.saturating_add(1 << 14));
-            let mut found = Vec::new();
-            self.read_entries(from, to, &mut |number, entry| postings_of(entry, number, &mut found))?;
+            let (mut to, mut found) = (from, Vec::new());
+            while to < state.size && found.len() < POSTINGS {
+                let next = state.size.min(to.saturating_add(BACKLOG));
+                self.read_entries(to, next, &mut |number, entry| postings_of(entry, number, &mut found))?;
+                to = next;
+            }
             found.sort_unstable();
             let segment = Segment { from, to, path: self.path(&format!("receipts-{from}-{to}")) };
             self.renew_postings(&segment, &mut found.into_iter().map(Ok))?;

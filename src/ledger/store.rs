@@ -180,6 +180,11 @@ impl Ledger {
             .is_some_and(|known| matches!(place.standing(&known, &self.directory), Standing::Known | Standing::ToLearn))
     }
 
+    /// Where it lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// What the repository was called when the ledger was made.
     pub fn repository(&self) -> &str {
         &self.repository

@@ -23,6 +23,7 @@ mod examples;
 mod gate;
 mod hints;
 mod house;
+mod imports;
 mod install;
 mod jail;
 mod ledger;

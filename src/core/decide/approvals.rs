@@ -13,7 +13,8 @@ use super::unreadable::{self, Unreadable};
 use super::{Code, Doubt, Findings, RuleContext, Standing, Subject, submitter, vouching};
 use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, RefTarget, Sought};
 use crate::core::id::Id;
-use crate::core::landing::MadeBy;
+use crate::core::landing::{Landing, MadeBy};
+use crate::core::limits;
 use crate::core::oid::Oid;
 use crate::core::policy::{Approvals, Principal, PrincipalKind, Whose};
 use crate::core::report::word;
@@ -41,6 +42,26 @@ pub(super) fn judge(
                 findings.doubt(Some(context.rule), &Doubt::Unreadable(format!("commit {} was not examined", judged.id)))
             }
         }
+    }
+}
+
+/// Judges a commit among more than approvals are counted for. No record is about any of them, so that none stands in the place of what
+/// was approved, and all that is left to find is whether somebody would have to approve it.
+pub(super) fn judge_among_many(context: &RuleContext<'_>, judged: &JudgedCommit, findings: &mut Findings<'_>) {
+    let Some(asks) = &context.rule.approvals else { return };
+    let Some(commit) = context.facts.commits.get(&judged.id) else {
+        let doubt = Doubt::Unreadable(format!("commit {} was not examined", judged.id));
+        return findings.doubt(Some(context.rule), &doubt);
+    };
+    let landing = Landing::default();
+    let approvals = ApprovalSet::new(context, &landing);
+    let check = ApprovalCheck { context, asks, approvals: &approvals, judged, commit };
+    if let Some(Unreadable { code, detail, hint }) = unreadable::unreadable(commit, context.update.base) {
+        check.find(findings, code, detail, hint);
+    } else if check.is_asked_for() {
+        let most = limits::COMMITS;
+        let doubt = format!("work that has to be approved is among more than {most} new commits");
+        findings.doubt(Some(context.rule), &Doubt::Limit(doubt));
     }
 }
 

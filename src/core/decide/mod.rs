@@ -40,6 +40,7 @@ use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, Facts, Judged, SignatureFact, TagFacts, Update};
 use crate::core::limits;
 use crate::core::marks::Mark;
+use crate::core::oid::Oid;
 use crate::core::policy::{Mode, Policy, Principal, PrincipalKind, Rule};
 
 /// Seconds since 1970 in UTC at which the push is judged.
@@ -50,7 +51,7 @@ pub struct Timestamp(pub i64);
 pub fn decide(policy: &Policy, facts: &Facts, now: Timestamp) -> Verdict {
     let mut verdicts = Verdicts::of(facts.updates.len());
     for update in &facts.updates {
-        verdicts.judge(policy, facts, update, now);
+        verdicts.judge(&UpdateContext { policy, facts, update, now }, None);
     }
     verdicts.finish()
 }
@@ -68,10 +69,15 @@ impl Verdicts {
         Self { kept: 0, refs: Vec::with_capacity(updates) }
     }
 
-    /// Decides the next one. Of `facts`, nothing is looked at but what `update` is about.
-    pub fn judge(&mut self, policy: &Policy, facts: &Facts, update: &Update, now: Timestamp) -> Said {
+    /// Begins the next one, whose commits are judged some at a time.
+    pub fn begin(&self) -> Begun {
         let room = limits::FINDINGS.saturating_sub(self.kept).min(limits::FINDINGS_OF_A_REF);
-        let verdict = judge_update(&UpdateContext { policy, facts, update, now }, room);
+        Begun { collected: Collected { room, ..Collected::default() }, passes: vec![0] }
+    }
+
+    /// Decides the next one, or what is left of one that was begun. Of the facts, nothing is looked at but what the update is about.
+    pub fn judge(&mut self, context: &UpdateContext<'_>, begun: Option<Begun>) -> Said {
+        let verdict = judge_update(context, begun.unwrap_or_else(|| self.begin()));
         self.kept = self.kept.saturating_add(verdict.findings.len());
         let said = if verdict.is_plain() { Said::Nothing } else { Said::Something };
         self.refs.push(verdict);
@@ -94,9 +100,57 @@ pub enum Said {
     Something,
 }
 
-fn judge_update(context: &UpdateContext<'_>, room: usize) -> RefVerdict {
+/// An update some of whose commits have been judged: more than can be known at once.
+pub struct Begun {
+    collected: Collected,
+    /// Commits that were judged in each pass over what is new.
+    passes: Vec<usize>,
+}
+
+impl Begun {
+    /// Says that what follows goes over the new commits again, for other rules.
+    pub fn pass(&mut self) {
+        self.passes.push(0);
+    }
+
+    /// Judges the commits that the rules of the update look at, and nothing else about it. Who approved them is not asked: what a rule
+    /// wants approved is over a limit.
+    pub fn judge(&mut self, context: &UpdateContext<'_>) {
+        let UpdateContext { policy, facts, update, now } = *context;
+        let mut findings = Findings { context: *context, collected: std::mem::take(&mut self.collected) };
+        let mut commits: BTreeSet<Oid> = BTreeSet::new();
+        for judged in &update.judged {
+            let Some(rule) = policy.rules().get(judged.rule) else { continue };
+            let context = RuleContext { policy, facts, update, rule, now };
+            judge_commits(&context, judged, None, &mut findings);
+            let sought = judged.sought.iter().flat_map(|sought| &sought.commits);
+            for commit in sought.clone() {
+                approvals::judge_among_many(&context, commit, &mut findings);
+            }
+            commits.extend(judged.commits.iter().chain(sought).map(|commit| commit.id));
+        }
+        self.collected = findings.collected;
+        // What is only counted is not found again among other commits.
+        self.collected.known.retain(|_, place| place.is_some());
+        if let Some(judged) = self.passes.last_mut() {
+            *judged = judged.saturating_add(commits.len());
+        }
+    }
+
+    /// The commits that findings are about which are kept.
+    pub fn told(&self) -> BTreeSet<Oid> {
+        let commit = |finding: &Finding| match &finding.subject {
+            Subject::Commit { id, .. } => Some(*id),
+            Subject::Ref(_) | Subject::Tag { .. } => None,
+        };
+        self.collected.findings.iter().filter_map(commit).collect()
+    }
+}
+
+fn judge_update(context: &UpdateContext<'_>, begun: Begun) -> RefVerdict {
     let UpdateContext { policy, facts, update, now } = *context;
-    let mut findings = Findings::new(*context, room);
+    let Begun { collected, passes } = begun;
+    let mut findings = Findings { context: *context, collected };
     protected::judge(context, &mut findings);
     records::judge(context, &mut findings);
     if let Some(doubt) = &update.doubt {
@@ -109,7 +163,8 @@ fn judge_update(context: &UpdateContext<'_>, room: usize) -> RefVerdict {
         commits.extend(judged.commits.iter().chain(sought).map(|commit| commit.id));
         judge_rule(&RuleContext { policy, facts, update, rule, now }, judged, &mut findings);
     }
-    findings.into_verdict(commits.len())
+    // Passes go over the same commits, but for what each subtracts.
+    findings.into_verdict(passes.into_iter().fold(commits.len(), usize::max))
 }
 
 fn judge_rule(context: &RuleContext<'_>, judged: &Judged, findings: &mut Findings<'_>) {
@@ -121,25 +176,39 @@ fn judge_rule(context: &RuleContext<'_>, judged: &Judged, findings: &mut Finding
     tags::judge(context, findings);
     let landing = judged.sought.as_ref().and_then(|sought| context.update.landings.get(sought.landing));
     let approvals = landing.map(|landing| ApprovalSet::new(context, landing));
-    findings.landed.extend(approvals.iter().flat_map(ApprovalSet::landed));
+    findings.collected.landed.extend(approvals.iter().flat_map(ApprovalSet::landed));
+    judge_commits(context, judged, approvals.as_ref(), findings);
+    approvals::judge(context, judged.sought.as_ref(), approvals.as_ref(), findings);
+}
+
+/// Judges who made each commit.
+fn judge_commits(
+    context: &RuleContext<'_>,
+    judged: &Judged,
+    approvals: Option<&ApprovalSet<'_>>,
+    findings: &mut Findings<'_>,
+) {
     for commit in &judged.commits {
         match context.facts.commits.get(&commit.id) {
-            Some(facts) => identity::judge(context, commit, facts, approvals.as_ref(), findings),
+            Some(facts) => identity::judge(context, commit, facts, approvals, findings),
             None => {
                 findings.doubt(Some(context.rule), &Doubt::Unreadable(format!("commit {} was not examined", commit.id)))
             }
         }
     }
-    approvals::judge(context, judged.sought.as_ref(), approvals.as_ref(), findings);
 }
 
 /// One ref update, and all that its judgement depends on.
 #[derive(Clone, Copy)]
-struct UpdateContext<'a> {
-    policy: &'a Policy,
-    facts: &'a Facts,
-    update: &'a Update,
-    now: Timestamp,
+pub struct UpdateContext<'a> {
+    /// What is asked.
+    pub policy: &'a Policy,
+    /// What is known.
+    pub facts: &'a Facts,
+    /// The update.
+    pub update: &'a Update,
+    /// When it is judged.
+    pub now: Timestamp,
 }
 
 /// The same, under one rule.
@@ -177,6 +246,12 @@ impl<'a> RuleContext<'a> {
 /// Collects the findings of one update. What several rules find alike is one finding.
 struct Findings<'a> {
     context: UpdateContext<'a>,
+    collected: Collected,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Collected {
     /// Findings of each severity that are kept; of more, the number.
     room: usize,
     findings: Vec<Finding>,
@@ -187,21 +262,6 @@ struct Findings<'a> {
     undecided: Vec<Undecided>,
     /// Approvals that land with the update.
     landed: BTreeSet<Landed>,
-}
-
-impl<'a> Findings<'a> {
-    fn new(context: UpdateContext<'a>, room: usize) -> Self {
-        Self {
-            context,
-            room,
-            findings: Vec::new(),
-            known: HashMap::new(),
-            kept: BTreeMap::new(),
-            more: BTreeMap::new(),
-            undecided: Vec::new(),
-            landed: BTreeSet::new(),
-        }
-    }
 }
 
 impl Findings<'_> {
@@ -232,24 +292,25 @@ impl Findings<'_> {
             Subject::Ref(_) => None,
         };
         let finding = Finding { code, severity, subject, agent, rules, detail, hint };
-        match self.known.get(&finding.likeness()) {
+        let Collected { room, findings, known, kept, more, .. } = &mut self.collected;
+        match known.get(&finding.likeness()) {
             Some(Some(known)) => {
-                let rules = self.findings.get_mut(*known).map(|known| &mut known.rules);
+                let rules = findings.get_mut(*known).map(|known| &mut known.rules);
                 let new = rules.filter(|rules| !finding.rules.iter().all(|rule| rules.contains(rule)));
                 new.into_iter().for_each(|rules| rules.extend(finding.rules.iter().cloned()));
             }
             Some(None) => {}
             None => {
-                let kept = self.kept.entry(finding.severity).or_default();
-                if *kept >= self.room {
-                    self.known.insert(finding.likeness(), None);
-                    let whose = WhoseWork::tell_apart(&self.more, finding.agent.as_deref());
-                    *self.more.entry((finding.severity, finding.code, whose)).or_default() += 1;
+                let kept = kept.entry(finding.severity).or_default();
+                if *kept >= *room {
+                    known.insert(finding.likeness(), None);
+                    let whose = WhoseWork::tell_apart(more, finding.agent.as_deref());
+                    *more.entry((finding.severity, finding.code, whose)).or_default() += 1;
                     return;
                 }
                 *kept += 1;
-                self.known.insert(finding.likeness(), Some(self.findings.len()));
-                self.findings.push(finding);
+                known.insert(finding.likeness(), Some(findings.len()));
+                findings.push(finding);
             }
         }
     }
@@ -259,7 +320,8 @@ impl Findings<'_> {
         let severity = rule.map_or(Severity::Error, |rule| Severity::of(rule.mode));
         match doubt {
             Doubt::Unreadable(reason) => {
-                self.undecided.push(Undecided { severity, rule: rule.map(RuleName::of), reason: reason.clone() });
+                let undecided = Undecided { severity, rule: rule.map(RuleName::of), reason: reason.clone() };
+                self.collected.undecided.push(undecided);
             }
             Doubt::Limit(reason) => {
                 let subject = Subject::Ref(self.context.update.name.to_vec());
@@ -270,13 +332,13 @@ impl Findings<'_> {
         }
     }
 
-    fn into_verdict(mut self, commits: usize) -> RefVerdict {
-        for finding in &mut self.findings {
+    fn into_verdict(self, commits: usize) -> RefVerdict {
+        let Update { name, old, new, .. } = self.context.update;
+        let Collected { mut findings, more, undecided, landed, .. } = self.collected;
+        for finding in &mut findings {
             finding.rules.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         }
-        self.findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        let Update { name, old, new, .. } = self.context.update;
-        let Self { findings, more, undecided, landed, .. } = self;
+        findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         let reasons = Reasons { findings, more, undecided, landed: landed.into_iter().collect() };
         RefVerdict { name: Arc::clone(name), old: *old, new: *new, commits, reasons: reasons.boxed() }
     }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::story::*;
 use super::*;
+use crate::core::facts::JudgedCommit;
 
 fn outcome(rules: &str, commits: &[(Proof, bool)]) -> Outcome {
     let policy = policy(rules);
@@ -130,6 +131,36 @@ proptest! {
         let rules = rule("all", "identity = \"agents\"") + &more.concat();
         let stripped: Vec<_> = commits.iter().map(|_| (Proof::Nothing, true)).collect();
         prop_assert_eq!(outcome(&rules, &stripped) == Outcome::Rejected, !commits.is_empty());
+    }
+
+    #[test]
+    fn some_at_a_time_is_all_at_once(
+        rules in rules(), commits in proptest::collection::vec((proof(), any::<bool>()), 6), size in 2_usize..=3
+    ) {
+        let policy = policy(&rules.concat());
+        let mut facts = facts(&policy, &commits);
+        let whole = decide(&policy, &facts, NOW);
+        let known = std::mem::take(&mut facts.commits);
+        let all: Vec<Vec<JudgedCommit>> =
+            facts.updates[0].judged.iter_mut().map(|judged| std::mem::take(&mut judged.commits)).collect();
+        let mut update = facts.updates.remove(0);
+        let mut verdicts = Verdicts::of(1);
+        let mut begun = verdicts.begin();
+        begun.pass();
+        let mut known: Vec<_> = known.into_iter().collect();
+        known.sort_by_key(|(_, commit)| commit.position);
+        for start in (0..commits.len()).step_by(size) {
+            facts.commits = known.drain(..size).collect();
+            for (judged, all) in update.judged.iter_mut().zip(&all) {
+                judged.commits = all[start..start + size].to_vec();
+            }
+            begun.judge(&UpdateContext { policy: &policy, facts: &facts, update: &update, now: NOW });
+            update.judged.iter_mut().for_each(|judged| judged.commits.clear());
+            facts.commits.clear();
+        }
+        prop_assert_eq!(begun.told().is_empty(), whole.refs[0].findings.is_empty());
+        verdicts.judge(&UpdateContext { policy: &policy, facts: &facts, update: &update, now: NOW }, Some(begun));
+        prop_assert_eq!(verdicts.finish(), whole);
     }
 
     #[test]

@@ -69,6 +69,11 @@ impl IdTable {
         }
     }
 
+    /// Frees what finds an id, until they are numbered anew.
+    pub(super) fn forget_places(&mut self) {
+        self.slots = Vec::new();
+    }
+
     /// Gives each id another number: `to` holds the new one of each, and every number once.
     pub(super) fn renumber(&mut self, mut to: Vec<u32>) {
         for number in 0..to.len() {
@@ -84,7 +89,7 @@ impl IdTable {
                 }
             }
         }
-        self.rehash(self.slots.len());
+        self.rehash(self.len().saturating_mul(4).div_ceil(3).next_power_of_two().max(16));
     }
 
     fn swap(&mut self, one: usize, other: usize) {

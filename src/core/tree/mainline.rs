@@ -34,21 +34,36 @@ pub fn mainline_end(graph: &dyn Graph, new: &NewCommits, limits: WalkLimits) -> 
 /// The chain from `tip` down to `end`, following at each merge the parent that contains `end`, the first of several. Where there is
 /// no end, it follows first parents. Oldest first.
 pub fn mainline(new: &NewCommits, tip: Oid, end: Option<Oid>) -> Vec<MainlineCommit> {
-    let leads = leads_to(new, end);
     let mut chain = Vec::new();
+    each_step(new, tip, end, &mut |_, step| chain.push(step));
+    chain.reverse();
+    chain
+}
+
+/// The same as marks: for each place among the new commits, whether its commit is on the mainline.
+pub fn on_mainline(new: &NewCommits, tip: Oid, end: Option<Oid>) -> Vec<bool> {
+    let mut marks = vec![false; new.len()];
+    each_step(new, tip, end, &mut |place, _| {
+        if let Some(mark) = marks.get_mut(place) {
+            *mark = true;
+        }
+    });
+    marks
+}
+
+/// Goes down the mainline, newest first.
+fn each_step(new: &NewCommits, tip: Oid, end: Option<Oid>, step: &mut dyn FnMut(usize, MainlineCommit)) {
+    let leads = leads_to(new, end);
     let mut commit = tip;
-    while let Some(parents) = new.parents(commit) {
-        let leads = |id: &Oid| new.place(*id).and_then(|place| leads.get(place)).copied().unwrap_or(false);
-        let toward = |parent: &&Oid| Some(**parent) == end || leads(parent);
-        let parent = parents.iter().find(toward).or_else(|| parents.first()).copied();
-        chain.push(MainlineCommit { commit, parent });
+    while let Some(place) = new.place(commit) {
+        let toward = |link: &usize| new.at(*link) == end || leads.get(*link).copied().unwrap_or(false);
+        let parent = new.links(place).find(toward).or_else(|| new.links(place).next()).and_then(|link| new.at(link));
+        step(place, MainlineCommit { commit, parent });
         match parent {
             Some(parent) if Some(parent) != end => commit = parent,
             _ => break,
         }
     }
-    chain.reverse();
-    chain
 }
 
 /// For each place among the new commits, whether `end` lies below it. Parents come first, so one pass tells.

@@ -30,7 +30,7 @@ pub use entry::{EntryMode, MalformedTree};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use fuzzing::strict_entries;
 pub use lineage::Lineage;
-pub use mainline::{MainlineCommit, mainline, mainline_end};
+pub use mainline::{MainlineCommit, mainline, mainline_end, on_mainline};
 pub use merge::{MergeTrees, each_own_entry};
 pub use new_commits::NewCommits;
 pub use walk::{Walk, WalkError, WalkLimits, new_commits};

@@ -1,5 +1,7 @@
 //! New commits in the order in which they are judged, with their parents: a million of them in some 40 MiB.
 
+use std::collections::HashMap;
+
 use super::id_table::IdTable;
 use super::walk::WalkError;
 use crate::core::oid::Oid;
@@ -61,12 +63,12 @@ impl NewCommits {
     }
 
     /// Where one of them stands in the order.
-    pub(super) fn place(&self, id: Oid) -> Option<usize> {
+    pub fn place(&self, id: Oid) -> Option<usize> {
         self.ids.find(id).filter(|place| *place < self.count)
     }
 
     /// Which commit stands in a place.
-    pub(super) fn at(&self, place: usize) -> Option<Oid> {
+    pub fn at(&self, place: usize) -> Option<Oid> {
         self.ids.id(place)
     }
 
@@ -135,9 +137,25 @@ impl Found {
         Ok(())
     }
 
-    /// Says that dates told what is new.
-    pub(super) fn trusts_dates(&mut self) {
+    /// Says that some of them may lie below the boundary.
+    pub(super) fn is_inexact(&mut self) {
         self.is_exact = false;
+    }
+
+    /// Its number among all that were met.
+    pub(super) fn number_of(&mut self, id: Oid) -> Result<u32, WalkError> {
+        let number = self.number(id)?;
+        self.small(number)
+    }
+
+    /// The commit of a number.
+    pub(super) fn id(&self, number: u32) -> Option<Oid> {
+        self.ids.id(usize::try_from(number).ok()?)
+    }
+
+    /// Whether the commit of a number is known to be new.
+    pub(super) fn is_new(&self, number: u32) -> bool {
+        usize::try_from(number).ok().and_then(|number| self.starts.get(number)).is_some_and(|start| *start != NONE)
     }
 
     fn small(&self, number: usize) -> Result<u32, WalkError> {
@@ -160,35 +178,40 @@ impl Found {
 
     /// Orders the commits so that parents come first, by a depth-first walk from the tip that takes parents in their order.
     pub(super) fn in_order(mut self, tip: Oid) -> Result<NewCommits, WalkError> {
-        let tip = self.number(tip)?;
+        let tip = self.number_of(tip)?;
+        // Nothing is looked for by its id until each has its place.
+        self.ids.forget_places();
         let total = self.ids.len();
         // The place of each: new ones from the front as they are done, and the boundary behind them.
         let mut to = vec![NONE; total];
         let (mut done, mut met) = (0_usize, self.new);
-        let mut open = vec![false; total];
-        let mut stack: Vec<(u32, u32)> = vec![(self.small(tip)?, 0)];
-        while let Some((number, next)) = stack.pop() {
+        let mut progress = Progress::of(total);
+        let mut stack: Vec<u32> = vec![tip];
+        while let Some(number) = stack.last().copied() {
             let place = usize::try_from(number).unwrap_or(usize::MAX);
             let Some(parents) = self.parents(place) else {
+                stack.pop();
                 if let Some(free) = to.get_mut(place).filter(|to| **to == NONE) {
                     *free = u32::try_from(met).unwrap_or(NONE);
                     met = met.saturating_add(1);
                 }
                 continue;
             };
-            let Some(open) = open.get_mut(place) else { continue };
-            if next == 0 && std::mem::replace(open, true) {
-                continue;
-            }
-            if let Some(parent) = usize::try_from(next).ok().and_then(|next| parents.get(next)) {
-                stack.push((number, next.saturating_add(1)));
-                stack.push((*parent, 0));
-            } else if let Some(to) = to.get_mut(place) {
-                *to = u32::try_from(done).unwrap_or(NONE);
-                done = done.saturating_add(1);
+            let next = progress.step(place);
+            if let Some(parent) = parents.get(next) {
+                let is_begun = usize::try_from(*parent).is_ok_and(|parent| progress.is_begun(parent));
+                if !is_begun {
+                    stack.push(*parent);
+                }
+            } else {
+                stack.pop();
+                if let Some(to) = to.get_mut(place) {
+                    *to = u32::try_from(done).unwrap_or(NONE);
+                    done = done.saturating_add(1);
+                }
             }
         }
-        drop((stack, open));
+        drop((stack, progress));
         self.placed(to)
     }
 
@@ -219,5 +242,34 @@ impl Found {
         drop((old, older));
         ids.renumber(to);
         Ok(NewCommits { ids, count, starts, links, is_exact })
+    }
+}
+
+/// How many parents of each commit have been looked at: a byte for each, as few have many.
+struct Progress {
+    few: Vec<u8>,
+    many: HashMap<usize, usize>,
+}
+
+impl Progress {
+    fn of(commits: usize) -> Self {
+        Self { few: vec![0; commits], many: HashMap::new() }
+    }
+
+    /// The parent that is next, by its position.
+    fn step(&mut self, commit: usize) -> usize {
+        let Some(few) = self.few.get_mut(commit) else { return usize::MAX };
+        if *few < u8::MAX {
+            let next = usize::from(*few);
+            *few = few.saturating_add(1);
+            return next;
+        }
+        let next = self.many.entry(commit).or_insert(usize::from(u8::MAX));
+        *next = next.saturating_add(1);
+        next.saturating_sub(1)
+    }
+
+    fn is_begun(&self, commit: usize) -> bool {
+        self.few.get(commit).is_some_and(|few| *few > 0)
     }
 }

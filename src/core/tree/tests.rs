@@ -7,7 +7,7 @@ use super::*;
 use crate::core::objects::{Graph, GraphNode, ReadError};
 use crate::core::oid::{ObjectFormat, Oid};
 
-const LIMITS: WalkLimits = WalkLimits { new: 1000, reads: 1000 };
+const LIMITS: WalkLimits = WalkLimits { new: 1000, stored: 1000, reads: 1000 };
 
 /// What is wrong with a new tree, where this one stood before.
 fn fault(memory: &Memory, old: Option<Oid>, new: Oid) -> Option<MalformedTree> {

@@ -15,13 +15,15 @@ use crate::core::oid::Oid;
 pub struct WalkLimits {
     /// Commits found to be new.
     pub new: usize,
+    /// Of these, those of stored history, which are held while it is walked.
+    pub stored: usize,
     /// Commits of stored history read as objects because no commit-graph has them, whatever they turn out to be.
     pub reads: usize,
 }
 
 impl WalkLimits {
     /// Those of one push.
-    pub const PUSH: Self = Self { new: limits::WALK, reads: limits::WALK_READS };
+    pub const PUSH: Self = Self { new: usize::MAX, stored: limits::WALK, reads: limits::WALK_READS };
 }
 
 /// Why the new commits cannot be told.
@@ -59,6 +61,8 @@ pub fn new_commits(graph: &dyn Graph, tip: Oid, hidden: &[Oid], limits: WalkLimi
 pub struct Walk<'g> {
     graph: &'g dyn Graph,
     hidden: HashSet<Oid>,
+    /// Commits of this push that it hides as well, with all below them.
+    judged: Vec<Rc<NewCommits>>,
     /// `None` until a tip meets stored history.
     paint: Option<Paint<'g>>,
 }
@@ -66,12 +70,25 @@ pub struct Walk<'g> {
 impl<'g> Walk<'g> {
     /// A walk that has not begun.
     pub fn new(graph: &'g dyn Graph, hidden: HashSet<Oid>) -> Self {
-        Self { graph, hidden, paint: None }
+        Self { graph, hidden, judged: Vec::new(), paint: None }
     }
 
-    /// The commits that it hides, with all below them.
-    pub fn hidden(&self) -> &HashSet<Oid> {
-        &self.hidden
+    /// Also hides commits of this push that have been looked at, with all below them.
+    pub fn without(mut self, judged: Vec<Rc<NewCommits>>) -> Self {
+        self.judged = judged;
+        self
+    }
+
+    /// Whether it hides just these.
+    pub fn is_without(&self, commits: &HashSet<Oid>, judged: &[Rc<NewCommits>]) -> bool {
+        let same = self.judged.iter().zip(judged).all(|(one, other)| Rc::ptr_eq(one, other));
+        self.hidden == *commits && self.judged.len() == judged.len() && same
+    }
+
+    /// A walk that has not begun, and also hides a commit with all below it.
+    pub fn with_hidden(&self, commit: Oid) -> Self {
+        let hidden = self.hidden.iter().copied().chain([commit]).collect();
+        Self::new(self.graph, hidden).without(self.judged.clone())
     }
 
     /// Whether a commit is known to be hidden. `false` also where that has not been asked for.
@@ -86,15 +103,23 @@ impl<'g> Walk<'g> {
     pub fn new_commits(&mut self, tip: Oid, limits: WalkLimits) -> Result<NewCommits, WalkError> {
         let mut found = Found::new(tip);
         let mut stored: Vec<Oid> = Vec::new();
-        let mut pending = vec![tip];
-        while let Some(id) = pending.pop() {
-            if found.contains(id) || self.hidden.contains(&id) {
+        let mut pending = vec![found.number_of(tip)?];
+        while let Some(number) = pending.pop() {
+            let Some(id) = found.id(number).filter(|_| !found.is_new(number)) else { continue };
+            if self.hidden.contains(&id) {
+                continue;
+            }
+            if self.judged.iter().any(|judged| judged.contains(id)) {
+                // What is hidden for another reason may lie below it, and be met on another way.
+                found.is_inexact();
                 continue;
             }
             if self.graph.is_incoming(id) {
                 let parents = self.graph.object_node(id)?.parents;
-                pending.extend(parents.iter().copied());
                 found.add(id, &parents)?;
+                for parent in parents.iter() {
+                    pending.push(found.number_of(*parent)?);
+                }
                 if found.len() > limits.new {
                     return Err(WalkError::TooMany(limits.new));
                 }
@@ -103,7 +128,8 @@ impl<'g> Walk<'g> {
             }
         }
         if !stored.is_empty() {
-            let left = WalkLimits { new: limits.new.saturating_sub(found.len()), ..limits };
+            let left = limits.new.saturating_sub(found.len()).min(limits.stored);
+            let left = WalkLimits { new: left, ..limits };
             let mut paint = match self.paint.take() {
                 Some(paint) => paint,
                 None => Paint::begin(self.graph, &self.hidden, left)?,
@@ -111,7 +137,7 @@ impl<'g> Walk<'g> {
             paint.reach_all(&stored, left)?;
             paint.take_new(stored, &mut found)?;
             if paint.trusts_dates {
-                found.trusts_dates();
+                found.is_inexact();
             }
             self.paint = Some(paint);
             if found.len() > limits.new {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use super::subtraction::{Asked, Others};
+use super::subtraction::{Asked, Hidden, Others};
 use crate::core::approval::{
     Approval, ApprovalError, ApprovalPlace, ApprovedCommit, ClaimedApproval, Decision, IndexedApproval, PREFIX,
     VerifiedApproval, can_cover, withdraws,
@@ -39,6 +39,13 @@ struct Found {
     place: ApprovalPlace,
     blob: Oid,
     record: Result<ClaimedApproval, ApprovalError>,
+}
+
+/// That there are more commits than approvals are counted for.
+pub(super) fn over(limit: usize) -> Doubt {
+    Doubt::Limit(format!(
+        "more than {limit} commits are new, and what approves some of them is not counted among so many"
+    ))
 }
 
 /// The ends of a ref update, as commits.
@@ -167,19 +174,26 @@ impl FactReader<'_> {
         index: usize,
     ) -> Result<Sought, Doubt> {
         let rule = self.rule(index)?;
+        let mut beyond = None;
         let found;
         let new = match (since_old, self.look) {
             (Some(new), Look::Near) => new,
             _ => {
                 let hidden = self.hidden_from_approval(rule, index, ends.old)?;
-                found = self.new_beyond(hidden, ends, limits::WALK)?;
+                beyond = Some(hidden);
+                found = self.new_beyond(hidden, ends)?;
                 &found
             }
         };
-        let landing = self.landing(facts, ends, since_old.unwrap_or(new))?;
-        if new.len() > limits::COMMITS {
-            return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
+        if self.many.gains() || new.len() > limits::COMMITS {
+            if self.has_records(&facts.name)? {
+                return Err(over(limits::COMMITS));
+            }
+            self.put_off(beyond, index, Requirement::Approvals)?;
+            facts.landings.push(Landing::default());
+            return Ok(Sought { commits: Vec::new(), landing: facts.landings.len() - 1 });
         }
+        let landing = self.landing(facts, ends, since_old.unwrap_or(new))?;
         self.examine_each(new.iter(), Some(new))?;
         let commits = judged_commits(rule, index, new.iter(), &self.facts.commits);
         Ok(Sought { commits, landing })
@@ -200,7 +214,17 @@ impl FactReader<'_> {
         if subtracts {
             hidden.extend(self.judged_tips(rule, Requirement::Approvals)?);
         }
-        Ok(self.subtraction.walks.add(asked, hidden))
+        let judged = if subtracts { self.many.judged(self.policy, rule, Requirement::Approvals) } else { Vec::new() };
+        Ok(self.subtraction.walks.add(asked, Hidden { commits: hidden, judged }))
+    }
+
+    /// Whether there is any record for a ref.
+    pub(super) fn has_records(&self, target: &[u8]) -> Result<bool, Doubt> {
+        let Ok(name) = std::str::from_utf8(target) else { return Ok(false) };
+        if self.records.brought.iter().any(|(place, blob)| place.target == name && blob.is_some()) {
+            return Ok(true);
+        }
+        Ok(!self.context.refs.list(&ApprovalPlace::of_target(name)).map_err(unreadable)?.is_empty())
     }
 
     /// What would land on the ref, by its position among the update's landings.
@@ -212,8 +236,8 @@ impl FactReader<'_> {
         if let Some(known) = known {
             return Ok(known);
         }
-        if new.len() > limits::COMMITS {
-            return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
+        if self.many.gains() || new.len() > limits::COMMITS {
+            return Err(over(limits::COMMITS));
         }
         let line = self.mainline(facts, ends, new)?;
         self.examine_commits(&line, new)?;
@@ -483,8 +507,12 @@ impl FactReader<'_> {
     }
 
     /// Merges again what a service merged, whose signature says no more than that it did.
-    pub(super) fn examine_service_merges(&mut self, new: &NewCommits) -> Result<(), Doubt> {
-        for id in new.iter() {
+    pub(super) fn examine_service_merges(
+        &mut self,
+        commits: impl Iterator<Item = Oid>,
+        new: &NewCommits,
+    ) -> Result<(), Doubt> {
+        for id in commits {
             let Some(commit) = self.facts.commits.get(&id).filter(|commit| commit.merge == MergeFact::Unexamined)
             else {
                 continue;
@@ -508,12 +536,19 @@ impl FactReader<'_> {
     pub(super) fn judged_tips(&self, rule: &Rule, requirement: Requirement) -> Result<Vec<Oid>, Doubt> {
         let policy = self.policy;
         let counts = |name: &[u8]| is_judged_at(policy, rule, requirement, name);
-        if self.look == Look::Everywhere {
-            let selected = self.context.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
-            return Ok(selected.into_iter().map(|(_, commit)| commit).collect());
+        let near = if self.look == Look::Near { self.near_tips(&counts)? } else { Vec::new() };
+        if !near.is_empty() {
+            return Ok(near);
         }
+        // Where the default branch does not exist, nothing near is known, and all history would count as new.
+        let selected = self.context.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
+        Ok(selected.into_iter().map(|(_, commit)| commit).collect())
+    }
+
+    /// The tips of those among the refs that are cheap to know.
+    fn near_tips(&self, counts: &dyn Fn(&[u8]) -> bool) -> Result<Vec<Oid>, Doubt> {
         let mut names: BTreeSet<String> = self.context.refs.head_branch().map_err(unreadable)?.into_iter().collect();
-        names.extend(policy.rules().iter().flat_map(|rule| rule.literal_refs().map(str::to_owned)));
+        names.extend(self.policy.rules().iter().flat_map(|rule| rule.literal_refs().map(str::to_owned)));
         let mut tips = Vec::new();
         for name in names.iter().filter(|name| counts(name.as_bytes())) {
             if let Some(value) = self.context.refs.value(name).map_err(unreadable)? {

@@ -6,6 +6,7 @@
 //! either. Only where something was found does a second look subtract every ref that counts.
 
 mod approvals;
+mod many;
 mod subtraction;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use crate::core::approval::{ApprovalError, ApprovalIndex, ApprovalPlace, PREFIX, VerifiedApproval};
 use crate::core::commit::Tag;
-use crate::core::decide::{Said, Verdict, Verdicts, pushing_service};
+use crate::core::decide::{Begun, Said, UpdateContext, Verdict, Verdicts, pushing_service};
 use crate::core::digest::Digest;
 use crate::core::facts::{
     CommitFacts, Doubt, Facts, Judged, MALFORMED_TAG, MergeFact, Movement, ObjectForm, PolicyOnRef, RefTarget,
@@ -29,20 +30,24 @@ use crate::core::objects::{ObjectKind, ReadError};
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Identity, Policy, Rule, Since};
 use crate::core::scope::{Requirement, judged_commits, rules_for, symbolic_places};
-use crate::core::seal;
 use crate::core::ssh::PublicKey;
 use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, new_commits};
 use crate::gate::engine::PushContext;
 use crate::gate::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
 use crate::gate::push::{Push, RefUpdate};
+use crate::gate::received::Received;
 use crate::gate::ref_values::RefValues;
 use crate::store::{History, SymbolicRef, peel};
 
 use approvals::Ends;
-use subtraction::{Asked, Others, Subtracted};
+use many::Many;
+use subtraction::{Asked, Hidden, Others, Subtracted};
 
-/// Commits whose facts are in flight from threads to where they are kept.
-const COMMITS_AT_ONCE: usize = 4096;
+/// Commits whose facts are in flight from threads to where they are kept, or to where they are judged.
+const COMMITS_AT_ONCE: usize = 2048;
+
+/// Commits that are new beyond the few refs of a first look, from which on it costs less to ask all refs than to look at them.
+const COMMITS_NEAR: usize = 1_000;
 
 /// Which refs a look subtracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +75,7 @@ pub(crate) struct FactReader<'a> {
     symbolic: SymbolicRefs,
     look: Look,
     records: Records,
+    many: Many,
     /// The service whose unsigned commits this push brings, if it does.
     pushing_service: Option<&'a policy::Principal>,
 }
@@ -129,6 +135,7 @@ impl<'a> FactReader<'a> {
             symbolic: SymbolicRefs::default(),
             look: Look::Near,
             records: Records::default(),
+            many: Many::default(),
             pushing_service: pushing_service(policy, context.submitter, context.now),
             context,
         }
@@ -170,12 +177,16 @@ impl<'a> FactReader<'a> {
         tags.clear();
         approvals.clear();
         self.subtraction.walks = Subtracted::new(self.history);
+        self.many = Many::default();
         let records = self.read_records(&updates);
         let mut verdicts = Verdicts::of(updates.len());
         for update in updates {
-            let mut update = self.update(update);
+            let mut begun = verdicts.begin();
+            let mut update = self.update(update, &mut begun);
             update.doubt = update.doubt.or_else(|| records.as_ref().err().cloned());
-            let said = verdicts.judge(self.policy, &self.facts, &update, self.context.now);
+            let now = self.context.now;
+            let context = UpdateContext { policy: self.policy, facts: &self.facts, update: &update, now };
+            let said = verdicts.judge(&context, Some(begun));
             self.keep(update, said);
         }
         verdicts.finish()
@@ -187,7 +198,8 @@ impl<'a> FactReader<'a> {
             let tag = self.facts.tags.get(id);
             tag.is_some_and(|tag| matches!(tag.signature, SignatureFact::Good(_)))
         };
-        let works = update.judged.iter().any(|judged| !judged.commits.is_empty());
+        let works =
+            update.judged.iter().any(|judged| !judged.commits.is_empty()) || self.many.has_received(&update.name);
         if said == Said::Something || works || update.record.is_some() || update.tags.iter().any(signed) {
             self.facts.updates.push(Update { landings: Vec::new(), ..update });
         } else {
@@ -196,12 +208,12 @@ impl<'a> FactReader<'a> {
         }
     }
 
-    /// All that is known and may be recorded.
-    pub(super) fn into_facts(self) -> Facts {
-        self.facts
+    /// All that is known and may be recorded, with what was received of updates with many commits.
+    pub(super) fn into_facts(self) -> (Facts, Received) {
+        (self.facts, self.many.into_received())
     }
 
-    fn update(&mut self, update: &RefUpdate) -> Update {
+    fn update(&mut self, update: &RefUpdate, begun: &mut Begun) -> Update {
         let mut facts = Update {
             name: Arc::clone(&update.name),
             old: update.old,
@@ -251,7 +263,7 @@ impl<'a> FactReader<'a> {
             return facts;
         }
         // What is in doubt about the update is in doubt for each of its rules, and only as much as the rule weighs.
-        if let Err(doubt) = self.examine(&mut facts, new, &rules) {
+        if let Err(doubt) = self.examine(&mut facts, new, &rules, begun) {
             facts.judged =
                 rules.into_iter().map(|rule| Judged { doubt: Some(doubt.clone()), ..Judged::nothing(rule) }).collect();
             facts.doubt = holds_policy.then_some(doubt);
@@ -270,7 +282,7 @@ impl<'a> FactReader<'a> {
         self.policy.rules().get(index).ok_or_else(|| Doubt::Unreadable(format!("rule {index} is not in the policy")))
     }
 
-    fn examine(&mut self, facts: &mut Update, new: Oid, rules: &[usize]) -> Result<(), Doubt> {
+    fn examine(&mut self, facts: &mut Update, new: Oid, rules: &[usize], begun: &mut Begun) -> Result<(), Doubt> {
         facts.target = self.follow_tags(new, facts)?;
         let old = facts.old.map(|old| peel(self.context.objects, old)).transpose().map_err(unreadable)?.flatten();
         let RefTarget::Commit(tip) = facts.target else {
@@ -283,7 +295,7 @@ impl<'a> FactReader<'a> {
         if let (Some(check), Some(on_ref)) = (&self.policy_on_ref, &mut facts.policy) {
             on_ref.problems = (check.problems)(tip).map_err(unreadable)?;
         }
-        let since_old = old.map(|old| self.new_commits(tip, &[old], limits::WALK)).transpose()?;
+        let since_old = old.map(|old| self.new_commits(tip, &[old], self.most())).transpose()?;
         if facts.old.is_some() {
             let forward = old.is_some_and(|old| tip == old || since_old.as_ref().is_some_and(|new| new.meets(old)));
             // A tag that moves from one commit to another moves the name people rely on, whatever the commits.
@@ -291,6 +303,9 @@ impl<'a> FactReader<'a> {
             facts.movement = if forward && !retagged { Movement::Forward } else { Movement::Forced };
         }
         let ends = Ends { tip, old };
+        // What is many is found again when it is needed: it takes as much memory as the walks of the rules.
+        self.many.begin(since_old.as_ref().map_or(0, NewCommits::len));
+        let since_old = since_old.filter(|_| !self.many.gains());
         for index in rules {
             let mut judged = Judged::nothing(*index);
             if let Err(doubt) = self.judge(facts, ends, since_old.as_ref(), &mut judged) {
@@ -298,7 +313,17 @@ impl<'a> FactReader<'a> {
             }
             facts.judged.push(judged);
         }
+        drop(since_old);
+        self.judge_many(facts, ends, begun);
         Ok(())
+    }
+
+    /// Commits that may be new. A first look gives up where they are many: a second one judges them, and each once.
+    fn most(&self) -> usize {
+        match self.look {
+            Look::Near => limits::COMMITS,
+            Look::Everywhere => usize::MAX,
+        }
     }
 
     /// Follows annotated tags from the new value, keeping each.
@@ -383,27 +408,28 @@ impl<'a> FactReader<'a> {
     ) -> Result<(), Doubt> {
         let old = ends.old;
         let rule = self.rule(judged.rule)?;
+        let mut beyond = None;
         let found;
         let new = match (since_old, self.look) {
             (Some(new), Look::Near) => new,
             _ => {
                 let hidden = self.hidden(rule, judged.rule)?;
-                found = self.new_beyond(
-                    hidden,
-                    ends,
-                    if self.look == Look::Near { limits::COMMITS } else { limits::WALK },
-                )?;
+                beyond = Some(hidden);
+                found = self.new_beyond(hidden, ends)?;
                 &found
             }
         };
-        if new.len() > limits::COMMITS {
-            return Err(Doubt::Limit(format!("more than {} commits are new", limits::COMMITS)));
-        }
         // Who forces a ref may not have what it held.
         let held = old.filter(|_| facts.movement != Movement::Forced);
         facts.base = facts.base.or(held).or_else(|| new.boundary().next());
+        if self.is_many(new) {
+            return self.put_off(beyond, judged.rule, Requirement::Identity);
+        }
         let steps_from = if facts.movement == Movement::Forward { since_old.unwrap_or(new) } else { new };
-        let line = self.mainline(facts, ends, steps_from)?;
+        let line = match facts.movement {
+            Movement::Forward if self.many.gains() => self.line_since_old(facts, ends)?,
+            _ => self.mainline(facts, ends, steps_from)?,
+        };
         self.examine_commits(&line, new)?;
         if carries(new.iter().filter_map(|id| self.facts.commits.get(&id)), self.policy) {
             let landing = self.landing(facts, ends, steps_from)?;
@@ -426,19 +452,23 @@ impl<'a> FactReader<'a> {
     fn examine_commits(&mut self, line: &[MainlineCommit], new: &NewCommits) -> Result<(), Doubt> {
         self.examine_each(new.iter(), Some(new))?;
         self.attribute_unsigned(line);
-        self.examine_service_merges(new)
+        self.examine_service_merges(new.iter(), new)
     }
 
     /// Where a service that need not sign pushes, or a forge for somebody, what it brings and the ref gains step by step is the
     /// service's. What it merges, others made; and what was here before, somebody else pushed, whatever moves a ref to it now.
     fn attribute_unsigned(&mut self, line: &[MainlineCommit]) {
-        let Some(service) = self.pushing_service else { return };
         for step in line {
-            let Some(commit) = self.facts.commits.get_mut(&step.commit) else { continue };
-            let brought = self.context.objects.is_incoming(step.commit);
-            if brought && !commit.is_sealed() && matches!(commit.signature, SignatureFact::None) {
-                commit.unsigned_service = Some(service.id.clone());
-            }
+            self.attribute(step.commit);
+        }
+    }
+
+    /// As [`FactReader::attribute_unsigned`], of one commit.
+    fn attribute(&mut self, id: Oid) {
+        let (Some(service), Some(commit)) = (self.pushing_service, self.facts.commits.get_mut(&id)) else { return };
+        let brought = self.context.objects.is_incoming(id);
+        if brought && !commit.is_sealed() && matches!(commit.signature, SignatureFact::None) {
+            commit.unsigned_service = Some(service.id.clone());
         }
     }
 
@@ -464,15 +494,7 @@ impl<'a> FactReader<'a> {
     }
 
     fn look_up_receipts(&mut self, commit: &CommitFacts) -> Result<(), Doubt> {
-        for seal in commit.seals.iter().flatten() {
-            if let seal::SealOutcome::Holds(seal) = &seal.outcome {
-                self.look_up_receipt(seal.key(), seal.digest())?;
-            }
-        }
-        match &commit.signature {
-            SignatureFact::Good(signature) => self.look_up_receipt(signature.key(), signature.digest()),
-            _ => Ok(()),
-        }
+        commit.received().try_for_each(|(key, digest)| self.look_up_receipt(key, digest))
     }
 
     /// Keeps when something was first received, where that can make a difference.
@@ -501,12 +523,14 @@ impl<'a> FactReader<'a> {
         if self.look == Look::Everywhere {
             hidden.extend(self.baseline()?.iter());
         }
-        Ok(self.subtraction.walks.add(asked, hidden))
+        let judged = self.many.judged(self.policy, rule, Requirement::Identity);
+        Ok(self.subtraction.walks.add(asked, Hidden { commits: hidden, judged }))
     }
 
     /// What is new at a tip beyond the old value and what is subtracted besides. Walks over the same are one walk.
-    fn new_beyond(&mut self, hidden: usize, ends: Ends, limit: usize) -> Result<NewCommits, Doubt> {
-        let limits = WalkLimits { new: limit, ..WalkLimits::PUSH };
+    fn new_beyond(&mut self, hidden: usize, ends: Ends) -> Result<NewCommits, Doubt> {
+        let most = if self.look == Look::Near { COMMITS_NEAR } else { usize::MAX };
+        let limits = WalkLimits { new: most, ..WalkLimits::PUSH };
         self.subtraction.walks.new_commits(hidden, ends, limits).map_err(walk_doubt)
     }
 

@@ -1,6 +1,7 @@
 //! What requirements of rules subtract, by values before the push. Many updates subtract the same, and one walk serves them.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::Look;
 use super::approvals::Ends;
@@ -27,6 +28,14 @@ pub(super) enum Others {
     Ignored,
 }
 
+/// What a requirement subtracts.
+pub(super) struct Hidden {
+    /// Commits, with all below them.
+    pub(super) commits: HashSet<Oid>,
+    /// What this push brings and other updates of it have been judged by, with all below it.
+    pub(super) judged: Vec<Rc<NewCommits>>,
+}
+
 /// Walks, each with other commits hidden, and who asks for which.
 pub(super) struct Subtracted<'g> {
     graph: &'g dyn Graph,
@@ -45,10 +54,11 @@ impl<'g> Subtracted<'g> {
     }
 
     /// The walk for a requirement, by what it subtracts.
-    pub(super) fn add(&mut self, asked: Asked, hidden: HashSet<Oid>) -> usize {
-        let same = self.walks.iter().position(|walk| *walk.hidden() == hidden);
+    pub(super) fn add(&mut self, asked: Asked, hidden: Hidden) -> usize {
+        let Hidden { commits, judged } = hidden;
+        let same = self.walks.iter().position(|walk| walk.is_without(&commits, &judged));
         let number = same.unwrap_or_else(|| {
-            self.walks.push(Walk::new(self.graph, hidden));
+            self.walks.push(Walk::new(self.graph, commits).without(judged));
             self.walks.len() - 1
         });
         self.known.insert(asked, number);
@@ -64,8 +74,7 @@ impl<'g> Subtracted<'g> {
     ) -> Result<NewCommits, WalkError> {
         let Some(walk) = self.walks.get_mut(number) else { return new_commits(self.graph, ends.tip, &[], limits) };
         if let Some(old) = ends.old.filter(|old| !walk.hides(*old)) {
-            let hidden: Vec<Oid> = walk.hidden().iter().copied().chain([old]).collect();
-            return new_commits(self.graph, ends.tip, &hidden, limits);
+            return walk.with_hidden(old).new_commits(ends.tip, limits);
         }
         let shared = walk.has_begun();
         match walk.new_commits(ends.tip, limits) {

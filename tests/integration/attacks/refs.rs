@@ -122,14 +122,19 @@ fn one_bad_ref_among_a_thousand_refuses_them_all() {
 }
 
 #[test]
-fn more_commits_than_are_looked_at_are_not_accepted() {
-    let world = World::new(AGENTS_EVERYWHERE);
-    let count = countersign::core::limits::COMMITS + 1;
-    let stream: String = (0..count)
-        .map(|_| "commit refs/heads/flood\ncommitter Alice Ng <alice@acme.dev> 1700000000 +0000\ndata 6\nClean\n\n")
-        .collect();
-    world.git_with(&["fast-import", "--quiet"], stream.as_bytes());
-    world.push(&["flood:refs/heads/main"]).refused("limit-exceeded");
+fn a_flood_of_commits_hides_none() {
+    let flood = |first: &str| {
+        let world = World::new(AGENTS_EVERYWHERE);
+        let count = countersign::core::limits::COMMITS + 1;
+        let commit = |message: &str| {
+            let who = "Alice Ng <alice@acme.dev> 1700000000 +0000";
+            format!("commit refs/heads/flood\ncommitter {who}\ndata {}\n{message}\n", message.len())
+        };
+        world.git_with(&["fast-import", "--quiet"], (commit(first) + &commit("Clean\n").repeat(count)).as_bytes());
+        world.push(&["flood:refs/heads/main"])
+    };
+    flood(MARKED).refused("unsealed-agent-commit");
+    flood("Clean\n").accepted();
 }
 
 #[test]

@@ -268,7 +268,7 @@ fn new_commits_are_those_of_the_definition_and_of_git() {
 }
 
 fn limited(new: usize) -> WalkLimits {
-    WalkLimits { new, reads: usize::MAX }
+    WalkLimits { new, stored: usize::MAX, reads: usize::MAX }
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_false_date_reads_no_more_history_than_the_limit() {
         let dir = GitDir::at(&world.clone_dir().join(".git")).unwrap();
         let objects = Objects::open(&dir, &Quarantine::default(), ObjectFormat::Sha1).unwrap();
         let id = |name: &str| oid(&world.git(&["rev-parse", name]));
-        let limits = WalkLimits { new: 10, reads };
+        let limits = WalkLimits { new: 10, stored: 10, reads };
         new_commits(&History::new(&objects, &dir), id(name), &[id("main")], limits).map(|new| new.len())
     };
     assert!(matches!(new("honest", 5), Ok(1)));

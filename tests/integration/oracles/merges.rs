@@ -1,6 +1,5 @@
 //! What a merge makes, against `git merge-tree` on generated histories. `cargo bench --bench merges` does the same with many more.
 
-use countersign::core::limits;
 use countersign::core::oid::Oid;
 use countersign::core::tree::{WalkLimits, merged_tree};
 use countersign::store::{GitDir, History};
@@ -28,7 +27,7 @@ fn a_merge_makes_what_git_makes() {
         let objects = objects(&world);
         let dir = GitDir::at(&world.clone_dir().join(".git")).unwrap();
         let history = History::new(&objects, &dir);
-        let reads = WalkLimits { new: limits::WALK, reads: limits::WALK_READS };
+        let reads = WalkLimits::PUSH;
         let mut clean = 0;
         for (((ours, theirs), git), merge) in pairs.iter().zip(&by_git).zip(&merges) {
             let here = merged_tree(&objects, &history, *ours, *theirs, reads).unwrap();

@@ -5,7 +5,7 @@ use crate::core::oid::Oid;
 use crate::core::tree::WalkLimits;
 use crate::core::tree::memory::{Memory, id};
 
-const LIMITS: WalkLimits = WalkLimits { new: 100, reads: 1000 };
+const LIMITS: WalkLimits = WalkLimits { new: 100, stored: 100, reads: 1000 };
 
 /// A file long enough to be known again after a change.
 const LONG: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
