@@ -18,7 +18,8 @@ use crate::core::oid::Oid;
 use crate::core::policy::{Identity, Mode, Policy};
 use crate::core::report::escape;
 use crate::core::seal;
-use crate::core::ssh::{PrivateKey, PublicKey};
+use crate::core::signature::SigningKey;
+use crate::core::ssh::PrivateKey;
 use crate::core::submitter::{Submitter, Via, Who};
 use crate::gate::engine::{Judgement, Memory};
 use crate::gate::push::{Push, RefUpdate};
@@ -473,14 +474,14 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
     });
     let commits: BTreeSet<Oid> = enforcing.flat_map(|judged| judged.commits.iter().map(|commit| commit.id)).collect();
     let mut makers: BTreeMap<(String, String), Vec<(CanonicalOid, Sha256)>> = BTreeMap::new();
-    let mut receive = |id: Oid, key: &PublicKey, digest: Digest| {
-        let holder = policy.by_key(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
-        makers.entry((holder, key.fingerprint().to_string())).or_default().push((CanonicalOid(id), Sha256(digest)));
+    let mut receive = |id: Oid, key: SigningKey<'_>, digest: Digest| {
+        let holder = policy.by_signer(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
+        makers.entry((holder, key.name().to_string())).or_default().push((CanonicalOid(id), Sha256(digest)));
     };
     for commit in commits.iter().filter_map(|id| facts.commits.get(id)) {
         for seal in commit.seals.iter().flatten() {
             if let seal::SealOutcome::Holds(seal) = &seal.outcome {
-                receive(commit.id, seal.key(), seal.digest());
+                receive(commit.id, SigningKey::Ssh(seal.key()), seal.digest());
             }
         }
         if let SignatureFact::Good(signature) = &commit.signature {
@@ -495,7 +496,7 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
     if let Some(RecordUpdate { record: Some(record), .. }) = &update.record
         && let (Ok(approval), Some(blob)) = (record.as_ref(), update.new)
     {
-        receive(blob, approval.signature().key(), approval.signature().digest());
+        receive(blob, SigningKey::Ssh(approval.signature().key()), approval.signature().digest());
     }
     makers.into_iter().map(|((principal, key), commits)| Work { principal, key, commits }).collect()
 }

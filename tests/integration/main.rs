@@ -26,6 +26,7 @@ mod house;
 mod install;
 mod jail;
 mod ledger;
+mod openpgp;
 mod oracles;
 mod seals;
 mod servers;
