@@ -179,11 +179,14 @@ impl Survey<'_> {
     fn answered(&self, commit: &Commit<'_>) -> Answered {
         let trailers = parse_trailers(commit.message);
         let ours = trailers.is_ok_and(|trailers| !trailers.blocks.is_empty() || !trailers.drafted.is_empty());
-        let by_agent = || match signature_fact(commit.signature.as_ref()) {
+        let by_agent = || match signature_fact(commit.signature.as_ref(), Some(self.policy)) {
             SignatureFact::Good(signature) => {
-                self.policy.by_key(signature.key()).is_some_and(|holder| holder.kind == PrincipalKind::Agent)
+                self.policy.by_signer(signature.key()).is_some_and(|holder| holder.kind == PrincipalKind::Agent)
             }
-            SignatureFact::None | SignatureFact::Unsupported(_) | SignatureFact::Bad { .. } => false,
+            SignatureFact::None
+            | SignatureFact::Unsupported(_)
+            | SignatureFact::Foreign(_)
+            | SignatureFact::Bad { .. } => false,
         };
         if ours || by_agent() { Answered::Yes } else { Answered::No }
     }

@@ -7,14 +7,16 @@ use clap::Args;
 use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
+use crate::core::facts::SignatureFact;
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSearch, unreadable_encoding};
-use crate::core::policy::{KeyStatus, Policy, PrincipalKind};
+use crate::core::policy::{KeyObjection, Policy, PrincipalKind};
 use crate::core::seal::{self, SealOutcome};
-use crate::core::ssh::{ClaimedSignature, PublicKey};
+use crate::core::signature::SigningKey;
 use crate::desk::clone::{Local, TrackedRefs, settings};
 use crate::desk::sealing::change_of;
 use crate::gate::engine::{Settings, repository_name};
+use crate::gate::examine::signature_fact;
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::server::installed_ledger;
@@ -97,7 +99,12 @@ fn describe(
                     Some(repository) => {
                         let change = change_of(&local.objects, &commit.parents, commit.tree)?;
                         match block.verify(commit, repository, change) {
-                            SealOutcome::Holds(seal) => format!("holds, key {}", holder(seal.key(), policy)),
+                            SealOutcome::Holds(seal) => {
+                                let status =
+                                    |(policy, now): (&Policy, _)| policy.key_status(seal.key(), now).objection();
+                                let objection = policy.and_then(status);
+                                format!("holds, key {}", holder(SigningKey::Ssh(seal.key()), objection, policy))
+                            }
                             SealOutcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
                             SealOutcome::Bad(reason) => format!("does not verify: {reason}"),
                         }
@@ -118,12 +125,7 @@ fn describe(
     lines.push(match &commit.signature {
         None => "signed    no".to_owned(),
         Some(signature) => {
-            let verified = ClaimedSignature::from_armor(&signature.armor)
-                .and_then(|claimed| claimed.verify("git", &signature.payload));
-            match verified {
-                Ok(verified) => format!("signed    key {}", holder(verified.key(), policy)),
-                Err(error) => format!("signed    does not count: {error}"),
-            }
+            format!("signed    {}", signed(signature_fact(Some(signature), policy.map(|(policy, _)| policy)), policy))
         }
     });
     let catalogue = match policy {
@@ -139,21 +141,39 @@ fn describe(
     Ok(())
 }
 
-/// Whose key it is, as far as a policy is at hand.
-fn holder(key: &PublicKey, policy: Known<'_>) -> String {
-    let fingerprint = key.fingerprint();
-    let Some((policy, now)) = policy else { return format!("{fingerprint} (no policy is at hand to say whose)") };
-    let standing = match policy.key_status(key, now) {
-        KeyStatus::Good => "",
-        KeyStatus::Revoked => ", revoked",
-        KeyStatus::Retired => ", retired",
+/// What a signature over the whole commit comes to.
+fn signed(signature: SignatureFact, policy: Known<'_>) -> String {
+    match signature {
+        SignatureFact::Good(signature) => {
+            let objection = policy.and_then(|(policy, now)| policy.objection(&signature, now, now));
+            format!("key {}", holder(signature.key(), objection, policy))
+        }
+        SignatureFact::None => "no".to_owned(),
+        SignatureFact::Unsupported(kind) => format!("does not count: {kind} is not supported"),
+        SignatureFact::Foreign(issuer) if policy.is_some() => format!("OpenPGP key {issuer} of nobody registered"),
+        SignatureFact::Foreign(issuer) => {
+            format!("not verified: OpenPGP key {issuer} (no policy is at hand with its certificate)")
+        }
+        SignatureFact::Bad { reason, .. } => format!("does not count: {reason}"),
+    }
+}
+
+/// Whose key it is, as far as a policy is at hand, and what stands against it.
+fn holder(key: SigningKey<'_>, objection: Option<KeyObjection>, policy: Known<'_>) -> String {
+    let name = key.name();
+    let Some((policy, _)) = policy else { return format!("{name} (no policy is at hand to say whose)") };
+    let standing = match objection {
+        None => String::new(),
+        Some(KeyObjection::Revoked) => ", revoked".to_owned(),
+        Some(KeyObjection::Retired) => ", retired".to_owned(),
+        Some(KeyObjection::Unusable(reason)) => format!(", which does not count: {reason}"),
     };
-    match policy.by_key(key) {
-        None => format!("{fingerprint} of nobody registered{standing}"),
+    match policy.by_signer(key) {
+        None => format!("{name} of nobody registered{standing}"),
         Some(holder) => {
             let owner = holder.owner.as_ref().map(|owner| format!(", owned by {owner}")).unwrap_or_default();
             let kind = if holder.kind == PrincipalKind::Person { "person" } else { holder.kind.noun() };
-            format!("{fingerprint} of {kind} {}{owner}{standing}", holder.id)
+            format!("{name} of {kind} {}{owner}{standing}", holder.id)
         }
     }
 }

@@ -137,11 +137,12 @@ fn check(arguments: &Check) -> Result {
         local.as_ref().zip(refs.as_ref()).map(|(local, refs)| -> (_, &dyn RefValues) { (&local.objects, refs) });
     let Some(loaded) = read(&PolicyReader { repository }, policies)? else { return Ok(Exit::Rejected) };
     let problems = loaded.policy.problems_if_new(None);
-    tell(&loaded.warnings);
+    let warnings = [loaded.warnings, loaded.policy.certificate_problems(now()?)].concat();
+    tell(&warnings);
     if tell(&problems) {
         return Ok(Exit::Rejected);
     }
-    let (rules, warnings) = (loaded.policy.rules().len(), loaded.warnings.len());
+    let (rules, warnings) = (loaded.policy.rules().len(), warnings.len());
     print(&format!(
         "the policy is valid: {rules} rules, {warnings} warnings, digest sha256:{}\n",
         loaded.policy.digest()

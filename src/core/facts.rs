@@ -15,9 +15,11 @@ use crate::core::id::{Id, RepositoryName};
 use crate::core::landing::{Landing, Use};
 use crate::core::marks::Mark;
 use crate::core::oid::Oid;
+use crate::core::openpgp::Issuer;
 use crate::core::policy::{Policy, Principal, PrincipalKind, Problem};
 use crate::core::seal;
-use crate::core::ssh::{PublicKey, SignatureError, VerifiedSignature};
+use crate::core::signature::{ObjectSignature, SignatureFault, SigningKey};
+use crate::core::ssh::PublicKey;
 use crate::core::submitter::Submitter;
 
 /// Everything about one push.
@@ -281,27 +283,29 @@ pub struct SealFact {
 pub enum SignatureFact {
     /// There is none.
     None,
-    /// There is one that is not SSH: its kind, such as `OpenPGP`.
+    /// There is one of a kind that is not supported, such as `X.509`.
     Unsupported(&'static str),
-    /// It is SSH and does not verify.
+    /// It is OpenPGP, by a key that no certificate of the policy holds.
+    Foreign(Issuer),
+    /// It does not verify.
     Bad {
         /// Why.
-        reason: SignatureError,
-        /// The key that it says to be made with, where that can be read at all.
+        reason: SignatureFault,
+        /// The SSH key that it says to be made with, where that can be read at all.
         claimed: Option<PublicKey>,
     },
     /// It verifies with the key that it names.
-    Good(VerifiedSignature),
+    Good(ObjectSignature),
 }
 
 impl SignatureFact {
-    /// The key that it says to be made with, whether it verifies or not: enough to tell whose work it claims to be, and proof of
+    /// The SSH key that it says to be made with, whether it verifies or not: enough to tell whose work it claims to be, and proof of
     /// nothing.
     pub fn claimed_key(&self) -> Option<&PublicKey> {
         match self {
-            Self::None | Self::Unsupported(_) => None,
+            Self::None | Self::Unsupported(_) | Self::Foreign(_) | Self::Good(ObjectSignature::OpenPgp(_)) => None,
             Self::Bad { claimed, .. } => claimed.as_ref(),
-            Self::Good(signature) => Some(signature.key()),
+            Self::Good(ObjectSignature::Ssh(signature)) => Some(signature.key()),
         }
     }
 }
@@ -325,7 +329,7 @@ impl CommitFacts {
     /// Whose key signed it, as far as the policy knows.
     pub fn signer<'p>(&self, policy: &'p Policy) -> Option<&'p Principal> {
         match &self.signature {
-            SignatureFact::Good(signature) => policy.by_key(signature.key()),
+            SignatureFact::Good(signature) => policy.by_signer(signature.key()),
             _ => None,
         }
     }
@@ -346,14 +350,17 @@ impl CommitFacts {
     }
 
     /// The keys of the seals that hold and of the signature that does, with the digests by which they are received.
-    pub fn received(&self) -> impl Iterator<Item = (&PublicKey, Digest)> {
+    pub fn received(&self) -> impl Iterator<Item = (SigningKey<'_>, Digest)> {
         let seals = self.seals.iter().flatten().filter_map(|seal| match &seal.outcome {
-            seal::SealOutcome::Holds(seal) => Some((seal.key(), seal.digest())),
+            seal::SealOutcome::Holds(seal) => Some((SigningKey::Ssh(seal.key()), seal.digest())),
             seal::SealOutcome::Stale(_) | seal::SealOutcome::Bad(_) => None,
         });
         let signature = match &self.signature {
             SignatureFact::Good(signature) => Some((signature.key(), signature.digest())),
-            SignatureFact::None | SignatureFact::Unsupported(_) | SignatureFact::Bad { .. } => None,
+            SignatureFact::None
+            | SignatureFact::Unsupported(_)
+            | SignatureFact::Foreign(_)
+            | SignatureFact::Bad { .. } => None,
         };
         seals.chain(signature)
     }

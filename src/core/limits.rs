@@ -61,6 +61,10 @@ pub const CHANGED_PATHS: usize = 200_000;
 /// Bytes of one SSHSIG blob. RSA of 16384 bits needs 4.3 KiB.
 pub const SIGNATURE_BYTES: usize = 16 << 10;
 
+/// Bytes of one OpenPGP certificate in its text form. One with a few names and keys has 3 to 10 KiB; one with the signatures of
+/// hundreds of others, which nothing here reads, is exported without them (`gpg --export-options export-minimal`).
+pub const CERTIFICATE_BYTES: usize = 256 << 10;
+
 /// Bytes of one public key line in a policy.
 pub const KEY_LINE_BYTES: usize = 16 << 10;
 

@@ -11,7 +11,9 @@ use crate::core::limits;
 use crate::core::marks::{MarkSearch, unreadable_encoding};
 use crate::core::objects::{Contents as _, ReadError};
 use crate::core::oid::Oid;
-use crate::core::policy::{Below, Policy, PrincipalKind, Rule};
+use crate::core::openpgp;
+use crate::core::policy::{Below, Policy, Principal, PrincipalKind, Rule};
+use crate::core::signature::ObjectSignature;
 use crate::core::ssh::{ClaimedSignature, claimed_key};
 use crate::core::tree::{
     ChangeDigest, ChangeError, EntryDifference, EntryMode, Lineage, MergeTrees, NewCommits, Value, WalkError,
@@ -168,7 +170,7 @@ impl<'a> Examiner<'a> {
         }
         let sealed = facts.seals.as_ref().is_ok_and(|seals| !seals.is_empty());
         if !sealed || self.is_a_service_s(commit.signature.as_ref()) {
-            facts.signature = signature_fact(commit.signature.as_ref());
+            facts.signature = signature_fact(commit.signature.as_ref(), Some(self.standard.policy));
         }
         Ok(())
     }
@@ -204,9 +206,15 @@ impl<'a> Examiner<'a> {
 
     /// Whether a signature names the key of a service.
     fn is_a_service_s(&self, signature: Option<&RawSignature>) -> bool {
-        let claimed = signature.and_then(|signature| ClaimedSignature::from_armor(&signature.armor).ok());
-        let holder = claimed.and_then(|claimed| self.standard.policy.by_key(claimed.key()));
-        holder.is_some_and(|holder| holder.kind == PrincipalKind::Service)
+        let (policy, Some(signature)) = (self.standard.policy, signature) else { return false };
+        let is_service = |holder: &Principal| holder.kind == PrincipalKind::Service;
+        if is_openpgp(signature) {
+            let claimed = openpgp::ClaimedSignature::from_armor(&signature.armor);
+            return claimed
+                .is_ok_and(|claimed| policy.certificates_of(claimed.issuer()).any(|(holder, _)| is_service(holder)));
+        }
+        let claimed = ClaimedSignature::from_armor(&signature.armor).ok();
+        claimed.and_then(|claimed| policy.by_key(claimed.key())).is_some_and(is_service)
     }
 
     fn verify_seal(&self, commit: &Commit<'_>, block: &SealBlock, change: Digest) -> SealFact {
@@ -272,18 +280,41 @@ fn examine_share(
     }
 }
 
-/// Reads a signature and verifies it, as git signs: namespace `git` (git-commit(1), gpg.format ssh).
-pub(crate) fn signature_fact(signature: Option<&RawSignature>) -> SignatureFact {
+/// Reads a signature and verifies it, as git signs: SSH in the namespace `git`, or OpenPGP (git-commit(1), gpg.format).
+pub(crate) fn signature_fact(signature: Option<&RawSignature>, policy: Option<&Policy>) -> SignatureFact {
     let Some(signature) = signature else { return SignatureFact::None };
+    if is_openpgp(signature) {
+        return openpgp_fact(signature, policy);
+    }
     if !signature.armor.starts_with(b"-----BEGIN SSH SIGNATURE-----") {
-        let openpgp = signature.armor.starts_with(b"-----BEGIN PGP");
-        return SignatureFact::Unsupported(if openpgp { "OpenPGP" } else { "X.509" });
+        return SignatureFact::Unsupported("X.509");
     }
     let verify = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload);
     match ClaimedSignature::from_armor(&signature.armor).and_then(verify) {
-        Ok(verified) => SignatureFact::Good(verified),
-        Err(reason) => SignatureFact::Bad { reason, claimed: claimed_key(&signature.armor) },
+        Ok(verified) => SignatureFact::Good(ObjectSignature::Ssh(verified)),
+        Err(reason) => SignatureFact::Bad { reason: reason.into(), claimed: claimed_key(&signature.armor) },
     }
+}
+
+fn is_openpgp(signature: &RawSignature) -> bool {
+    signature.armor.starts_with(b"-----BEGIN PGP ")
+}
+
+/// Of several certificates with one key id, the one that made it counts.
+fn openpgp_fact(signature: &RawSignature, policy: Option<&Policy>) -> SignatureFact {
+    let bad = |reason: openpgp::SignatureError| SignatureFact::Bad { reason: reason.into(), claimed: None };
+    let claimed = match openpgp::ClaimedSignature::from_armor(&signature.armor) {
+        Ok(claimed) => claimed,
+        Err(reason) => return bad(reason),
+    };
+    let mut fact = SignatureFact::Foreign(claimed.issuer().clone());
+    for (_, certificate) in policy.into_iter().flat_map(|policy| policy.certificates_of(claimed.issuer())) {
+        match claimed.verify(certificate, &signature.payload) {
+            Ok(verified) => return SignatureFact::Good(ObjectSignature::OpenPgp(verified)),
+            Err(reason) => fact = bad(reason),
+        }
+    }
+    fact
 }
 
 /// Whether a change is of the rule's paths. What is behind a link or a submodule is not in this tree.

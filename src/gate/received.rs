@@ -13,7 +13,7 @@ use crate::core::canonical::{CanonicalOid, Sha256};
 use crate::core::digest::Digest;
 use crate::core::oid::Oid;
 use crate::core::policy::Policy;
-use crate::core::ssh::PublicKey;
+use crate::core::signature::SigningKey;
 use crate::ledger::Work;
 
 /// Receipts in one piece of work. An entry of the ledger holds one with all it needs besides.
@@ -119,9 +119,9 @@ impl Received {
 }
 
 /// Who holds a key, as it is recorded, and its fingerprint.
-pub(crate) fn maker(policy: &Policy, key: &PublicKey) -> (String, String) {
-    let holder = policy.by_key(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
-    (holder, key.fingerprint().to_string())
+pub(crate) fn maker(policy: &Policy, key: SigningKey<'_>) -> (String, String) {
+    let holder = policy.by_signer(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
+    (holder, key.name().to_string())
 }
 
 /// One, as it is kept.

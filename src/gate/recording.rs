@@ -18,7 +18,8 @@ use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::policy::{Identity, Mode, Policy};
 use crate::core::report::escape;
-use crate::core::ssh::{PrivateKey, PublicKey};
+use crate::core::signature::SigningKey;
+use crate::core::ssh::PrivateKey;
 use crate::core::submitter::{Submitter, Via, Who};
 use crate::gate::engine::{Judgement, Memory};
 use crate::gate::own_files::open_ledger;
@@ -570,7 +571,7 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
     });
     let commits: BTreeSet<Oid> = enforcing.flat_map(|judged| judged.commits.iter().map(|commit| commit.id)).collect();
     let mut makers: BTreeMap<(String, String), Vec<(CanonicalOid, Sha256)>> = BTreeMap::new();
-    let mut receive = |id: Oid, key: &PublicKey, digest: Digest| {
+    let mut receive = |id: Oid, key: SigningKey<'_>, digest: Digest| {
         makers.entry(maker(policy, key)).or_default().push((CanonicalOid(id), Sha256(digest)));
     };
     for commit in commits.iter().filter_map(|id| facts.commits.get(id)) {
@@ -584,7 +585,7 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
     if let Some(RecordUpdate { record: Some(record), .. }) = &update.record
         && let (Ok(approval), Some(blob)) = (record.as_ref(), update.new)
     {
-        receive(blob, approval.signature().key(), approval.signature().digest());
+        receive(blob, SigningKey::Ssh(approval.signature().key()), approval.signature().digest());
     }
     makers.into_iter().map(|((principal, key), commits)| Work { principal, key, commits }).collect()
 }

@@ -28,6 +28,7 @@ mod install;
 mod jail;
 mod ledger;
 mod many;
+mod openpgp;
 mod oracles;
 mod places;
 mod seals;

@@ -13,7 +13,7 @@ use crate::core::landing::{Carried, Coverage, Landing, MadeBy, NearMiss, Use, co
 use crate::core::limits;
 use crate::core::oid::Oid;
 use crate::core::policy::{Approvals, KeyStatus, Principal, PrincipalKind};
-use crate::core::ssh::VerifiedSignature;
+use crate::core::ssh::{Presence, VerifiedSignature};
 
 /// Every approval of one update, as one rule sees it.
 pub(super) struct ApprovalSet<'a> {
@@ -47,7 +47,7 @@ impl ValidApproval<'_> {
 
 struct SignedMerge<'a> {
     person: &'a Principal,
-    signature: &'a VerifiedSignature,
+    presence: Option<Presence>,
     brings: &'a BTreeSet<Oid>,
 }
 
@@ -137,7 +137,7 @@ impl<'a> ApprovalSet<'a> {
         let valid = self.valid.iter().filter(covers).filter(|valid| self.condition_unmet(valid, asks).is_none());
         let merges = self.merges.iter().filter(|merge| {
             let counts = asks.signed_merge && merge.brings.contains(&commit) && asks.from.contains(&merge.person.id);
-            counts && presence_missing(merge.signature, asks).is_none()
+            counts && presence_missing(merge.presence, asks).is_none()
         });
         let people = valid.map(|valid| valid.person).chain(merges.map(|merge| merge.person));
         people.map(|person| Approver { person }).collect()
@@ -201,7 +201,7 @@ impl<'a> ApprovalSet<'a> {
             let words = format!("{person} approved it, whose approval the rule does not ask for");
             return Some(Objection::new(Code::ApproverNotAllowed, words));
         }
-        if let Some(words) = presence_missing(valid.approval.signature(), asks) {
+        if let Some(words) = presence_missing(valid.approval.signature().presence(), asks) {
             return Some(Objection::new(Code::PresenceMissing, format!("{person} approved it {words}")));
         }
         let age = self.now.0.saturating_sub(valid.approval.approval().issued.0.0);
@@ -275,8 +275,7 @@ pub(super) fn approver<'a>(
 }
 
 /// What a token did not say, in words that follow "approved it".
-fn presence_missing(signature: &VerifiedSignature, asks: &Approvals) -> Option<&'static str> {
-    let presence = signature.presence();
+fn presence_missing(presence: Option<Presence>, asks: &Approvals) -> Option<&'static str> {
     if !(asks.presence || asks.verification) {
         None
     } else if presence.is_none() {
@@ -298,10 +297,11 @@ fn signed_merges<'a>(context: &RuleContext<'a>, landing: &'a Landing) -> Vec<Sig
         let (Some(brought), Some(commit)) = (&step.merge, context.facts.commits.get(&step.commit)) else { continue };
         let SignatureFact::Good(signature) = &commit.signature else { continue };
         let says = commit.approves.iter().any(|one| one.repository == *repository && *one.name == *context.update.name);
-        let person = holder(context, signature).filter(|person| person.kind == PrincipalKind::Person);
-        let good = context.policy.key_status(signature.key(), context.received(signature.digest())) == KeyStatus::Good;
+        let (policy, received) = (context.policy, context.received(signature.digest()));
+        let person = context.standing().signer(commit, PrincipalKind::Person);
+        let good = policy.objection(signature, received, context.now).is_none();
         if let Some(person) = person.filter(|_| says && good) {
-            merges.push(SignedMerge { person, signature, brings: &brought.commits });
+            merges.push(SignedMerge { person, presence: signature.presence(), brings: &brought.commits });
         }
     }
     merges

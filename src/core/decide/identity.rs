@@ -12,8 +12,9 @@ use crate::core::commit::TrailerFault;
 use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, ObjectForm, SealFact, SignatureFact};
 use crate::core::marks::{Mark, MarkKind};
 use crate::core::oid::Oid;
-use crate::core::policy::{Identity, KeyStatus, Permission, Principal, PrincipalKind};
+use crate::core::policy::{Identity, Permission, Principal, PrincipalKind};
 use crate::core::seal;
+use crate::core::signature::{KeyName, SigningKey};
 use crate::core::ssh::PublicKey;
 
 /// Days before a review date on which pushes begin to warn: two weeks, for the owner to look at the agent.
@@ -154,10 +155,11 @@ impl<'b> IdentityCheck<'b, '_, '_> {
     ) -> Result<&'b Principal, Fault> {
         let policy = self.context.policy;
         let fingerprint = key.fingerprint();
-        if let Some(word) = void_word(policy.key_status(key, received)) {
+        if let Some(objection) = policy.key_status(key, received).objection() {
+            let words = objection.words(&KeyName::Ssh(fingerprint));
             return Err(Fault {
                 code: Code::AgentRevoked,
-                detail: format!("{whose} was made with the {word} key {fingerprint}"),
+                detail: format!("{whose} was made with {words}"),
                 hint: self.commands().register(name, AgentKey::New).text(),
             });
         }
@@ -195,8 +197,8 @@ impl<'b> IdentityCheck<'b, '_, '_> {
 
     /// Who signed the commit as a whole, where no seal stands.
     fn signer(&self) -> Maker<'b> {
-        let (key, received) = match &self.commit.signature {
-            SignatureFact::Good(signature) => (signature.key(), self.context.received(signature.digest())),
+        let signature = match &self.commit.signature {
+            SignatureFact::Good(signature) => signature,
             SignatureFact::None => {
                 return match self.context.standing().service(self.commit) {
                     Some(service) => Maker::Service(service),
@@ -204,7 +206,12 @@ impl<'b> IdentityCheck<'b, '_, '_> {
                 };
             }
             SignatureFact::Unsupported(kind) => {
-                return Maker::Unproven(self.unsigned(format!("its {kind} signature is not supported; sign with SSH")));
+                let detail = format!("its {kind} signature is not supported; sign with SSH or OpenPGP");
+                return Maker::Unproven(self.unsigned(detail));
+            }
+            SignatureFact::Foreign(issuer) => {
+                let detail = format!("it is signed with the OpenPGP key {issuer}, which nobody has registered");
+                return self.unknown_signer(detail);
             }
             SignatureFact::Bad { reason, .. } => {
                 if let Some(agent) = self.context.claimed_agent(&self.commit.signature) {
@@ -218,26 +225,32 @@ impl<'b> IdentityCheck<'b, '_, '_> {
             }
         };
         let policy = self.context.policy;
-        let holder = policy.by_key(key).filter(|principal| policy.registers(self.context.rule, principal));
-        let void = void_word(policy.key_status(key, received));
-        let unknown = |detail| {
-            let sign = self.commands().sign_as_person(self.commit.id);
-            let hint = Hint::new().say("ask an admin to register your key, or sign with one that is").and(sign).text();
-            Maker::Unproven(Fault { code: Code::UnknownSigner, detail, hint })
-        };
-        match (holder, void) {
+        let received = self.context.received(signature.digest());
+        let holder = policy.by_signer(signature.key()).filter(|one| policy.registers(self.context.rule, one));
+        let name = signature.key().name();
+        let objection = policy.objection(signature, received, self.context.now);
+        match (holder, objection) {
             (Some(agent), _) if agent.kind == PrincipalKind::Agent => {
+                let SigningKey::Ssh(key) = signature.key() else {
+                    return self.unknown_signer(format!("it is signed with {name}"));
+                };
                 match self.agent_with_key(agent.id.as_str(), key, received, &format!("{}'s signature", agent.id)) {
                     Ok(agent) => Maker::Agent(agent),
                     Err(fault) => Maker::Unproven(fault),
                 }
             }
-            (_, Some(word)) => unknown(format!("it is signed with the {word} key {}", key.fingerprint())),
-            (None, None) => unknown(format!("it is signed with {}, which nobody has registered", key.fingerprint())),
+            (_, Some(objection)) => self.unknown_signer(format!("it is signed with {}", objection.words(&name))),
+            (None, None) => self.unknown_signer(format!("it is signed with {name}, which nobody has registered")),
             (Some(service), None) if service.kind == PrincipalKind::Service => Maker::Service(service),
             (Some(_), None) if self.commit.drafted.is_empty() => Maker::Person,
             (Some(_), None) => Maker::Adopted,
         }
+    }
+
+    fn unknown_signer(&self, detail: String) -> Maker<'b> {
+        let sign = self.commands().sign_as_person(self.commit.id);
+        let hint = Hint::new().say("ask an admin to register your key, or sign with one that is").and(sign).text();
+        Maker::Unproven(Fault { code: Code::UnknownSigner, detail, hint })
     }
 
     fn unsigned(&self, detail: String) -> Fault {
@@ -415,14 +428,6 @@ impl<'b> IdentityCheck<'b, '_, '_> {
 
     fn seal_or_adopt(&self, agent: &str) -> Hint {
         self.commands().seal(Some(agent)).and(self.commands().adopt("or a person who changed the work"))
-    }
-}
-
-fn void_word(standing: KeyStatus) -> Option<&'static str> {
-    match standing {
-        KeyStatus::Good => None,
-        KeyStatus::Revoked => Some("revoked"),
-        KeyStatus::Retired => Some("retired"),
     }
 }
 

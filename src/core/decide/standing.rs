@@ -83,6 +83,6 @@ impl<'a> Standing<'a> {
     /// Who of this kind signed a commit as a whole.
     pub(super) fn signer(self, commit: &CommitFacts, kind: PrincipalKind) -> Option<&'a Principal> {
         let SignatureFact::Good(signature) = &commit.signature else { return None };
-        self.policy.by_key(signature.key()).filter(|one| one.kind == kind && self.policy.registers(self.rule, one))
+        self.policy.by_signer(signature.key()).filter(|one| one.kind == kind && self.policy.registers(self.rule, one))
     }
 }

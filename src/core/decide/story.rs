@@ -19,6 +19,7 @@ use crate::core::oid::Oid;
 use crate::core::policy::{Policy, Source, load};
 use crate::core::report::{self, Audience, Characters};
 use crate::core::seal::{self, Claim, Root, SealValue, sealed_payload};
+use crate::core::signature::ObjectSignature;
 use crate::core::ssh::{ClaimedSignature, PrivateKey};
 
 /// What [`Story`] tells: a push to main, under every rule of the policy.
@@ -265,12 +266,12 @@ pub(crate) fn seal_by(seed: u8, found: &[u8]) -> SealFact {
 
 pub(crate) fn signature_by(seed: u8) -> SignatureFact {
     let claimed = ClaimedSignature::from_blob(&key(seed).sign("git", b"payload")).unwrap();
-    SignatureFact::Good(claimed.verify("git", b"payload").unwrap())
+    SignatureFact::Good(ObjectSignature::Ssh(claimed.verify("git", b"payload").unwrap()))
 }
 
 pub(crate) fn broken_signature(seed: Option<u8>) -> SignatureFact {
     let claimed = seed.map(|seed| key(seed).public().clone());
-    SignatureFact::Bad { reason: crate::core::ssh::SignatureError::Mismatch, claimed }
+    SignatureFact::Bad { reason: crate::core::ssh::SignatureError::Mismatch.into(), claimed }
 }
 
 /// A commit that nobody signed and nothing marks.

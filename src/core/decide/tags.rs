@@ -4,7 +4,7 @@ use super::hint::Hint;
 use super::{Code, Findings, RuleContext, Subject};
 use crate::core::facts::{MALFORMED_TAG, ObjectForm, RefTarget, SignatureFact, TagFacts};
 use crate::core::id::Id;
-use crate::core::policy::{Identity, KeyStatus, PrincipalKind};
+use crate::core::policy::{Identity, PrincipalKind};
 use crate::core::report::word;
 
 /// Judges the tags of one update, and what stands where a commit should, under one rule.
@@ -110,12 +110,16 @@ enum Signer<'a> {
 }
 
 fn signer<'a>(context: &RuleContext<'a>, tag: &TagFacts) -> Signer<'a> {
-    let (key, received) = match &tag.signature {
-        SignatureFact::Good(signature) => (signature.key(), context.received(signature.digest())),
+    let signature = match &tag.signature {
+        SignatureFact::Good(signature) => signature,
         SignatureFact::None => return Signer::Unproven(Code::UnsignedCommit, "the tag is not signed".to_owned()),
         SignatureFact::Unsupported(kind) => {
-            let detail = format!("its {kind} signature is not supported; sign with SSH");
+            let detail = format!("its {kind} signature is not supported; sign with SSH or OpenPGP");
             return Signer::Unproven(Code::UnsignedCommit, detail);
+        }
+        SignatureFact::Foreign(issuer) => {
+            let detail = format!("it is signed with the OpenPGP key {issuer}, which nobody has registered");
+            return Signer::Unproven(Code::UnknownSigner, detail);
         }
         SignatureFact::Bad { reason, .. } => {
             let agent = context.claimed_agent(&tag.signature);
@@ -124,20 +128,20 @@ fn signer<'a>(context: &RuleContext<'a>, tag: &TagFacts) -> Signer<'a> {
             return Signer::Unproven(code, format!("{whose} signature does not verify: {reason}"));
         }
     };
-    let holder = context.policy.by_key(key).filter(|holder| context.policy.registers(context.rule, holder));
-    let fingerprint = key.fingerprint();
-    match (holder, context.policy.key_status(key, received)) {
-        (Some(agent), KeyStatus::Revoked | KeyStatus::Retired) if agent.kind == PrincipalKind::Agent => {
-            Signer::Unproven(Code::AgentRevoked, format!("it is signed with the revoked key {fingerprint}"))
+    let (policy, received) = (context.policy, context.received(signature.digest()));
+    let holder = policy.by_signer(signature.key()).filter(|holder| policy.registers(context.rule, holder));
+    let name = signature.key().name();
+    match (holder, policy.objection(signature, received, context.now)) {
+        (Some(agent), Some(objection)) if agent.kind == PrincipalKind::Agent => {
+            Signer::Unproven(Code::AgentRevoked, format!("it is signed with {}", objection.words(&name)))
         }
-        (_, KeyStatus::Revoked | KeyStatus::Retired) => {
-            Signer::Unproven(Code::UnknownSigner, format!("it is signed with the revoked key {fingerprint}"))
+        (_, Some(objection)) => {
+            Signer::Unproven(Code::UnknownSigner, format!("it is signed with {}", objection.words(&name)))
         }
-        (None, KeyStatus::Good) => Signer::Unproven(
-            Code::UnknownSigner,
-            format!("it is signed with {fingerprint}, which nobody has registered"),
-        ),
-        (Some(holder), KeyStatus::Good) => match holder.kind {
+        (None, None) => {
+            Signer::Unproven(Code::UnknownSigner, format!("it is signed with {name}, which nobody has registered"))
+        }
+        (Some(holder), None) => match holder.kind {
             PrincipalKind::Agent
                 if holder.review_by.as_ref().is_some_and(|date| date.is_past(received.min(context.now))) =>
             {

@@ -47,7 +47,11 @@ fn maker_is_vouched_for(context: &RuleContext<'_>, commit: &CommitFacts) -> bool
             .is_some_and(|one| one.kind == PrincipalKind::Agent && one.id == author.agent);
     }
     match &commit.signature {
-        SignatureFact::Good(signature) => holder(signature.key(), signature.digest()).is_some(),
+        SignatureFact::Good(signature) => {
+            let (policy, received) = (context.policy, context.received(signature.digest()));
+            let signer = policy.by_signer(signature.key()).filter(|one| policy.registers(context.rule, one));
+            signer.is_some() && policy.objection(signature, received, context.now).is_none()
+        }
         _ => context.standing().service(commit).is_some(),
     }
 }

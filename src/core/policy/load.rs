@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
 use super::approvals::Whose;
+use super::certificates::{self, Origin, Texts};
 use super::glob::Below;
 use super::principals::{Principal, Registry};
 use super::problem::{Problem, Weight};
@@ -41,6 +42,9 @@ pub type Include<'a> = dyn FnMut(&Source, &str) -> Result<Source, String> + 'a;
 /// Files in one policy, includes and all. More than this is a loop or a mistake.
 const FILES: usize = 64;
 
+/// Certificates in one policy. Each is read at every push, in some 50 microseconds.
+const CERTIFICATES: usize = 1000;
+
 /// Loads policies that hold together, the organisation's first. Each knows the principals, groups and classes of itself and
 /// of those before it, so that a later one can ask for more and never make an earlier one ask for less.
 ///
@@ -52,8 +56,9 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     let parsed = parse(&layered, &mut problems);
     let marks = read_marks(&layered, &mut problems);
     let mut building = Building::default();
+    let texts: Texts<'_> = layered.iter().filter_map(Layered::certificate).collect();
     for (file, table, layer) in &parsed {
-        building.declare(file, table, layer, &mut problems);
+        building.declare(file, table, (layer, &texts), &mut problems);
     }
     building.registry.check(&mut problems);
     let rules = building.rules(&parsed, &mut problems);
@@ -82,6 +87,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
         rules,
         principals: registry.principals,
         keys: registry.keys,
+        certificates: registry.certificates,
         accounts: registry.accounts,
         revoked: registry.revoked,
         retired: registry.retired,
@@ -95,6 +101,8 @@ struct Layered {
     source: Source,
     layer: usize,
     place: FileRole,
+    /// The file that names it, and the path that it gives.
+    named: Option<(String, String)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,13 +111,32 @@ enum FileRole {
     Included,
     /// Rows about AI marks, and no TOML.
     Marks,
+    /// An OpenPGP certificate.
+    Certificate,
+}
+
+impl FileRole {
+    fn is_toml(self) -> bool {
+        match self {
+            Self::Root | Self::Included => true,
+            Self::Marks | Self::Certificate => false,
+        }
+    }
+}
+
+impl Layered {
+    /// The text of a certificate, by the file that names it and how.
+    fn certificate(&self) -> Option<((&str, &str), &str)> {
+        let (file, path) = self.named.as_ref().filter(|_| self.place == FileRole::Certificate)?;
+        Some(((file, path), &self.source.text))
+    }
 }
 
 fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut Problems) -> Vec<Layered> {
     let mut files: Vec<Layered> = Vec::new();
     let mut pending: Vec<Layered> = Vec::new();
     for (layer, source) in sources.into_iter().enumerate().rev() {
-        pending.push(Layered { source, layer, place: FileRole::Root });
+        pending.push(Layered { source, layer, place: FileRole::Root, named: None });
     }
     while let Some(file) = pending.pop() {
         let at = File::new(&file.source.name, &file.source.text).at(0);
@@ -118,8 +145,14 @@ fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut
             problems.error(&at, message, "split it with include");
             continue;
         }
-        if files.len() >= FILES {
-            problems.error(&at, format!("more than {FILES} files are included"), "include fewer files");
+        let most = if file.place == FileRole::Certificate { CERTIFICATES } else { FILES };
+        if files
+            .iter()
+            .filter(|known| (known.place == FileRole::Certificate) == (file.place == FileRole::Certificate))
+            .count()
+            >= most
+        {
+            problems.error(&at, format!("more than {most} files are included"), "include fewer files");
             break;
         }
         let repeated = files.iter().any(|known| known.source.name == file.source.name);
@@ -127,9 +160,12 @@ fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut
             problems.error(&at, format!("{} is read twice", file.source.name), "include every file once");
             continue;
         }
-        for (path, at, place) in named_files(&file) {
+        for (path, at, place) in named_files(&file, problems) {
             match include(&file.source, &path) {
-                Ok(source) => pending.push(Layered { source, layer: file.layer, place }),
+                Ok(source) => {
+                    let named = Some((file.source.name.clone(), path));
+                    pending.push(Layered { source, layer: file.layer, place, named });
+                }
                 Err(error) => {
                     problems.error(&at, format!("cannot include \"{path}\": {error}"), "give a path beside this file")
                 }
@@ -141,9 +177,9 @@ fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut
 }
 
 /// The files that a file names. Its own problems are found when it is read as a whole.
-fn named_files(layered: &Layered) -> Vec<(String, super::Location, FileRole)> {
+fn named_files(layered: &Layered, problems: &mut Problems) -> Vec<(String, super::Location, FileRole)> {
     let source = &layered.source;
-    if layered.place == FileRole::Marks {
+    if !layered.place.is_toml() {
         return Vec::new();
     }
     let file = File::new(&source.name, &source.text);
@@ -154,6 +190,8 @@ fn named_files(layered: &Layered) -> Vec<(String, super::Location, FileRole)> {
     let included = paths.iter().filter(|path| is_beside(path.value));
     let mut named: Vec<_> = included.map(|path| (path.value.to_owned(), path.at.clone(), FileRole::Included)).collect();
     named.extend(marks::marks_file(&mut top, &mut ignored).map(|(path, at)| (path, at, FileRole::Marks)));
+    let certificates = certificates::named(&mut top, problems).into_iter();
+    named.extend(certificates.map(|(path, at)| (path, at, FileRole::Certificate)));
     named
 }
 
@@ -176,7 +214,7 @@ type Parsed<'s> = Vec<(File<'s>, toml::Spanned<DeTable<'s>>, &'s Layered)>;
 
 fn parse<'s>(layered: &'s [Layered], problems: &mut Problems) -> Parsed<'s> {
     let mut parsed = Vec::with_capacity(layered.len());
-    for one in layered.iter().filter(|one| one.place != FileRole::Marks) {
+    for one in layered.iter().filter(|one| one.place.is_toml()) {
         let file = File::new(&one.source.name, &one.source.text);
         let (table, errors) = DeTable::parse_recoverable(&one.source.text);
         for error in errors {
@@ -205,7 +243,7 @@ impl Building {
         &mut self,
         file: &File<'_>,
         table: &toml::Spanned<DeTable<'_>>,
-        layered: &Layered,
+        (layered, texts): (&Layered, &Texts<'_>),
         problems: &mut Problems,
     ) {
         let at = file.at(0);
@@ -259,7 +297,8 @@ impl Building {
             let message = format!("marks-date is {other} in another file and {} here", date.value);
             problems.error(&date.at, message, "say it once");
         }
-        self.registry.read(&mut top, layered.layer, problems);
+        let origin = Origin { file: &layered.source.name, layer: layered.layer, texts };
+        self.registry.read(&mut top, origin, problems);
         let mut classes =
             self.classes.range(..=layered.layer).next_back().map(|(_, classes)| classes.clone()).unwrap_or_default();
         read_classes(&mut top, &mut classes, problems);
@@ -293,7 +332,10 @@ impl Building {
 /// A rule that asks everyone for a signature when nobody has a key refuses every push.
 fn check_satisfiable(rules: &[Rule], registry: &Registry, problems: &mut Problems) {
     for rule in rules.iter().filter(|rule| rule.mode == Mode::Enforce && rule.identity == Identity::Everyone) {
-        let can_sign = |principal: &Principal| principal.layer <= rule.layer && !principal.keys.is_empty();
+        let can_sign = |principal: &Principal| {
+            let has_key = !principal.keys.is_empty() || !principal.certificates.is_empty();
+            principal.layer <= rule.layer && has_key
+        };
         if !registry.principals.values().any(can_sign) {
             let message = "nobody has a key that could satisfy this rule, so it refuses every commit";
             problems.error(&rule.at, message, "register people's keys first, or say mode = \"warn\"");

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod automaton;
+mod certificates;
 mod date;
 mod describe;
 mod diff;
@@ -29,7 +30,7 @@ pub use date::Date;
 pub use diff::{Direction, PolicyDifference, diff};
 pub use glob::{Below, Glob, GlobError, LetterCase};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
-pub use principals::{KeyStatus, Principal, PrincipalKind};
+pub use principals::{KeyObjection, KeyStatus, Principal, PrincipalKind};
 pub use problem::{Location, Problem, Weight};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
 pub use starter::starter;
@@ -41,7 +42,9 @@ use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::marks::Catalogue;
-use crate::core::ssh::{Fingerprint, PublicKey};
+use crate::core::openpgp::{self, Certificate, Issuer, Unusable};
+use crate::core::signature::{KeyName, ObjectSignature, SigningKey};
+use crate::core::ssh::PublicKey;
 
 /// What happens where a ref moved with no decision: an admin moved it, or a hook was off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,10 +73,12 @@ pub struct Policy {
     rules: Vec<Rule>,
     principals: BTreeMap<Id, Principal>,
     keys: BTreeMap<PublicKey, Id>,
+    /// Every key of every OpenPGP certificate, with whose it is and which of theirs.
+    certificates: BTreeMap<openpgp::Fingerprint, (Id, usize)>,
     /// Accounts in lower case, as written, and whose they are.
     accounts: BTreeMap<String, (String, Id)>,
-    revoked: BTreeSet<Fingerprint>,
-    retired: BTreeMap<Fingerprint, Date>,
+    revoked: BTreeSet<KeyName>,
+    retired: BTreeMap<KeyName, Date>,
     tolerated: Vec<Tolerated>,
 }
 
@@ -125,6 +130,35 @@ impl Policy {
         self.principals.get(self.keys.get(key)?)
     }
 
+    /// The one principal whose key signed an object.
+    pub fn by_signer(&self, key: SigningKey<'_>) -> Option<&Principal> {
+        match key {
+            SigningKey::Ssh(key) => self.by_key(key),
+            SigningKey::OpenPgp(key) => self.certificate(key).map(|(holder, _)| holder),
+        }
+    }
+
+    /// The certificate that holds a key, and whose it is.
+    fn certificate(&self, key: &openpgp::Fingerprint) -> Option<(&Principal, &Certificate)> {
+        let (id, position) = self.certificates.get(key)?;
+        let holder = self.principals.get(id)?;
+        Some((holder, holder.certificates.get(*position)?))
+    }
+
+    /// The certificates that hold a key which a signature may mean, each once for each such key.
+    pub fn certificates_of<'a>(&'a self, issuer: &'a Issuer) -> impl Iterator<Item = (&'a Principal, &'a Certificate)> {
+        let exactly = match issuer {
+            Issuer::Fingerprint(key) => self.certificate(key),
+            Issuer::KeyId(_) => None,
+        };
+        let all = match issuer {
+            Issuer::Fingerprint(_) => None,
+            Issuer::KeyId(_) => Some(self.certificates.keys()),
+        };
+        let meant = all.into_iter().flatten().filter(|key| issuer.names(key)).filter_map(|key| self.certificate(key));
+        exactly.into_iter().chain(meant)
+    }
+
     /// The one principal that the git server calls so.
     pub fn by_account(&self, account: &str) -> Option<&Principal> {
         let (_, id) = self.accounts.get(&account.to_lowercase()).filter(|(own, _)| own == account)?;
@@ -149,18 +183,42 @@ impl Policy {
 
     /// Whether what the key signed counts, if it was first received at `received`.
     pub fn key_status(&self, key: &PublicKey, received: Timestamp) -> KeyStatus {
-        let fingerprint = key.fingerprint();
-        match self.retired.get(&fingerprint) {
-            _ if self.revoked.contains(&fingerprint) => KeyStatus::Revoked,
+        self.listed_status(&KeyName::Ssh(key.fingerprint()), received)
+    }
+
+    /// What the lists of revoked and retired keys say of one.
+    fn listed_status(&self, key: &KeyName, received: Timestamp) -> KeyStatus {
+        match self.retired.get(key) {
+            _ if self.revoked.contains(key) => KeyStatus::Revoked,
             Some(date) if date.is_past(received) => KeyStatus::Retired,
             _ => KeyStatus::Good,
         }
     }
 
+    /// Why a signature over an object does not count, if it was first received at `received` and it is `now`. That of a certificate's key
+    /// does where the key may sign by the certificate as the policy holds it, then or now: an exported certificate often says
+    /// nothing of the time before it was last prolonged.
+    pub fn objection(&self, signature: &ObjectSignature, received: Timestamp, now: Timestamp) -> Option<KeyObjection> {
+        let key = match signature.key() {
+            SigningKey::Ssh(key) => return self.key_status(key, received).objection(),
+            SigningKey::OpenPgp(key) => key,
+        };
+        let (_, certificate) = self.certificate(key)?;
+        let names = [key, certificate.fingerprint()].map(|name| KeyName::OpenPgp(name.clone()));
+        let listed = || names.iter().find_map(|name| self.listed_status(name, received).objection());
+        let ended = || signature.expires().filter(|end| *end <= received).map(Unusable::Expired);
+        let by_certificate = || certificate.status(key, received).or_else(|_| certificate.status(key, now)).err();
+        listed().or_else(|| ended().or_else(by_certificate).map(KeyObjection::Unusable))
+    }
+
     /// Whether it matters when something that the key signed was first received.
-    pub fn asks_for_receipt(&self, key: &PublicKey) -> bool {
-        self.retired.contains_key(&key.fingerprint())
-            || self.by_key(key).is_some_and(|holder| holder.review_by.is_some())
+    pub fn asks_for_receipt(&self, key: SigningKey<'_>) -> bool {
+        let ends = match key {
+            SigningKey::Ssh(_) => false,
+            SigningKey::OpenPgp(key) => self.certificate(key).is_some_and(|(_, certificate)| certificate.ends()),
+        };
+        ends || self.retired.contains_key(&key.name())
+            || self.by_signer(key).is_some_and(|holder| holder.review_by.is_some())
     }
 
     /// Whether any rule does more than observe.

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Date;
+use super::certificates::{self, Origin};
 use super::problem::Location;
 use super::reader::{Located, Problems, Table};
 use crate::core::id::Id;
-use crate::core::ssh::{Fingerprint, PublicKey};
+use crate::core::openpgp::{self, Certificate, Unusable};
+use crate::core::signature::KeyName;
+use crate::core::ssh::PublicKey;
 
 /// The three kinds of principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,8 +48,10 @@ pub struct Principal {
     pub name: Option<String>,
     /// A person's email addresses.
     pub emails: Vec<String>,
-    /// Its keys.
+    /// Its SSH keys.
     pub keys: Vec<PublicKey>,
+    /// Its OpenPGP certificates, for people and services.
+    pub certificates: Vec<Certificate>,
     /// What the git server calls it.
     pub accounts: Vec<String>,
     /// Whether commits that a forge makes unsigned, for somebody who clicks in its pages, are this service's.
@@ -70,6 +75,39 @@ pub enum KeyStatus {
     Retired,
 }
 
+/// Why nothing counts that a key signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyObjection {
+    /// It was compromised.
+    Revoked,
+    /// It was rotated, and what it signed was first received after that day.
+    Retired,
+    /// It is of a certificate that does not let it sign.
+    Unusable(Unusable),
+}
+
+impl KeyStatus {
+    /// What it says against the key.
+    pub fn objection(self) -> Option<KeyObjection> {
+        match self {
+            Self::Good => None,
+            Self::Revoked => Some(KeyObjection::Revoked),
+            Self::Retired => Some(KeyObjection::Retired),
+        }
+    }
+}
+
+impl KeyObjection {
+    /// In words that follow "it is signed with".
+    pub fn words(&self, key: &KeyName) -> String {
+        match self {
+            Self::Revoked => format!("the revoked key {key}"),
+            Self::Retired => format!("the retired key {key}"),
+            Self::Unusable(reason) => format!("the OpenPGP key {key}, which does not count: {reason}"),
+        }
+    }
+}
+
 /// What the tables of all sources say together.
 #[derive(Default)]
 pub(super) struct Registry {
@@ -78,8 +116,9 @@ pub(super) struct Registry {
     /// Accounts in lower case, as written, and whose they are.
     pub(super) accounts: BTreeMap<String, (String, Id)>,
     pub(super) groups: BTreeMap<Id, Group>,
-    pub(super) revoked: BTreeSet<Fingerprint>,
-    pub(super) retired: BTreeMap<Fingerprint, Date>,
+    pub(super) certificates: BTreeMap<openpgp::Fingerprint, (Id, usize)>,
+    pub(super) revoked: BTreeSet<KeyName>,
+    pub(super) retired: BTreeMap<KeyName, Date>,
 }
 
 /// A named set of people and agents.
@@ -91,12 +130,13 @@ pub(super) struct Group {
 
 impl Registry {
     /// Reads the tables of one source.
-    pub(super) fn read(&mut self, top: &mut Table<'_>, layer: usize, problems: &mut Problems) {
+    pub(super) fn read(&mut self, top: &mut Table<'_>, origin: Origin<'_>, problems: &mut Problems) {
+        let layer = origin.layer;
         for (kind, key) in
             [(PrincipalKind::Person, "people"), (PrincipalKind::Agent, "agents"), (PrincipalKind::Service, "services")]
         {
             for (name, table) in top.tables(key, problems) {
-                self.principal(kind, &name, table, layer, problems);
+                self.principal((kind, &name), table, origin, problems);
             }
         }
         for (name, members) in top.lists("groups", problems) {
@@ -104,13 +144,13 @@ impl Registry {
         }
         if let Some(mut table) = top.table("revoked", problems) {
             for key in table.strings("keys", problems) {
-                self.revoked.extend(fingerprint(&key, problems));
+                self.revoked.extend(key_name(&key, problems));
             }
             table.finish(problems);
         }
         if let Some(mut table) = top.table("retired", problems) {
             for (key, date) in table.dates("keys", problems) {
-                self.retired.extend(fingerprint(&key, problems).map(|fingerprint| (fingerprint, date)));
+                self.retired.extend(key_name(&key, problems).map(|name| (name, date)));
             }
             table.finish(problems);
         }
@@ -118,10 +158,9 @@ impl Registry {
 
     fn principal(
         &mut self,
-        kind: PrincipalKind,
-        name: &Located<&str>,
+        (kind, name): (PrincipalKind, &Located<&str>),
         mut table: Table<'_>,
-        layer: usize,
+        origin: Origin<'_>,
         problems: &mut Problems,
     ) {
         let owner = (kind != PrincipalKind::Person).then(|| self.owner(kind, name, &mut table, problems)).flatten();
@@ -130,6 +169,11 @@ impl Registry {
         let emails = if kind == PrincipalKind::Person { table.strings("emails", problems) } else { Vec::new() };
         let review_by = (kind == PrincipalKind::Agent).then(|| table.date("review-by", problems)).flatten();
         let lines = table.strings("keys", problems);
+        let texts = if kind == PrincipalKind::Agent {
+            agent_openpgp(&mut table, problems)
+        } else {
+            table.strings("openpgp", problems)
+        };
         let accounts = table.strings("accounts", problems);
         let unsigned = kind == PrincipalKind::Service && table.flag("unsigned", problems);
         let Some(id) = id(name, problems) else { return table.finish(problems) };
@@ -141,6 +185,12 @@ impl Registry {
         let mut keys = Vec::with_capacity(lines.len());
         for line in &lines {
             keys.extend(self.key(kind, &id, line, problems));
+        }
+        let mut certificates = Vec::with_capacity(texts.len());
+        for text in &texts {
+            if let Some(certificate) = self.certificate((kind, &id, certificates.len()), text, origin, problems) {
+                certificates.push(certificate);
+            }
         }
         for account in &accounts {
             self.account(kind, &id, account, problems);
@@ -167,11 +217,12 @@ impl Registry {
             name: display_name.map(|name| name.value.to_owned()),
             emails: emails.iter().map(|email| email.value.to_owned()).collect(),
             keys,
+            certificates,
             accounts: accounts.iter().map(|account| account.value.to_owned()).collect(),
             unsigned,
             review_by: review_by.map(|date| date.value),
             at: name.at.clone(),
-            layer,
+            layer: origin.layer,
         };
         self.principals.insert(id, principal);
         table.finish(problems);
@@ -232,6 +283,41 @@ impl Registry {
         }
         self.keys.insert(key.clone(), id.clone());
         Some(key)
+    }
+
+    /// One certificate, which is the `position`-th of its holder.
+    fn certificate(
+        &mut self,
+        (kind, id, position): (PrincipalKind, &Id, usize),
+        text: &Located<&str>,
+        origin: Origin<'_>,
+        problems: &mut Problems,
+    ) -> Option<Certificate> {
+        let Some(armored) = certificates::text(text.value, origin) else {
+            // Why the file cannot be read is said where it was to be.
+            return None;
+        };
+        let certificate = match Certificate::parse(armored.trim().as_bytes()) {
+            Ok(certificate) => certificate,
+            Err(error) => {
+                let message = format!("an OpenPGP certificate of `{id}` cannot be used: {error}");
+                problems.error(&text.at, message, certificates::EXPORT);
+                return None;
+            }
+        };
+        for key in certificate.keys() {
+            let Some((other, _)) = self.certificates.get(key) else { continue };
+            let message = if other == id {
+                format!("`{id}` has the OpenPGP key {key} twice")
+            } else {
+                let whose = self.principals.get(other).map_or("", |other| other.kind.noun());
+                format!("the OpenPGP key {key} is both that of {} `{id}` and that of {whose} `{other}`", kind.noun())
+            };
+            problems.error(&text.at, message, "give every principal certificates of its own, each once");
+            return None;
+        }
+        self.certificates.extend(certificate.keys().map(|key| (key.clone(), (id.clone(), position))));
+        Some(certificate)
     }
 
     /// Servers differ in whether they tell accounts apart by case, so here nobody has one that differs in case only.
@@ -321,11 +407,22 @@ pub(super) fn id(text: &Located<&str>, problems: &mut Problems) -> Option<Id> {
     id
 }
 
-fn fingerprint(text: &Located<&str>, problems: &mut Problems) -> Option<Fingerprint> {
-    let fingerprint = Fingerprint::parse(text.value);
-    if fingerprint.is_none() {
-        let message = format!("\"{}\" is not a key's fingerprint", text.value);
-        problems.error(&text.at, message, "ssh-keygen -l -f KEY.pub prints it, SHA256: and 43 characters");
+/// Agents sign with SSH keys: their signature is the seal.
+fn agent_openpgp<'t>(table: &mut Table<'t>, problems: &mut Problems) -> Vec<Located<&'t str>> {
+    if let Some(first) = table.strings("openpgp", problems).first() {
+        let message = "an agent has no OpenPGP certificate: its signature is the seal, which SSH keys make";
+        problems.error(&first.at, message, "register an SSH key, which is made by:\ncountersign agent add ID");
     }
-    fingerprint
+    Vec::new()
+}
+
+fn key_name(text: &Located<&str>, problems: &mut Problems) -> Option<KeyName> {
+    let name = KeyName::parse(text.value);
+    if name.is_none() {
+        let message = format!("\"{}\" is not a key's fingerprint", text.value);
+        let fix =
+            "SHA256: and 43 characters, as ssh-keygen -l -f KEY.pub prints it, or the 40 digits of gpg --fingerprint";
+        problems.error(&text.at, message, fix);
+    }
+    name
 }

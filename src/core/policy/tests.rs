@@ -338,7 +338,7 @@ fn a_retired_key_counts_for_what_was_received_in_time() {
     let end_of_day = 1_793_577_600;
     assert_eq!(policy.key_status(&mine, Timestamp(end_of_day - 1)), KeyStatus::Good);
     assert_eq!(policy.key_status(&mine, Timestamp(end_of_day)), KeyStatus::Retired);
-    assert!(policy.asks_for_receipt(&mine));
+    assert!(policy.asks_for_receipt(SigningKey::Ssh(&mine)));
     let revoked = format!("{text}[revoked]\nkeys = [\"{}\"]\n", mine.fingerprint());
     let policy = layered(&revoked, "version = 1\n").unwrap().policy;
     assert_eq!(policy.key_status(&mine, Timestamp(0)), KeyStatus::Revoked);

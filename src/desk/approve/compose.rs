@@ -206,7 +206,7 @@ pub(super) fn asking<'a>(policy: &'a Policy, target: &'a str) -> impl Iterator<I
 /// Whose key signed a commit as a whole.
 pub(super) fn signer<'a>(policy: &'a Policy, commit: &CommitFacts) -> Option<&'a Principal> {
     match &commit.signature {
-        SignatureFact::Good(signature) => policy.by_key(signature.key()),
+        SignatureFact::Good(signature) => policy.by_signer(signature.key()),
         _ => None,
     }
 }

@@ -20,6 +20,7 @@ use crate::core::objects::ObjectKind;
 use crate::core::oid::Oid;
 use crate::core::policy::Rule;
 use crate::core::scope::{Requirement, is_judged_at, judged_commits, subtracts_other_refs};
+use crate::core::signature::SigningKey;
 use crate::core::tree::{
     ChangeDigest, ChangeError, MainlineCommit, NewCommits, Value, WalkLimits, contains, each_change, is_clean_merge,
 };
@@ -72,7 +73,7 @@ impl FactReader<'_> {
         let place = ApprovalPlace::parse(&update.name);
         let record = update.new.map(|id| self.verified(id, None)).transpose()?;
         if let Some(Ok(approval)) = record.as_deref() {
-            self.look_up_receipt(approval.signature().key(), approval.signature().digest())?;
+            self.look_up_receipt(SigningKey::Ssh(approval.signature().key()), approval.signature().digest())?;
         }
         let old = update.old.map(|id| self.claimed(id)).transpose()?;
         let replaces = old.and_then(Result::ok).map(|old| old.approval().issued.0);
@@ -329,7 +330,7 @@ impl FactReader<'_> {
             let record = self.verified(blob, Some(record))?;
             let mut used = Use::Fresh;
             if let Ok(approval) = record.as_ref() {
-                self.look_up_receipt(approval.signature().key(), approval.signature().digest())?;
+                self.look_up_receipt(SigningKey::Ssh(approval.signature().key()), approval.signature().digest())?;
                 used = self.used(approval)?;
             }
             let fact = ApprovalFact { place, record, used, is_borne_out: false };

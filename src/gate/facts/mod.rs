@@ -30,7 +30,7 @@ use crate::core::objects::{ObjectKind, ReadError};
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Identity, Policy, Rule, Since};
 use crate::core::scope::{Requirement, judged_commits, rules_for, symbolic_places};
-use crate::core::ssh::PublicKey;
+use crate::core::signature::SigningKey;
 use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, new_commits};
 use crate::gate::engine::PushContext;
 use crate::gate::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
@@ -366,7 +366,7 @@ impl<'a> FactReader<'a> {
                 // A longer name is that of no ref.
                 name: tag.name.iter().take(limits::REF_BYTES + 1).copied().collect(),
                 form: ObjectForm::Canonical,
-                signature: signature_fact(tag.signature.as_ref()),
+                signature: signature_fact(tag.signature.as_ref(), Some(self.policy)),
                 marks: match &tag.tagger {
                     Some(tagger) => tagger.marks(self.examiner.search(), tag.message, None),
                     None => self.examiner.search().find(&MarkSource {
@@ -498,7 +498,7 @@ impl<'a> FactReader<'a> {
     }
 
     /// Keeps when something was first received, where that can make a difference.
-    fn look_up_receipt(&mut self, key: &PublicKey, digest: Digest) -> Result<(), Doubt> {
+    fn look_up_receipt(&mut self, key: SigningKey<'_>, digest: Digest) -> Result<(), Doubt> {
         if self.policy.asks_for_receipt(key) {
             let receipt = self.context.memory.receipt(digest).map_err(Doubt::Unreadable)?;
             self.facts.receipts.extend(receipt.map(|time| (digest, time)));

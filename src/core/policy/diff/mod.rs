@@ -83,6 +83,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
         rules: _,
         principals: _,
         keys: _,
+        certificates: _,
         accounts: _,
         revoked: _,
         retired: _,

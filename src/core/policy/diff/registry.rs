@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::{Comparison, Direction};
+use crate::core::openpgp::Certificate;
 use crate::core::policy::{Date, Policy, Principal, PrincipalKind, Rule, Whose};
 
 impl Comparison<'_> {
@@ -15,13 +16,14 @@ impl Comparison<'_> {
             match known {
                 Some(before) => self.principal(before, principal),
                 None => {
-                    let idle = principal.keys.is_empty() && principal.accounts.is_empty() && !principal.unsigned;
+                    let keyless = principal.keys.is_empty() && principal.certificates.is_empty();
+                    let idle = keyless && principal.accounts.is_empty() && !principal.unsigned;
                     let direction = if idle { Direction::Changed } else { Direction::Weaker };
                     let accounts = match principal.accounts.as_slice() {
                         [] => String::new(),
                         names => format!(" and the account {}", names.join(", ")),
                     };
-                    let message = format!("it is new, with {}{accounts}", keys(principal.keys.len()));
+                    let message = format!("it is new, with {}{accounts}", keys(principal));
                     self.add(direction, about(principal), message);
                 }
             }
@@ -34,7 +36,7 @@ impl Comparison<'_> {
                     _ if principal.emails.is_empty() => (Direction::Stricter, ""),
                     _ => (Direction::Weaker, ""),
                 };
-                let message = format!("it is gone, with {}{why}", keys(principal.keys.len()));
+                let message = format!("it is gone, with {}{why}", keys(principal));
                 self.add(direction, about(principal), message);
             }
         }
@@ -51,6 +53,7 @@ impl Comparison<'_> {
             name: display,
             emails,
             keys: _,
+            certificates: _,
             accounts,
             unsigned,
             review_by,
@@ -59,7 +62,9 @@ impl Comparison<'_> {
         } = old;
         let name = about(new);
         let set = |principal: &Principal| -> BTreeSet<String> {
-            principal.keys.iter().map(|key| key.fingerprint().to_string()).collect()
+            let certificate = |one: &Certificate| format!("of certificate {} ({})", one.fingerprint(), one.digest());
+            let own = principal.keys.iter().map(|key| key.fingerprint().to_string());
+            own.chain(principal.certificates.iter().map(certificate)).collect()
         };
         let (before, after) = (set(old), set(new));
         for key in after.difference(&before) {
@@ -160,8 +165,8 @@ fn about(principal: &Principal) -> String {
     format!("{} \"{}\"", principal.kind.noun(), principal.id)
 }
 
-fn keys(count: usize) -> String {
-    match count {
+fn keys(principal: &Principal) -> String {
+    match principal.keys.len() + principal.certificates.len() {
         0 => "no key".to_owned(),
         1 => "one key".to_owned(),
         more => format!("{more} keys"),
