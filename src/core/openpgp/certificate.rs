@@ -108,7 +108,7 @@ impl Certificate {
         let signatures = Vec::new();
         match raw.tag() {
             Tag::Signature => {
-                let signature = raw.read(|header, body| Signature::try_from_reader(header, body))?;
+                let signature = raw.read_signature()?;
                 let place = match (self.subkeys.last_mut(), self.identities.last_mut()) {
                     (Some((_, subkey)), _) => &mut subkey.signatures,
                     (None, Some(identity)) => &mut identity.signatures,

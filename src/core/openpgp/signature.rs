@@ -133,7 +133,7 @@ impl ClaimedSignature {
         if raw.tag() != Tag::Signature || !rest.is_empty() {
             return Err(SignatureError::NotOne);
         }
-        let packet = raw.read(|header, body| Signature::try_from_reader(header, body))?;
+        let packet = raw.read_signature()?;
         let config = config(&packet)?;
         if config.typ != SignatureType::Binary {
             return Err(SignatureError::Type(config.typ.into()));
