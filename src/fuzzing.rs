@@ -11,9 +11,11 @@ use crate::core::approval::{Approval, ApprovalIndex, ApprovalPlace, ClaimedAppro
 use crate::core::commit::{
     Commit, SubjectLine, Tag, Trailers, Wording, ends_in_trailers, message_digest, parse_trailers,
 };
+use crate::core::decide::Timestamp;
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSource};
 use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::openpgp::{self, Certificate};
 use crate::core::policy::{Below, Source, check_self_protection, diff, load};
 use crate::core::report::escape;
 use crate::core::seal::{self, BlockHead, parse_seal_value, seal_line};
@@ -26,6 +28,7 @@ pub type Target = fn(&[u8]) -> bool;
 /// Every target by the name of its directories in tests/fuzz.
 pub const TARGETS: &[(&str, Target)] = &[
     ("armor", armored),
+    ("certificate", certificate),
     ("commit", commit),
     ("envelope", envelope),
     ("escape", escaped),
@@ -37,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mark-rows", mark_rows),
     ("marks", marks),
     ("message", message),
+    ("openpgp", openpgp_signature),
     ("place", place),
     ("policy", policy),
     ("push-cert", push_cert),
@@ -163,6 +167,34 @@ fn key(bytes: &[u8]) -> bool {
     assert_eq!(PublicKey::parse_line(&key.to_line()), Ok((key.clone(), String::new())));
     let fingerprint = key.fingerprint();
     assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
+    true
+}
+
+/// Times before, within and after what the seeds are of.
+const TIMES: [i64; 4] = [i64::MIN, 1_790_000_000, 1_900_000_000, i64::MAX];
+
+fn certificate(bytes: &[u8]) -> bool {
+    let Ok(certificate) = Certificate::from_packets(bytes) else { return false };
+    assert_eq!(certificate.keys().next(), Some(certificate.fingerprint()));
+    for key in certificate.keys() {
+        assert_eq!(openpgp::Fingerprint::parse(&key.to_string()).as_ref(), Some(key));
+        for time in TIMES {
+            let good = certificate.status(key, Timestamp(time)).is_ok();
+            assert!(!good || certificate.signers(Timestamp(time)).any(|signer| signer == key));
+        }
+    }
+    let _ = certificate.names().count();
+    true
+}
+
+fn openpgp_signature(bytes: &[u8]) -> bool {
+    let Ok(claimed) = openpgp::ClaimedSignature::from_packet(bytes) else { return false };
+    let certificate = include_bytes!("../tests/fuzz/corpus/certificate/seed-ed25519");
+    if let Ok(certificate) = Certificate::from_packets(certificate)
+        && let Ok(verified) = claimed.verify(&certificate, b"signed\n")
+    {
+        assert!(claimed.issuer().names(verified.key()) && certificate.keys().any(|key| key == verified.key()));
+    }
     true
 }
 

@@ -95,19 +95,22 @@ fn everyone_means_no_silent_commits() {
 
 #[test]
 fn other_kinds_of_signature_are_named_where_one_is_asked_for_and_ignored_where_not() {
-    for (rules, code) in [(EVERYONE, Some("unsigned-commit")), (AGENTS_EVERYWHERE, None)] {
-        let world = World::new(rules);
-        world.commit("file", "1", "Signed with OpenPGP\n");
-        let raw = String::from_utf8(world.raw("commit", "HEAD")).unwrap();
-        let pgp = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----\n\n";
-        let commit = world.store("commit", raw.replacen("\n\n", &format!("\n{pgp}"), 1).as_bytes());
-        let pushed = world.push(&[&format!("{commit}:refs/heads/main")]);
-        match code {
-            Some(code) => {
+    let x509 = ("SIGNED MESSAGE", "unsigned-commit", "X.509 signature is not supported; sign with SSH or OpenPGP");
+    let broken = ("PGP SIGNATURE", "bad-signature", "does not verify");
+    for (words, code, said) in [x509, broken] {
+        for (rules, is_asked) in [(EVERYONE, true), (AGENTS_EVERYWHERE, false)] {
+            let world = World::new(rules);
+            world.commit("file", "1", "Signed otherwise\n");
+            let raw = String::from_utf8(world.raw("commit", "HEAD")).unwrap();
+            let header = format!("gpgsig -----BEGIN {words}-----\n \n abc\n -----END {words}-----\n\n");
+            let commit = world.store("commit", raw.replacen("\n\n", &format!("\n{header}"), 1).as_bytes());
+            let pushed = world.push(&[&format!("{commit}:refs/heads/main")]);
+            if is_asked {
                 pushed.refused(code);
-                assert!(pushed.said.contains("not supported; sign with SSH"), "{}", pushed.said);
+                assert!(pushed.said.contains(said), "{}", pushed.said);
+            } else {
+                pushed.accepted();
             }
-            None => pushed.accepted(),
         }
     }
 }

@@ -26,6 +26,7 @@ mod house;
 mod imports;
 mod install;
 mod jail;
+mod keyring;
 mod ledger;
 mod many;
 mod openpgp;

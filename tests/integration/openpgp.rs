@@ -1,87 +1,14 @@
 //! People and services who sign with OpenPGP, with GnuPG's own keys and signatures, through the installed hook.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use countersign::core::decide::Timestamp;
 use countersign::core::openpgp::{Certificate, ClaimedSignature, Fingerprint, SignatureError, Unusable};
+use countersign::core::policy::{Source, load};
+use countersign::core::signature::ObjectSignature;
 
+use crate::keyring::Keyring;
 use crate::world::{CLAUDE, Pushed, World};
-
-/// A home of GnuPG with keys, whose agent ends with it.
-struct Keyring {
-    home: PathBuf,
-}
-
-impl Drop for Keyring {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").env("GNUPGHOME", &self.home).args(["--kill", "gpg-agent"]).output();
-    }
-}
-
-impl Keyring {
-    fn new(world: &World) -> Self {
-        use std::os::unix::fs::PermissionsExt as _;
-        let home = world.path("g");
-        std::fs::create_dir(&home).unwrap();
-        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
-        Self { home }
-    }
-
-    fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
-        use std::io::Write as _;
-        use std::process::Stdio;
-        let mut command = Command::new("gpg");
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("GNUPGHOME", &self.home);
-        command.args(["--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("gpg is installed (Debian's package gpg)");
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        child.wait_with_output().unwrap()
-    }
-
-    #[track_caller]
-    fn gpg(&self, arguments: &[&str]) -> Vec<u8> {
-        let output = self.run(arguments, b"");
-        assert!(output.status.success(), "gpg {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
-    /// Makes a key that certifies and signs, or whatever `usage` says. Returns its fingerprint.
-    fn key(&self, name: &str, kind: &str, usage: &str, more: &[&str]) -> String {
-        let generate = ["--quick-gen-key", name, kind, usage, "never"];
-        self.gpg(&[more, &generate].concat());
-        let listed = self.gpg(&["--list-keys", "--with-colons", &format!("={name}")]);
-        let listed = String::from_utf8(listed).unwrap();
-        let line = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
-        line.split(':').nth(9).unwrap().to_owned()
-    }
-
-    fn certificate(&self, key: &str) -> String {
-        let exported = self.gpg(&["--armor", "--export-options", "export-minimal", "--export", key]);
-        String::from_utf8(exported).unwrap()
-    }
-
-    /// Signs a document apart from it.
-    fn sign(&self, key: &str, document: &[u8], more: &[&str]) -> Vec<u8> {
-        let sign = ["--armor", "--detach-sign", "--local-user", key];
-        let output = self.run(&[more, &sign].concat(), document);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
-    /// What GnuPG says of a signature, in the first of its words for that (doc/DETAILS).
-    fn verdict(&self, directory: &Path, signature: &[u8], document: &[u8]) -> String {
-        let (sig, doc) = (directory.join("signature"), directory.join("document"));
-        std::fs::write(&sig, signature).unwrap();
-        std::fs::write(&doc, document).unwrap();
-        let output = self.run(&["--status-fd", "1", "--verify", sig.to_str().unwrap(), doc.to_str().unwrap()], b"");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let words = ["GOODSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG", "NODATA"];
-        let word = words.into_iter().find(|word| said.contains(&format!("[GNUPG:] {word}")));
-        word.unwrap_or("NOTHING").to_owned()
-    }
-}
 
 const EVERYONE: &str = r#"
 [[rule]]
@@ -93,7 +20,7 @@ identity = "everyone"
 /// A world whose policy registers alice with a certificate, beside her SSH key.
 fn world_with(keyring: impl FnOnce(&Keyring) -> String, rules: &str) -> (World, Keyring, String) {
     let world = World::new(rules);
-    let ring = Keyring::new(&world);
+    let ring = Keyring::new(world.path("g"));
     let key = keyring(&ring);
     std::fs::create_dir(world.path("keys")).unwrap();
     std::fs::write(world.path("keys/alice.asc"), ring.certificate(&key)).unwrap();
@@ -258,11 +185,103 @@ identity = "everyone"
     push(&world).refused("unknown-signer");
 }
 
+#[test]
+fn a_certificate_that_ended_is_prolonged_and_exported_again() {
+    let ended = |ring: &Keyring| {
+        let (made, key) = (seconds_now() - 20 * DAY, "Alice <alice@acme.dev>");
+        ring.key(key, "ed25519", "sign", &["--faked-system-time", &format!("{made}!")])
+    };
+    let (world, ring, key) = world_with(ended, EVERYONE);
+    commit_signed(&world, &ring, &key, "one");
+    push(&world).accepted();
+    let past = format!("{}!", seconds_now() - 15 * DAY);
+    ring.gpg(&["--faked-system-time", &past, "--quick-set-expire", &key, "10d"]);
+    std::fs::write(world.path("keys/alice.asc"), ring.certificate(&key)).unwrap();
+    commit_signed_at(&world, &ring, &key, "two", &past);
+    let refused = push(&world);
+    refused.refused("unknown-signer");
+    assert!(refused.said.contains("it expired on 20"), "{}", refused.said);
+    let checked = world.countersign(&["policy", "check", world.policy_path().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.success() && said.contains("no key of a certificate of `alice` can sign"), "{said}");
+    assert!(said.contains(&key) && said.contains("it expired on 20"), "{said}");
+    ring.gpg(&["--quick-set-expire", &key, "1y"]);
+    std::fs::write(world.path("keys/alice.asc"), ring.certificate(&key)).unwrap();
+    push(&world).accepted();
+}
+
+/// Signs when the certificate was still good.
+fn commit_signed_at(world: &World, ring: &Keyring, key: &str, file: &str, time: &str) {
+    let wrapper = world.path("gpg-then");
+    world.write_executable(&wrapper, &format!("#!/bin/sh\nexec gpg --faked-system-time '{time}' \"$@\"\n"));
+    world.git(&["config", "gpg.program", wrapper.to_str().unwrap()]);
+    commit_signed(world, ring, key, file);
+    world.git(&["config", "--unset", "gpg.program"]);
+}
+
+#[test]
+fn a_key_or_a_whole_certificate_is_revoked_by_the_policy() {
+    let subkey = |ring: &Keyring| {
+        let key = ring.key("Alice <alice@acme.dev>", "ed25519", "cert", &[]);
+        ring.gpg(&["--quick-add-key", &key, "ed25519", "sign", "never"]);
+        key
+    };
+    let (world, ring, key) = world_with(subkey, EVERYONE);
+    commit_signed(&world, &ring, &key, "one");
+    let policy = std::fs::read_to_string(world.policy_path()).unwrap();
+    let certificate = Certificate::parse(ring.certificate(&key).trim().as_bytes()).unwrap();
+    for revoked in certificate.keys() {
+        world.set_policy(&format!("{policy}\n[revoked]\nkeys = [\"{revoked}\"]\n"));
+        let refused = push(&world);
+        refused.refused("unknown-signer");
+        assert!(refused.said.contains("the revoked key"), "{}", refused.said);
+    }
+    world.set_policy(&policy);
+    push(&world).accepted();
+    // Who is new, and who is gone, is said by `policy diff`.
+    let without = policy.replacen("openpgp = [\"keys/alice.asc\"]\n", "", 1);
+    std::fs::write(world.path("without.toml"), without).unwrap();
+    let diff = |old: &str, new: &str| {
+        let (old, new) = (world.path(old).display().to_string(), world.path(new).display().to_string());
+        String::from_utf8(world.countersign(&["policy", "diff", &old, &new]).stdout).unwrap()
+    };
+    let (more, less) = (diff("without.toml", "policy.toml"), diff("policy.toml", "without.toml"));
+    assert!(more.lines().any(|line| line.starts_with("weaker") && line.contains(&key)), "{more}");
+    assert!(less.lines().any(|line| line.starts_with("stricter") && line.contains(&key)), "{less}");
+}
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+#[test]
+fn a_signature_is_judged_by_when_it_was_received() {
+    let world = World::new("");
+    let ring = Keyring::new(world.path("g"));
+    let key = ring.key("Alice <alice@acme.dev>", "ed25519", "sign", &[]);
+    ring.gpg(&["--quick-set-expire", &key, "10d"]);
+    let now = seconds_now();
+    let text = format!(
+        "version = 1\n[people.alice]\nopenpgp = [\"\"\"\n{}\"\"\"]\n[[rule]]\nname = \"all\"\nrefs = [\"refs/heads/**\"]\nidentity = \"everyone\"\n",
+        ring.certificate(&key)
+    );
+    let source = Source { name: "policy.toml".to_owned(), text };
+    let policy = load(vec![source], &mut |_, path| Err(format!("no {path}"))).unwrap().policy;
+    let signature = ring.sign(&key, b"x", &[]);
+    let claimed = ClaimedSignature::from_armor(&signature).unwrap();
+    let (holder, certificate) = policy.certificates_of(claimed.issuer()).next().unwrap();
+    assert_eq!(holder.id.as_str(), "alice");
+    let signature = ObjectSignature::OpenPgp(claimed.verify(certificate, b"x").unwrap());
+    let day = |days: i64| Timestamp(now + days * DAY);
+    let objection = |received, judged| policy.objection(&signature, day(received), day(judged)).is_some();
+    assert!(!objection(1, 1) && !objection(1, 20) && objection(20, 20));
+    assert!(policy.asks_for_receipt(signature.key()), "so it must be known when it came");
+}
+
 /// What GnuPG says of signatures, good and bad, and what we say of the same bytes.
 #[test]
 fn gnupg_and_our_reader_agree() {
     let world = World::new("");
-    let ring = Keyring::new(&world);
+    let ring = Keyring::new(world.path("g"));
     let document = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n\nword\n";
     let ours = |certificate: &Certificate, signature: &[u8]| {
         let claimed = ClaimedSignature::from_armor(signature).map_err(Refusal::Signature)?;

@@ -72,8 +72,15 @@ impl Certificate {
     /// [`CertificateError`] for everything that has no reading as one certificate. Whether its keys may sign, and until when, is
     /// asked of [`Certificate::status`].
     pub fn parse(text: &[u8]) -> Result<Self, CertificateError> {
-        let bytes = armor::dearmor(text, armor::PUBLIC_KEY, limits::CERTIFICATE_BYTES)?;
-        let (raw, mut rest) = RawPacket::split(&bytes)?;
+        Self::from_packets(&armor::dearmor(text, armor::PUBLIC_KEY, limits::CERTIFICATE_BYTES)?)
+    }
+
+    /// Reads one certificate from its binary form.
+    ///
+    /// # Errors
+    /// As [`Certificate::parse`].
+    pub fn from_packets(bytes: &[u8]) -> Result<Self, CertificateError> {
+        let (raw, mut rest) = RawPacket::split(bytes)?;
         let primary = match raw.tag() {
             Tag::PublicKey => raw.read(|header, body| PublicKey::try_from_reader(header, body))?,
             Tag::SecretKey => return Err(CertificateError::Secret),
@@ -86,7 +93,7 @@ impl Certificate {
             primary,
             identities: Vec::new(),
             subkeys: Vec::new(),
-            digest: Digest::of(&bytes),
+            digest: Digest::of(bytes),
             validity: OnceLock::new(),
         };
         while !rest.is_empty() {
@@ -101,7 +108,7 @@ impl Certificate {
         let signatures = Vec::new();
         match raw.tag() {
             Tag::Signature => {
-                let signature = raw.read(|header, body| Signature::try_from_reader(header, body))?;
+                let signature = raw.read_signature()?;
                 let place = match (self.subkeys.last_mut(), self.identities.last_mut()) {
                     (Some((_, subkey)), _) => &mut subkey.signatures,
                     (None, Some(identity)) => &mut identity.signatures,

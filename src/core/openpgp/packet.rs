@@ -1,8 +1,8 @@
 //! Packets one after another (RFC 9580, 4.2), each of a length that it says at once, and each written in one way only.
 
-use pgp::packet::PacketHeader;
+use pgp::packet::{PacketHeader, Signature};
 use pgp::ser::Serialize;
-use pgp::types::{PacketLength, Tag};
+use pgp::types::{PacketLength, SignatureBytes, Tag};
 use thiserror::Error;
 
 /// Why bytes are not packets.
@@ -49,5 +49,18 @@ impl<'a> RawPacket<'a> {
         let packet = read(self.header, &mut rest).map_err(|_| PacketError::Malformed)?;
         let written = packet.to_bytes().map_err(|_| PacketError::Encoding)?;
         if written == self.body { Ok(packet) } else { Err(PacketError::Encoding) }
+    }
+
+    /// Reads a signature. The numbers at its end may say more bits than they have: GitHub signs so, as Go's libraries do.
+    pub(super) fn read_signature(&self) -> Result<Signature, PacketError> {
+        let mut rest = self.body;
+        let signature = Signature::try_from_reader(self.header, &mut rest).map_err(|_| PacketError::Malformed)?;
+        let written = signature.to_bytes().map_err(|_| PacketError::Encoding)?;
+        let numbers = match signature.signature() {
+            Some(SignatureBytes::Mpis(numbers)) => numbers.iter().map(Serialize::write_len).sum(),
+            Some(SignatureBytes::Native(_)) | None => 0,
+        };
+        let head = written.get(..written.len().saturating_sub(numbers)).unwrap_or_default();
+        if rest.is_empty() && self.body.starts_with(head) { Ok(signature) } else { Err(PacketError::Encoding) }
     }
 }

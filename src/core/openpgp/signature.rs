@@ -121,12 +121,19 @@ impl ClaimedSignature {
     /// [`SignatureError`] for everything but one signature over a document, with a hash that holds and nothing in it that is
     /// critical and unknown.
     pub fn from_armor(text: &[u8]) -> Result<Self, SignatureError> {
-        let bytes = armor::dearmor(text, armor::SIGNATURE, limits::SIGNATURE_BYTES * 2)?;
-        let (raw, rest) = RawPacket::split(&bytes)?;
+        Self::from_packet(&armor::dearmor(text, armor::SIGNATURE, limits::SIGNATURE_BYTES * 2)?)
+    }
+
+    /// Reads the binary form.
+    ///
+    /// # Errors
+    /// As [`ClaimedSignature::from_armor`].
+    pub fn from_packet(bytes: &[u8]) -> Result<Self, SignatureError> {
+        let (raw, rest) = RawPacket::split(bytes)?;
         if raw.tag() != Tag::Signature || !rest.is_empty() {
             return Err(SignatureError::NotOne);
         }
-        let packet = raw.read(|header, body| Signature::try_from_reader(header, body))?;
+        let packet = raw.read_signature()?;
         let config = config(&packet)?;
         if config.typ != SignatureType::Binary {
             return Err(SignatureError::Type(config.typ.into()));
@@ -138,7 +145,7 @@ impl ClaimedSignature {
         })?;
         let expires = lifetime.filter(|seconds| *seconds > 0).map(|seconds| Timestamp(made.0 + i64::from(seconds)));
         let issuer = issuer(config)?;
-        Ok(Self { issuer, expires, digest: Digest::of(&bytes), packet })
+        Ok(Self { issuer, expires, digest: Digest::of(bytes), packet })
     }
 
     /// The key that it says to be made with: proof of nothing.

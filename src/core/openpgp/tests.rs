@@ -9,9 +9,10 @@ use pgp::packet::{
     KeyFlags, Notation, Packet, PubKeyInner, PublicKey, PublicSubkey, RevocationCode, SecretKey, SecretSubkey,
     Signature, SignatureConfig, SignatureType, Subpacket, SubpacketData, UserId,
 };
+use pgp::ser::Serialize;
 use pgp::types::{
-    Duration, KeyDetails, KeyVersion, PacketHeaderVersion, Password, PlainSecretParams, PublicParams, SecretParams,
-    Tag, Timestamp as PacketTime,
+    Duration, KeyDetails, KeyVersion, Mpi, PacketHeaderVersion, Password, PlainSecretParams, PublicParams,
+    SecretParams, SignatureBytes, Tag, Timestamp as PacketTime,
 };
 
 use super::armor::{PUBLIC_KEY, SIGNATURE};
@@ -215,7 +216,7 @@ fn a_bound_key_signs_and_nothing_else_verifies() {
 
 #[test]
 fn every_byte_of_a_signature_counts() {
-    let maker = Maker::new(KeyVersion::V4);
+    let maker = Maker::new(KeyVersion::V6);
     let (certificate, whole) = (maker.usual(), packet(maker.signature(vec![])));
     for position in 0..whole.len() {
         for flip in [1, 0x80] {
@@ -226,6 +227,25 @@ fn every_byte_of_a_signature_counts() {
         }
         assert!(read(&whole[..position]).is_err());
     }
+}
+
+/// Go's libraries, and GitHub with them, write numbers in as many bits as the key could have.
+#[test]
+fn numbers_may_say_more_bits_than_they_have() {
+    let maker = Maker::new(KeyVersion::V4);
+    let signature = maker.signature(vec![]);
+    let Some(SignatureBytes::Mpis(numbers)) = signature.signature() else { panic!("two numbers") };
+    let written = |number: &Mpi| number.to_bytes().unwrap();
+    let end: usize = numbers.iter().map(|number| written(number).len()).sum();
+    let whole = signature.to_bytes().unwrap();
+    let full = |number: &Mpi| [&[1, 0], &vec![0; 32 - number.len()][..], number.as_ref()].concat();
+    let numbers = numbers.iter().flat_map(full);
+    let body: Vec<u8> = whole[..whole.len() - end].iter().copied().chain(numbers).collect();
+    let framed = [&[0xc2, u8::try_from(body.len()).unwrap()], &body[..]].concat();
+    let verified = read(&framed).unwrap().verify(&maker.usual(), DOCUMENT).unwrap();
+    assert_eq!(*verified.key(), maker.key());
+    let longer = [&[0xc2, u8::try_from(body.len() + 1).unwrap()], &body[..], &[0]].concat();
+    assert_eq!(read(&longer).unwrap_err(), SignatureError::Packet(PacketError::Encoding));
 }
 
 #[test]
