@@ -256,10 +256,10 @@ fn is_by(signature: &Signature, own: &Fingerprint) -> bool {
 }
 
 /// The signatures of the owner that say who it is, and when the last one took that back.
-fn certifications<'a>(
-    identity: &'a Bound<Identity>,
+fn certifications(
+    identity: &Bound<Identity>,
     holds: impl Fn(&Signature) -> bool,
-) -> (Vec<&'a Signature>, Option<Timestamp>) {
+) -> (Vec<&Signature>, Option<Timestamp>) {
     let (mut mine, mut revoked) = (Vec::new(), None);
     for signature in identity.signatures.iter().filter(|signature| holds(signature)) {
         match signature.typ() {
