@@ -2,7 +2,8 @@
 //!
 //! Not in CI. 1,000 signatures by default, of keys of every kind, over made-up documents or over the commits of a repository, good ones
 //! and such as were changed somewhere. Whatever counts here must count for `gpg --verify` and for `sqv`; ends with 1 where one does
-//! not. What counts there alone is listed with our reason. With a repository, its own signatures are read too, whoever made them.
+//! not. Only where a character was changed, `sqv` may say no: it wants numbers to say just the bits that they have, which GitHub's
+//! signatures do not. What counts there alone is listed with our reason. With a repository, its own signatures are read too, whoever made them.
 
 #![allow(
     clippy::unwrap_used,
@@ -58,6 +59,9 @@ const OPTIONS: [&[&str]; 6] = [
     &["--default-sig-expire", "1d", "--digest-algo", "SHA512"],
 ];
 
+/// A change that may leave all that is signed as it was.
+const CHARACTER: &str = "a character, and no checksum";
+
 struct Key {
     name: String,
     fingerprint: String,
@@ -93,7 +97,7 @@ fn main() -> ExitCode {
         let gpg = ring.verdict(folder.path(), &signature, &document);
         let sqv = sqv(key, folder.path());
         let counts = |verdict: &str| verdict == "GOODSIG";
-        if ours && !(counts(&gpg) && sqv) {
+        if ours && !(counts(&gpg) && (sqv || what == CHARACTER)) {
             wrong += 1;
         }
         let row = (format!("{gpg}, sqv {}", if sqv { "yes" } else { "no" }), why, what.to_owned());
@@ -176,7 +180,7 @@ fn change(random: &mut Random, signature: Vec<u8>, mut document: Vec<u8>) -> (&'
                 lines.iter().enumerate().map(|(number, own)| if number == at { line.as_str() } else { own }).collect();
             // Without its checksum, which would tell.
             let kept: Vec<&str> = changed.into_iter().filter(|line| !line.starts_with('=')).collect();
-            ("a character, and no checksum", kept.join("\n") + "\n")
+            (CHARACTER, kept.join("\n") + "\n")
         }
         _ => ("nothing", text),
     };
