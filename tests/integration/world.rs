@@ -248,11 +248,15 @@ impl World {
     pub fn run(&self, mut command: Command, input: Option<&[u8]>) -> Output {
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        if let Some(input) = input {
-            // A program may end without reading everything.
-            let _ = child.stdin.take().unwrap().write_all(input);
-        }
-        child.wait_with_output().unwrap()
+        let stdin = child.stdin.take();
+        std::thread::scope(|scope| {
+            // Beside reading what it says: a pipe holds little, and less where many are open.
+            scope.spawn(move || {
+                // A program may end without reading everything.
+                let _ = stdin.zip(input).map(|(mut stdin, input)| stdin.write_all(input));
+            });
+            child.wait_with_output().unwrap()
+        })
     }
 
     #[track_caller]
