@@ -105,6 +105,10 @@ pub const RECORDED_FINDINGS: usize = 20;
 /// Bytes of JSON that the findings of one decision take in the ledger: some thousand of them. Of the others, each ref has the number.
 pub const RECORDED_FINDINGS_BYTES: usize = 256 << 10;
 
+/// Bytes of JSON in which the ledger tells apart, by rule and by who made the commits, what it leaves out of one ref update, and again
+/// by rule alone: some fifty kinds each, which leaves room in an entry for the codes without them.
+pub const RECORDED_KINDS_BYTES: usize = 6 << 10;
+
 /// Bytes of JSON that the refs of a refused push take in the ledger: some 4,000 of them. Nothing came of it, so the others are
 /// counted.
 pub const REFUSED_REFS_BYTES: usize = 1 << 20;

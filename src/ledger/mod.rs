@@ -32,8 +32,9 @@ mod example;
 mod tests;
 
 pub use entry::{
-    Clock, Continued, Decided, Entry, FindingRecord, Found, How, LandedApproval, LeftOut, Moved, Opened, Outcome,
-    Placed, Presumed, Raised, Recovered, Rekeyed, Settled, Suppressed, Unexplained, UpdateRecord, Witness, Work,
+    Clock, Continued, Decided, Entry, FindingRecord, Found, How, LandedApproval, LeftOut, LeftOutKind, Moved, OTHERS,
+    Opened, Outcome, Placed, Presumed, Raised, Recovered, Rekeyed, Settled, Suppressed, Unexplained, UpdateRecord,
+    Witness, Work,
 };
 pub use error::LedgerError;
 pub use known::CurrentRefs;

@@ -183,7 +183,7 @@ struct Findings<'a> {
     /// Where each finding is kept, or that it is only counted.
     known: HashMap<u64, Option<usize>>,
     kept: BTreeMap<Severity, usize>,
-    more: BTreeMap<(Severity, Code, WhoseWork), usize>,
+    more: BTreeMap<(Severity, Code, WhoseWork, Option<RuleName>), usize>,
     undecided: Vec<Undecided>,
     /// Approvals that land with the update.
     landed: BTreeSet<Landed>,
@@ -243,8 +243,10 @@ impl Findings<'_> {
                 let kept = self.kept.entry(finding.severity).or_default();
                 if *kept >= self.room {
                     self.known.insert(finding.likeness(), None);
-                    let whose = WhoseWork::tell_apart(&self.more, finding.agent.as_deref());
-                    *self.more.entry((finding.severity, finding.code, whose)).or_default() += 1;
+                    let counted = self.more.keys().map(|(_, _, whose, _)| whose);
+                    let whose = WhoseWork::tell_apart(counted, finding.agent.as_deref());
+                    let rule = finding.rules.into_iter().next();
+                    *self.more.entry((finding.severity, finding.code, whose, rule)).or_default() += 1;
                     return;
                 }
                 *kept += 1;
