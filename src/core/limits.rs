@@ -96,6 +96,10 @@ pub const FINDINGS: usize = 5_000;
 /// Of these, findings of one severity on one ref: more than anybody reads, and enough for a program to work through in turns.
 pub const FINDINGS_OF_A_REF: usize = 1_000;
 
+/// Decisions that were given up and may still land, of which the ledger's state knows for a day. Each is a push that was killed; of more,
+/// the oldest are forgotten, and would be refs that moved with no decision if they landed after all.
+pub const GIVEN_UP_DECISIONS: usize = 1_000;
+
 /// Agents by which findings that are only counted are told apart. A pusher can name any number of them.
 pub const NAMED_AGENTS: usize = 8;
 

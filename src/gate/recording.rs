@@ -38,7 +38,10 @@ pub(crate) struct Recorder<'a> {
     receipts: OnceCell<Receipts>,
     refs: ServerRefs<'a>,
     state: State,
+    /// Refs that have moved, and no entry says so yet.
     suspects: Vec<RefName>,
+    /// Those of them that no decision explains.
+    broken: BTreeSet<RefName>,
     /// What the clock says.
     clock: Timestamp,
 }
@@ -180,10 +183,11 @@ impl<'a> Recorder<'a> {
             let ledger = open_ledger(named, dir)?;
             let suspects = ledger.suspects(&refs)?;
             let state = ledger.state()?;
-            Ok((ledger, state, suspects))
+            let broken = ledger.unexplained(&state, &suspects, &refs)?.into_iter().map(|moved| moved.name).collect();
+            Ok((ledger, state, suspects, broken))
         };
-        let (ledger, state, suspects) = open().map_err(|error| ledger_failure(&error))?;
-        Ok(Self { ledger, receipts: OnceCell::new(), refs, state, suspects, clock: clock() })
+        let (ledger, state, suspects, broken) = open().map_err(|error| ledger_failure(&error))?;
+        Ok(Self { ledger, receipts: OnceCell::new(), refs, state, suspects, broken, clock: clock() })
     }
 
     /// Records a decision with all it rests on. Returns what is to be told of refs that moved with none.
@@ -307,9 +311,11 @@ impl Memory for Recorder<'_> {
     }
 
     fn continuity(&self, name: &[u8]) -> Continuity {
-        // They are sorted.
-        let suspected = self.suspects.binary_search_by(|suspect| suspect.0.as_ref().cmp(name)).is_ok();
-        if suspected || self.state.is_unexplained(name) { Continuity::Broken } else { Continuity::Unbroken }
+        if self.broken.contains(&RefName(name.into())) || self.state.is_unexplained(name) {
+            Continuity::Broken
+        } else {
+            Continuity::Unbroken
+        }
     }
 }
 
