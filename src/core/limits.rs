@@ -101,6 +101,10 @@ pub const FINDINGS: usize = 5_000;
 /// Of these, findings of one severity on one ref: more than anybody reads, and enough for a program to work through in turns.
 pub const FINDINGS_OF_A_REF: usize = 1_000;
 
+/// Decisions that were given up and may still land, of which the ledger's state knows for a day. Each is a push that was killed; of more,
+/// the oldest are forgotten, and would be refs that moved with no decision if they landed after all.
+pub const GIVEN_UP_DECISIONS: usize = 1_000;
+
 /// Agents by which findings that are only counted are told apart. A pusher can name any number of them.
 pub const NAMED_AGENTS: usize = 8;
 
@@ -109,6 +113,10 @@ pub const RECORDED_FINDINGS: usize = 20;
 
 /// Bytes of JSON that the findings of one decision take in the ledger: some thousand of them. Of the others, each ref has the number.
 pub const RECORDED_FINDINGS_BYTES: usize = 256 << 10;
+
+/// Bytes of JSON in which the ledger tells apart, by rule and by who made the commits, what it leaves out of one ref update, and again
+/// by rule alone: some fifty kinds each, which leaves room in an entry for the codes without them.
+pub const RECORDED_KINDS_BYTES: usize = 6 << 10;
 
 /// Bytes of JSON that the refs of a refused push take in the ledger: some 4,000 of them. Nothing came of it, so the others are
 /// counted.

@@ -18,7 +18,7 @@ use crate::gate::push::{Push, RefUpdate};
 use crate::gate::recording::{ServerRefs, ledger_failure};
 use crate::gate::ref_values::StoredRefs;
 use crate::gate::session::{Posture, Session};
-use crate::ledger::{LedgerError, Witness};
+use crate::ledger::{LedgerError, State, Witness};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::{Exit, Failure, Result, now, say};
 
@@ -156,7 +156,7 @@ fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
     let state = ledger.state().map_err(|error| ledger_failure(&error))?;
     let (mut exit, mut looks) = (Exit::Accepted, LOOKS);
     for line in moving.into_iter().filter(|line| is_governed(&policy, &line.name)) {
-        if !state.lands(&line.name.0, line.new) && !stays(&refs, line, &mut looks)? {
+        if !lands(&state, &line.name, line.new)? && !stays(&refs, line, &mut looks)? {
             let name = escape(&line.name.0, 200);
             say(&format!(
                 "error: [ref-denied] {name}: no decision moves it there, and the policy says out-of-band = \"refuse\""
@@ -202,23 +202,29 @@ fn committed(watch: &Watch, lines: &[Line]) -> Result<()> {
     let (dir, refs) = open(lines)?;
     // Without a policy every ref may be a governed one.
     let policy = load(watch, &dir, &refs, lines).ok();
-    let record = || -> std::result::Result<(), LedgerError> {
-        let ledger = open_ledger(&watch.ledger, &dir)?;
-        let state = ledger.state()?;
+    let record = || -> Result<()> {
+        let ledger = open_ledger(&watch.ledger, &dir).map_err(|error| ledger_failure(&error))?;
+        let state = ledger.state().map_err(|error| ledger_failure(&error))?;
         let mut strangers = Vec::new();
         for Line { name, new, .. } in lines {
             let governed = policy.as_ref().is_none_or(|policy| is_governed(policy, name));
-            if governed && !state.lands(&name.0, *new) {
+            if governed && !lands(&state, name, *new)? {
                 strangers.push(name.clone());
             }
         }
         if !strangers.is_empty() {
             let clock = crate::core::decide::Timestamp(now().map_or(0, |now| now.0));
-            ledger.moved(clock, &strangers, &ServerRefs(&refs), Witness::ReferenceTransaction)?;
+            let moved = ledger.moved(clock, &strangers, &ServerRefs(&refs), Witness::ReferenceTransaction);
+            moved.map_err(|error| ledger_failure(&error))?;
         }
         Ok(())
     };
-    record().map_err(|error| ledger_failure(&error))
+    record()
+}
+
+/// Whether a decision moves the ref there.
+fn lands(state: &State, name: &RefName, new: Option<Oid>) -> Result<bool> {
+    state.lands(&name.0, new).map_err(|error| Failure::new(format!("what was decided cannot be read: {error}")))
 }
 
 fn open(lines: &[Line]) -> Result<(GitDir, Refs)> {

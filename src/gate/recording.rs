@@ -26,8 +26,8 @@ use crate::gate::own_files::open_ledger;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::received::maker;
 use crate::ledger::{
-    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, Moved, Outcome, Place, Receipts,
-    State, UpdateRecord, Updates, Work,
+    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, LeftOutKind, Moved, OTHERS,
+    Outcome, Place, Receipts, State, UpdateRecord, Updates, Work,
 };
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::random_seed;
@@ -40,7 +40,10 @@ pub(crate) struct Recorder<'a> {
     receipts: OnceCell<Receipts>,
     refs: ServerRefs<'a>,
     state: State,
+    /// Refs that have moved, and no entry says so yet.
     suspects: Vec<RefName>,
+    /// Those of them that no decision explains.
+    broken: BTreeSet<RefName>,
     /// What the clock says.
     clock: Timestamp,
 }
@@ -182,10 +185,11 @@ impl<'a> Recorder<'a> {
             let ledger = open_ledger(named, dir)?;
             let suspects = ledger.suspects(&refs)?;
             let state = ledger.state()?;
-            Ok((ledger, state, suspects))
+            let broken = ledger.unexplained(&state, &suspects, &refs)?.into_iter().map(|moved| moved.name).collect();
+            Ok((ledger, state, suspects, broken))
         };
-        let (ledger, state, suspects) = open().map_err(|error| ledger_failure(&error))?;
-        Ok(Self { ledger, receipts: OnceCell::new(), refs, state, suspects, clock: clock() })
+        let (ledger, state, suspects, broken) = open().map_err(|error| ledger_failure(&error))?;
+        Ok(Self { ledger, receipts: OnceCell::new(), refs, state, suspects, broken, clock: clock() })
     }
 
     /// Records a decision with all it rests on. Returns what is to be told of refs that moved with none.
@@ -315,9 +319,11 @@ impl Memory for Recorder<'_> {
     }
 
     fn continuity(&self, name: &[u8]) -> Continuity {
-        // They are sorted.
-        let suspected = self.suspects.binary_search_by(|suspect| suspect.0.as_ref().cmp(name)).is_ok();
-        if suspected || self.state.is_unexplained(name) { Continuity::Broken } else { Continuity::Unbroken }
+        if self.broken.contains(&RefName(name.into())) || self.state.is_unexplained(name) {
+            Continuity::Broken
+        } else {
+            Continuity::Unbroken
+        }
     }
 
     fn scratch(&self) -> Option<std::io::Result<File>> {
@@ -427,11 +433,7 @@ impl Judged<'_> {
         let found = verdict.findings.iter().map(|finding| finding_record(finding, facts, policy));
         let (selected, left) = selected(doubts.chain(found).collect());
         let (findings, left) = written.divide(selected, left);
-        let more: usize = verdict.more.values().sum();
-        let left_out = (!left.is_empty() || more > 0).then(|| LeftOut {
-            findings: u64::try_from(left.len().saturating_add(more)).unwrap_or(u64::MAX),
-            digest: FindingRecord::digest(&left),
-        });
+        let left_out = left_out(&left, verdict).map(|left_out| written.kinds_once(left_out));
         let accepted = self.accepts(verdict);
         // Both are sorted by name.
         let place = facts.updates.binary_search_by(|update| update.name.cmp(&verdict.name)).ok();
@@ -450,15 +452,87 @@ impl Judged<'_> {
     }
 }
 
+/// What is said of findings that are not written: those that stand in `left`, and those of which the verdict has the number.
+fn left_out(left: &[FindingRecord], verdict: &RefVerdict) -> Option<LeftOut> {
+    let one = |finding: &FindingRecord| {
+        let FindingRecord { severity, code, rule, author, .. } = finding.clone();
+        LeftOutKind { severity, code, rule, author, findings: 1 }
+    };
+    let counted = verdict.more.iter().map(|((severity, code, whose, rule), count)| LeftOutKind {
+        severity: severity.name().to_owned(),
+        code: code.name().to_owned(),
+        rule: rule.as_ref().map(|rule| rule_text(&rule.name, &rule.file, rule.line)),
+        author: Some(whose.name().map_or_else(|| OTHERS.to_owned(), |agent| escape(agent.as_bytes(), 100))),
+        findings: u64::try_from(*count).unwrap_or(u64::MAX),
+    });
+    let all = left.iter().map(one).chain(counted);
+    let kinds = in_few(all);
+    let findings = kinds.iter().map(|kind| kind.findings).sum();
+    (!kinds.is_empty()).then(|| LeftOut { findings, digest: FindingRecord::digest(left), kinds })
+}
+
+/// Adds up what is of the same kind. Where there are too many kinds, those of which there are few are not told apart by who made the
+/// commits, and then not by their rules either: codes are few.
+fn in_few(kinds: impl Iterator<Item = LeftOutKind>) -> Vec<LeftOutKind> {
+    let mut apart = summed(kinds);
+    let mut few = take_room(&mut apart, limits::RECORDED_KINDS_BYTES);
+    let others = Some(OTHERS.to_owned());
+    let mut by_rule = summed(apart.into_iter().map(|kind| LeftOutKind { author: others.clone(), ..kind }));
+    few.extend(take_room(&mut by_rule, limits::RECORDED_KINDS_BYTES));
+    few.extend(summed(by_rule.into_iter().map(|kind| LeftOutKind { rule: others.clone(), ..kind })));
+    summed(few.into_iter())
+}
+
+fn summed(kinds: impl Iterator<Item = LeftOutKind>) -> Vec<LeftOutKind> {
+    let mut sums: BTreeMap<LeftOutKind, u64> = BTreeMap::new();
+    for LeftOutKind { findings, severity, code, rule, author } in kinds {
+        *sums.entry(LeftOutKind { findings: 0, severity, code, rule, author }).or_default() += findings;
+    }
+    sums.into_iter().map(|(kind, findings)| LeftOutKind { findings, ..kind }).collect()
+}
+
+/// Takes out those of which there are most, as many as so many bytes hold.
+fn take_room(kinds: &mut Vec<LeftOutKind>, mut room: usize) -> Vec<LeftOutKind> {
+    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.findings));
+    let bytes = |kind: &LeftOutKind| serde_json::to_string(kind).map_or(usize::MAX, |json| json.len() + 1);
+    let fits = |kind: &&LeftOutKind| match room.checked_sub(bytes(kind)) {
+        Some(rest) => {
+            room = rest;
+            true
+        }
+        None => false,
+    };
+    let count = kinds.iter().take_while(fits).count();
+    kinds.drain(..count).collect()
+}
+
 /// What one decision has written of findings. What is about the same object stands there once, whatever refs bring it, and all
 /// of them take only so many bytes; of the others, each ref has the number.
 #[derive(Default)]
 struct Written {
     shared: HashSet<Digest>,
     bytes: usize,
+    /// What stands there of findings that were left out, by their number and digest.
+    kinds: BTreeMap<(u64, Sha256), Digest>,
 }
 
 impl Written {
+    /// The same without the kinds where they stand there already.
+    fn kinds_once(&mut self, mut left_out: LeftOut) -> LeftOut {
+        let json = serde_json::to_string(&left_out.kinds).unwrap_or_default();
+        let kinds = Digest::of(json.as_bytes());
+        let is_full = self.kinds.len() >= limits::RECORDED_FINDINGS_BYTES / 256;
+        match self.kinds.get(&(left_out.findings, left_out.digest)) {
+            Some(written) if *written == kinds => left_out.kinds.clear(),
+            Some(_) => {}
+            None if is_full => {}
+            None => {
+                self.kinds.insert((left_out.findings, left_out.digest), kinds);
+            }
+        }
+        left_out
+    }
+
     /// Divides the findings of one ref into those to write now, and others.
     fn divide(
         &mut self,
@@ -597,6 +671,34 @@ mod tests {
     fn finding(code: &str, rule: &str, detail: usize) -> FindingRecord {
         let [code, rule, severity] = [code, rule, "error"].map(str::to_owned);
         FindingRecord { code, severity, rule: Some(rule), object: None, author: None, detail: detail.to_string() }
+    }
+
+    #[test]
+    fn what_is_left_out_adds_up_however_many_kinds_there_are() {
+        let kind = |code: usize, rule: usize, author: usize| LeftOutKind {
+            severity: "warning".to_owned(),
+            code: format!("code-{code}"),
+            rule: Some(format!("rule {rule} {}", "x".repeat(150))),
+            author: Some(format!("author {author} {}", "x".repeat(80))),
+            findings: 1,
+        };
+        let few: Vec<LeftOutKind> = (0..40).map(|number| kind(number % 2, 0, number % 3)).collect();
+        let summed = in_few(few.clone().into_iter());
+        assert_eq!(summed.len(), 6);
+        assert!(summed.iter().all(|sum| sum.findings
+            == few.iter().filter(|one| one.author == sum.author && one.code == sum.code).count() as u64));
+        let many: Vec<LeftOutKind> = (0..20_000).map(|number| kind(number % 7, number % 90, number % 1000)).collect();
+        let summed = in_few(many.clone().into_iter());
+        for code in 0..7 {
+            let of = |all: &[LeftOutKind]| {
+                let own = all.iter().filter(|kind| kind.code == format!("code-{code}"));
+                own.map(|kind| kind.findings).sum::<u64>()
+            };
+            assert_eq!(of(&summed), of(&many), "{code}");
+        }
+        let bytes = serde_json::to_string(&summed).unwrap().len();
+        assert!(bytes < 3 * limits::RECORDED_KINDS_BYTES, "{bytes}");
+        assert!(summed.iter().any(|kind| kind.rule.as_deref() == Some(OTHERS)));
     }
 
     #[test]

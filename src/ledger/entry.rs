@@ -247,7 +247,30 @@ pub struct LeftOut {
     pub findings: u64,
     /// The digest of their JSON.
     pub digest: Sha256,
+    /// How many of each kind. Where an earlier update of the decision has left out as many, with the same digest, these are its. Earlier
+    /// programs did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<LeftOutKind>,
 }
+
+/// How many findings of a kind were left out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOutKind {
+    /// As in [`FindingRecord`].
+    pub severity: String,
+    /// As in [`FindingRecord`].
+    pub code: String,
+    /// As in [`FindingRecord`], or [`OTHERS`].
+    pub rule: Option<String>,
+    /// As in [`FindingRecord`], or [`OTHERS`].
+    pub author: Option<String>,
+    /// How many.
+    pub findings: u64,
+}
+
+/// What stands in the place of rules and authors that are not told apart.
+pub const OTHERS: &str = "(others)";
 
 /// What one key signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

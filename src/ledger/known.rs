@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write};
-use std::os::unix::fs::FileExt as _;
+use std::io::Write;
 
 use super::entry::Moved;
 use super::error::LedgerError;
 use super::kept;
+use super::lines::SortedLines;
 use super::state::{Recent, State};
 use super::store::Ledger;
 use crate::core::canonical::{CanonicalOid, RefName};
@@ -62,9 +62,6 @@ struct Seen {
 /// Refs that changed since the file of refs was written; over this many, it is written again.
 const RECENT: usize = 128;
 
-/// A block of the file of refs that holds at least one whole line: a name is at most 4096 bytes (PATH_MAX).
-const BLOCK: usize = 8192;
-
 impl Ledger {
     /// What the ledger knows of refs, to be asked for one after the other.
     pub(super) fn known<'s>(&'s self, state: &'s State) -> Result<Known<'s>, LedgerError> {
@@ -94,7 +91,7 @@ impl Ledger {
         let file = self.known_file(state)?;
         let cover = file.as_ref().map_or(0, |file| file.cover);
         let mut recent = state.recent.iter().filter(|(_, recent)| recent.entry >= cover).peekable();
-        let lines = file.iter().flat_map(|file| BufReader::new(&file.file).split(b'\n').skip(1));
+        let lines = file.iter().flat_map(|file| file.lines.iter());
         for line in lines {
             let Some((name, id)) = parse_line(&line.map_err(failed)?) else { continue };
             while let Some((before, one)) = recent.next_if(|(recent, _)| *recent.0 < *name) {
@@ -124,8 +121,8 @@ impl Ledger {
         Ok(different)
     }
 
-    /// Refs that may have moved since they were last compared and that no decision explains, as far as can be told without the
-    /// lock. Whoever writes them down checks again under it.
+    /// Refs that have moved since they were last compared and of which no entry says so, as far as can be told without the
+    /// lock: a decision may explain it, of which it is not yet known what became. Whoever writes them down checks again under it.
     ///
     /// # Errors
     /// [`LedgerError`] if the refs or the ledger cannot be read.
@@ -154,7 +151,7 @@ impl Ledger {
         let has_changed = !changed.is_empty();
         let mut suspects = Vec::new();
         for name in changed {
-            if !known.explains(&name, refs.value(&name.0)?)? {
+            if known.value(&name)? != refs.value(&name.0)? {
                 suspects.push(name);
             }
         }
@@ -276,100 +273,30 @@ impl Known<'_> {
         }
     }
 
+    fn lands(&self, name: &RefName, value: Option<Oid>) -> Result<bool, LedgerError> {
+        self.state.lands(&name.0, value).map_err(|error| self.ledger.moves_failed(error))
+    }
+
     /// Whether some decision or earlier entry accounts for this value of a ref.
     pub(super) fn explains(&self, name: &RefName, value: Option<Oid>) -> Result<bool, LedgerError> {
-        Ok(self.state.lands(&name.0, value) || self.value(name)? == value)
+        Ok(self.lands(name, value)? || self.value(name)? == value)
     }
 }
 
 /// The file of refs, searched where it lies.
 struct KnownFile {
-    file: File,
+    lines: SortedLines,
     cover: u64,
-    /// Where the lines begin.
-    start: u64,
-    end: u64,
 }
 
 impl KnownFile {
     fn open(file: File) -> std::io::Result<Option<Self>> {
-        let mut header = Vec::new();
-        BufReader::with_capacity(64, &file).read_until(b'\n', &mut header)?;
-        let cover = std::str::from_utf8(&header)
-            .ok()
-            .and_then(|line| line.strip_prefix(REFS_HEADER)?.strip_suffix('\n')?.parse().ok());
-        let Some(cover) = cover else { return Ok(None) };
-        let end = file.metadata()?.len();
-        use std::io::Seek as _;
-        (&file).rewind()?;
-        Ok(Some(Self { file, cover, start: u64::try_from(header.len()).unwrap_or(u64::MAX), end }))
+        let Some((header, lines)) = SortedLines::open(file)? else { return Ok(None) };
+        let cover = std::str::from_utf8(&header).ok().and_then(|line| line.strip_prefix(REFS_HEADER)?.parse().ok());
+        Ok(cover.map(|cover| Self { lines, cover }))
     }
 
-    /// The value of one ref: a binary search over lines.
     fn find(&self, name: &[u8]) -> std::io::Result<Option<Oid>> {
-        let (mut low, mut high) = (self.start, self.end);
-        let block = u64::try_from(BLOCK).unwrap_or(u64::MAX);
-        // Invariant: both are where a line begins (or the end), and the line, if it is there, is between them.
-        while high - low > block {
-            let middle = low + (high - low) / 2;
-            let bytes = self.read(middle, high)?;
-            let Some(skip) = bytes.iter().position(|byte| *byte == b'\n') else { break };
-            let line_start = middle + u64::try_from(skip).unwrap_or(u64::MAX) + 1;
-            let line = bytes.get(skip + 1..).unwrap_or_default().split(|byte| *byte == b'\n').next();
-            let Some((found, id)) = line.and_then(parse_line) else { break };
-            match found.as_slice().cmp(name) {
-                std::cmp::Ordering::Equal => return Ok(Some(id)),
-                std::cmp::Ordering::Less => low = line_start,
-                std::cmp::Ordering::Greater => high = line_start,
-            }
-            if high <= low {
-                break;
-            }
-        }
-        while low < high {
-            let bytes = self.read(low, high)?;
-            let Some(whole) = bytes.iter().rposition(|byte| *byte == b'\n') else { break };
-            for line in bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n') {
-                match parse_line(line) {
-                    Some((found, id)) if found == name => return Ok(Some(id)),
-                    _ => {}
-                }
-            }
-            low += u64::try_from(whole).unwrap_or(u64::MAX) + 1;
-        }
-        Ok(None)
-    }
-
-    fn read(&self, from: u64, to: u64) -> std::io::Result<Vec<u8>> {
-        let length = usize::try_from(to.saturating_sub(from)).unwrap_or(BLOCK).min(BLOCK);
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, from)?;
-        Ok(bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_line_of_a_large_file_is_found() {
-        let id = |number: u32| Oid::parse(format!("{:040x}", number + 1).as_bytes()).unwrap();
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"countersign-refs 7\n").unwrap();
-        let name = |number: u32| format!("refs/heads/{number:06}{}", "x".repeat(usize::try_from(number % 97).unwrap()));
-        for number in 0..5000 {
-            file.write_all(format!("{} {}\n", id(number), name(number)).as_bytes()).unwrap();
-        }
-        use std::io::Seek as _;
-        file.rewind().unwrap();
-        let known = KnownFile::open(file).unwrap().unwrap();
-        assert_eq!(known.cover, 7);
-        for number in 0..5000 {
-            assert_eq!(known.find(name(number).as_bytes()).unwrap(), Some(id(number)), "{number}");
-        }
-        for absent in ["refs/heads/", "refs/heads/0000005", "refs/heads/9", "a", "z"] {
-            assert_eq!(known.find(absent.as_bytes()).unwrap(), None);
-        }
+        self.lines.find(name, parse_line)
     }
 }

@@ -14,8 +14,10 @@ mod fault;
 pub(crate) mod fuzzing;
 mod kept;
 mod known;
+mod lines;
 mod locks;
 mod merkle;
+mod moves;
 mod place;
 mod receipts;
 mod record;
@@ -32,8 +34,9 @@ mod example;
 mod tests;
 
 pub use entry::{
-    Clock, Continued, Decided, Entry, FindingRecord, Found, How, LandedApproval, LeftOut, Moved, Opened, Outcome,
-    Placed, Presumed, Raised, Recovered, Rekeyed, Settled, Suppressed, Unexplained, UpdateRecord, Witness, Work,
+    Clock, Continued, Decided, Entry, FindingRecord, Found, How, LandedApproval, LeftOut, LeftOutKind, Moved, OTHERS,
+    Opened, Outcome, Placed, Presumed, Raised, Recovered, Rekeyed, Settled, Suppressed, Unexplained, UpdateRecord,
+    Witness, Work,
 };
 pub use error::LedgerError;
 pub use known::CurrentRefs;

@@ -9,8 +9,9 @@ use super::entry::{
 };
 use super::error::LedgerError;
 use super::known::CurrentRefs;
+use super::moves::{Ends, Moves};
 use super::scan::{self, Signatures};
-use super::state::{Ends, IN_FLIGHT, State};
+use super::state::{IN_FLIGHT, State};
 use super::store::{Keep, Ledger, Plan};
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
@@ -61,6 +62,9 @@ pub struct Recorded {
     pub unexplained: Vec<Moved>,
 }
 
+/// Refs that are looked for one by one in the files of large decisions; for more of them, these are read.
+const FEW: usize = 64;
+
 /// Bytes of JSON after which an entry is full, so that with what it says beside it stays within [`crate::core::limits::ENTRY_BYTES`].
 const FULL: usize = 48_000;
 
@@ -77,7 +81,8 @@ impl Ledger {
             let clock = Time(attempt.now);
             let mut entries = overdue_counts(state, time, clock);
             if !state.open.is_empty() {
-                let touched: HashSet<RefName> = attempt.updates.moves().map(|(name, ..)| name).collect();
+                let names = attempt.updates.moves().map(|(name, ..)| name);
+                let touched: HashSet<RefName> = names.chain(attempt.suspects.iter().cloned()).collect();
                 entries.extend(self.settle_open(state, (time, clock), refs, &touched)?);
             }
             let (news, moved) = self.partition_news(state, self.unexplained(state, &attempt.suspects, refs)?)?;
@@ -107,7 +112,7 @@ impl Ledger {
     }
 
     /// What became of decisions whose push did not come back: the refs themselves tell. A recent one may still be on its way,
-    /// unless this push is about the same ref; and one that was given up may have landed all the same.
+    /// unless this push is about the same ref; and one that was given up may have landed all the same, which a ref shows that has moved.
     fn settle_open(
         &self,
         state: &State,
@@ -117,18 +122,35 @@ impl Ledger {
     ) -> Result<Vec<Entry>, LedgerError> {
         let known = self.known(state)?;
         let mut entries = Vec::new();
+        let failed = |error| self.moves_failed(error);
         for (decision, open) in &state.open {
             // What was decided long from now was so while the clock was wrong.
             let overdue = clock.0.0.abs_diff(open.time.0.0) >= IN_FLIGHT;
-            let (mut landed, mut lost) = (Vec::new(), Vec::new());
-            for (name, ends) in open.pending.0.iter().filter(|(name, _)| overdue || touched.contains(*name)) {
-                let is_there = open.missing == 0 && refs.value(&name.0)?.map(CanonicalOid) == ends.new;
-                if is_there { landed.push(name.clone()) } else { lost.push(name.clone()) }
+            let mut pending: Vec<(RefName, Ends)> = Vec::new();
+            if overdue {
+                open.pending.each(&mut |name, ends| pending.push((name.clone(), *ends))).map_err(failed)?;
             }
-            for (name, ends) in open.aborted.0.iter().filter(|_| open.missing == 0) {
+            let mut aborted: Vec<(RefName, Ends)> = Vec::new();
+            for name in touched {
+                let of = |moves: &Moves| moves.find(name).map(|ends| ends.map(|ends| (name.clone(), ends)));
+                if !overdue {
+                    pending.extend(of(&open.pending).map_err(failed)?);
+                }
+                if open.missing == 0 {
+                    aborted.extend(of(&open.aborted).map_err(failed)?);
+                }
+            }
+            pending.sort_by(|(one, _), (other, _)| one.cmp(other));
+            aborted.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let (mut landed, mut lost) = (Vec::new(), Vec::new());
+            for (name, ends) in pending {
+                let is_there = open.missing == 0 && refs.value(&name.0)?.map(CanonicalOid) == ends.new;
+                if is_there { landed.push(name) } else { lost.push(name) }
+            }
+            for (name, ends) in aborted {
                 let value = refs.value(&name.0)?;
-                if value.map(CanonicalOid) == ends.new && known.value(name)? != value {
-                    landed.push(name.clone());
+                if value.map(CanonicalOid) == ends.new && known.value(&name)? != value {
+                    landed.push(name);
                 }
             }
             entries.extend(settled(&landed, time, *decision, Witness::Refs).map(Entry::Committed));
@@ -152,13 +174,22 @@ impl Ledger {
         self.append(now, &mut |state| {
             let time = Time(now.max(state.time()));
             strangers.clear();
+            let failed = |error| self.moves_failed(error);
+            if moves.len() > FEW {
+                state.load_moves().map_err(failed)?;
+            }
             let known = self.known(state)?;
             let mut committed: BTreeMap<u64, Vec<RefName>> = BTreeMap::new();
             for (name, old, new) in moves {
-                let is_it = |ends: &Ends| (ends.old, ends.new) == (*old, *new);
-                let mut decisions = state.open.iter().rev();
-                match decisions.find(|(_, open)| open.moves_of(name).any(is_it)) {
-                    Some((number, _)) => committed.entry(*number).or_default().push(name.clone()),
+                let mut decision = None;
+                for (number, open) in state.open.iter().rev() {
+                    if open.moves_of(name).map_err(failed)?.any(|ends| (ends.old, ends.new) == (*old, *new)) {
+                        decision = Some(*number);
+                        break;
+                    }
+                }
+                match decision {
+                    Some(number) => committed.entry(number).or_default().push(name.clone()),
                     // A later push has settled it already, or nothing decided it.
                     None if known.explains(name, new.map(|id| id.0))? => {}
                     None => strangers.push(name.clone()),
@@ -170,8 +201,12 @@ impl Ledger {
                 // Reference-transaction tells of one ref at a time: the others may still move.
                 if by == Witness::PostReceive {
                     let named: HashSet<&RefName> = names.iter().collect();
-                    let pending = state.open.get(&decision).into_iter().flat_map(|open| open.pending.0.keys());
-                    let left: Vec<RefName> = pending.filter(|name| !named.contains(name)).cloned().collect();
+                    let mut left = Vec::new();
+                    if let Some(open) = state.open.get(&decision) {
+                        let each =
+                            &mut |name: &RefName, _: &Ends| left.extend((!named.contains(name)).then(|| name.clone()));
+                        open.pending.each(each).map_err(failed)?;
+                    }
                     entries.extend(settled(&left, time, decision, by).map(Entry::Aborted));
                 }
             }
@@ -212,8 +247,10 @@ impl Ledger {
         if own.is_empty() {
             return Ok((own, others));
         }
-        let decided = state.open.values().flat_map(|open| open.pending.0.values().chain(open.aborted.0.values()));
-        let mut accepted: HashSet<CanonicalOid> = decided.filter_map(|ends| ends.new).collect();
+        let mut accepted: HashSet<CanonicalOid> = HashSet::new();
+        for moves in state.open.values().flat_map(|open| [&open.pending, &open.aborted]) {
+            moves.each(&mut |_, ends| accepted.extend(ends.new)).map_err(|error| self.moves_failed(error))?;
+        }
         accepted.extend(self.known_refs(state)?.into_values().map(CanonicalOid));
         let (news, mut strange): (Vec<Moved>, Vec<Moved>) =
             own.into_iter().partition(|one| one.to.is_none_or(|to| accepted.contains(&to)));

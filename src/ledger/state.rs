@@ -2,13 +2,12 @@
 //! beside the log, so that opening a ledger does not read it whole; lost or outdated, it is made again from the log.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Outcome, Settled, UpdateRecord};
 use super::merkle::{Frontier, leaf};
+use super::moves::{Ends, Moves};
 use super::place::Place;
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
@@ -65,17 +64,6 @@ pub(super) struct Open {
     pub(super) aborted: Moves,
 }
 
-/// Refs of a decision, found by name; in the file a list, which earlier versions read and wrote.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moves(pub(super) BTreeMap<RefName, Ends>);
-
-/// Where a ref would move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ends {
-    pub(super) old: Option<CanonicalOid>,
-    pub(super) new: Option<CanonicalOid>,
-}
-
 /// The last known value of a ref.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Recent {
@@ -83,50 +71,16 @@ pub(super) struct Recent {
     pub(super) entry: u64,
 }
 
-/// One of them in the file.
-#[derive(Serialize, Deserialize)]
-struct Move {
-    name: RefName,
-    old: Option<CanonicalOid>,
-    new: Option<CanonicalOid>,
-}
-
-impl Serialize for Moves {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let one = |(name, ends): (&RefName, &Ends)| Move { name: name.clone(), old: ends.old, new: ends.new };
-        serializer.collect_seq(self.0.iter().map(one))
-    }
-}
-
-impl<'de> Deserialize<'de> for Moves {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(MovesVisitor)
-    }
-}
-
-/// Takes one after the other into the map.
-struct MovesVisitor;
-
-impl<'de> Visitor<'de> for MovesVisitor {
-    type Value = Moves;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a list of refs with their values")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Moves, A::Error> {
-        let mut moves = BTreeMap::new();
-        while let Some(Move { name, old, new }) = list.next_element()? {
-            moves.insert(name, Ends { old, new });
-        }
-        Ok(Moves(moves))
-    }
-}
-
 impl Open {
     /// Where the decision would move a ref, or was to move it.
-    pub(super) fn moves_of(&self, name: &RefName) -> impl Iterator<Item = &Ends> {
-        [&self.pending, &self.aborted].into_iter().filter_map(|moves| moves.0.get(name))
+    pub(super) fn moves_of(&self, name: &RefName) -> std::io::Result<impl Iterator<Item = Ends>> {
+        Ok([self.pending.find(name)?, self.aborted.find(name)?].into_iter().flatten())
+    }
+
+    /// Takes what lies in files of its own into memory, to be changed.
+    fn load(&mut self) -> std::io::Result<()> {
+        self.pending.load()?;
+        self.aborted.load()
     }
 }
 
@@ -210,11 +164,40 @@ impl State {
     }
 
     /// Whether an accepted decision may yet move, or has moved, this ref to this value.
-    pub fn lands(&self, name: &[u8], value: Option<Oid>) -> bool {
+    ///
+    /// # Errors
+    /// Where a file cannot be read that holds the refs of a large one.
+    pub fn lands(&self, name: &[u8], value: Option<Oid>) -> std::io::Result<bool> {
         let value = value.map(CanonicalOid);
         let name = RefName(name.into());
-        let moves = |open: &Open| open.moves_of(&name).any(|ends| ends.new == value);
-        self.open.values().any(|open| open.missing == 0 && moves(open))
+        for open in self.open.values().filter(|open| open.missing == 0) {
+            if open.moves_of(&name)?.any(|ends| ends.new == value) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Makes ready for an entry: the refs of a decision that it changes are in memory then.
+    pub(super) fn prepare(&mut self, entry: &Entry) -> std::io::Result<()> {
+        let decision = match entry {
+            Entry::Committed(settled) | Entry::Aborted(settled) => settled.decision,
+            Entry::Continued(continued) => continued.decision,
+            _ => return Ok(()),
+        };
+        self.open.get_mut(&decision).map_or(Ok(()), Open::load)
+    }
+
+    /// Takes the refs of all open decisions into memory.
+    pub(super) fn load_moves(&mut self) -> std::io::Result<()> {
+        self.open.values_mut().try_for_each(Open::load)
+    }
+
+    /// The refs of open decisions, those of their own among them.
+    pub(super) fn stored_moves(&mut self) -> impl Iterator<Item = (u64, &'static str, &mut Moves)> {
+        self.open.iter_mut().flat_map(|(decision, open)| {
+            [(*decision, "pending", &mut open.pending), (*decision, "aborted", &mut open.aborted)]
+        })
     }
 
     pub(super) fn frontier(&self) -> Option<Frontier> {
@@ -253,7 +236,12 @@ impl State {
                     refused.bytes = refused.bytes.saturating_add(bytes);
                 }
                 let late = clock.0.0.saturating_sub(LATE);
-                self.open.retain(|_, open| !open.pending.0.is_empty() || open.time.0.0 >= late);
+                self.open.retain(|_, open| !open.pending.is_empty() || open.time.0.0 >= late);
+                let given_up = self.open.iter().filter(|(_, open)| open.pending.is_empty()).map(|(number, _)| *number);
+                let given_up: Vec<u64> = given_up.collect();
+                for number in given_up.iter().take(given_up.len().saturating_sub(limits::GIVEN_UP_DECISIONS)) {
+                    self.open.remove(number);
+                }
                 if decided.outcome == Outcome::Accepted {
                     let open = Open {
                         time: clock,
@@ -299,7 +287,7 @@ impl State {
         let Some(open) = self.open.get_mut(&decision) else { return };
         for update in updates {
             // A continuation that names a ref again only adds work to it.
-            open.pending.0.insert(update.name.clone(), Ends { old: update.old, new: update.new });
+            open.pending.insert(update.name.clone(), Ends { old: update.old, new: update.new });
         }
     }
 
@@ -307,20 +295,23 @@ impl State {
         let Some(open) = self.open.get_mut(&settled.decision) else { return };
         for name in &settled.refs {
             for moves in [&mut open.pending, &mut open.aborted] {
-                if let Some((name, ends)) = moves.0.remove_entry(name) {
+                if let Some((name, ends)) = moves.remove(name) {
                     self.recent.insert(name, Recent { value: ends.new, entry: number });
                 }
             }
         }
-        if open.pending.0.is_empty() && open.aborted.0.is_empty() {
+        if open.pending.is_empty() && open.aborted.is_empty() {
             self.open.remove(&settled.decision);
         }
     }
 
     fn abort(&mut self, settled: &Settled) {
         let Some(open) = self.open.get_mut(&settled.decision) else { return };
-        let aborted = settled.refs.iter().filter_map(|name| open.pending.0.remove_entry(name));
-        open.aborted.0.extend(aborted);
+        for name in &settled.refs {
+            if let Some((name, ends)) = open.pending.remove(name) {
+                open.aborted.insert(name, ends);
+            }
+        }
     }
 
     /// The count of one submitter for the hour of `time`. What was only counted in an earlier hour stays until it is written. All

@@ -1,6 +1,7 @@
 //! The directory: the log, its key, its lock, and files that can be made again from the log.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -119,7 +120,7 @@ impl Ledger {
         let lines = [ledger.line(&Entry::Opened(opened), &mut state)?, ledger.line(&raised, &mut state)?];
         // The log comes last: without it there is no ledger.
         ledger.replace(LOG, 0o600, lines.concat().as_bytes())?;
-        ledger.keep_state(&state)?;
+        ledger.keep_state(&mut state)?;
         Ok(ledger)
     }
 
@@ -217,6 +218,7 @@ impl Ledger {
         let mut file = OpenOptions::new().read(true).write(true).open(&log).map_err(failed)?;
         let mut state = tail.state;
         let mut offsets = tail.offsets;
+        let had_moves = state.stored_moves().any(|(.., moves)| moves.file().is_some());
         let (first_offset, end) = (state.size - u64::try_from(offsets.len()).unwrap_or(0), state.bytes);
         let mut first = Vec::new();
         for entry in self.entries_before(&state, &tail.rest, now) {
@@ -254,7 +256,11 @@ impl Ledger {
         self.keep_offsets(first_offset, &offsets)?;
         fault::point("offsets");
         if keeps == Keep::State || !offsets.is_empty() {
-            self.keep_state(&state)?;
+            self.keep_state(&mut state)?;
+        }
+        // Where all was read again, files may lie there that nobody names.
+        if had_moves || first_offset == 0 {
+            self.remove_moves(&mut state)?;
         }
         fault::point("state");
         Ok(state)
@@ -329,6 +335,7 @@ impl Ledger {
         if json.len() > limits::ENTRY_BYTES {
             return Err(LedgerError::TooLarge(json.len()));
         }
+        state.prepare(entry).map_err(|error| self.moves_failed(error))?;
         state.apply(entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
         Ok(line)
     }
@@ -346,7 +353,7 @@ impl Ledger {
         let path = self.path(LOG);
         let failed = |error| LedgerError::Io(path.clone(), error);
         let mut file = File::open(&path).map_err(failed)?;
-        let kept = kept::read_with(&self.path(STATE), |input| serde_json::from_reader::<_, State>(input).ok());
+        let kept = self.kept_state();
         if let Some(state) = kept.filter(|state| state.size > 0) {
             let length = file.metadata().map_err(failed)?.len();
             if length < state.bytes {
@@ -357,6 +364,21 @@ impl Ledger {
             }
         }
         self.read_from(file, State::empty())
+    }
+
+    /// The state that was kept, with the files that it names. Another process may just have replaced both.
+    fn kept_state(&self) -> Option<State> {
+        let read = || {
+            let mut state =
+                kept::read_with(&self.path(STATE), |input| serde_json::from_reader::<_, State>(input).ok())?;
+            let opened = state.stored_moves().try_for_each(|(.., moves)| moves.open(&self.directory));
+            Some(opened.map(|()| state))
+        };
+        (0..3).find_map(|_| read()?.ok())
+    }
+
+    pub(super) fn moves_failed(&self, error: std::io::Error) -> LedgerError {
+        LedgerError::Io(self.path(MOVES), error)
     }
 
     /// Whether the log's record before the state's end is the one that the state was kept after, signed by the ledger's key.
@@ -415,6 +437,7 @@ impl Ledger {
             let mut frontier = state.frontier().ok_or_else(|| corrupt(RecordError::Root))?;
             let (entry, leaf) = check(&record, &mut frontier, state.version).map_err(corrupt)?;
             tail.offsets.push(offset);
+            state.prepare(&entry).map_err(|error| self.moves_failed(error))?;
             state.apply(&entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
             last = Some((number, offset, record.head));
         }
@@ -459,9 +482,34 @@ impl Ledger {
         }
     }
 
-    fn keep_state(&self, state: &State) -> Result<(), LedgerError> {
+    /// Keeps the state. What of it is large is put into files of its own before, and those that it names no more are removed after.
+    fn keep_state(&self, state: &mut State) -> Result<(), LedgerError> {
         let failed = |error| LedgerError::Io(self.path(STATE), error);
-        kept::write(&self.path(STATE), &mut |out| Ok(serde_json::to_writer(out, state)?)).map_err(failed)
+        let size = state.size;
+        for (decision, what, moves) in state.stored_moves() {
+            if moves.are_many() {
+                let file = format!("{MOVES}-{decision}-{what}-{size}");
+                self.renew(&file, &mut |out| moves.write(&file, out))?;
+                moves.store(file);
+                moves.open(&self.directory).map_err(|error| self.moves_failed(error))?;
+            }
+        }
+        kept::write(&self.path(STATE), &mut |out| Ok(serde_json::to_writer(out, &*state)?)).map_err(failed)
+    }
+
+    /// Removes files of refs that the state does not name, under the lock.
+    fn remove_moves(&self, state: &mut State) -> Result<(), LedgerError> {
+        let failed = |error| LedgerError::Io(self.directory.clone(), error);
+        let named: HashSet<String> =
+            state.stored_moves().filter_map(|(.., moves)| moves.file().map(str::to_owned)).collect();
+        for entry in std::fs::read_dir(&self.directory).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let stale = name.to_str().filter(|name| name.starts_with(MOVES) && !named.contains(*name));
+            if let Some(stale) = stale {
+                std::fs::remove_file(self.path(stale)).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn keep_offsets(&self, first: u64, offsets: &[u64]) -> Result<(), LedgerError> {
@@ -560,6 +608,8 @@ pub(super) const PUBLIC: &str = "key.pub";
 pub(super) const LOCK: &str = "lock";
 /// See [`State`].
 const STATE: &str = "state";
+/// What the files begin with that hold the refs of a large decision; see [`super::moves`].
+const MOVES: &str = "moves";
 /// Records of approvals that have landed and left the refs.
 pub(super) const LANDED: &str = "landed";
 /// What tells which approvals can cover what lands, in two slots.

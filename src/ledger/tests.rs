@@ -9,7 +9,7 @@ use std::process::Command;
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::canonical::{CanonicalOid, RefName, Sha256};
+use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
@@ -152,7 +152,11 @@ fn a_decision_left_open_is_settled_by_the_refs() {
     ledger.decide(attempt(START, vec![update("refs/heads/a", None, Some(1))]), &refs).unwrap();
     refs.set("refs/heads/a", Some(1));
     ledger.decide(attempt(START, vec![update("refs/heads/b", None, Some(1))]), &refs).unwrap();
-    assert_eq!(ledger.suspects(&refs).unwrap(), []);
+    let unexplained = || {
+        let (suspects, state) = (ledger.suspects(&refs).unwrap(), ledger.state().unwrap());
+        ledger.unexplained(&state, &suspects, &refs).unwrap()
+    };
+    assert_eq!(unexplained(), []);
     assert_eq!(kinds(directory.path()), ["opened", "decided", "decided"], "both may still be on their way");
     push(&ledger, &refs, START + 1, vec![update("refs/heads/a", Some(1), Some(2))]);
     assert_eq!(kinds(directory.path())[3..], ["committed", "decided", "committed"]);
@@ -160,12 +164,94 @@ fn a_decision_left_open_is_settled_by_the_refs() {
     assert_eq!(kinds(directory.path())[6..], ["aborted", "decided", "committed"]);
     // It was not dead after all.
     refs.set("refs/heads/b", Some(1));
-    assert_eq!(ledger.suspects(&refs).unwrap(), []);
+    assert_eq!(unexplained(), []);
     let moved = [(name("refs/heads/b"), None, Some(CanonicalOid(oid(1))))];
     ledger.committed(Timestamp(START + 101), &moved, Witness::PostReceive).unwrap();
     let state = ledger.state().unwrap();
     assert_eq!(ledger.known_refs(&state).unwrap(), *refs.0.borrow());
     assert!(state.open.is_empty());
+}
+
+/// What a push leaves that was killed costs later ones nothing, however many refs it had, and one of them may yet land.
+#[test]
+fn a_large_push_that_was_killed_is_set_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    let tag = |number: usize| format!("refs/tags/{number:05}");
+    let large: Vec<UpdateRecord> = (0..3_000).map(|number| update(&tag(number), None, Some(1))).collect();
+    ledger.decide(attempt(START, large.clone()), &refs).unwrap();
+    let kept = || {
+        let size = |slot: &str| directory.path().join(slot).metadata().map_or(0, |file| file.len());
+        size("state.0").max(size("state.1"))
+    };
+    let moves = || {
+        let names = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("moves-")).collect::<Vec<_>>()
+    };
+    assert!(kept() < 16 << 10 && moves().len() == 1, "{} {:?}", kept(), moves());
+    let lands =
+        |number: usize, value: u8| ledger.state().unwrap().lands(tag(number).as_bytes(), Some(oid(value))).unwrap();
+    assert!(lands(0, 1) && lands(2_999, 1) && !lands(7, 2));
+    // In flight still, but for the one that another push is about.
+    push(&ledger, &refs, START + 1, vec![update(&tag(7), None, Some(2))]);
+    assert!(lands(6, 1) && lands(7, 1), "it may land late");
+    // Given up.
+    push(&ledger, &refs, START + 100, vec![update("refs/heads/a", None, Some(1))]);
+    assert!(kept() < 16 << 10 && moves().len() == 1, "{} {:?}", kept(), moves());
+    let entries = kinds(directory.path()).len();
+    push(&ledger, &refs, START + 101, vec![update("refs/heads/b", None, Some(1))]);
+    assert_eq!(kinds(directory.path()).len(), entries + 2, "once");
+    // One landed all the same, and post-receive did not come to say so.
+    refs.set(&tag(9), Some(1));
+    let suspects = ledger.suspects(&refs).unwrap();
+    assert_eq!(suspects, [name(&tag(9))]);
+    let next = Attempt { suspects, ..attempt(START + 102, vec![update("refs/heads/c", None, Some(1))]) };
+    assert_eq!(ledger.decide(next, &refs).unwrap().unexplained, []);
+    let state = ledger.state().unwrap();
+    assert_eq!(ledger.known_refs(&state).unwrap(), *refs.0.borrow());
+    // The file is derived from the log: without it, or with another in its place, all is as it was.
+    let expected = read(directory.path(), Signatures::All, &mut |_, _, _| {}).unwrap().state;
+    for damage in [&b""[..], b"countersign-moves other 3\nabc"] {
+        for file in moves() {
+            std::fs::write(directory.path().join(file), damage).unwrap();
+        }
+        assert_eq!(ledger.state().unwrap().size(), expected.size());
+        assert!(lands(8, 1) && !lands(9, 1));
+    }
+    // A day later nobody waits for it, and nothing is left of it.
+    push(&ledger, &refs, START + 90_000, vec![update("refs/heads/d", None, Some(1))]);
+    ledger.compact().unwrap();
+    assert_eq!(moves(), Vec::<std::ffi::OsString>::new());
+    assert!(!lands(8, 1));
+}
+
+/// Each push that is killed leaves a decision open for a day. A flood of them is bounded.
+#[test]
+fn a_flood_of_killed_pushes_is_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = ledger(directory.path());
+    let killed = |number: u64| {
+        let time = Time(Timestamp(START));
+        let decided = Decided {
+            time,
+            clock: None,
+            outcome: Outcome::Accepted,
+            policy: None,
+            version: "0.1.0".to_owned(),
+            submitter: None,
+            error: None,
+            updates: vec![update(&format!("refs/heads/{number}"), None, Some(1))],
+            continued: 0,
+        };
+        let refs = vec![name(&format!("refs/heads/{number}"))];
+        let aborted = Settled { time, decision: 2 + 2 * number, refs, by: Witness::Refs };
+        [Entry::Decided(decided), Entry::Aborted(aborted)]
+    };
+    let pushes = u64::try_from(limits::GIVEN_UP_DECISIONS).unwrap() + 50;
+    let state = ledger.append(Timestamp(START), &mut |_| Ok(Plan::of((0..pushes).flat_map(killed)))).unwrap();
+    assert_eq!(state.open.len(), limits::GIVEN_UP_DECISIONS + 1);
+    assert!(!state.lands(b"refs/heads/0", Some(oid(1))).unwrap());
+    assert!(state.lands(format!("refs/heads/{}", pushes - 1).as_bytes(), Some(oid(1))).unwrap());
 }
 
 #[test]

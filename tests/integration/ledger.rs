@@ -717,6 +717,35 @@ fn rules_that_observe_are_summed_up_too() {
     assert!(said.contains("1 of 1 accepted pushes would have been refused"), "{said}");
 }
 
+/// However many findings a push has, the sum is of all of them.
+#[test]
+fn what_enforcing_would_refuse_is_summed_up_to_the_last_finding() {
+    let rules = "[[rule]]\nname = \"sealed\"\nrefs = [\"refs/heads/**\"]\nidentity = \"agents\"\nmode = \"observe\"\n\
+        [[rule]]\nname = \"signed\"\nrefs = [\"refs/heads/main\"]\nidentity = \"everyone\"\nmode = \"warn\"\n";
+    let world = installed(rules, &[]);
+    let tree = world.git(&["write-tree"]);
+    let mut head = String::new();
+    for number in 0..1_300 {
+        let message = if number % 2 == 0 { MARKED } else { "By hand\n" };
+        let parent = if head.is_empty() { String::new() } else { format!("parent {head}\n") };
+        let who = "Alice <alice@acme.dev> 1700000000 +0000";
+        let raw = format!("tree {tree}\n{parent}author {who}\ncommitter {who}\n\n{number} {message}");
+        head = world.store("commit", raw.as_bytes());
+    }
+    world.push(&[&format!("{head}:refs/heads/main"), &format!("{head}:refs/heads/other")]).accepted();
+    let (said, _) = log(&world, &["show", "--would-refuse"]);
+    assert!(!said.contains("at least") && !said.contains("not listed"), "{said}");
+    let (json, _) = log(&world, &["show", "--would-refuse", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    // Agents' commits under both rules on main and under one elsewhere, and the others where everyone signs.
+    assert_eq!(json["by_code"], serde_json::json!({ "unsealed-agent-commit": 1950, "unsigned-commit": 650 }), "{said}");
+    let sum = |key: &str| json[key].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("by_rule"), sum("by_who")), (2600, 2600), "{said}");
+    let (said, _) = log(&world, &["show"]);
+    assert!(said.contains("more findings: "), "{said}");
+    verified(&world);
+}
+
 #[test]
 fn a_repository_of_sha256_has_a_ledger_too() {
     let world = World::with(&format!("{}{AGENTS_EVERYWHERE}", registry()), "sha256");

@@ -1,5 +1,7 @@
 //! Entries in lines for people.
 
+use std::collections::BTreeMap;
+
 use crate::core::canonical::{CanonicalOid, RefName, Time};
 use crate::core::report::escape;
 use crate::ledger::{Entry, How, Moved, Outcome, Settled, UpdateRecord};
@@ -89,7 +91,11 @@ fn update_text(update: &UpdateRecord) -> String {
         lines.push_str(&format!("    {}: {}{object}: {}{rule}\n", finding.severity, finding.code, finding.detail));
     }
     if let Some(left_out) = &update.left_out {
-        lines.push_str(&format!("    and {} more findings\n", left_out.findings));
+        let mut codes: BTreeMap<&str, u64> = BTreeMap::new();
+        left_out.kinds.iter().for_each(|kind| *codes.entry(&kind.code).or_default() += kind.findings);
+        let codes: Vec<String> = codes.iter().map(|(code, findings)| format!("{findings} {code}")).collect();
+        let codes = if codes.is_empty() { String::new() } else { format!(": {}", codes.join(", ")) };
+        lines.push_str(&format!("    and {} more findings{codes}\n", left_out.findings));
     }
     lines
 }

@@ -138,10 +138,7 @@ impl Show {
             && self.until.is_none_or(|until| time.is_none_or(|time| time < until));
         let updates = updates_of(entry);
         let (named, principal) = (self.is_named(entry), self.is_by(entry));
-        let coded = self
-            .code
-            .as_deref()
-            .is_none_or(|code| updates.iter().any(|update| update.findings.iter().any(|one| one.code == code)));
+        let coded = self.code.as_deref().is_none_or(|code| updates.iter().any(|update| has_code(update, code)));
         let verdict =
             self.verdict.is_none_or(|verdict| decision.is_some_and(|(outcome, _)| outcome == verdict.outcome()));
         let commit = self.commit.as_deref().is_none_or(|prefix| mentions(entry, prefix));
@@ -182,6 +179,11 @@ impl Show {
         let submitted = submitter.and_then(|who| who.split(" via ").next()) == Some(id);
         submitted || updates_of(entry).iter().any(of_update)
     }
+}
+
+fn has_code(update: &UpdateRecord, code: &str) -> bool {
+    let mut left_out = update.left_out.iter().flat_map(|left_out| &left_out.kinds);
+    update.findings.iter().any(|one| one.code == code) || left_out.any(|kind| kind.code == code)
 }
 
 impl VerdictArg {

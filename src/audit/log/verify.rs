@@ -132,7 +132,7 @@ fn check_refs(git_dir: &Path, state: &ledger::State) -> std::result::Result<(), 
     let names: BTreeSet<&Vec<u8>> = known.keys().chain(now.keys()).collect();
     for name in names {
         let (last, current) = (known.get(name).copied(), now.get(name).copied());
-        if last != current && !state.lands(name, current) {
+        if last != current && !state.lands(name, current).map_err(|error| cannot(&error))? {
             wrong += 1;
             let name = escape(name, 200);
             say(&format!(

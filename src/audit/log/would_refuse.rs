@@ -12,7 +12,7 @@ use super::show::{Show, decision_of};
 use crate::core::canonical::{RefName, Sha256};
 use crate::core::limits;
 use crate::gate::recording::ledger_failure;
-use crate::ledger::{self, Entry, FindingRecord, Outcome, Signatures};
+use crate::ledger::{self, Entry, FindingRecord, LeftOut, LeftOutKind, Outcome, Signatures, UpdateRecord};
 use crate::system::{Failure, Result, print};
 
 /// What enforcing would have refused.
@@ -46,33 +46,131 @@ impl Summary {
         *self.by_code.entry("(not listed)".to_owned()).or_default() += findings;
     }
 
-    /// Counts the findings on one update. Of more than are listed, each code and rule has the first in the list.
-    fn count(&mut self, name: &RefName, refusing: &[&FindingRecord], findings: &[FindingRecord], left_out: u64) {
+    /// Counts the findings on one update.
+    fn count(&mut self, name: &RefName, found: &FoundOn<'_>) {
         *self.by_ref.entry(shown(name)).or_default() += 1;
-        let rule = |one: &FindingRecord| one.rule.clone().unwrap_or_else(|| "always".to_owned());
-        let who = |one: &FindingRecord| one.author.clone().unwrap_or_else(|| "-".to_owned());
-        for finding in refusing {
-            *self.by_code.entry(finding.code.clone()).or_default() += 1;
-            *self.by_rule.entry(rule(finding)).or_default() += 1;
-            *self.by_who.entry(who(finding)).or_default() += 1;
+        for finding in &found.refusing {
+            self.add(finding.code.clone(), finding.rule.clone(), finding.author.clone(), 1);
         }
-        let kinds: BTreeSet<_> = findings.iter().map(|one| (&one.severity, &one.code, &one.rule)).collect();
-        if left_out == 0 {
-            return;
-        }
-        self.at_least.by_who.extend(refusing.iter().map(|one| who(one)));
+        let more = match found.more {
+            More::Nothing => return,
+            More::Kinds(kinds) => {
+                for kind in kinds.iter().filter(|kind| refuses(&kind.severity)) {
+                    self.add(kind.code.clone(), kind.rule.clone(), kind.author.clone(), kind.findings);
+                }
+                return;
+            }
+            More::Number(more) => more,
+        };
+        // An earlier program wrote it. Of more than are listed, each code and rule has the first in the list.
+        let kinds: BTreeSet<_> = found.all.iter().map(|one| (&one.severity, &one.code, &one.rule)).collect();
+        let refusing = &found.refusing;
+        self.at_least.by_who.extend(refusing.iter().map(|one| who_text(one.author.clone())));
         match (kinds.len(), refusing.first()) {
             (1, Some(one)) => {
-                *self.by_code.entry(one.code.clone()).or_default() += left_out;
-                *self.by_rule.entry(rule(one)).or_default() += left_out;
+                *self.by_code.entry(one.code.clone()).or_default() += more;
+                *self.by_rule.entry(rule_text(one.rule.clone())).or_default() += more;
             }
             _ => {
-                self.leave_out(left_out);
+                self.leave_out(more);
                 self.at_least.by_code.extend(refusing.iter().map(|one| one.code.clone()));
-                self.at_least.by_rule.extend(refusing.iter().map(|one| rule(one)));
+                self.at_least.by_rule.extend(refusing.iter().map(|one| rule_text(one.rule.clone())));
             }
         }
     }
+
+    fn add(&mut self, code: String, rule: Option<String>, author: Option<String>, findings: u64) {
+        *self.by_code.entry(code).or_default() += findings;
+        *self.by_rule.entry(rule_text(rule)).or_default() += findings;
+        *self.by_who.entry(who_text(author)).or_default() += findings;
+    }
+}
+
+fn rule_text(rule: Option<String>) -> String {
+    rule.unwrap_or_else(|| "always".to_owned())
+}
+
+fn who_text(author: Option<String>) -> String {
+    author.unwrap_or_else(|| "-".to_owned())
+}
+
+/// Whether enforcing would have refused for it.
+fn refuses(severity: &str) -> bool {
+    severity != "notice"
+}
+
+/// What was found on one update.
+struct FoundOn<'a> {
+    /// What is listed.
+    all: &'a [FindingRecord],
+    /// Of these, what would refuse.
+    refusing: Vec<&'a FindingRecord>,
+    more: More<'a>,
+}
+
+/// What is not listed.
+enum More<'a> {
+    Nothing,
+    /// So many of each kind.
+    Kinds(&'a [LeftOutKind]),
+    /// So many, of whatever kind.
+    Number(u64),
+}
+
+impl FoundOn<'_> {
+    /// Whether anything would refuse; `None` where nobody can say any more.
+    fn refuses(&self) -> Option<bool> {
+        match self.more {
+            _ if !self.refusing.is_empty() => Some(true),
+            More::Nothing => Some(false),
+            More::Kinds(kinds) => Some(kinds.iter().any(|kind| refuses(&kind.severity))),
+            More::Number(_) => None,
+        }
+    }
+}
+
+/// What one decision says once, and later updates of it mean by its digest.
+#[derive(Default)]
+struct SaidOnce {
+    /// The findings of an update, as earlier programs left them out.
+    findings: HashMap<Sha256, Vec<FindingRecord>>,
+    kinds: HashMap<(u64, Sha256), Vec<LeftOutKind>>,
+}
+
+impl SaidOnce {
+    fn note(&mut self, update: &UpdateRecord) {
+        match &update.left_out {
+            Some(LeftOut { findings, digest, kinds }) if !kinds.is_empty() => {
+                self.kinds.entry((*findings, *digest)).or_insert_with(|| kinds.clone());
+            }
+            Some(_) => {}
+            None if update.findings.is_empty() => {}
+            None => {
+                let digest = FindingRecord::digest(&update.findings);
+                self.findings.entry(digest).or_insert_with(|| update.findings.clone());
+            }
+        }
+    }
+
+    fn found_on<'a>(&'a self, update: &'a UpdateRecord) -> FoundOn<'a> {
+        let (mut all, mut more) = (update.findings.as_slice(), More::Nothing);
+        if let Some(LeftOut { findings, digest, .. }) = &update.left_out {
+            more = match (self.kinds.get(&(*findings, *digest)), self.findings.get(digest)) {
+                _ if !kinds_of(update).is_empty() => More::Kinds(kinds_of(update)),
+                (Some(kinds), _) => More::Kinds(kinds),
+                (None, Some(same)) if all.is_empty() => {
+                    all = same;
+                    More::Nothing
+                }
+                _ => More::Number(*findings),
+            };
+        }
+        FoundOn { all, refusing: all.iter().filter(|one| refuses(&one.severity)).collect(), more }
+    }
+}
+
+fn kinds_of(update: &UpdateRecord) -> &[LeftOutKind] {
+    update.left_out.as_ref().map_or(&[], |left_out| &left_out.kinds)
 }
 
 pub(super) fn sum_up(show: &Show, directory: &Path) -> Result<()> {
@@ -80,13 +178,12 @@ pub(super) fn sum_up(show: &Show, directory: &Path) -> Result<()> {
     // The continuations of a decision follow it at once.
     let mut counted = false;
     let mut accepted = false;
-    // What several refs of one decision share stands under the first of them; the others have its digest.
-    let mut shared: HashMap<Sha256, Vec<FindingRecord>> = HashMap::new();
+    let mut said = SaidOnce::default();
     let read = ledger::read(directory, Signatures::Last, &mut |_, _, entry| {
         if let Entry::Decided(decided) = entry {
             (accepted, counted) =
                 (decided.outcome == Outcome::Accepted && show.selects(entry, decision_of(entry, None)), false);
-            shared.clear();
+            said = SaidOnce::default();
             summary.pushes += u64::from(accepted);
             if accepted && decided.error.is_some() {
                 *summary.by_code.entry("undecided".to_owned()).or_default() += 1;
@@ -97,28 +194,22 @@ pub(super) fn sum_up(show: &Show, directory: &Path) -> Result<()> {
             }
         }
         for update in updates_of(entry).iter().filter(|_| accepted) {
-            let again = update.left_out.as_ref().filter(|_| update.findings.is_empty());
-            let again = again.and_then(|left_out| Some((shared.get(&left_out.digest)?.clone(), None)));
-            let (findings, left_out) =
-                again.unwrap_or_else(|| (update.findings.clone(), update.left_out.as_ref().map(|one| one.findings)));
-            let refusing: Vec<&FindingRecord> = findings.iter().filter(|one| one.severity != "notice").collect();
-            match (refusing.is_empty(), left_out) {
-                (true, None) => continue,
+            said.note(update);
+            let found = said.found_on(update);
+            match (found.refuses(), &found.more) {
+                (Some(false), _) => continue,
                 // Whether it would have been refused, nobody can say any more.
-                (true, Some(more)) => {
-                    summary.leave_out(more);
+                (None, More::Number(more)) => {
+                    summary.leave_out(*more);
                     continue;
                 }
-                (false, _) => {}
+                (Some(true) | None, _) => {}
             }
             if !counted {
                 summary.would_refuse += 1;
                 counted = true;
             }
-            summary.count(&update.name, &refusing, &findings, left_out.unwrap_or(0));
-            if left_out.is_none() {
-                shared.entry(FindingRecord::digest(&findings)).or_insert(findings);
-            }
+            summary.count(&update.name, &found);
         }
     });
     summary.repository = read.map_err(|error| ledger_failure(&error))?.repository;
@@ -150,7 +241,7 @@ pub(super) fn sum_up(show: &Show, directory: &Path) -> Result<()> {
     if summary.not_listed > 0 {
         let most = limits::RECORDED_FINDINGS;
         lines.push_str(&format!(
-            "  {} findings more, of pushes with more than {most} on a ref: the ledger lists these, of each code and rule the first\n",
+            "  {} findings more, of pushes with more than {most} on a ref: an earlier program wrote them, and of each code and rule only the first\n",
             summary.not_listed
         ));
     }

@@ -40,8 +40,8 @@ pub struct RefVerdict {
 pub struct Reasons {
     /// Findings, sorted: all of them, or the first so many of each severity.
     pub findings: Vec<Finding>,
-    /// How many more there are, by severity, code and whose work they are about.
-    pub more: BTreeMap<(Severity, Code, WhoseWork), usize>,
+    /// How many more there are, by severity, code, whose work they are about, and the rule that was the first to ask.
+    pub more: BTreeMap<(Severity, Code, WhoseWork, Option<RuleName>), usize>,
     /// What could not be decided.
     pub undecided: Vec<Undecided>,
     /// The approvals that land with the update if it is accepted.
@@ -127,7 +127,7 @@ impl RefVerdict {
     pub fn outcome(&self) -> Outcome {
         let kept = self.findings.iter().map(|finding| (finding.severity, finding.code));
         let errors = kept
-            .chain(self.more.keys().map(|(severity, code, _)| (*severity, *code)))
+            .chain(self.more.keys().map(|(severity, code, ..)| (*severity, *code)))
             .filter(|(severity, _)| *severity == Severity::Error);
         let undecided = self.undecided.iter().any(|doubt| doubt.severity == Severity::Error);
         let codes: BTreeSet<Code> = errors.map(|(_, code)| code).collect();
@@ -198,9 +198,9 @@ pub struct Finding {
 
 impl WhoseWork {
     /// Counts findings by whose work they are about, of at most so many agents apart.
-    pub fn tell_apart(counted: &BTreeMap<(Severity, Code, Self), usize>, agent: Option<&str>) -> Self {
+    pub fn tell_apart<'a>(counted: impl Iterator<Item = &'a Self>, agent: Option<&str>) -> Self {
         let Some(agent) = agent else { return Self::Unknown };
-        let named: BTreeSet<&str> = counted.keys().filter_map(|(_, _, whose)| whose.name()).collect();
+        let named: BTreeSet<&str> = counted.filter_map(Self::name).collect();
         if named.contains(agent) || named.len() < limits::NAMED_AGENTS {
             Self::Agent(agent.to_owned())
         } else {
@@ -208,7 +208,8 @@ impl WhoseWork {
         }
     }
 
-    fn name(&self) -> Option<&str> {
+    /// The agent, where it is told apart.
+    pub fn name(&self) -> Option<&str> {
         match self {
             Self::Agent(agent) => Some(agent),
             Self::Others | Self::Unknown => None,
@@ -266,7 +267,7 @@ impl Subject {
 }
 
 /// Where the rule behind a finding stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleName {
     /// The rule's name.
     pub name: String,

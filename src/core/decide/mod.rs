@@ -258,7 +258,7 @@ struct Collected {
     /// Where each finding is kept, or that it is only counted.
     known: HashMap<u64, Option<usize>>,
     kept: BTreeMap<Severity, usize>,
-    more: BTreeMap<(Severity, Code, WhoseWork), usize>,
+    more: BTreeMap<(Severity, Code, WhoseWork, Option<RuleName>), usize>,
     undecided: Vec<Undecided>,
     /// Approvals that land with the update.
     landed: BTreeSet<Landed>,
@@ -304,8 +304,10 @@ impl Findings<'_> {
                 let kept = kept.entry(finding.severity).or_default();
                 if *kept >= *room {
                     known.insert(finding.likeness(), None);
-                    let whose = WhoseWork::tell_apart(more, finding.agent.as_deref());
-                    *more.entry((finding.severity, finding.code, whose)).or_default() += 1;
+                    let counted = more.keys().map(|(_, _, whose, _)| whose);
+                    let whose = WhoseWork::tell_apart(counted, finding.agent.as_deref());
+                    let rule = finding.rules.into_iter().next();
+                    *more.entry((finding.severity, finding.code, whose, rule)).or_default() += 1;
                     return;
                 }
                 *kept += 1;

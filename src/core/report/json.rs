@@ -89,7 +89,7 @@ fn ref_report(verdict: &RefVerdict) -> RefReport {
 
 fn more(verdict: &RefVerdict) -> BTreeMap<&'static str, usize> {
     let mut more = BTreeMap::new();
-    for ((_, code, _), count) in &verdict.more {
+    for ((_, code, ..), count) in &verdict.more {
         *more.entry(code.name()).or_default() += count;
     }
     more
@@ -97,7 +97,7 @@ fn more(verdict: &RefVerdict) -> BTreeMap<&'static str, usize> {
 
 fn more_of(verdict: &RefVerdict) -> BTreeMap<String, BTreeMap<&'static str, usize>> {
     let mut more_of: BTreeMap<String, BTreeMap<&'static str, usize>> = BTreeMap::new();
-    for ((_, code, whose), count) in &verdict.more {
+    for ((_, code, whose, _), count) in &verdict.more {
         if let WhoseWork::Agent(agent) = whose {
             *more_of.entry(plain(agent.as_bytes())).or_default().entry(code.name()).or_default() += count;
         }

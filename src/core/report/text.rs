@@ -124,7 +124,7 @@ fn hidden(verdict: &RefVerdict, severity: Severity) -> BTreeMap<(Severity, Code,
     for finding in kept.skip(SHOWN) {
         *by_agent.entry((finding.code, finding.agent.clone())).or_default() += 1;
     }
-    for ((_, code, whose), count) in verdict.more.iter().filter(|((of, ..), _)| *of == severity) {
+    for ((_, code, whose, _), count) in verdict.more.iter().filter(|((of, ..), _)| *of == severity) {
         match whose {
             WhoseWork::Agent(agent) => *by_agent.entry((*code, Some(agent.clone()))).or_default() += count,
             WhoseWork::Unknown => *by_agent.entry((*code, None)).or_default() += count,
@@ -135,7 +135,7 @@ fn hidden(verdict: &RefVerdict, severity: Severity) -> BTreeMap<(Severity, Code,
     let mut by_agent: Vec<_> = by_agent.into_iter().collect();
     by_agent.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for ((code, agent), count) in by_agent {
-        let whose = WhoseWork::tell_apart(&hidden, agent.as_deref());
+        let whose = WhoseWork::tell_apart(hidden.keys().map(|(_, _, whose)| whose), agent.as_deref());
         *hidden.entry((severity, code, whose)).or_default() += count;
     }
     hidden
