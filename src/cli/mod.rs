@@ -9,11 +9,12 @@ mod hooks;
 mod init;
 mod install;
 mod policy;
+mod shells;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::audit::{log, show};
 use crate::desk::{agent, approve, check, sign, tools};
@@ -61,6 +62,14 @@ enum Command {
     Ledger(ledgers::Arguments),
     /// Check a policy, or print its digest
     Policy(policy::Arguments),
+    /// Print what a shell needs to complete the commands
+    ///
+    /// For bash, in one's own account:
+    /// countersign completions bash > ~/.local/share/bash-completion/completions/countersign
+    #[command(verbatim_doc_comment)]
+    Completions(shells::Completions),
+    /// Write the manual pages
+    Man(shells::Man),
     /// Run as a git hook (the installed shims call this)
     #[command(hide = true)]
     Hook(hooks::Arguments),
@@ -98,6 +107,8 @@ pub fn run() -> ExitCode {
         Command::Log(arguments) => log::run(arguments),
         Command::Ledger(arguments) => ledgers::run(&arguments),
         Command::Policy(arguments) => policy::run(arguments),
+        Command::Completions(arguments) => shells::completions(&arguments, &Arguments::command()),
+        Command::Man(arguments) => shells::man(&arguments, &Arguments::command()),
         Command::Hook(arguments) => hooks::run(arguments),
     };
     match result {

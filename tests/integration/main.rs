@@ -34,6 +34,7 @@ mod oracles;
 mod places;
 mod seals;
 mod servers;
+mod shells;
 mod submitters;
 mod tools;
 mod upgrade;
