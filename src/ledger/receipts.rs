@@ -27,6 +27,9 @@ const BACKLOG: u64 = 64;
 /// Bytes of such entries: one may hold what is known of thousands of commits.
 const BACKLOG_BYTES: u64 = 256 << 10;
 
+/// Bytes of such entries that say that whatever writes the files has not run: then whoever looks for something does.
+const MISSED_BYTES: u64 = BACKLOG_BYTES * 16;
+
 /// Postings that are sorted at once: an entry can hold some hundreds.
 const POSTINGS: usize = 1 << 16;
 
@@ -81,6 +84,7 @@ struct Segment {
 
 /// When seals, signatures and approvals were first accepted, as the ledger stood when it was asked for this.
 pub struct Receipts {
+    /// Those that are kept, and, where much is not indexed, some without a name.
     segments: Vec<(Segment, File)>,
     backlog: Vec<Posting>,
     /// The entries read last: what is asked for in one push often stands in one entry.
@@ -184,6 +188,11 @@ impl Receipts {
         Ok(Some(entry))
     }
 
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        self.backlog.len()
+    }
+
     /// The entries that hold a key, the first one first.
     fn numbers(&self, key: &Digest) -> Result<Vec<u64>, LedgerError> {
         let mut numbers = Vec::new();
@@ -244,6 +253,10 @@ impl Ledger {
     pub fn receipts(&self) -> Result<Receipts, LedgerError> {
         // A file that was merged into another after it was listed is looked for again. One that is open stays readable.
         let mut attempts = 0..3;
+        if self.unindexed_bytes(&self.state()?)? > MISSED_BYTES {
+            // Where it fails, what is not indexed is read below, this time and the next.
+            let _ = self.compact();
+        }
         loop {
             let state = self.state()?;
             let open = |segment: Segment| match File::open(&segment.path) {
@@ -251,9 +264,8 @@ impl Ledger {
                 Err(error) => Err(LedgerError::Io(segment.path, error)),
             };
             match self.segments(state.indexed)?.into_iter().map(open).collect::<Result<Vec<_>, _>>() {
-                Ok(segments) => {
-                    let mut backlog = self.backlog(&state)?;
-                    backlog.sort_unstable();
+                Ok(mut segments) => {
+                    let backlog = self.backlog(&state, &mut segments)?;
                     return Ok(Receipts { segments, backlog, entries: RefCell::default() });
                 }
                 Err(LedgerError::Io(_, error))
@@ -263,11 +275,40 @@ impl Ledger {
         }
     }
 
-    /// The postings of entries that no file covers.
-    fn backlog(&self, state: &State) -> Result<Vec<Posting>, LedgerError> {
-        let mut found = Vec::new();
-        self.read_entries(state.indexed, state.size, &mut |number, entry| postings_of(entry, number, &mut found))?;
-        Ok(found)
+    /// The last postings of entries that no file covers, in order. Those before them go to files without a name.
+    fn backlog(&self, state: &State, files: &mut Vec<(Segment, File)>) -> Result<Vec<Posting>, LedgerError> {
+        let failed = |error| LedgerError::Io(self.directory.clone(), error);
+        let (mut from, mut last) = (state.indexed, Vec::new());
+        while from < state.size {
+            let (to, found) = self.next_postings(from, state.size)?;
+            if to == state.size {
+                last = found;
+            } else {
+                let mut file = tempfile::tempfile_in(&self.directory).map_err(failed)?;
+                file.write_all(found.as_flattened()).map_err(failed)?;
+                files.push((Segment { from, to, path: self.directory.clone() }, file));
+            }
+            from = to;
+        }
+        Ok(last)
+    }
+
+    /// Postings of the entries from one on, in order, and where they end: as many as are sorted at once.
+    fn next_postings(&self, from: u64, size: u64) -> Result<(u64, Vec<Posting>), LedgerError> {
+        let (mut to, mut found) = (from, Vec::new());
+        while to < size && found.len() < POSTINGS {
+            let next = size.min(to.saturating_add(BACKLOG));
+            self.read_entries(to, next, &mut |number, entry| postings_of(entry, number, &mut found))?;
+            to = next;
+        }
+        found.sort_unstable();
+        Ok((to, found))
+    }
+
+    /// Bytes of the entries that no file covers.
+    fn unindexed_bytes(&self, state: &State) -> Result<u64, LedgerError> {
+        let begin = self.offset(state.indexed)?.unwrap_or(state.bytes);
+        Ok(state.bytes.saturating_sub(begin))
     }
 
     /// The files that cover the entries before `indexed`, without overlap.
@@ -303,23 +344,14 @@ impl Ledger {
     /// Writes a file for entries that none covers, if they are many, and merges small files.
     pub(super) fn compact_receipts(&self) -> Result<(), LedgerError> {
         let state = self.state()?;
-        if state.size.saturating_sub(state.indexed) < BACKLOG {
-            let begin = self.offset(state.indexed)?.unwrap_or(state.bytes);
-            if state.bytes.saturating_sub(begin) < BACKLOG_BYTES {
-                return Ok(());
-            }
+        if state.size.saturating_sub(state.indexed) < BACKLOG && self.unindexed_bytes(&state)? < BACKLOG_BYTES {
+            return Ok(());
         }
         let mut segments = self.segments(state.indexed)?;
         // A chunk at a time, so that a first index over a long log needs no more memory than a small one.
         let mut from = state.indexed;
         while from < state.size {
-            let (mut to, mut found) = (from, Vec::new());
-            while to < state.size && found.len() < POSTINGS {
-                let next = state.size.min(to.saturating_add(BACKLOG));
-                self.read_entries(to, next, &mut |number, entry| postings_of(entry, number, &mut found))?;
-                to = next;
-            }
-            found.sort_unstable();
+            let (to, found) = self.next_postings(from, state.size)?;
             let segment = Segment { from, to, path: self.path(&format!("receipts-{from}-{to}")) };
             self.renew_postings(&segment, &mut found.into_iter().map(Ok))?;
             segments.push(segment);

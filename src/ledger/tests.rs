@@ -299,6 +299,32 @@ fn an_accepted_push_is_not_recorded_where_a_ref_moved_meanwhile() {
 }
 
 #[test]
+fn receipts_that_no_file_covers_are_not_held_in_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    push(&ledger, &refs, START, vec![worked(update("refs/heads/a", None, Some(1)), 0..100_000)]);
+    let look = || {
+        let receipts = ledger.receipts().unwrap();
+        for seal in [0, 50_000, 99_999] {
+            assert_eq!(receipts.find(&ledger, seal_digest(seal)).unwrap(), Some(Timestamp(START)), "{seal}");
+        }
+        assert_eq!(receipts.find(&ledger, seal_digest(100_000)).unwrap(), None);
+        receipts.in_memory()
+    };
+    let has_file = || {
+        let mut files = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name());
+        files.any(|name| name.to_str().unwrap().starts_with("receipts-"))
+    };
+    // Somebody else is about to write them.
+    let lock = ledger.try_lock("compacting").unwrap().unwrap();
+    assert!((1..100_000 - 60_000).contains(&look()));
+    assert!(!has_file());
+    drop(lock);
+    assert_eq!(look(), 0);
+    assert!(has_file());
+}
+
+#[test]
 fn receipts_are_those_of_committed_decisions() {
     let directory = tempfile::tempdir().unwrap();
     let (ledger, refs) = (ledger(directory.path()), Refs::default());

@@ -12,6 +12,7 @@ mod lineage;
 mod mainline;
 mod merge;
 mod new_commits;
+mod remembered;
 mod validity;
 mod walk;
 

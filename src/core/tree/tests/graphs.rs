@@ -126,6 +126,24 @@ fn many_tips_in_stored_history_cost_no_more_than_that_history() {
     assert!(counted.looks.get() <= COMMITS, "{} looks", counted.looks.get());
 }
 
+#[test]
+fn merges_of_old_branches_read_stored_history_once() {
+    const COMMITS: usize = 400;
+    let mut memory = Memory::default();
+    for number in 0..COMMITS {
+        let parent = number.checked_sub(1).map(name);
+        memory.commit(&name(number), parent.as_deref().as_slice(), u64::try_from(number).unwrap());
+        memory.commit(&format!("side {number}"), &[&name(number)], u64::try_from(number).unwrap());
+    }
+    let counted = Counted { memory: &memory, looks: Cell::new(0) };
+    let lineage = Lineage::new(&counted, None, LIMITS);
+    for tip in (100..COMMITS).step_by(10) {
+        let side = id(format!("side {}", tip - 100).as_bytes());
+        assert_eq!(lineage.merge_bases(&[oid(tip), side]).unwrap(), [oid(tip - 100)]);
+    }
+    assert!(counted.looks.get() <= 2 * COMMITS, "{} looks", counted.looks.get());
+}
+
 fn sorted(ids: impl IntoIterator<Item = Oid>) -> Vec<Oid> {
     ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
