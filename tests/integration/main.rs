@@ -29,6 +29,7 @@ mod ledger;
 mod many;
 mod oracles;
 mod places;
+mod reftable;
 mod seals;
 mod servers;
 mod submitters;
