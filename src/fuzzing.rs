@@ -44,6 +44,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("place", place),
     ("policy", policy),
     ("push-cert", push_cert),
+    ("reftable", crate::store::reftable::fuzzing::table),
     ("seal", seal),
     ("sshsig", sshsig),
     ("statement", statement),

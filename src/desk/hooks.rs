@@ -20,7 +20,7 @@ use crate::desk::install::has_first_hook;
 use crate::desk::maker::{Made, maker};
 use crate::desk::note::{Note, Turn};
 use crate::desk::person_key::{PersonKey, with_signature};
-use crate::desk::reflog::{Move, moves};
+use crate::desk::reflog::{Move, is_at_hand, moves};
 use crate::desk::sealing::{Seals, drafted_in, rebuild, seals_in, seals_of, without_ours};
 use crate::desk::sign::{ambiguous, doubted, drafters, reseal, unknown_agent};
 use crate::desk::unsealed;
@@ -129,9 +129,8 @@ fn begin(file: &Path) -> Result<(Local, Note)> {
 fn finish(local: &Local, note: &mut Note, file: &Path) -> Result<()> {
     let draft = Draft { local, note };
     // Without a log of what HEAD was, the commit is told by what it is made of.
-    let unlogged = moves(local).is_empty();
     let (tree, parents) =
-        if unlogged { (draft.tree().ok(), draft.parents().unwrap_or_default()) } else { (None, Vec::new()) };
+        if is_at_hand(local) { (None, Vec::new()) } else { (draft.tree().ok(), draft.parents().unwrap_or_default()) };
     let sealed = match desk_by(&note.configuration) {
         Desk::Agent(agent) => draft.seal(file, agent)?,
         Desk::Person | Desk::Doubted(_) => {
@@ -296,6 +295,12 @@ impl After<'_> {
     fn locate(&self, ended: Ended) -> Result<Location> {
         let head = self.local.refs.value("HEAD").map_err(Failure::new)?;
         let Some(head) = head else { return Ok(Location::Lost) };
+        // The log in tables takes a process to read; most commits are told by what they are made of.
+        if let Some(note) = self.note.filter(|_| self.local.refs.are_tables())
+            && let Some(by) = self.made_of(note, head)?
+        {
+            return Ok(Location::Head(by));
+        }
         let moves = moves(self.local);
         let Some(note) = self.note else {
             // Set up by an earlier program, whose hooks took what HEAD was for what git had made.
@@ -308,11 +313,7 @@ impl After<'_> {
             return Ok(made.map_or(Location::Lost, Location::Head));
         };
         if moves.is_empty() {
-            let raw = self.local.objects.commit(head).map_err(Failure::new)?;
-            let commit = Commit::parse(&raw, self.local.objects.format()).map_err(Failure::new)?;
-            let same = note.tree == Some(commit.tree) && note.parents == commit.parents;
-            let by = Move { old: note.head, new: head, action: String::new() };
-            return Ok(if same { Location::Head(by) } else { Location::Lost });
+            return Ok(self.made_of(note, head)?.map_or(Location::Lost, Location::Head));
         }
         let last = moves.first().map(|last| last.new);
         let made = moves.into_iter().find(|by| by.old == note.head);
@@ -323,6 +324,14 @@ impl After<'_> {
             Some(by) => Location::Passed(by.new),
             None => Location::Lost,
         })
+    }
+
+    /// The move to a commit that is made of what the note says, if it is.
+    fn made_of(&self, note: &Note, head: Oid) -> Result<Option<Move>> {
+        let raw = self.local.objects.commit(head).map_err(Failure::new)?;
+        let commit = Commit::parse(&raw, self.local.objects.format()).map_err(Failure::new)?;
+        let same = note.tree == Some(commit.tree) && note.parents == commit.parents;
+        Ok(same.then(|| Move { old: note.head, new: head, action: String::new() }))
     }
 
     fn repository(&self) -> Result<RepositoryName> {

@@ -4,6 +4,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 use crate::core::oid::Oid;
 use crate::desk::clone::Local;
+use crate::system::process::git;
 
 /// One move of HEAD.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,19 @@ pub(crate) struct Move {
 /// What of the log is read: some hundred moves.
 const TAIL: u64 = 64 << 10;
 
+/// As many moves of a log that git reads.
+const LOGGED: usize = 200;
+
+/// Whether HEAD has a log that is read without a process.
+pub(crate) fn is_at_hand(local: &Local) -> bool {
+    !local.refs.are_tables() && !moves(local).is_empty()
+}
+
 /// The last moves of HEAD, the latest first; none where there is no log.
 pub(crate) fn moves(local: &Local) -> Vec<Move> {
+    if local.refs.are_tables() {
+        return moves_by_git();
+    }
     let path = local.dir.git_dir.join("logs").join("HEAD");
     let Ok(mut file) = std::fs::File::open(path) else { return Vec::new() };
     let size = file.metadata().map_or(0, |metadata| metadata.len());
@@ -30,6 +42,21 @@ pub(crate) fn moves(local: &Local) -> Vec<Move> {
     }
     // The first line may be cut off, and then is none.
     tail.split(|byte| *byte == b'\n').rev().filter_map(parse).collect()
+}
+
+/// The same from git, where the log is in tables. Each move begins where the one before it ended.
+fn moves_by_git() -> Vec<Move> {
+    let count = format!("-{LOGGED}");
+    let log = git(&["reflog", "show", &count, "--no-abbrev", "--format=tformat:%H%x00%gs", "HEAD", "--"]).run();
+    let log = log.unwrap_or_default();
+    let line = |line: &[u8]| {
+        let (id, action) = line.split_at_checked(line.iter().position(|byte| *byte == 0)?)?;
+        Some((Oid::parse(id)?, String::from_utf8_lossy(action.get(1..)?).into_owned()))
+    };
+    let entries: Vec<_> = log.split(|byte| *byte == b'\n').map_while(line).collect();
+    let olds = entries.iter().skip(1).map(|(id, _)| Some(*id)).chain((entries.len() < LOGGED).then_some(None));
+    let moves = olds.zip(&entries).map(|(old, (new, action))| Move { old, new: *new, action: action.clone() });
+    moves.collect()
 }
 
 fn parse(line: &[u8]) -> Option<Move> {

@@ -11,6 +11,7 @@ use crate::core::oid::{ObjectFormat, Oid};
 use crate::gate::recording::ServerRefs;
 use crate::ledger::{Attempt, Ledger, LedgerError, Outcome, UpdateRecord, Witness};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
+use crate::system::process::server_git;
 
 /// Records that one push looks at: reading one takes some 0.1 ms.
 const LOOKED_AT: usize = 64;
@@ -78,10 +79,21 @@ pub(crate) fn prune(
         suspects: Vec::new(),
     };
     ledger.decide(attempt, &ServerRefs(refs))?;
-    refs.delete(over.iter().map(|one| (one.name.as_slice(), one.blob))).map_err(failed)?;
+    delete(dir, refs, &over)?;
     let gone: Vec<_> =
         over.into_iter().map(|one| (RefName(one.name.into()), Some(CanonicalOid(one.blob)), None)).collect();
     ledger.committed(now, &gone, Witness::PostReceive).map(drop)
+}
+
+/// Deletes the refs of these records. Tables are git's to write, which tells a reference-transaction hook of it; the decision is made.
+fn delete(dir: &GitDir, refs: &Refs, over: &[Over]) -> Result<(), LedgerError> {
+    if !refs.are_tables() {
+        return refs.delete(over.iter().map(|one| (one.name.as_slice(), one.blob))).map_err(failed);
+    }
+    let line = |one: &Over| [b"delete ", one.name.as_slice(), format!(" {}\n", one.blob).as_bytes()].concat();
+    let lines: Vec<u8> = over.iter().flat_map(line).collect();
+    let deleted = server_git(&dir.git_dir, &["update-ref", "--no-deref", "--stdin"]).input(&lines).run();
+    deleted.map(drop).map_err(|failure| LedgerError::Refs(failure.message))
 }
 
 /// The records that have landed and are expired.

@@ -150,7 +150,9 @@ impl Push {
 impl RefUpdate {
     fn new(name: &[u8], old: &[u8], new: &[u8]) -> Option<Self> {
         // Git checks names before hooks run (git-check-ref-format(1)); what could break a line or a path is refused again.
-        let plain = name.starts_with(b"refs/") && !name.iter().any(|byte| byte.is_ascii_control() || *byte == b' ');
+        let plain = name.starts_with(b"refs/")
+            && name.len() <= limits::REF_BYTES
+            && !name.iter().any(|byte| byte.is_ascii_control() || *byte == b' ');
         let update =
             Self { name: name.into(), old: Oid::parse_nullable(old)?, new: Oid::parse_nullable(new)?, claimed: None };
         plain.then_some(update)

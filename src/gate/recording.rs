@@ -62,7 +62,7 @@ impl CurrentRefs for ServerRefs<'_> {
         self.0.each_value(each).map_err(refs_failed)
     }
     fn value(&self, name: &[u8]) -> std::result::Result<Option<Oid>, LedgerError> {
-        self.0.value_of(name).map_err(refs_failed)
+        self.0.own_value(name).map_err(refs_failed)
     }
 }
 

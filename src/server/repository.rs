@@ -81,14 +81,8 @@ impl Repository {
     }
 
     fn refs(&self) -> Result<Refs> {
-        let unread = |error| {
-            let failure = Failure::new(error);
-            if !self.dir.common_dir.join("reftable").exists() {
-                return failure;
-            }
-            let git_dir = quoted(&self.git_dir);
-            failure.hint(format!("with git 2.46 or later:\ngit --git-dir={git_dir} refs migrate --ref-format=files"))
-        };
+        let asked = format!("git --git-dir={} config extensions.refStorage", quoted(&self.git_dir));
+        let unread = |error| Failure::new(error).hint(format!("ask git where it keeps them:\n{asked}"));
         Refs::open(&self.dir, self.format).map_err(unread)
     }
 

@@ -7,12 +7,14 @@
 #![expect(clippy::disallowed_methods, reason = "repositories are files")]
 
 mod environment;
+mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod graph;
 mod index;
 mod objects;
 mod refs;
+pub(crate) mod reftable;
 
 pub use environment::{GitDir, Quarantine};
 pub use graph::History;

@@ -387,7 +387,10 @@ fn out_of_band_moves_can_be_refused() {
 
 /// A server that refuses every move without a decision, with some refs that were pushed.
 fn refusing(mode: &str) -> World {
-    let world = World::new(AGENTS_EVERYWHERE);
+    refuse_without_a_decision(World::new(AGENTS_EVERYWHERE), mode)
+}
+
+fn refuse_without_a_decision(world: World, mode: &str) -> World {
     let strict = registry().replace("version = 1\n", "version = 1\nout-of-band = \"refuse\"\n");
     let watched = "\n[[rule]]\nname = \"watched\"\nrefs = [\"refs/heads/**\"]\nforce-push = \"deny\"\n";
     world.set_policy(&format!("{strict}{AGENTS_EVERYWHERE}{watched}mode = \"{mode}\"\n"));
@@ -406,32 +409,53 @@ fn refusing(mode: &str) -> World {
 fn git_maintains_a_repository_that_refuses_moves_without_a_decision() {
     for mode in ["enforce", "warn", "observe"] {
         let world = refusing(mode);
-        let server = world.server();
-        let refs = || world.git_in(&server, &["for-each-ref", "--format=%(refname) %(objectname)"]);
-        let before = (refs(), kinds(&world).len());
-        for upkeep in [
-            &["pack-refs", "--all"][..],
-            &["pack-refs", "--all", "--no-prune"],
-            &["gc", "--quiet"],
-            &["gc", "--quiet", "--prune=now", "--aggressive"],
-            &["maintenance", "run", "--task=pack-refs", "--task=gc"],
-            &["maintenance", "run", "--auto"],
-            &["reflog", "expire", "--all", "--expire=now", "--expire-unreachable=now"],
-            &["prune", "--expire=now"],
-            &["repack", "-adq"],
-        ] {
-            world.git_in(&server, upkeep);
-            assert_eq!((refs(), kinds(&world).len()), before, "{mode}: {upkeep:?}");
-        }
-        assert!(!server.join("refs/heads/main").exists(), "it is packed");
-        // Loose again, and then packed beside a value of before.
-        world.commit("a", "more", "By hand\n");
-        world.push(&["HEAD:refs/heads/main", ":refs/heads/topic/0"]).accepted();
-        world.git_in(&server, &["-c", "gc.auto=1", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"]);
-        world.git_in(&server, &["pack-refs", "--all"]);
-        assert!(!refs().contains("topic/0"));
-        verified(&world);
+        maintain(&world, mode);
+        assert!(!world.server().join("refs/heads/main").exists(), "it is packed");
     }
+}
+
+/// In tables too, where upkeep moves no ref.
+#[test]
+fn git_maintains_tables_that_refuse_moves_without_a_decision() {
+    for (mode, format) in [("enforce", "sha1"), ("observe", "sha256")] {
+        let Some(world) = World::in_tables("", format) else { return };
+        let world = refuse_without_a_decision(world, mode);
+        maintain(&world, mode);
+        for words in [["update-ref", "refs/heads/main", "main~1"], ["update-ref", "-d", "refs/heads/topic/1"]] {
+            let mut moves = world.command("git", &world.server());
+            moves.args(words);
+            let output = world.run(moves, None);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success() && said.contains("[ref-denied]"), "{said}");
+        }
+    }
+}
+
+fn maintain(world: &World, mode: &str) {
+    let server = world.server();
+    let refs = || world.git_in(&server, &["for-each-ref", "--format=%(refname) %(objectname)"]);
+    let before = (refs(), kinds(world).len());
+    for upkeep in [
+        &["pack-refs", "--all"][..],
+        &["pack-refs", "--all", "--no-prune"],
+        &["gc", "--quiet"],
+        &["gc", "--quiet", "--prune=now", "--aggressive"],
+        &["maintenance", "run", "--task=pack-refs", "--task=gc"],
+        &["maintenance", "run", "--auto"],
+        &["reflog", "expire", "--all", "--expire=now", "--expire-unreachable=now"],
+        &["prune", "--expire=now"],
+        &["repack", "-adq"],
+    ] {
+        world.git_in(&server, upkeep);
+        assert_eq!((refs(), kinds(world).len()), before, "{mode}: {upkeep:?}");
+    }
+    // Loose again, and then packed beside a value of before.
+    world.commit("a", "more", "By hand\n");
+    world.push(&["HEAD:refs/heads/main", ":refs/heads/topic/0"]).accepted();
+    world.git_in(&server, &["-c", "gc.auto=1", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"]);
+    world.git_in(&server, &["pack-refs", "--all"]);
+    assert!(!refs().contains("topic/0"));
+    verified(world);
 }
 
 #[test]

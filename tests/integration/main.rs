@@ -32,6 +32,7 @@ mod many;
 mod openpgp;
 mod oracles;
 mod places;
+mod reftable;
 mod seals;
 mod servers;
 mod shells;

@@ -26,7 +26,7 @@ fn one_bad_repository_stops_no_other() {
     let reftable: Spoil = |world, bad| {
         world.git_in(bad, &["config", "core.repositoryFormatVersion", "1"]);
         world.git_in(bad, &["config", "extensions.refStorage", "reftable"]);
-        std::fs::create_dir(bad.join("reftable")).unwrap();
+        std::fs::create_dir_all(bad.join("reftable")).unwrap();
     };
     let head: Spoil = |_, bad| std::fs::write(bad.join("HEAD"), "").unwrap();
     let hooks_path: Spoil = |world, bad| drop(world.git_in(bad, &["config", "core.hooksPath", "/elsewhere"]));

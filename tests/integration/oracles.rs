@@ -8,6 +8,7 @@ mod history;
 mod merges;
 mod names;
 mod random;
+mod reftable;
 mod rows;
 
 use countersign::core::oid::{ObjectFormat, Oid};

@@ -82,6 +82,8 @@ refs = ["refs/heads/**", "refs/tags/**"]
 identity = "agents"
 "#;
 
+const REF_FORMAT: &str = "GIT_DEFAULT_REF_FORMAT";
+
 pub struct World {
     root: TempDir,
     pub format: &'static str,
@@ -158,10 +160,27 @@ impl World {
     }
 
     pub fn with(policy: &str, format: &'static str) -> Self {
+        Self::made(policy, format, &[])
+    }
+
+    /// A world whose server and clone keep their refs in tables; none where git is older than 2.45, which the test then says.
+    #[expect(clippy::print_stderr, reason = "what is skipped is said")]
+    pub fn in_tables(policy: &str, format: &'static str) -> Option<Self> {
+        let mut probe = Command::new("git");
+        let help = probe.args(["init", "-h"]).output().unwrap();
+        if !String::from_utf8_lossy(&help.stdout).contains("--ref-format") {
+            eprintln!("skipped: git is older than 2.45 and knows no reftable");
+            return None;
+        }
+        Some(Self::made(policy, format, &["--ref-format=reftable"]))
+    }
+
+    fn made(policy: &str, format: &'static str, how: &[&str]) -> Self {
         let world = Self { root: directory(), format };
         world.let_approvals_be_signed_without_a_terminal();
-        world.git_in(&world.path(""), &["init", "-q", "--bare", "--object-format", format, "-b", "main", "server.git"]);
-        world.git_in(&world.path(""), &["init", "-q", "--object-format", format, "-b", "main", "clone"]);
+        let init = [&["init", "-q", "--object-format", format, "-b", "main"], how].concat();
+        world.git_in(&world.path(""), &[init.as_slice(), &["--bare", "server.git"]].concat());
+        world.git_in(&world.path(""), &[init.as_slice(), &["clone"]].concat());
         let url = world.server().display().to_string();
         world.git(&["remote", "add", "origin", &url]);
         world.set_policy(policy);
@@ -232,6 +251,8 @@ impl World {
             .env("GIT_COMMITTER_DATE", "1700000000 +0000")
             .env("GIT_EDITOR", "true")
             .env("GIT_TERMINAL_PROMPT", "0");
+        // All tests can be run over another kind of ref storage.
+        command.envs(std::env::var_os(REF_FORMAT).map(|kind| (REF_FORMAT, kind)));
         command
     }
 

@@ -154,6 +154,9 @@ fn ground(real: &Path) -> Result<PathBuf> {
     Ok(inside)
 }
 
+/// Where tables of refs are, in a repository that has them.
+const REFTABLE: &str = "reftable";
+
 /// How long a canary may be there that its doctor did not come to remove.
 const STALE: Duration = Duration::from_secs(3600);
 
@@ -178,6 +181,7 @@ fn push(seen: &Seen, gate: &Gate, policy: &Policy, aim: &Aim) -> Result<Outcome>
     let scratch = make.map_err(|error| Failure::new(format!("{}: {error}", ground.display())))?;
     let path = scratch.path();
     make_repository(seen, path).map_err(Failure::new)?;
+    name_main_branch(real, path)?;
     // Before any hook is there that would run.
     for policy in &server.policies {
         let PolicyArg::InRepository(place) = policy else { continue };
@@ -237,9 +241,22 @@ fn make_repository(seen: &Seen, path: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path.join("refs"))?;
     std::fs::copy(real.join("HEAD"), path.join("HEAD"))?;
     std::fs::copy(real.join("config"), path.join("config"))?;
+    if real.join(REFTABLE).is_dir() {
+        std::fs::copy(real.join("refs/heads"), path.join("refs/heads"))?;
+        std::fs::create_dir(path.join(REFTABLE))?;
+    }
     std::fs::write(path.join("objects/info/alternates"), format!("{}\n", real.join("objects").display()))?;
     std::fs::create_dir_all(path.join("countersign"))?;
     std::fs::write(path.join(CANARY), "This repository is a canary of countersign doctor.\n")
+}
+
+/// Has the same branch for the main one where HEAD is in a table.
+fn name_main_branch(real: &Path, path: &Path) -> Result<()> {
+    if !real.join(REFTABLE).is_dir() {
+        return Ok(());
+    }
+    let branch = server_git(real, &["symbolic-ref", "HEAD"]).line()?;
+    server_git(path, &["-c", "core.hooksPath=/dev/null", "symbolic-ref", "HEAD", &branch]).run().map(drop)
 }
 
 /// The installed hook itself, not a copy of it, where the server runs it.

@@ -14,7 +14,8 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
         let fix = format!("look at them, and delete what is not wanted:\n{}", seen.git("replace --list --format=long"));
         report.warn(place, Check::ReplaceRefs, message, fix);
     }
-    let directories = ["objects", "refs", "refs/heads", "refs/tags"].map(|name| opened.dir.common_dir.join(name));
+    let directories =
+        ["objects", "refs", "refs/heads", "refs/tags", "reftable"].map(|name| opened.dir.common_dir.join(name));
     for directory in directories.into_iter().filter(|directory| directory.exists()) {
         if !may_write(&directory) {
             let message =

@@ -178,7 +178,11 @@ impl ProtectedServer {
     }
 
     pub fn with(policy: &str, format: &'static str) -> Self {
-        let world = World::with(policy, format);
+        Self::over(World::with(policy, format))
+    }
+
+    /// A protected server over what has been laid out.
+    pub fn over(world: World) -> Self {
         world.commit("shared.txt", "1\n2\n3\n4\n5\n6\n7\n8\n9\n", "Begin\n");
         world.commit("other.txt", "other\n", "More\n");
         world.sign_head(crate::world::ALICE);

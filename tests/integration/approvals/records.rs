@@ -1,7 +1,7 @@
 //! The namespace of approvals: what may be stored there.
 
-use super::{CAROL, ProtectedServer, now};
-use crate::world::{BOB, STRANGER};
+use super::{CAROL, ONE_APPROVAL, ProtectedServer, now, people};
+use crate::world::{BOB, STRANGER, World};
 
 #[test]
 fn only_records_are_stored_each_in_its_place() {
@@ -76,7 +76,21 @@ fn rules_for_all_refs_are_not_about_records() {
 /// A record leaves the refs when it has landed and expired, not before, and what was signed stays.
 #[test]
 fn what_has_landed_and_is_over_is_pruned() {
-    let setup = ProtectedServer::at_work();
+    is_pruned(&ProtectedServer::at_work());
+}
+
+/// Tables, which git writes.
+#[test]
+fn what_has_landed_and_is_over_is_pruned_from_tables() {
+    let policy = format!("{}{ONE_APPROVAL}", people());
+    let Some(world) = World::in_tables(&policy, "sha256") else { return };
+    let setup = ProtectedServer::over(world);
+    setup.agent("a.txt", "a\n", "Add a\n");
+    setup.agent("b.txt", "b\n", "Add b\n");
+    is_pruned(&setup);
+}
+
+fn is_pruned(setup: &ProtectedServer) {
     let world = &setup.world;
     let expires = now() + 4;
     let landed = setup.draft("work", "refs/heads/main", BOB).expiring(expires);
