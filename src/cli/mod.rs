@@ -75,6 +75,29 @@ enum Command {
     Hook(hooks::Arguments),
 }
 
+/// The same where git runs a hook. The other commands and what they take need not be put together for it.
+#[derive(Parser)]
+#[command(name = "countersign", version, max_term_width = 100)]
+struct HookLine {
+    #[command(subcommand)]
+    command: HookCommand,
+}
+
+#[derive(Subcommand)]
+enum HookCommand {
+    /// Run as a git hook (the installed shims call this)
+    #[command(hide = true)]
+    Hook(hooks::Arguments),
+}
+
+fn parse(words: Vec<OsString>) -> Result<Command, clap::Error> {
+    if words.get(1).is_some_and(|word| word == "hook") {
+        let HookCommand::Hook(arguments) = HookLine::try_parse_from(words)?.command;
+        return Ok(Command::Hook(arguments));
+    }
+    Ok(Arguments::try_parse_from(words)?.command)
+}
+
 /// Runs the program and says how it ends.
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
@@ -82,8 +105,8 @@ pub fn run() -> ExitCode {
         #[allow(clippy::exit, reason = "a thread that panics must end the process")]
         std::process::exit(2);
     }));
-    let arguments = match Arguments::try_parse_from(words(std::env::args_os().collect())) {
-        Ok(arguments) => arguments,
+    let command = match parse(words(std::env::args_os().collect())) {
+        Ok(command) => command,
         Err(error) => {
             let wrong = error.use_stderr();
             // Help goes to standard output; if nobody reads it there is nothing left to say.
@@ -91,7 +114,7 @@ pub fn run() -> ExitCode {
             return if wrong { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    let result = match arguments.command {
+    let result = match command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Init(arguments) => init::run(arguments),
         Command::Desk(arguments) => tools::run(arguments),

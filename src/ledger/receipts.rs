@@ -30,8 +30,8 @@ const BACKLOG_BYTES: u64 = 256 << 10;
 /// Bytes of such entries that say that whatever writes the files has not run: then whoever looks for something does.
 const MISSED_BYTES: u64 = BACKLOG_BYTES * 16;
 
-/// Postings that are sorted at once: an entry can hold some hundreds.
-const POSTINGS: usize = 1 << 16;
+/// Postings that are sorted at once: an entry can hold some hundreds. Few in tests, which would take long to make more.
+const POSTINGS: usize = if cfg!(test) { 1 << 12 } else { 1 << 16 };
 
 /// Bytes of a posting: 32 of the key, 8 of the entry's number.
 const POSTING: usize = 40;

@@ -1,9 +1,10 @@
 //! Best common ancestors (git-merge-base(1)).
 
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap};
 
+use super::ground::{Commits, Ground};
 use super::walk::{WalkError, WalkLimits};
-use crate::core::objects::{Graph, GraphNode};
+use crate::core::objects::Graph;
 use crate::core::oid::Oid;
 
 /// The best common ancestors of all these commits: those that no other common ancestor contains. None where they share no
@@ -12,14 +13,22 @@ use crate::core::oid::Oid;
 /// # Errors
 /// [`WalkError`] if a commit is missing or unreadable, or if more commits than `limits.reads` would have to be read as objects.
 pub fn merge_bases(graph: &dyn Graph, commits: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
+    merge_bases_on(&Ground::new(graph), commits, limits)
+}
+
+/// The same, where other walks have been on this ground.
+///
+/// # Errors
+/// As [`merge_bases`].
+pub(super) fn merge_bases_on(ground: &Ground<'_>, commits: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
     let Some((first, others)) = commits.split_first() else { return Ok(Vec::new()) };
     let mut bases = BTreeSet::from([*first]);
     for other in others {
         let mut found = BTreeSet::new();
         for base in &bases {
-            found.extend(common(graph, *base, &[*other], limits)?);
+            found.extend(common(ground, *base, &[*other], limits)?);
         }
-        bases = best(graph, found, limits)?;
+        bases = best(ground, found, limits)?;
     }
     Ok(bases.into_iter().collect())
 }
@@ -28,8 +37,8 @@ pub fn merge_bases(graph: &dyn Graph, commits: &[Oid], limits: WalkLimits) -> Re
 ///
 /// # Errors
 /// As [`merge_bases`].
-pub(super) fn best_of(graph: &dyn Graph, commits: &[Oid], limits: WalkLimits) -> Result<BTreeSet<Oid>, WalkError> {
-    best(graph, commits.iter().copied().collect(), limits)
+pub(super) fn best_of(ground: &Ground<'_>, commits: &[Oid], limits: WalkLimits) -> Result<BTreeSet<Oid>, WalkError> {
+    best(ground, commits.iter().copied().collect(), limits)
 }
 
 /// Whether `ancestor` is the commit, or below it.
@@ -37,16 +46,16 @@ pub(super) fn best_of(graph: &dyn Graph, commits: &[Oid], limits: WalkLimits) ->
 /// # Errors
 /// As [`merge_bases`].
 pub fn contains(graph: &dyn Graph, commit: Oid, ancestor: Oid, limits: WalkLimits) -> Result<bool, WalkError> {
-    Ok(common(graph, commit, &[ancestor], limits)?.contains(&ancestor))
+    Ok(common(&Ground::new(graph), commit, &[ancestor], limits)?.contains(&ancestor))
 }
 
 /// Leaves out what another one contains.
-fn best(graph: &dyn Graph, found: BTreeSet<Oid>, limits: WalkLimits) -> Result<BTreeSet<Oid>, WalkError> {
+fn best(ground: &Ground<'_>, found: BTreeSet<Oid>, limits: WalkLimits) -> Result<BTreeSet<Oid>, WalkError> {
     let mut best = found.clone();
     if found.len() > 1 {
         for one in &found {
             let others: Vec<Oid> = best.iter().copied().filter(|other| other != one).collect();
-            if common(graph, *one, &others, limits)?.contains(one) {
+            if common(ground, *one, &others, limits)?.contains(one) {
                 best.remove(one);
             }
         }
@@ -122,10 +131,10 @@ impl Open {
 }
 
 /// Common ancestors that lie below no other as far as the dates of commits tell: all best ones are among them.
-fn common(graph: &dyn Graph, one: Oid, others: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
+fn common(ground: &Ground<'_>, one: Oid, others: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
     let others = others.iter().map(|other| (*other, Reached::OTHER));
     let from: Vec<(Oid, Reached)> = std::iter::once((one, Reached::ONE)).chain(others).collect();
-    common_from(graph, &from, limits)
+    common_from(ground, &from, limits)
 }
 
 /// The same, where a walk is under way: from each commit with what reaches it.
@@ -133,87 +142,84 @@ fn common(graph: &dyn Graph, one: Oid, others: &[Oid], limits: WalkLimits) -> Re
 /// # Errors
 /// As [`merge_bases`].
 pub(super) fn common_from(
-    graph: &dyn Graph,
+    ground: &Ground<'_>,
     from: &[(Oid, Reached)],
     limits: WalkLimits,
 ) -> Result<Vec<Oid>, WalkError> {
+    let Some((first, _)) = from.first() else { return Ok(Vec::new()) };
     let mut walk = Walk {
-        graph,
+        graph: ground.graph(),
+        commits: &mut ground.begin(*first),
         limits,
         reads: 0,
-        met: HashMap::new(),
         queue: BinaryHeap::new(),
         open: Open::default(),
         trusts_dates: false,
     };
     for (id, reached) in from {
-        walk.reach(*id, *reached)?;
+        let number = walk.commits.number(*id)?;
+        walk.reach(number, *reached)?;
     }
-    let mut found = Vec::new();
+    let mut common = Vec::new();
     while walk.open.is_any() || (walk.trusts_dates && walk.open.is_either()) {
-        let Some((_, _, id)) = walk.queue.pop() else { break };
-        let Some(met) = walk.met.get_mut(&id) else { continue };
-        met.is_queued = false;
-        let mut reached = met.reached;
-        let parents = std::rc::Rc::clone(&met.node.parents);
+        let Some((_, _, number)) = walk.queue.pop() else { break };
+        let Some(node) = walk.commits.node(number) else { continue };
+        node.is_queued = false;
+        let mut reached = node.reached;
         walk.open.count(reached, Reached::default());
         if reached.is_common() {
             if !reached.is_below() {
-                found.push(id);
+                common.push(number);
             }
             reached = reached.below();
         }
-        for parent in parents.iter() {
-            walk.reach(*parent, reached)?;
+        for place in walk.commits.parents(number) {
+            if let Some(parent) = walk.commits.parent(place) {
+                walk.reach(parent, reached)?;
+            }
         }
     }
+    common.retain(|number| walk.commits.node(*number).is_some_and(|node| !node.reached.is_below()));
+    let mut found: Vec<Oid> = common.into_iter().filter_map(|number| walk.commits.id(number)).collect();
     found.sort_unstable();
     found.dedup();
-    found.retain(|id| walk.met.get(id).is_some_and(|met| !met.reached.is_below()));
     Ok(found)
 }
 
-struct Met {
-    node: GraphNode,
-    reached: Reached,
-    is_queued: bool,
-}
-
 /// A walk from both sides, highest generation and newest date first.
-struct Walk<'g> {
-    graph: &'g dyn Graph,
+struct Walk<'w> {
+    graph: &'w dyn Graph,
+    commits: &'w mut Commits,
     limits: WalkLimits,
     reads: usize,
-    met: HashMap<Oid, Met>,
-    queue: BinaryHeap<(u32, u64, Oid)>,
+    queue: BinaryHeap<(u32, u64, usize)>,
     open: Open,
     /// Whether a commit without a generation was met, so that its date decides when it is looked at.
     trusts_dates: bool,
 }
 
 impl Walk<'_> {
-    fn reach(&mut self, id: Oid, more: Reached) -> Result<(), WalkError> {
-        if !self.met.contains_key(&id) {
-            let node = self.graph.node(id)?;
-            self.reads = self.reads.saturating_add(usize::from(!node.is_indexed()));
-            self.trusts_dates |= !node.has_level();
+    fn reach(&mut self, number: usize, more: Reached) -> Result<(), WalkError> {
+        let is_first = self.commits.meet(self.graph, number)?;
+        let Some(node) = self.commits.node(number) else { return Ok(()) };
+        if is_first {
+            self.reads = self.reads.saturating_add(usize::from(!node.is_indexed));
+            self.trusts_dates |= !node.has_level;
             if self.reads > self.limits.reads {
                 return Err(WalkError::TooFar(self.limits.reads));
             }
-            self.met.insert(id, Met { node, reached: Reached::default(), is_queued: false });
         }
-        let Some(met) = self.met.get_mut(&id) else { return Ok(()) };
-        let reached = met.reached.union(more);
-        if reached == met.reached {
+        let reached = node.reached.union(more);
+        if reached == node.reached {
             return Ok(());
         }
-        let queued = if met.is_queued { met.reached } else { Reached::default() };
-        if !met.is_queued {
-            met.is_queued = true;
-            self.queue.push((met.node.generation, met.node.seconds, id));
+        let queued = if node.is_queued { node.reached } else { Reached::default() };
+        if !node.is_queued {
+            node.is_queued = true;
+            self.queue.push((node.generation, node.seconds, number));
         }
+        node.reached = reached;
         self.open.count(queued, reached);
-        met.reached = reached;
         Ok(())
     }
 }

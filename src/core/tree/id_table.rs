@@ -89,6 +89,7 @@ impl IdTable {
                 }
             }
         }
+        drop(to);
         self.rehash(self.len().saturating_mul(4).div_ceil(3).next_power_of_two().max(16));
     }
 

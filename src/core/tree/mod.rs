@@ -7,12 +7,12 @@ mod clean;
 mod entry;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzzing;
+mod ground;
 mod id_table;
 mod lineage;
 mod mainline;
 mod merge;
 mod new_commits;
-mod remembered;
 mod validity;
 mod walk;
 

@@ -1,4 +1,4 @@
-//! New commits in the order in which they are judged, with their parents: a million of them in some 40 MiB.
+//! New commits in the order in which they are judged, with their parents: a million of them in some 30 MiB.
 
 use std::collections::HashMap;
 
@@ -13,11 +13,64 @@ pub struct NewCommits {
     /// Those that are new, in order, and behind them those on the boundary, in the order in which the tip leads to them.
     ids: IdTable,
     count: usize,
-    /// Where the parents of each new commit stand in `links`, and behind the last where they end.
+    parents: Parents,
+    is_exact: bool,
+}
+
+/// The parents of commits by place. Most have one, in the place before: of these a bit is kept.
+#[derive(Clone, Debug, Default)]
+struct Parents {
+    /// For each 64 places a bit that says which of them are others, and how many such places come before.
+    others: Vec<(u64, u32)>,
+    /// Where the parents of each of the others stand in `links`, and behind the last where they end.
     starts: Vec<u32>,
     /// The parents of one after the other, by their numbers in `ids`.
     links: Vec<u32>,
-    is_exact: bool,
+}
+
+impl Parents {
+    fn with_capacity(commits: usize, links: usize) -> Self {
+        let starts = Vec::with_capacity(commits.saturating_add(1));
+        Self { others: Vec::with_capacity(commits.div_ceil(64)), starts, links: Vec::with_capacity(links) }
+    }
+
+    /// The word of a place, and its bit there.
+    fn split(place: usize) -> (usize, u64) {
+        (place / 64, 1 << (place % 64))
+    }
+
+    /// Adds those of the commit in the next place; `None` where there are too many to number.
+    fn push(&mut self, place: usize, parents: &[u32]) -> Option<()> {
+        let (word, bit) = Self::split(place);
+        if word >= self.others.len() {
+            self.others.push((0, u32::try_from(self.starts.len()).ok()?));
+        }
+        let before = place.checked_sub(1).and_then(|before| u32::try_from(before).ok());
+        if parents.len() != 1 || parents.first().copied() != before {
+            self.others.get_mut(word)?.0 |= bit;
+            self.end()?;
+            self.links.extend_from_slice(parents);
+        }
+        Some(())
+    }
+
+    /// Says that what is added from here on belongs to another.
+    fn end(&mut self) -> Option<()> {
+        self.starts.push(u32::try_from(self.links.len()).ok()?);
+        Some(())
+    }
+
+    fn of(&self, place: usize) -> impl Iterator<Item = usize> {
+        let (word, bit) = Self::split(place);
+        let (bits, before) = self.others.get(word).copied().unwrap_or_default();
+        let is_other = bits & bit != 0;
+        let at = |number: usize| self.starts.get(number).and_then(|start| usize::try_from(*start).ok());
+        let other = usize::try_from(before.saturating_add((bits & bit.wrapping_sub(1)).count_ones())).ok();
+        let range = other.filter(|_| is_other).and_then(|other| at(other).zip(other.checked_add(1).and_then(at)));
+        let links = range.and_then(|(start, end)| self.links.get(start..end)).unwrap_or_default();
+        let plain = place.checked_sub(1).filter(|_| !is_other);
+        plain.into_iter().chain(links.iter().filter_map(|link| usize::try_from(*link).ok()))
+    }
 }
 
 impl NewCommits {
@@ -74,10 +127,7 @@ impl NewCommits {
 
     /// The places of the parents of the commit in a place. From [`NewCommits::len`] on they are of the boundary.
     pub(super) fn links(&self, place: usize) -> impl Iterator<Item = usize> {
-        let at = |place: usize| self.starts.get(place).and_then(|start| usize::try_from(*start).ok());
-        let range = at(place).zip(place.checked_add(1).and_then(at));
-        let links = range.and_then(|(start, end)| self.links.get(start..end)).unwrap_or_default();
-        links.iter().filter_map(|link| usize::try_from(*link).ok())
+        self.parents.of(place).take(if place < self.count { usize::MAX } else { 0 })
     }
 
     /// Made by hand: commits in order, with their parents.
@@ -226,22 +276,23 @@ impl Found {
                 *slot = u32::try_from(number).unwrap_or(NONE);
             }
         }
-        let mut starts = Vec::with_capacity(count.saturating_add(1));
-        let mut links = Vec::with_capacity(self.links.len().saturating_sub(count));
-        for number in from.iter().take(count) {
-            starts.push(self.small(links.len())?);
+        let mut placed = Parents::with_capacity(count, self.links.len().saturating_sub(count));
+        let (mut links, too_many) = (Vec::new(), || WalkError::TooMany(count));
+        for (place, number) in from.iter().take(count).enumerate() {
             let parents = usize::try_from(*number).ok().and_then(|number| self.parents(number)).unwrap_or_default();
-            let places = parents.iter().map(|parent| usize::try_from(*parent).ok().and_then(place_of));
-            for place in places {
+            links.clear();
+            for parent in parents {
+                let place = usize::try_from(*parent).ok().and_then(place_of);
                 links.push(self.small(place.unwrap_or(usize::MAX))?);
             }
+            placed.push(place, &links).ok_or_else(too_many)?;
         }
-        starts.push(self.small(links.len())?);
+        placed.end().ok_or_else(too_many)?;
         drop(from);
         let Self { mut ids, starts: old, links: older, new: _, is_exact } = self;
         drop((old, older));
         ids.renumber(to);
-        Ok(NewCommits { ids, count, starts, links, is_exact })
+        Ok(NewCommits { ids, count, parents: placed, is_exact })
     }
 }
 
