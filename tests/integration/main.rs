@@ -33,6 +33,7 @@ mod reftable;
 mod seals;
 mod servers;
 mod submitters;
+mod terminal;
 mod tools;
 mod upgrade;
 #[path = "../../src/core/worked_example.rs"]
