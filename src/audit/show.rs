@@ -1,6 +1,6 @@
 //! `countersign show`: who stands behind a commit, with what was verified and what is only said.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -10,6 +10,7 @@ use crate::core::decide::Timestamp;
 use crate::core::facts::SignatureFact;
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSearch, unreadable_encoding};
+use crate::core::oid::Oid;
 use crate::core::policy::{KeyObjection, Policy, PrincipalKind};
 use crate::core::seal::{self, SealOutcome};
 use crate::core::signature::SigningKey;
@@ -19,7 +20,10 @@ use crate::gate::engine::{Settings, repository_name};
 use crate::gate::examine::signature_fact;
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
-use crate::server::installed_ledger;
+use crate::gate::ref_values::{RefValues, StoredRefs};
+use crate::server::{installed_hook, installed_ledger, resolved};
+use crate::system::process::server_git;
+use crate::system::users::Owner;
 use crate::system::{Exit, Failure, Result, characters, now, print};
 
 #[derive(Args)]
@@ -30,21 +34,70 @@ pub(crate) struct Arguments {
     /// A policy instead of the configured one, to tell whose keys they are
     #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
     policies: Vec<PolicyArg>,
-    /// The directory of a ledger; without it, that of the server's repository here
+    /// A server's repository that has the commit; without it, the one here
+    #[arg(long, value_name = "REPO.git")]
+    server: Option<PathBuf>,
+    /// The directory of a ledger; without it, that of the server's repository
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
 }
 
+/// Where the commit is looked for, and by which policy.
+struct Place {
+    local: Local,
+    settings: Settings,
+    policy: Option<Policy>,
+    id: Oid,
+}
+
+impl Place {
+    fn here(arguments: &Arguments) -> Result<Self> {
+        let local = Local::open()?;
+        let settings = settings(&arguments.policies, None)?;
+        let policy = policy(&local, &settings, &TrackedRefs { local: &local, remote: "origin".to_owned() })?;
+        let id = local.commit(&arguments.commit)?;
+        Ok(Self { local, settings, policy, id })
+    }
+
+    /// By what the hooks there decide.
+    fn at_server(arguments: &Arguments, server: &Path) -> Result<Self> {
+        let hint = "give the path of a bare repository:\ncountersign show --server REPO.git COMMIT";
+        let git_dir = resolved(server).and_then(|path| path.canonicalize().ok());
+        let git_dir =
+            git_dir.ok_or_else(|| Failure::new(format!("{} is not a git repository", server.display())).hint(hint))?;
+        // What root reads there may be a link of its owner's.
+        if let Some(owner) = Owner::of(&git_dir).ok().filter(|owner| owner.is_another()) {
+            return Err(owner.become_owner(&[git_dir]));
+        }
+        let local = Local::of_server(&git_dir)?;
+        let hook = installed_hook(&git_dir);
+        let repository = hook.as_ref().and_then(|hook| hook.name_of(&git_dir));
+        let policies = match arguments.policies.as_slice() {
+            [] => hook.map(|hook| hook.policies).unwrap_or_default(),
+            given => given.to_vec(),
+        };
+        let settings = Settings { policies, repository, baseline: None };
+        let policy = policy(&local, &settings, &StoredRefs { refs: &local.refs, objects: &local.objects })?;
+        let named = format!("{}^{{commit}}", arguments.commit);
+        let line = server_git(&git_dir, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named]).line();
+        let id = line.ok().and_then(|line| Oid::parse(line.as_bytes()));
+        let id =
+            id.ok_or_else(|| Failure::new(format!("{} names no commit in {}", arguments.commit, git_dir.display())))?;
+        Ok(Self { local, settings, policy, id })
+    }
+}
+
 pub(crate) fn run(arguments: Arguments) -> Result {
-    let local = Local::open()?;
-    let settings = settings(&arguments.policies, None)?;
-    let policy = policy(&local, &settings)?;
+    let place = match &arguments.server {
+        Some(server) => Place::at_server(&arguments, server)?,
+        None => Place::here(&arguments)?,
+    };
+    let Place { local, settings, policy, id } = place;
     let repository = match &policy {
         Some(policy) => repository_name(&settings, policy).ok(),
         None => settings.repository.clone(),
     };
     let at = now()?;
-    let id = local.commit(&arguments.commit)?;
     let raw = local.objects.commit(id).map_err(Failure::new)?;
     let mut lines = vec![format!("commit    {id}")];
     match Commit::parse(&raw, local.objects.format()) {
@@ -63,12 +116,11 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     Ok(Exit::Accepted)
 }
 
-fn policy(local: &Local, settings: &Settings) -> Result<Option<Policy>> {
+fn policy(local: &Local, settings: &Settings, refs: &dyn RefValues) -> Result<Option<Policy>> {
     if settings.policies.is_empty() {
         return Ok(None);
     }
-    let refs = TrackedRefs { local, remote: "origin".to_owned() };
-    let loaded = PolicyReader { repository: Some((&local.objects, &refs)) }.load(&settings.policies);
+    let loaded = PolicyReader { repository: Some((&local.objects, refs)) }.load(&settings.policies);
     loaded.map(|loaded| Some(loaded.policy)).map_err(|error| engine_failure(&error.into()))
 }
 

@@ -4,7 +4,6 @@
 mod checks;
 mod clone;
 mod gate;
-mod progress;
 mod report;
 mod server;
 

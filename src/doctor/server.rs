@@ -12,13 +12,12 @@ use crate::core::policy::Policy;
 use crate::doctor::Arguments;
 use crate::doctor::checks::{self, Check, Footing};
 use crate::doctor::gate::{Examined, Opened, Seen};
-use crate::doctor::progress::Progress;
 use crate::doctor::report::Report;
 use crate::gate::shim::quoted;
 use crate::server::{Below, Configured, Owners, Used, git_version, named, resolved};
 use crate::system::ground::Ground;
 use crate::system::users::{AT_ONCE, Owner, current_user};
-use crate::system::{Failure, Result, now};
+use crate::system::{Failure, Progress, Result, now};
 
 /// Git has had the quarantine, which hooks rely on, since then.
 const OLDEST_GIT: (u32, u32) = (2, 11);
@@ -145,7 +144,7 @@ fn examine_own(repositories: &[PathBuf], arguments: &Arguments, report: &mut Rep
         ground: root_asks(arguments.own_only.owners()).then(|| Ground::of(current_user())),
         report,
     };
-    let progress = Progress::new(repositories.len());
+    let progress = Progress::new("repositories", Some(repositories.len()));
     for (number, repository) in repositories.iter().enumerate() {
         progress.at(number);
         checkup.repository(repository);

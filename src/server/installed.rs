@@ -36,11 +36,15 @@ pub(super) fn installed(git_dir: &Path, layout: Layout) -> Result<Option<PreRece
     Ok(None)
 }
 
+/// What the hook of a repository was told by which it decides; `None` where it has no hook of ours.
+pub(crate) fn installed_hook(git_dir: &Path) -> Option<PreReceive> {
+    let mut hooks = Layout::in_repository().map(|layout| layout.path(git_dir, "pre-receive"));
+    hooks.find_map(|hook| PreReceive::read(&std::fs::read_to_string(hook).ok()?)).map(|(_, hook)| hook)
+}
+
 /// The policies by which the hook of a repository decides; none where it has no hook of ours.
 pub(crate) fn installed_policies(git_dir: &Path) -> Vec<PolicyArg> {
-    let hooks = Layout::in_repository().map(|layout| layout.path(git_dir, "pre-receive"));
-    let read = |hook: PathBuf| PreReceive::read(&std::fs::read_to_string(hook).ok()?);
-    hooks.filter_map(read).map(|(_, hook)| hook.policies).next().unwrap_or_default()
+    installed_hook(git_dir).map(|hook| hook.policies).unwrap_or_default()
 }
 
 /// Where the hooks of a repository say that its ledger is, or where it is by default.

@@ -13,7 +13,7 @@ mod targets;
 pub(crate) mod uninstall;
 
 pub(crate) use exclude::{Exclude, Used};
-pub(crate) use installed::{installed_ledger, installed_policies};
+pub(crate) use installed::{installed_hook, installed_ledger, installed_policies};
 pub(crate) use kinds::config::{Configured, SINCE as CONFIGURED_GIT, version as git_version};
 pub(crate) use kinds::{Layout, RunBy};
 pub(crate) use others::{OwnOnly, Owners};

@@ -37,6 +37,7 @@ mod seals;
 mod servers;
 mod shells;
 mod submitters;
+mod terminal;
 mod tools;
 mod upgrade;
 #[path = "../../src/core/worked_example.rs"]

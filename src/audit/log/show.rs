@@ -1,5 +1,7 @@
 //! `countersign log show`: entries, and which of them.
 
+use std::collections::VecDeque;
+
 use clap::{Args, ValueEnum};
 
 use super::entries::{mentions, names_of, updates_of};
@@ -13,7 +15,7 @@ use crate::core::text::nearest::nearest;
 use crate::desk::check::full_name;
 use crate::gate::recording::ledger_failure;
 use crate::ledger::{self, Entry, Outcome, Signatures, UpdateRecord};
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, Paged, Result, print};
 
 #[derive(Args)]
 pub(super) struct Show {
@@ -43,6 +45,12 @@ pub(super) struct Show {
     /// Only entries with a greater number than this: those after the last one that is known
     #[arg(long, value_name = "N")]
     after: Option<u64>,
+    /// Only the last N of each ledger
+    #[arg(short = 'n', long = "max-count", value_name = "N", conflicts_with = "would_refuse")]
+    count: Option<usize>,
+    /// The newest first
+    #[arg(long, conflicts_with = "would_refuse")]
+    reverse: bool,
     /// Sum up what enforcing would have refused of all that was accepted
     #[arg(long)]
     would_refuse: bool,
@@ -77,13 +85,14 @@ pub(super) fn run(show: &Show) -> Result {
         return Err(Failure::new("--after is about the numbers of one ledger, and several are read")
             .hint("name one repository; for all of them:\ncountersign log follow --server ROOT --cursor FILE"));
     }
+    let _paged = Paged::start();
     let mut known = Known::default();
     for found in &found {
         if show.would_refuse {
             would_refuse::sum_up(show, &found.directory)?;
             continue;
         }
-        let (mut failed, mut decision) = (None, None);
+        let (mut failed, mut decision, mut last) = (None, None, Last::of(show));
         let (mut repository, mut latest) = (String::new(), Time(Timestamp(0)));
         let read = ledger::read(&found.directory, Signatures::Last, &mut |number, _, entry| {
             if let Entry::Opened(opened) = entry {
@@ -94,18 +103,50 @@ pub(super) fn run(show: &Show) -> Result {
             known.note(show, entry);
             let is_new = show.after.is_none_or(|after| number > after);
             if failed.is_none() && is_new && show.selects(entry, decision) {
-                failed = print(&show.format.lines(&repository, number, entry, latest)).err();
+                let lines = show.format.lines(&repository, number, entry, latest);
+                failed = last.take(lines).map_or(Ok(()), |lines| print(&lines)).err();
             }
         });
         read.map_err(|error| ledger_failure(&error))?;
         if let Some(failure) = failed {
             return Err(failure);
         }
+        last.in_order(show.reverse).iter().try_for_each(|lines| print(lines))?;
     }
     if !show.would_refuse {
         known.check(show, &found)?;
     }
     Ok(Exit::Accepted)
+}
+
+/// What is held back until the end is known: the last entries of a ledger, or all of them to be turned round.
+struct Last {
+    held: VecDeque<String>,
+    /// How many are held at most; `None` where nothing is.
+    most: Option<usize>,
+}
+
+impl Last {
+    fn of(show: &Show) -> Self {
+        Self { held: VecDeque::new(), most: show.count.or(show.reverse.then_some(usize::MAX)) }
+    }
+
+    /// Holds the lines of an entry back, or gives them to be printed now.
+    fn take(&mut self, lines: String) -> Option<String> {
+        let Some(most) = self.most else { return Some(lines) };
+        self.held.push_back(lines);
+        if self.held.len() > most {
+            self.held.pop_front();
+        }
+        None
+    }
+
+    fn in_order(mut self, reverse: bool) -> VecDeque<String> {
+        if reverse {
+            self.held.make_contiguous().reverse();
+        }
+        self.held
+    }
 }
 
 /// How a decision ended, and when it was made.

@@ -15,7 +15,7 @@ use crate::core::ssh::PublicKey;
 use crate::gate::recording::{ServerRefs, ledger_failure};
 use crate::ledger::{self, CurrentRefs, LedgerError, Signatures};
 use crate::store::{GitDir, Refs};
-use crate::system::{Exit, Failure, Result, print, say, say_hint};
+use crate::system::{Exit, Failure, Progress, Result, print, say, say_hint};
 
 #[derive(Args)]
 pub(super) struct Verify {
@@ -63,7 +63,10 @@ enum Wrong {
 }
 
 fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
-    let verified = ledger::read(&found.directory, Signatures::All, &mut |_, _, _| {}).map_err(|error| match error {
+    let progress = Progress::new("entries verified", None);
+    let read = ledger::read(&found.directory, Signatures::All, &mut |number, _, _| progress.at(number));
+    drop(progress);
+    let verified = read.map_err(|error| match error {
         LedgerError::Corrupt { .. } => {
             let hint = error.hint();
             Wrong::Ledger(Failure::new(error).hint(hint))

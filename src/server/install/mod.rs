@@ -26,7 +26,7 @@ use crate::server::{Install, Layout};
 use crate::system::files;
 use crate::system::ground::{By, Ground};
 use crate::system::users::{Owner, current_user, may_write};
-use crate::system::{Failure, Result, print, say};
+use crate::system::{Failure, Progress, Result, print, say};
 
 /// Protects repositories: those that can be, unless the admin wants all or none.
 pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
@@ -58,11 +58,14 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
     let planned = shared.map_or(Ok(SharedPlan::default()), |shared| shared::plan(arguments, shared))?;
     let mut ready = Vec::with_capacity(targets.len());
     let ground = Ground::of(current_user());
-    for target in &targets {
+    let progress = Progress::new("repositories looked at", Some(targets.len()));
+    for (number, target) in targets.iter().enumerate() {
+        progress.at(number);
         let prepared = firm(&ground, &target.path).and_then(|()| prepare(target, arguments, layout));
         let prepared = refused.take(&target.path, prepared)?;
         ready.extend(prepared.map(|prepared| (target.path.as_path(), prepared)));
     }
+    drop(progress);
     if owners == Owners::All {
         passed_over.iter().for_each(|(path, reason)| {
             say(&format!("warning: {}: {reason}", path.display()));
