@@ -3,6 +3,7 @@
 mod approvals;
 mod automaton;
 mod date;
+mod dependents;
 mod describe;
 mod diff;
 mod glob;
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use approvals::{Approvals, Span, Whose};
 pub use date::Date;
+pub use dependents::{Dependent, dependents};
 pub use diff::{Direction, PolicyDifference, diff};
 pub use glob::{Below, Glob, GlobError, LetterCase};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
@@ -46,6 +48,8 @@ use crate::core::ssh::{Fingerprint, PublicKey};
 /// What happens where a ref moved with no decision: an admin moved it, or a hook was off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OutOfBand {
+    /// It is written down, and nobody is told: a mirror fetches what was decided elsewhere.
+    Mirror,
     /// It is written down.
     #[default]
     Record,
