@@ -1,5 +1,6 @@
 //! `countersign policy`: what is wrong with a policy, its digest, and what another asks less.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -24,6 +25,8 @@ enum Command {
     Check(Check),
     /// Print the digest that pins a policy
     Digest(Files),
+    /// Print every line that hangs on a person, an agent or a service, as before she leaves; exit 1 if there is any
+    HangsOn(HangsOn),
     /// Say what a new policy asks less than the old one, and what more; exit 1 if anything is weaker
     Diff(Two),
 }
@@ -33,6 +36,15 @@ struct Files {
     /// Policy files that hold together, the organisation's first
     #[arg(value_name = "FILE", default_value = ".countersign/policy.toml")]
     files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct HangsOn {
+    /// The id of the person, agent or service
+    #[arg(value_name = "ID")]
+    id: String,
+    #[command(flatten)]
+    files: Files,
 }
 
 #[derive(Args)]
@@ -75,8 +87,49 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             print(&format!("sha256:{}\n", loaded.policy.digest()))?;
             Ok(Exit::Accepted)
         }
+        Command::HangsOn(HangsOn { id, files }) => hangs_on(&id, &files),
         Command::Diff(two) => compare(&two),
     }
+}
+
+/// Lists what hangs on somebody in the files of a policy that loads.
+fn hangs_on(id: &str, files: &Files) -> Result {
+    let Some(loaded) = load(files)? else { return Ok(Exit::Rejected) };
+    let mut texts = Vec::new();
+    for path in policy_files(files, &loaded) {
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        texts.push((path.display().to_string(), text));
+    }
+    let found = policy::dependents(&texts, id);
+    if found.is_empty() {
+        print(&format!("nothing hangs on {}\n", escape(id.as_bytes(), 100)))?;
+        return Ok(Exit::Accepted);
+    }
+    for one in &found {
+        let (at, line) = (&one.at, one.at.line);
+        let through = if one.names == id { String::new() } else { format!(", through {}", one.names) };
+        print(&format!(
+            "{}:{line}: {}{}\n",
+            at.file,
+            escape(one.key.as_bytes(), 200),
+            escape(through.as_bytes(), 200)
+        ))?;
+    }
+    print(&format!("{} lines hang on {}\n", found.len(), escape(id.as_bytes(), 100)))?;
+    Ok(Exit::Rejected)
+}
+
+/// The files of a policy, those that it includes among them.
+fn policy_files(files: &Files, loaded: &Loaded) -> BTreeSet<PathBuf> {
+    let mut all: BTreeSet<PathBuf> = files.files.iter().cloned().collect();
+    let names = (0..files.files.len()).flat_map(|layer| loaded.policy.files(layer));
+    for name in names {
+        for beside in files.files.iter().filter_map(|file| file.parent()) {
+            all.extend(Some(beside.join(name)).filter(|path| path.is_file()));
+        }
+    }
+    all
 }
 
 fn compare(two: &Two) -> Result {

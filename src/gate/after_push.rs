@@ -63,8 +63,11 @@ fn settle(named: &Path, push: Push) -> Result<()> {
                 ));
             }
         }
-        ledger.compact()?;
-        prune(&ledger, &dir, &refs, &moves, format, clock)
+        match ledger.compact().and_then(|()| prune(&ledger, &dir, &refs, &moves, format, clock)) {
+            // Another log has begun meanwhile: what is to be kept short is.
+            Err(LedgerError::Rotated) => Ok(()),
+            done => done,
+        }
     };
     record().map_err(|error| ledger_failure(&error))
 }
@@ -148,7 +151,7 @@ fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
         return Ok(Exit::Accepted);
     }
     let policy = load(watch, &dir, &refs, lines)?;
-    if policy.out_of_band() == OutOfBand::Record {
+    if policy.out_of_band() != OutOfBand::Refuse {
         session.when_over(Over::Pass);
         return Ok(Exit::Accepted);
     }
@@ -214,8 +217,12 @@ fn committed(watch: &Watch, lines: &[Line]) -> Result<()> {
         }
         if !strangers.is_empty() {
             let clock = crate::core::decide::Timestamp(now().map_or(0, |now| now.0));
-            let moved = ledger.moved(clock, &strangers, &ServerRefs(&refs), Witness::ReferenceTransaction);
-            moved.map_err(|error| ledger_failure(&error))?;
+            let refs = ServerRefs(&refs);
+            let recorded = match policy.as_ref().map(Policy::out_of_band) {
+                Some(OutOfBand::Mirror) => ledger.mirrored(clock, &strangers, &refs),
+                _ => ledger.moved(clock, &strangers, &refs, Witness::ReferenceTransaction).map(drop),
+            };
+            recorded.map_err(|error| ledger_failure(&error))?;
         }
         Ok(())
     };

@@ -14,7 +14,7 @@ use crate::core::digest::Digest;
 use crate::core::ssh::PrivateKey;
 
 /// The key that takes over, until it has.
-const NEXT: &str = "key.next";
+pub(super) const NEXT: &str = "key.next";
 
 impl Ledger {
     /// Lets the ledger in a directory go on for a repository that was moved to another file system, or restored. Whether it did not know
@@ -48,8 +48,7 @@ impl Ledger {
         }
         // What an earlier program or a crash left, the key before signs.
         ledger.append(now, &mut |_| Ok(Plan::of([])))?;
-        ledger.put_key(NEXT, &key)?;
-        ledger.successor = Some(key);
+        ledger.take_over(key)?;
         ledger.adopt(serves, now)?;
         Self::open(directory)?.finish_rekeying()
     }
@@ -62,7 +61,7 @@ impl Ledger {
     }
 
     /// Puts the key that has taken over in the place of the one before. A process that was killed may have left that to do.
-    fn finish_rekeying(&self) -> Result<bool, LedgerError> {
+    pub(super) fn finish_rekeying(&self) -> Result<bool, LedgerError> {
         let path = self.path(NEXT);
         let pem = match std::fs::read(&path) {
             Ok(pem) => pem,

@@ -26,6 +26,10 @@ pub enum Entry {
     Placed(Placed),
     /// Another key signs from this record on.
     Rekeyed(Rekeyed),
+    /// The log goes on from another, which was closed.
+    Continues(Continues),
+    /// What was received in a log before.
+    Carried(Carried),
     /// Approvals that count as landed, though no entry says that they did.
     Spent(Presumed),
     /// An admin says that these have not landed: such an entry before says nothing of them any more.
@@ -110,6 +114,36 @@ pub struct Rekeyed {
     pub signature: String,
 }
 
+/// See [`Entry::Continues`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Continues {
+    /// When.
+    pub time: Time,
+    /// The number of this generation; the first log of a ledger is of generation 0.
+    pub generation: u64,
+    /// The entries of the one before.
+    pub size: u64,
+    /// The root over them.
+    pub root: Sha256,
+    /// The signature of its last record, an SSHSIG blob in base64.
+    pub signature: String,
+}
+
+/// See [`Entry::Carried`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Carried {
+    /// When it was written here.
+    pub time: Time,
+    /// What was received.
+    pub receipts: Vec<Receipt>,
+}
+
+/// The digest of a seal, a signature or an approval's statement; when it was first received; and where an approval landed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt(pub Sha256, pub Time, pub Option<CanonicalOid>);
+
 /// See [`Entry::Spent`] and [`Entry::Unspent`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,6 +181,9 @@ pub struct Decided {
     /// What the clock said, where it said an earlier time than the entry before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<Time>,
+    /// The number that it had in the generation before, where it is written again because refs of it may still move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<u64>,
     /// What became of the push. Where the gate only observes, every push is accepted, and the updates say what was found.
     pub outcome: Outcome,
     /// The digest of the policy in force; `null` where it could not be loaded.
@@ -389,6 +426,8 @@ impl Entry {
             Self::Raised(entry) => Some(entry.time),
             Self::Placed(entry) => Some(entry.time),
             Self::Rekeyed(entry) => Some(entry.time),
+            Self::Continues(entry) => Some(entry.time),
+            Self::Carried(entry) => Some(entry.time),
             Self::Spent(entry) | Self::Unspent(entry) => Some(entry.time),
             Self::Clock(entry) => Some(entry.time),
             Self::Refs(entry) => Some(entry.time),

@@ -68,6 +68,9 @@ pub enum LedgerError {
         /// The one that it is asked to serve.
         here: PathBuf,
     },
+    /// Another log has begun since this one was looked at.
+    #[error("the ledger was rotated while the push was judged")]
+    Rotated,
     /// A ref is not where the push was judged from.
     #[error("{0} moved while the push was judged")]
     RefMoved(String),
@@ -103,13 +106,16 @@ impl LedgerError {
             Self::Corrupt { .. } => {
                 "an admin puts the record right, with a copy of the ledger if there is one (--from DIR); nothing else is lost:\ncountersign ledger repair --server REPO.git"
             }
-            Self::Shorter { .. } | Self::Remains(..) => {
+            Self::Shorter { .. } => {
+                "logs are not to be cut (`countersign ledger rotate` closes one); an admin puts the end back from the copy that was made of it, or from a backup:\ncountersign ledger repair --from COPY --server REPO.git"
+            }
+            Self::Remains(..) => {
                 "an admin restores the ledger from a backup, or moves its directory aside as evidence and runs:\ncountersign install --server REPO.git --policy FILE --baseline"
             }
             Self::Shared(_) => {
                 "an admin keeps it on a local disk:\ncountersign install --server REPO.git --policy FILE --ledger DIR"
             }
-            Self::RefMoved(_) => "push again",
+            Self::RefMoved(_) | Self::Rotated => "push again",
             Self::TooLarge(_) => "push in smaller parts",
             Self::Refs(_) => "an admin can see what is wrong with:\ngit -C REPO.git fsck\ngit -C REPO.git for-each-ref",
         }

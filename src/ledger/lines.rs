@@ -40,7 +40,11 @@ impl SortedLines {
     }
 
     /// What the line of a name says: a binary search. `parse` gives the name of a line first.
-    pub(super) fn find<T>(&self, name: &[u8], parse: fn(&[u8]) -> Option<(Vec<u8>, T)>) -> std::io::Result<Option<T>> {
+    pub(super) fn find<T>(
+        &self,
+        name: &[u8],
+        parse: impl Fn(&[u8]) -> Option<(Vec<u8>, T)>,
+    ) -> std::io::Result<Option<T>> {
         let (mut low, mut high) = (self.start, self.end);
         let block = u64::try_from(BLOCK).unwrap_or(u64::MAX);
         // Invariant: both are where a line begins (or the end), and the line, if it is there, is between them.
@@ -50,7 +54,7 @@ impl SortedLines {
             let Some(skip) = bytes.iter().position(|byte| *byte == b'\n') else { break };
             let line_start = middle + u64::try_from(skip).unwrap_or(u64::MAX) + 1;
             let line = bytes.get(skip + 1..).unwrap_or_default().split(|byte| *byte == b'\n').next();
-            let Some((found, value)) = line.and_then(parse) else { break };
+            let Some((found, value)) = line.and_then(&parse) else { break };
             match found.as_slice().cmp(name) {
                 std::cmp::Ordering::Equal => return Ok(Some(value)),
                 std::cmp::Ordering::Less => low = line_start,

@@ -22,6 +22,7 @@ mod place;
 mod receipts;
 mod record;
 mod repair;
+mod rotate;
 mod scan;
 mod settle;
 mod state;
@@ -34,9 +35,9 @@ mod example;
 mod tests;
 
 pub use entry::{
-    Clock, Continued, Decided, Entry, FindingRecord, Found, How, LandedApproval, LeftOut, LeftOutKind, Moved, OTHERS,
-    Opened, Outcome, Placed, Presumed, Raised, Recovered, Rekeyed, Settled, Suppressed, Unexplained, UpdateRecord,
-    Witness, Work,
+    Carried, Clock, Continued, Continues, Decided, Entry, FindingRecord, Found, How, LandedApproval, LeftOut,
+    LeftOutKind, Moved, OTHERS, Opened, Outcome, Placed, Presumed, Raised, Receipt, Recovered, Rekeyed, Settled,
+    Suppressed, Unexplained, UpdateRecord, Witness, Work,
 };
 pub use error::LedgerError;
 pub use known::CurrentRefs;
@@ -44,8 +45,9 @@ pub use merkle::Frontier;
 pub use place::{Place, Standing};
 pub use receipts::Receipts;
 pub use record::{NAMESPACE, REKEY_NAMESPACE, RecordError};
+pub use rotate::{Closed, generation, generations};
 pub use scan::{Signatures, Verified, read};
 pub use settle::{Attempt, Recorded, Updates};
 pub use state::State;
 pub use store::{Keep, Ledger, Plan};
-pub use tail::{Position, read_on, root_at};
+pub use tail::{Position, read_on_over, root_at};

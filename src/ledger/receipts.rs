@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::entry::{Entry, Outcome, UpdateRecord};
+use super::entry::{Entry, Outcome, Receipt, UpdateRecord};
 use super::error::LedgerError;
 use super::state::State;
 use super::store::Ledger;
@@ -63,6 +63,10 @@ fn postings_of(entry: &Entry, number: u64, found: &mut Vec<Posting>) {
         Entry::Decided(decided) if decided.outcome == Outcome::Accepted => &decided.updates,
         Entry::Continued(continued) => &continued.updates,
         Entry::Committed(settled) => return found.push(posting(&committed_key(settled.decision), number)),
+        Entry::Carried(carried) => {
+            let digests = carried.receipts.iter().map(|Receipt(digest, ..)| digest);
+            return found.extend(digests.map(|digest| posting(&digest.0, number | CONTINUED)));
+        }
         Entry::Spent(presumed) | Entry::Unspent(presumed) => {
             return found.extend(presumed.approvals.iter().map(|digest| posting(&digest.0, number | CONTINUED)));
         }
@@ -93,8 +97,7 @@ pub struct Receipts {
 
 /// Where something was first accepted.
 struct First {
-    /// The number of the decision.
-    decision: u64,
+    time: Option<Timestamp>,
     /// The value to which its ref moved.
     value: Option<Oid>,
 }
@@ -109,8 +112,7 @@ impl Receipts {
     /// # Errors
     /// [`LedgerError`] if the ledger cannot be read.
     pub fn find(&self, ledger: &Ledger, digest: Digest) -> Result<Option<Timestamp>, LedgerError> {
-        let Some(first) = self.first(ledger, digest)? else { return Ok(None) };
-        Ok(self.entry(ledger, first.decision)?.and_then(|entry| entry.time()))
+        Ok(self.first(ledger, digest)?.and_then(|first| first.time))
     }
 
     /// The value to which the ref moved that an approval, by the digest of its statement, landed on. `None` if it never landed;
@@ -133,8 +135,14 @@ impl Receipts {
             let (decision, updates) = match entry.as_ref() {
                 Entry::Decided(decided) => (number, &decided.updates),
                 Entry::Continued(continued) => (continued.decision, &continued.updates),
+                Entry::Carried(carried) => {
+                    if let Some(Receipt(_, time, value)) = carried.receipts.iter().find(|own| own.0.0 == digest) {
+                        return Ok(Some(First { time: Some(time.0), value: value.map(|id| id.0) }));
+                    }
+                    continue;
+                }
                 Entry::Spent(_) => {
-                    presumed.get_or_insert(First { decision: number, value: None });
+                    presumed.get_or_insert(First { time: entry.time(), value: None });
                     continue;
                 }
                 Entry::Unspent(_) => {
@@ -150,7 +158,8 @@ impl Receipts {
             let refs: Vec<&RefName> = updates.iter().filter(holds).map(|update| &update.name).collect();
             if self.is_committed(ledger, decision, &refs)? {
                 let value = updates.iter().find(holds).and_then(|update| update.new).map(|id| id.0);
-                return Ok(Some(First { decision, value }));
+                let time = self.entry(ledger, decision)?.and_then(|entry| entry.time());
+                return Ok(Some(First { time, value }));
             }
         }
         Ok(presumed)
@@ -174,12 +183,14 @@ impl Receipts {
         if known.is_some() {
             return Ok(known);
         }
-        let read = match ledger.entry(number)? {
-            Some(entry) => Some(entry),
-            None => {
+        let read = match ledger.entry(number) {
+            Ok(Some(entry)) => Some(entry),
+            // What tells where it lies is derived from the log, and can be of another.
+            Ok(None) | Err(LedgerError::Corrupt { .. }) => {
                 ledger.rebuild_offsets()?;
                 ledger.entry(number)?
             }
+            Err(error) => return Err(error),
         };
         let Some(entry) = read.map(Rc::new) else { return Ok(None) };
         let mut entries = self.entries.borrow_mut();

@@ -3,7 +3,7 @@
 //! copy of the log.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::error::LedgerError;
 use super::merkle::{Frontier, leaf};
 use super::record::{self, Record, RecordError, Signer};
 use super::state::State;
-use super::store::{LOCK, LOG, Ledger, Line, check, is_torn, read_line};
+use super::store::{LOCK, LOG, Ledger, Line, check, is_torn, log_of, read_line};
 use crate::core::limits;
 
 /// Records that one run puts right. Where more are damaged, so is the disk.
@@ -31,7 +31,7 @@ struct Damage {
 
 impl Ledger {
     /// Puts right every record that does not verify: from a copy of the log, and where there is none, or it does not have the record, by
-    /// finding the one byte that was changed. What stood there is kept in a file beside the log. Returns the numbers of the records.
+    /// finding the one byte that was changed. Records that were cut off at the end come from the copy. What stood there is kept in a file beside the log. Returns the numbers of the records.
     ///
     /// # Errors
     /// [`LedgerError::Corrupt`] for a record that cannot be put right; those before it have been.
@@ -59,27 +59,75 @@ impl Ledger {
             file.write_all_at(&line, offset).and_then(|()| file.sync_data()).map_err(failed)?;
             repaired.push(number);
         }
+        if let Some(copy) = copy {
+            repaired.extend(self.restore_end(copy)?);
+        }
         Ok(repaired)
     }
 
-    /// Reads the log as far as it verifies.
+    /// Appends the records that a copy of the log has after its last one: somebody has cut it short. Returns their numbers.
+    fn restore_end(&self, copy: &Path) -> Result<Vec<u64>, LedgerError> {
+        let log = self.path(LOG);
+        let failed = |error| LedgerError::Io(log.clone(), error);
+        let mut state = self.end()?;
+        let mut file = OpenOptions::new().write(true).open(&log).map_err(failed)?;
+        let torn = file.metadata().map_err(failed)?.len() > state.bytes;
+        let mut frontier = state.frontier().unwrap_or_default();
+        let (mut restored, mut line) = (Vec::new(), Vec::new());
+        let from = log_of(copy);
+        let unread = |error| LedgerError::Io(from.clone(), error);
+        let mut source = File::open(&from).map_err(unread)?;
+        source.seek(SeekFrom::Start(state.bytes)).map_err(unread)?;
+        let mut reader = BufReader::with_capacity(1 << 18, source);
+        while let Line::Whole = read_line(&mut reader, &mut line).map_err(unread)? {
+            let (number, offset) = (state.size(), state.bytes);
+            let (entry, leaf) = self.next(&line, &state, &mut frontier).map_err(|reason| LedgerError::Corrupt {
+                number,
+                offset,
+                reason,
+            })?;
+            if restored.is_empty() && torn {
+                file.set_len(offset).map_err(failed)?;
+            }
+            file.seek(SeekFrom::Start(offset)).and_then(|_| file.write_all(&line)).map_err(failed)?;
+            state.apply(&entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
+            restored.push(number);
+        }
+        file.sync_data().map_err(failed)?;
+        Ok(restored)
+    }
+
+    /// The state after the last record of a log that verifies.
+    fn end(&self) -> Result<State, LedgerError> {
+        match self.walk()? {
+            (state, None) => Ok(state),
+            (state, Some(reason)) => Err(LedgerError::Corrupt { number: state.size(), offset: state.bytes, reason }),
+        }
+    }
+
     fn first_damage(&self) -> Result<Option<Damage>, LedgerError> {
+        let (state, reason) = self.walk()?;
+        Ok(reason.map(|reason| Damage { state, reason }))
+    }
+
+    /// Reads the log as far as it verifies, and says what does not.
+    fn walk(&self) -> Result<(State, Option<RecordError>), LedgerError> {
         let log = self.path(LOG);
         let failed = |error| LedgerError::Io(log.clone(), error);
         let mut reader = BufReader::with_capacity(1 << 18, File::open(&log).map_err(failed)?);
         let (mut state, mut frontier, mut line) = (State::empty(), Frontier::default(), Vec::new());
         loop {
             match read_line(&mut reader, &mut line).map_err(failed)? {
-                Line::End => return Ok(None),
-                Line::Cut if is_torn(&line) => return Ok(None),
-                Line::Cut => return Ok(Some(Damage { state, reason: RecordError::Form })),
+                Line::End => return Ok((state, None)),
+                Line::Cut if is_torn(&line) => return Ok((state, None)),
+                Line::Cut => return Ok((state, Some(RecordError::Form))),
                 Line::Whole => {}
             }
             match self.next(&line, &state, &mut frontier) {
                 Ok((entry, leaf)) => {
                     state.apply(&entry, leaf, u64::try_from(line.len()).unwrap_or(u64::MAX), &frontier);
                 }
-                Err(reason) => return Ok(Some(Damage { state, reason })),
+                Err(reason) => return Ok((state, Some(reason))),
             }
         }
     }
@@ -102,8 +150,7 @@ impl Ledger {
 
     /// The record that a copy of the log has in this place.
     fn copied_line(&self, copy: &Path, state: &State) -> Option<Vec<u8>> {
-        let log = if copy.is_dir() { copy.join(LOG) } else { copy.to_owned() };
-        let found = read_at(&log, state.bytes).ok()?;
+        let found = read_at(&log_of(copy), state.bytes).ok()?;
         let end = found.iter().position(|byte| *byte == b'\n')?;
         let line = found.get(..=end)?.to_vec();
         self.next(&line, state, &mut state.frontier()?).ok().map(|_| line)

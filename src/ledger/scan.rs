@@ -7,7 +7,7 @@ use std::path::Path;
 
 use base64ct::{Base64, Encoding as _};
 
-use super::entry::{Entry, Opened, Rekeyed};
+use super::entry::{Continues, Entry, Opened, Rekeyed};
 use super::error::LedgerError;
 use super::merkle::Frontier;
 use super::record::{REKEY_NAMESPACE, Record, RecordError, SignedHead};
@@ -21,8 +21,12 @@ use crate::core::ssh::{ClaimedSignature, PublicKey};
 pub struct Verified {
     /// The repository whose ledger it is.
     pub repository: String,
+    /// The key that signs it first.
+    pub first_key: PublicKey,
     /// The key that signs it now.
     pub key: PublicKey,
+    /// The log that it goes on from, if any.
+    pub continues: Option<Continues>,
     /// Entries.
     pub size: u64,
     /// The root over them.
@@ -69,6 +73,7 @@ pub fn read(
     let failed = |error| LedgerError::Io(path.clone(), error);
     let mut reader = BufReader::with_capacity(1 << 18, File::open(&path).map_err(failed)?);
     let (mut state, mut frontier, mut line, mut torn) = (State::empty(), Frontier::default(), Vec::new(), 0);
+    let (first_key, mut continues) = (key.clone(), None);
     let mut batch: Vec<Head> = Vec::new();
     loop {
         let (number, offset) = (state.size, state.bytes);
@@ -88,6 +93,9 @@ pub fn read(
         if let Entry::Rekeyed(rekeyed) = &entry {
             key = successor(&key, rekeyed).map_err(|reason| corrupt(number, offset, reason))?;
         }
+        if let Entry::Continues(own) = &entry {
+            continues = Some(own.clone());
+        }
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         state.apply(&entry, leaf, length, &frontier);
         if signatures == Signatures::Last {
@@ -101,7 +109,7 @@ pub fn read(
         each(number, length, &entry);
     }
     verify_all(&batch, &repository)?;
-    Ok(Verified { repository, key, size: frontier.size(), root: frontier.root(), torn, state })
+    Ok(Verified { repository, first_key, key, continues, size: frontier.size(), root: frontier.root(), torn, state })
 }
 
 pub(super) fn key_of_line(line: &str) -> Result<PublicKey, RecordError> {

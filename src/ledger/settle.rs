@@ -237,6 +237,19 @@ impl Ledger {
         Ok(unexplained)
     }
 
+    /// Records refs that moved with no decision and are right all the same: a mirror has fetched them.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it cannot be recorded.
+    pub fn mirrored(&self, now: Timestamp, names: &[RefName], refs: &dyn CurrentRefs) -> Result<(), LedgerError> {
+        self.append(now, &mut |state| {
+            let time = Time(now.max(state.time()));
+            let moved = self.unexplained(state, names, refs)?;
+            Ok(Plan::of(found(&moved, time).collect::<Vec<_>>()))
+        })
+        .map(drop)
+    }
+
     /// Divides refs that moved with no decision: those that a forge keeps for itself, at a value that some decision accepted, are news
     /// and nothing to explain. Returns the news first.
     ///
@@ -383,6 +396,7 @@ fn decision<'a>(attempt: &'a Attempt<'_>, time: Time, number: u64) -> impl Itera
     let first = Entry::Decided(Decided {
         time,
         clock: (attempt.now < time.0).then_some(Time(attempt.now)),
+        again: None,
         outcome: attempt.outcome,
         policy: attempt.policy.map(Sha256),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -395,7 +409,7 @@ fn decision<'a>(attempt: &'a Attempt<'_>, time: Time, number: u64) -> impl Itera
 }
 
 /// Splits updates so that each part fits into an entry.
-fn parts(updates: &dyn Updates) -> impl Iterator<Item = Vec<UpdateRecord>> {
+pub(super) fn parts(updates: &dyn Updates) -> impl Iterator<Item = Vec<UpdateRecord>> {
     in_entries(updates.records().flat_map(pieces))
 }
 

@@ -22,6 +22,9 @@ pub struct State {
     /// The version of the format of the next record.
     #[serde(default = "first_version")]
     pub(super) version: u32,
+    /// The number of its generation.
+    #[serde(default)]
+    pub(super) generation: u64,
     /// The directory that the ledger is kept for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) place: Option<Place>,
@@ -121,6 +124,7 @@ impl State {
     pub(super) fn empty() -> Self {
         Self {
             version: first_version(),
+            generation: 0,
             place: None,
             size: 0,
             bytes: 0,
@@ -135,6 +139,11 @@ impl State {
             refused: BTreeMap::new(),
             unexplained: BTreeSet::new(),
         }
+    }
+
+    /// The number of its generation, from 0.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The number of entries.
@@ -216,9 +225,15 @@ impl State {
             self.time = self.time.max(Time(time));
         }
         match entry {
-            Entry::Opened(_) | Entry::Recovered(_) | Entry::Rekeyed(_) | Entry::Spent(_) | Entry::Unspent(_) => {}
+            Entry::Opened(_)
+            | Entry::Recovered(_)
+            | Entry::Rekeyed(_)
+            | Entry::Carried(_)
+            | Entry::Spent(_)
+            | Entry::Unspent(_) => {}
             Entry::Raised(raised) => self.version = raised.version,
             Entry::Placed(placed) => self.place = Some(placed.place.clone()),
+            Entry::Continues(continues) => self.generation = continues.generation,
             Entry::Clock(clock) => self.set_clock(clock.time),
             Entry::Refs(found) => {
                 for (name, value) in &found.refs {

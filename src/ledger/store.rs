@@ -40,6 +40,8 @@ pub struct Ledger {
     pub(super) serves: Option<Serves>,
     /// The last tree head that this process has signed or verified.
     head: Cell<Option<(u64, Digest)>>,
+    /// The number of the log's file, as this process first saw it.
+    log: Cell<Option<u64>>,
 }
 
 /// What an append writes.
@@ -109,6 +111,7 @@ impl Ledger {
             successor: None,
             serves: None,
             head: Cell::default(),
+            log: Cell::default(),
         };
         ledger.put_key(KEY, &ledger.key)?;
         ledger.put_public(&ledger.key)?;
@@ -140,6 +143,14 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] where there is none, or its key cannot be used, or it is on a file system whose locks do not hold.
     pub fn open(directory: &Path) -> Result<Self, LedgerError> {
+        Self::open_as(directory, directory)
+    }
+
+    /// As [`Ledger::open`], where the log's beginning is read from a copy.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_as(directory: &Path, copy: &Path) -> Result<Self, LedgerError> {
         locks::check(directory)?;
         let path = directory.join(KEY);
         let failed = |error: std::io::Error| match error.kind() {
@@ -155,7 +166,7 @@ impl Ledger {
         }
         let pem = std::fs::read(&path).map_err(failed)?;
         let key = PrivateKey::parse_openssh(&pem).map_err(|error| LedgerError::Key(path.clone(), error))?;
-        let repository = opened(directory)?.repository;
+        let repository = opened(copy)?.repository;
         Ok(Self {
             directory: directory.to_owned(),
             repository,
@@ -163,6 +174,7 @@ impl Ledger {
             successor: None,
             serves: None,
             head: Cell::default(),
+            log: Cell::default(),
         })
     }
 
@@ -280,6 +292,42 @@ impl Ledger {
         recovered.into_iter().chain(raised).chain(rekeyed).chain(placed.map(Entry::Placed)).collect()
     }
 
+    /// Puts a key in place that signs from the next record on.
+    pub(super) fn take_over(&mut self, key: PrivateKey) -> Result<(), LedgerError> {
+        self.put_key(super::adopt::NEXT, &key)?;
+        self.successor = Some(key);
+        Ok(())
+    }
+
+    /// Forgets what this process has seen of the log.
+    pub(super) fn forget(&self) {
+        self.log.set(None);
+        self.head.set(None);
+    }
+
+    /// The signature of the record that lies between these bytes of the log.
+    pub(super) fn record_at(&self, from: u64, to: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        let failed = |error| LedgerError::Io(self.path(LOG), error);
+        let mut line = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(0).min(limits::RECORD_BYTES)];
+        File::open(self.path(LOG)).and_then(|file| file.read_exact_at(&mut line, from)).map_err(failed)?;
+        Ok(Record::parse(line.strip_suffix(b"\n").unwrap_or(&line)).ok().map(|record| record.head.signature))
+    }
+
+    /// Removes what was derived from the log.
+    pub(super) fn remove_derived(&self) -> Result<(), LedgerError> {
+        let failed = |error| LedgerError::Io(self.directory.clone(), error);
+        for entry in std::fs::read_dir(&self.directory).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let derived = ["state.", "seen.", "receipts-", "moves-"]
+                .iter()
+                .any(|start| name.to_str().is_some_and(|name| name.starts_with(start)));
+            if derived || name == OFFSETS || name == "refs" {
+                std::fs::remove_file(self.path(&name.to_string_lossy())).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The entry by which another key takes over.
     fn rekeyed(&self, key: String, time: Time) -> Entry {
         let signature = Base64::encode_string(&self.key.sign(REKEY_NAMESPACE, key.as_bytes()));
@@ -322,7 +370,7 @@ impl Ledger {
     }
 
     /// Writes an entry's line and takes it into the state.
-    fn line(&self, entry: &Entry, state: &mut State) -> Result<String, LedgerError> {
+    pub(super) fn line(&self, entry: &Entry, state: &mut State) -> Result<String, LedgerError> {
         let number = state.size;
         let corrupt = |reason| LedgerError::Corrupt { number, offset: state.bytes, reason };
         let json = entry.to_json().map_err(|error| corrupt(RecordError::Entry(error.to_string())))?;
@@ -353,6 +401,11 @@ impl Ledger {
         let path = self.path(LOG);
         let failed = |error| LedgerError::Io(path.clone(), error);
         let mut file = File::open(&path).map_err(failed)?;
+        let number = file.metadata().map_err(failed)?.ino();
+        if *self.log.get().get_or_insert(number) != number {
+            return Err(LedgerError::Rotated);
+        }
+        self.log.set(Some(number));
         let kept = self.kept_state();
         if let Some(state) = kept.filter(|state| state.size > 0) {
             let length = file.metadata().map_err(failed)?.len();
@@ -633,9 +686,14 @@ fn had_log(directory: &Path) -> bool {
     ["state.0", "state.1", OFFSETS].iter().any(|kept| directory.join(kept).exists())
 }
 
+/// The log in a directory, or the log itself.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    if path.is_file() { path.to_owned() } else { path.join(LOG) }
+}
+
 /// The first entry of the log in a directory. It is as trustworthy as the directory is.
 pub(super) fn opened(directory: &Path) -> Result<Opened, LedgerError> {
-    let path = directory.join(LOG);
+    let path = log_of(directory);
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound if had_log(directory) => LedgerError::Remains(directory.to_owned(), LOG),
         std::io::ErrorKind::NotFound => LedgerError::Absent(directory.to_owned()),
@@ -646,6 +704,10 @@ pub(super) fn opened(directory: &Path) -> Result<Opened, LedgerError> {
     let mut reader = BufReader::new(File::open(&path).map_err(failed)?);
     match read_line(&mut reader, &mut line).map_err(failed)? {
         Line::Whole => {}
+        Line::End if had_log(directory) => {
+            let kept = kept::read_with(&directory.join(STATE), |input| serde_json::from_reader::<_, State>(input).ok());
+            return Err(LedgerError::Shorter { found: 0, known: kept.map_or(1, |state| state.bytes) });
+        }
         Line::End | Line::Cut => return Err(corrupt(RecordError::Form)),
     }
     let record = Record::parse(line.strip_suffix(b"\n").unwrap_or(&line)).map_err(corrupt)?;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Entry, Opened};
 use super::error::LedgerError;
 use super::record::{Record, RecordError};
+use super::rotate::generation;
 use super::scan::{key_of_line, successor};
 use super::store::{LOG, Line, opened, read_line};
 use crate::core::digest::Digest;
@@ -16,6 +17,9 @@ use crate::core::digest::Digest;
 /// How far a log was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
+    /// The number of the generation.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub generation: u64,
     /// Entries.
     pub entries: u64,
     /// Bytes of the file.
@@ -25,13 +29,63 @@ pub struct Position {
     pub key: Option<String>,
 }
 
+fn is_first(generation: &u64) -> bool {
+    *generation == 0
+}
+
+/// The number of the generation of the log in a directory.
+fn generation_of(directory: &Path) -> Result<u64, LedgerError> {
+    let path = directory.join(LOG);
+    let failed = |error| LedgerError::Io(path.clone(), error);
+    let mut reader = BufReader::new(File::open(&path).map_err(failed)?);
+    let (mut line, mut at) = (Vec::new(), Position::default());
+    // It stands in the third record, after the first and the version.
+    while at.entries < 3
+        && let Line::Whole = read_line(&mut reader, &mut line).map_err(failed)?
+    {
+        let record = Record::parse(line.strip_suffix(b"\n").unwrap_or(&line));
+        let entry = record.and_then(|record| record.entry()).map_err(|reason| corrupt(&at, reason))?;
+        if let Entry::Continues(continues) = entry {
+            return Ok(continues.generation);
+        }
+        at.entries += 1;
+        at.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
+    }
+    Ok(0)
+}
+
+/// As [`read_on`], first over what is left of generations before.
+///
+/// # Errors
+/// As [`read_on`], also where a generation has gone that was not read to its end.
+pub fn read_on_over(
+    directory: &Path,
+    from: Position,
+    each: &mut dyn FnMut(&str, u64, &Entry) -> bool,
+) -> Result<Position, LedgerError> {
+    opened(directory)?;
+    let (now, mut at, mut goes_on) = (generation_of(directory)?, from, true);
+    while at.generation < now && goes_on {
+        let before = generation(directory, at.generation);
+        let number = at.generation;
+        at = read_on(&before, at, &mut |repository, number, entry| {
+            goes_on = each(repository, number, entry);
+            goes_on
+        })?;
+        if goes_on {
+            at = Position { generation: number + 1, ..Position::default() };
+        }
+    }
+    if goes_on { read_on(directory, at, each) } else { Ok(at) }
+}
+
 /// Reads the records after a position, up to the last whole one, and hands each to `each` with the name of the repository and its
 /// number until that says to stop. It reads the log only, and neither locks nor writes. Returns how far it came.
 ///
 /// # Errors
 /// [`LedgerError`] at the first record that is not the next one, or that the ledger's key has not signed: among them every log that is
 /// another than the one that was read before.
-pub fn read_on(
+fn read_on(
     directory: &Path,
     from: Position,
     each: &mut dyn FnMut(&str, u64, &Entry) -> bool,

@@ -235,6 +235,7 @@ fn a_flood_of_killed_pushes_is_bounded() {
         let decided = Decided {
             time,
             clock: None,
+            again: None,
             outcome: Outcome::Accepted,
             policy: None,
             version: "0.1.0".to_owned(),
@@ -989,4 +990,145 @@ fn the_file_of_refs_and_what_came_since_are_one_list() {
     ledger.compact().unwrap();
     assert_eq!(known(), *refs.0.borrow());
     assert_eq!(known().len(), 300 - 43 + 3 + 200);
+}
+
+/// Another log begins on the one before and knows all that counts: what was received, what has landed, where refs are, and what is under way.
+#[test]
+fn what_counts_goes_on_in_the_next_generation() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, refs) = (ledger(directory.path()), Refs::default());
+    let approved = |name: &str, digest: &[u8]| UpdateRecord {
+        approvals: vec![LandedApproval { approver: "alice".to_owned(), digest: Sha256(Digest::of(digest)) }],
+        ..update(name, None, Some(4))
+    };
+    push(&first, &refs, START, vec![worked(update("refs/heads/a", None, Some(1)), 0..2_000)]);
+    push(
+        &first,
+        &refs,
+        START + 5,
+        vec![worked(update("refs/heads/b", None, Some(2)), 0..10), approved("refs/heads/c", b"landed")],
+    );
+    first.presume_spent(Timestamp(START + 6), &[Digest::of(b"presumed"), Digest::of(b"unspent")]).unwrap();
+    first.presume_unspent(Timestamp(START + 6), &[Digest::of(b"unspent")]).unwrap();
+    refs.set("refs/heads/strange", Some(9));
+    first.moved(Timestamp(START + 7), &[name("refs/heads/strange")], &refs, Witness::ReferenceTransaction).unwrap();
+    // Given up, and yet to land; and three under way, of which one has a part in entries of its own.
+    first.decide(attempt(START - 100, vec![update("refs/heads/late", None, Some(5))]), &refs).unwrap();
+    push(&first, &refs, START + 8, vec![update("refs/heads/late", None, Some(6))]);
+    let flying = |name: &str, seals: std::ops::Range<u32>| worked(update(name, None, Some(3)), seals);
+    let large = vec![flying("refs/heads/x", 5_000..7_000), approved("refs/heads/y", b"flying")];
+    first.decide(attempt(START + 9, large), &refs).unwrap();
+    let stale = Ledger::open(directory.path()).unwrap();
+    assert!(stale.state().is_ok());
+    let before = read(directory.path(), Signatures::All, &mut |_, _, _| {}).unwrap();
+    for generation in 0..3 {
+        let closed = Ledger::open(directory.path()).unwrap().rotate(Timestamp(START + 10)).unwrap();
+        assert_eq!(closed.generation, generation);
+        if generation == 0 {
+            assert_eq!((closed.size, closed.root), (before.size, before.root));
+        }
+        let next = Ledger::open(directory.path()).unwrap();
+        let state = next.state().unwrap();
+        assert_eq!(state.generation(), generation + 1);
+        assert_eq!(next.known_refs(&state).unwrap(), *refs.0.borrow());
+        assert!(state.is_unexplained(b"refs/heads/strange"));
+        let lands = |name: &str, value: u8| state.lands(name.as_bytes(), Some(oid(value))).unwrap();
+        assert!(lands("refs/heads/x", 3) && lands("refs/heads/y", 4) && lands("refs/heads/late", 5));
+        assert!(!lands("refs/heads/a", 1));
+        let receipts = next.receipts().unwrap();
+        let received = |seal: u32| receipts.find(&next, seal_digest(seal)).unwrap();
+        assert_eq!((received(0), received(1_999)), (Some(Timestamp(START)), Some(Timestamp(START))));
+        assert_eq!((received(2_000), received(5_000)), (None, None));
+        let landing = |digest: &[u8]| receipts.landing(&next, Digest::of(digest)).unwrap();
+        assert_eq!(landing(b"landed"), Some(Some(oid(4))));
+        assert_eq!((landing(b"presumed"), landing(b"unspent"), landing(b"flying")), (Some(None), None, None));
+        // It continues what was closed, and that verifies by itself.
+        let now = read(directory.path(), Signatures::All, &mut |_, _, _| {}).unwrap();
+        let continues = now.continues.unwrap();
+        let closed_log =
+            read(&super::generation(directory.path(), generation), Signatures::All, &mut |_, _, _| {}).unwrap();
+        assert_eq!((continues.size, continues.root.0), (closed_log.size, closed_log.root));
+        assert_eq!(now.first_key, closed_log.key);
+    }
+    assert_eq!(super::generations(directory.path()).len(), 3);
+    // Who looked before may not write.
+    let refused = stale.decide(attempt(START + 11, vec![update("refs/heads/d", None, Some(1))]), &refs);
+    assert!(matches!(refused, Err(LedgerError::Rotated)));
+    // What was under way lands.
+    let next = Ledger::open(directory.path()).unwrap();
+    let landed = ["refs/heads/x", "refs/heads/y"].map(|own| {
+        let value = if own.ends_with('x') { 3 } else { 4 };
+        refs.set(own, Some(value));
+        (name(own), None, Some(CanonicalOid(oid(value))))
+    });
+    assert_eq!(next.committed(Timestamp(START + 12), &landed, Witness::PostReceive).unwrap(), []);
+    next.compact().unwrap();
+    let receipts = next.receipts().unwrap();
+    assert_eq!(receipts.find(&next, seal_digest(6_999)).unwrap(), Some(Timestamp(START + 9)));
+    assert_eq!(receipts.landing(&next, Digest::of(b"flying")).unwrap(), Some(Some(oid(4))));
+    push(&next, &refs, START + 13, vec![update("refs/heads/d", None, Some(1))]);
+    let state = next.state().unwrap();
+    assert_eq!(next.known_refs(&state).unwrap(), *refs.0.borrow());
+    next.rotate(Timestamp(START + 14)).unwrap();
+}
+
+/// A rotation that is cut off at any step leaves one log or the other, and nothing that is of neither.
+#[test]
+fn a_rotation_that_is_cut_off_is_done_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, refs) = (ledger(directory.path()), Refs::default());
+    push(&first, &refs, START, vec![worked(update("refs/heads/a", None, Some(1)), 0..10)]);
+    let generation = directory.path().join("generations/0");
+    // It was laid aside, and what was derived is gone; then others pushed.
+    std::fs::create_dir_all(&generation).unwrap();
+    std::fs::hard_link(directory.path().join("log"), generation.join("log")).unwrap();
+    for file in ["state.0", "state.1", "offsets"] {
+        let _ = std::fs::remove_file(directory.path().join(file));
+    }
+    let again = Ledger::open(directory.path()).unwrap();
+    push(&again, &refs, START + 1, vec![update("refs/heads/b", None, Some(1))]);
+    let closed = again.rotate(Timestamp(START + 2)).unwrap();
+    assert_eq!(read(&generation, Signatures::All, &mut |_, _, _| {}).unwrap().size, closed.size);
+    // What tells where records lie is of the log before.
+    let next = Ledger::open(directory.path()).unwrap();
+    std::fs::write(directory.path().join("offsets"), [0; 800]).unwrap();
+    assert_eq!(next.receipts().unwrap().find(&next, seal_digest(3)).unwrap(), Some(Timestamp(START)));
+}
+
+/// A log that somebody cut short, to zero or anywhere, is noticed, and a copy of it gives back its end.
+#[test]
+fn a_log_that_was_cut_short_gets_its_end_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, refs) = (ledger(directory.path()), Refs::default());
+    for number in 0..4 {
+        push(&first, &refs, START + number, vec![update(&format!("refs/heads/{number}"), None, Some(1))]);
+    }
+    let (log, copy) = (directory.path().join("log"), directory.path().join("log.1"));
+    let whole = std::fs::read(&log).unwrap();
+    std::fs::write(&copy, &whole).unwrap();
+    for length in [0, 1, 700, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&log, &whole[..length]).unwrap();
+        let refused = Ledger::open(directory.path())
+            .and_then(|ledger| ledger.decide(attempt(START + 9, vec![update("refs/heads/z", None, Some(1))]), &refs));
+        assert!(
+            matches!(refused, Err(LedgerError::Shorter { .. } | LedgerError::Corrupt { .. })),
+            "{length}: {refused:?}"
+        );
+        let ledger = Ledger::open(directory.path()).or_else(|_| Ledger::open_as(directory.path(), &copy)).unwrap();
+        assert!(!ledger.repair(Some(&copy)).unwrap().is_empty(), "{length}");
+        assert_eq!(std::fs::read(&log).unwrap(), whole, "{length}");
+        assert!(Ledger::open(directory.path()).unwrap().state().is_ok());
+    }
+    // A copy of another log does not.
+    let other = tempfile::tempdir().unwrap();
+    let foreign = self::ledger(other.path());
+    push(&foreign, &Refs::default(), START + 50, vec![update("refs/heads/q", None, Some(1))]);
+    std::fs::write(&log, &whole[..whole.len() / 2]).unwrap();
+    let cut = std::fs::read(&log).unwrap();
+    for number in 0..8 {
+        let pushed = Ledger::open(directory.path()).unwrap().repair(Some(other.path()));
+        assert!(pushed.as_ref().is_ok_and(Vec::is_empty) || matches!(pushed, Err(LedgerError::Corrupt { .. })));
+        assert_eq!(std::fs::read(&log).unwrap(), cut);
+        push(&foreign, &Refs::default(), START + 51, vec![update(&format!("refs/heads/{number}"), None, Some(1))]);
+    }
 }

@@ -8,7 +8,7 @@ use crate::core::ssh::PrivateKey;
 use crate::gate::hook::LEDGER;
 use crate::gate::own_files::{installed_at, ledger_directory};
 use crate::gate::recording::ledger_failure;
-use crate::ledger::{Ledger, LedgerError, Place};
+use crate::ledger::{Closed, Ledger, LedgerError, Place};
 use crate::server::Layout;
 use crate::server::exclude::Exclude;
 use crate::server::installed::named_ledger;
@@ -29,6 +29,8 @@ enum Command {
     Adopt(Adopt),
     /// Put records right that do not verify, and give up nothing else
     Repair(Repair),
+    /// Close the log, which can be archived then, and begin another on it that knows all that counts
+    Rotate(Rotate),
     /// Let times go on from what this machine's clock says, where it was ahead before
     Clock(Repositories),
 }
@@ -66,6 +68,18 @@ struct Repair {
 }
 
 #[derive(Args)]
+struct Rotate {
+    /// Sign with another key from here on, which the one before signs
+    #[arg(long)]
+    new_key: bool,
+    /// Only logs of at least so many bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    over: u64,
+    #[command(flatten)]
+    repositories: Repositories,
+}
+
+#[derive(Args)]
 struct Repositories {
     /// Repositories, or directories that hold them
     #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1.., required = true)]
@@ -84,6 +98,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result {
         Command::Adopt(Adopt { repositories, .. }) => each(repositories, &unspent),
         Command::Repair(Repair { from, repositories }) => {
             each(repositories, &|kept: &Kept| repaired(kept, from.as_deref()))
+        }
+        Command::Rotate(Rotate { new_key, over, repositories }) => {
+            each(repositories, &|kept: &Kept| match (kept.log_bytes()? < *over, new_key) {
+                (true, _) => Ok("its log is not as long".to_owned()),
+                (false, true) => kept.change_key().and_then(|()| rotated(kept)),
+                (false, false) => rotated(kept),
+            })
         }
         Command::Clock(repositories) => each(repositories, &clock),
     }
@@ -134,6 +155,24 @@ impl Kept {
         let ledger = Ledger::open(&self.directory()).map_err(failed)?;
         Ok(ledger.serving(self.place()?, installed_at(&self.named)))
     }
+}
+
+impl Kept {
+    fn log_bytes(&self) -> Result<u64> {
+        let log = self.directory().join("log");
+        log.metadata().map(|log| log.len()).map_err(|error| Failure::new(format!("{}: {error}", log.display())))
+    }
+
+    fn change_key(&self) -> Result<()> {
+        let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
+        Ledger::change_key(&self.directory(), key, now()?).map_err(failed)
+    }
+}
+
+fn rotated(kept: &Kept) -> Result<String> {
+    let closed = kept.ledger()?.rotate(now()?).map_err(failed)?;
+    let Closed { generation, size, root, directory } = closed;
+    Ok(format!("generation {generation} is closed: {size} entries, root sha256:{root}, in {}", directory.display()))
 }
 
 fn failed(error: LedgerError) -> Failure {
@@ -202,7 +241,13 @@ fn clock(kept: &Kept) -> Result<String> {
 }
 
 fn repaired(kept: &Kept, from: Option<&Path>) -> Result<String> {
-    let ledger = Ledger::open(&kept.directory()).map_err(failed)?;
+    let directory = kept.directory();
+    let ledger = Ledger::open(&directory).or_else(|error| match (&error, from) {
+        // Nothing is left of the log.
+        (LedgerError::Shorter { .. }, Some(copy)) => Ledger::open_as(&directory, copy),
+        _ => Err(error),
+    });
+    let ledger = ledger.map_err(failed)?;
     let numbers = ledger.repair(from).map_err(failed)?;
     ledger.state().map_err(failed)?;
     let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();

@@ -60,6 +60,17 @@ impl Repository {
         Ok(Self { git_dir, dir, format, hooks })
     }
 
+    /// Whether several users push here as themselves.
+    pub(super) fn is_shared(&self) -> Result<bool> {
+        let config = std::fs::read_to_string(self.dir.common_dir.join("config")).unwrap_or_default();
+        if !config.to_ascii_lowercase().contains("sharedrepository") {
+            return Ok(false);
+        }
+        let value =
+            server_git(&self.git_dir, &["config", "--default", "umask", "--get", "core.sharedRepository"]).line()?;
+        Ok(!["umask", "false", "no", "off", "0"].contains(&value.to_ascii_lowercase().as_str()))
+    }
+
     /// Makes sure that git looks for its hooks where we would put them.
     pub(super) fn check_hooks_path(&self) -> Result<()> {
         let expected = self.git_dir.join("hooks");

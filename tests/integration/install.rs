@@ -202,6 +202,51 @@ fn a_ledger_is_found_wherever_its_path_leads() {
     assert!(world.countersign(&["uninstall", "--server", &server]).status.success());
 }
 
+/// Several users who push as themselves cannot all write one ledger: install says so, before the first push would.
+#[test]
+fn a_repository_of_several_users_is_refused_before_the_first_push_is() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    for (value, shared) in [("group", true), ("0660", true), ("umask", false)] {
+        world.git_in(&world.server(), &["config", "core.sharedRepository", value]);
+        let output = installed(&world, &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), !shared, "{value}: {said}");
+        assert_eq!(said.contains("a ledger has one owner"), shared, "{value}: {said}");
+        assert_eq!(world.server().join("hooks/pre-receive").exists(), !shared);
+    }
+    // What is served already goes on being served.
+    world.git_in(&world.server(), &["config", "core.sharedRepository", "group"]);
+    assert!(installed(&world, &[]).status.success());
+    world.commit("a", "1", "By hand\n");
+    world.push(&["HEAD:refs/heads/main"]).accepted();
+}
+
+/// Before somebody leaves: every line of the policy, and of what it includes, that hangs on her.
+#[test]
+fn what_hangs_on_somebody_is_listed() {
+    let world = World::new(AGENTS_EVERYWHERE);
+    let rule = "[groups]\nleads = [\"alice\"]\n[[rule]]\nname = \"led\"\nrefs = [\"refs/heads/led\"]\nsubmitters = [\"leads\"]\n";
+    std::fs::write(world.path("people.toml"), registry()).unwrap();
+    std::fs::write(world.path("top.toml"), format!("version = 1\ninclude = [\"people.toml\"]\n{rule}")).unwrap();
+    let top = world.path("top.toml").display().to_string();
+    let output = world.countersign(&["policy", "hangs-on", "alice", &top]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in [
+        "top.toml:4: groups.leads\n",
+        "top.toml:8: rule.submitters, through leads\n",
+        "people.toml:",
+        "people.alice.keys",
+        "agents.claude-code.owner",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let output = world.countersign(&["policy", "hangs-on", "nobody", &top]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("nothing hangs on nobody"));
+}
+
 #[test]
 fn observing_refuses_nothing_in_any_hook() {
     let world = World::new(AGENTS_EVERYWHERE);

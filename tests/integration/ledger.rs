@@ -385,6 +385,47 @@ fn out_of_band_moves_can_be_refused() {
     verified(&world);
 }
 
+/// A mirror fetches what was decided elsewhere: it is on record, and nobody is warned of it.
+#[test]
+fn what_a_mirror_fetches_is_recorded_without_a_warning() {
+    for word in ["mirror", "record"] {
+        let world = World::new(AGENTS_EVERYWHERE);
+        let line = format!("version = 1\nout-of-band = \"{word}\"\n");
+        world.set_policy(&format!("{}{AGENTS_EVERYWHERE}", registry().replace("version = 1\n", &line)));
+        std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+        world.install(&[]);
+        let hook = world.server().join("hooks/reference-transaction");
+        assert_eq!(hook.exists(), word == "mirror", "a fetch is seen as it happens");
+        world.commit("a", "1", "By hand\n");
+        world.push(&["HEAD:refs/heads/main"]).accepted();
+        let clone = world.clone_dir().display().to_string();
+        let fetch = || world.git_in(&world.server(), &["fetch", "-q", &clone, "+refs/heads/*:refs/heads/*"]);
+        world.commit("a", "2", "By hand\n");
+        world.git(&["branch", "fetched"]);
+        fetch();
+        // Where the hook was off, the next push sees it.
+        world.commit("a", "3", "By hand\n");
+        let aside = world.path("aside");
+        if hook.exists() {
+            std::fs::rename(&hook, &aside).unwrap();
+        }
+        fetch();
+        world.commit("a", "4", "By hand\n");
+        let said = world.push(&["HEAD:refs/heads/other"]).said;
+        assert_eq!(said.contains("moved from"), word == "record", "{said}");
+        assert_eq!(kinds(&world).contains(&"unexplained".to_owned()), word == "record");
+        let (shown, _) = log(&world, &["show", "--ref", "fetched"]);
+        assert!(shown.lines().count() > 0, "{shown}");
+        verified(&world);
+        if word == "mirror" {
+            std::fs::rename(&aside, &hook).unwrap();
+            let server = world.server().display().to_string();
+            let doctor = world.countersign(&["doctor", "--server", &server]);
+            assert_eq!(doctor.status.code(), Some(0), "{}", String::from_utf8_lossy(&doctor.stdout));
+        }
+    }
+}
+
 /// A server that refuses every move without a decision, with some refs that were pushed.
 fn refusing(mode: &str) -> World {
     refuse_without_a_decision(World::new(AGENTS_EVERYWHERE), mode)

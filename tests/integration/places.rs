@@ -393,3 +393,76 @@ fn a_clock_that_goes_back_revives_no_retired_key() {
     server.agent("b.txt", "1\n", "Add more\n");
     server.push(&["HEAD:refs/heads/two"]).refused("agent-revoked");
 }
+
+/// The log of a year is closed and another begins on it. What has landed stays landed, and all generations are one record.
+#[test]
+fn a_ledger_is_rotated_and_forgets_nothing() {
+    let server = taken_back(&[]);
+    let repository = server.server();
+    let cursor = server.path("cursor").display().to_string();
+    let path = repository.display().to_string();
+    let follow = || {
+        let (said, code) =
+            run(&server, &["log", "follow", "--once", "--cursor", &cursor, "--format", "json", "--server", &path]);
+        assert_eq!(code, Some(0), "{said}");
+        said.lines().count()
+    };
+    let before = follow();
+    push_anything(&server, "before").accepted();
+    let (said, code) = ledger_command(&server, &["rotate"], &repository);
+    assert!(code == Some(0) && said.contains("generation 0 is closed: "), "{said}");
+    let size: usize = said.split("closed: ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    // Nothing that was spent comes back, and a collector misses nothing.
+    replay(&server).refused("approval-void");
+    push_anything(&server, "after").accepted();
+    let (shown, _) = run(&server, &["log", "show", "--format", "json", "--server", &path]);
+    assert_eq!(before + follow(), size + shown.lines().count());
+    let (said, code) = ledger_command(&server, &["rotate", "--new-key"], &repository);
+    assert!(code == Some(0) && said.contains("generation 1 is closed: "), "{said}");
+    replay(&server).refused("approval-void");
+    push_anything(&server, "again").accepted();
+    let verify = || run(&server, &["log", "verify", "--server", &path]);
+    let (said, code) = verify();
+    assert!(code == Some(0) && said.contains("generation 2, ") && said.trim_end().ends_with(": holds"), "{said}");
+    assert_eq!(said.matches(" entries, each signed by ").count(), 3, "{said}");
+    let (said, code) = run(&server, &["doctor", "--server", &path]);
+    assert_eq!(code, Some(0), "{said}");
+    // A generation is a ledger to look at, and can be taken away. Another in its place is noticed.
+    let archived = server.ledger().join("generations/0");
+    let (said, code) = run(&server, &["log", "verify", "--ledger", archived.to_str().unwrap()]);
+    assert!(code == Some(0) && said.contains("holds"), "{said}");
+    std::fs::rename(&archived, server.path("archive")).unwrap();
+    let (said, code) = verify();
+    assert!(code == Some(0) && said.contains("generation 0 is not here: "), "{said}");
+    std::fs::create_dir(&archived).unwrap();
+    std::fs::copy(server.ledger().join("generations/1/log"), archived.join("log")).unwrap();
+    let (said, code) = verify();
+    assert!(code == Some(1) && said.contains("another than the one that the next goes on from"), "{said}");
+    assert!(said.contains(": does not hold"), "{said}");
+    // What is not long is left alone.
+    let (said, code) = ledger_command(&server, &["rotate", "--over", "100000000"], &repository);
+    assert!(code == Some(0) && said.contains("not as long"), "{said}");
+}
+
+/// logrotate with copytruncate: the next push is refused, and the copy that logrotate made is the way out.
+#[test]
+fn a_log_that_logrotate_cut_is_put_back() {
+    let server = taken_back(&[]);
+    let (log, copy) = (server.ledger().join("log"), server.ledger().join("log.1"));
+    std::fs::copy(&log, &copy).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
+    let pushed = push_anything(&server, "one");
+    assert!(!pushed.ok && pushed.said.contains("its end is gone"), "{}", pushed.said);
+    assert!(pushed.said.contains("countersign ledger repair --from COPY"), "{}", pushed.said);
+    let repository = server.server();
+    let (said, code) = run(&server, &["log", "verify", "--server", repository.to_str().unwrap()]);
+    assert!(code == Some(1) && said.contains("does not hold"), "{said}");
+    let (said, code) = run(&server, &["doctor", "--server", repository.to_str().unwrap()]);
+    assert!(code == Some(1) && said.contains("its end is gone"), "{said}");
+    let (said, code) = ledger_command(&server, &["repair", "--from", copy.to_str().unwrap()], &repository);
+    assert!(code == Some(0) && said.contains("put right: 0, 1, "), "{said}");
+    push_anything(&server, "one").accepted();
+    replay(&server).refused("approval-void");
+    let (said, code) = run(&server, &["log", "verify", "--server", repository.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+}

@@ -185,7 +185,7 @@ impl Follower<'_> {
             return Ok(());
         }
         let (mut failure, mut latest) = (None, Time(Timestamp(0)));
-        let read = ledger::read_on(&ledger, at, &mut |repository, number, entry| {
+        let read = ledger::read_on_over(&ledger, at, &mut |repository, number, entry| {
             latest = entry.time().map_or(latest, Time);
             let lines = self.follow.format.lines(repository, number, entry, latest);
             failure = self.follow.put(&lines).err();

@@ -69,6 +69,8 @@ fn rows(entry: &Entry, latest: Time) -> Vec<Row> {
         | Entry::Raised(_)
         | Entry::Placed(_)
         | Entry::Rekeyed(_)
+        | Entry::Continues(_)
+        | Entry::Carried(_)
         | Entry::Spent(_)
         | Entry::Unspent(_)
         | Entry::Clock(_)
@@ -107,6 +109,8 @@ fn rows(entry: &Entry, latest: Time) -> Vec<Row> {
         | Entry::Raised(_)
         | Entry::Placed(_)
         | Entry::Rekeyed(_)
+        | Entry::Continues(_)
+        | Entry::Carried(_)
         | Entry::Spent(_)
         | Entry::Unspent(_)
         | Entry::Clock(_)
@@ -125,6 +129,8 @@ fn kind(entry: &Entry) -> (&'static str, u8) {
         Entry::Raised(_) => ("raised", ORDINARY),
         Entry::Placed(_) => ("placed", ORDINARY),
         Entry::Rekeyed(_) => ("rekeyed", PAST_THE_GATE),
+        Entry::Continues(_) => ("continues", ORDINARY),
+        Entry::Carried(_) => ("carried", ORDINARY),
         Entry::Spent(_) => ("spent", ORDINARY),
         Entry::Unspent(_) => ("unspent", PAST_THE_GATE),
         Entry::Clock(_) => ("clock", PAST_THE_GATE),

@@ -1,7 +1,7 @@
 //! What the ledger says of one commit.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::entries::{mentions, updates_of};
 use super::lines::{shown, word};
@@ -14,6 +14,14 @@ use crate::system::Result;
 
 /// What the ledger says of one commit, for `show`.
 pub(crate) fn history(directory: &Path, commit: Oid) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for log in ledger::generations(directory).iter().map(PathBuf::as_path).chain([directory]) {
+        lines.extend(history_in(log, commit)?);
+    }
+    Ok(lines)
+}
+
+fn history_in(directory: &Path, commit: Oid) -> Result<Vec<String>> {
     let id = commit.to_string();
     let mut lines = Vec::new();
     let mut decisions: BTreeMap<u64, Timestamp> = BTreeMap::new();

@@ -42,6 +42,11 @@ pub(super) fn text(number: u64, entry: &Entry) -> String {
             head(format!("{how} {}", escape(placed.place.path().as_os_str().as_encoded_bytes(), 1000)))
         }
         Entry::Rekeyed(rekeyed) => head(format!("from here on signed by {}", rekeyed.key)),
+        Entry::Continues(continues) => head(format!(
+            "generation {}, after {} entries with root {}",
+            continues.generation, continues.size, continues.root
+        )),
+        Entry::Carried(carried) => head(format!("{} receipts of generations before", carried.receipts.len())),
         Entry::Spent(presumed) => head(format!("{} approvals count as landed", presumed.approvals.len())),
         Entry::Unspent(presumed) => {
             head(format!("an admin says that {} approvals have not landed", presumed.approvals.len()))
@@ -52,7 +57,8 @@ pub(super) fn text(number: u64, entry: &Entry) -> String {
             let policy = decided.policy.map_or_else(|| "no policy".to_owned(), |digest| format!("policy {}", &digest));
             let submitter = decided.submitter.as_ref().map(|id| format!(" from {id}")).unwrap_or_default();
             let clock = decided.clock.map(|clock| format!(", clock {clock}")).unwrap_or_default();
-            let mut lines = head(format!("{}{submitter} ({policy}{clock})", word(decided.outcome)));
+            let again = decided.again.map(|number| format!(", again: #{number} before")).unwrap_or_default();
+            let mut lines = head(format!("{}{submitter} ({policy}{clock}{again})", word(decided.outcome)));
             lines.extend(decided.error.iter().map(|error| format!("  {error}\n")));
             lines.extend(decided.updates.iter().map(update_text));
             lines

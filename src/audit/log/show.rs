@@ -207,6 +207,8 @@ impl Show {
             | Entry::Raised(_)
             | Entry::Placed(_)
             | Entry::Rekeyed(_)
+            | Entry::Continues(_)
+            | Entry::Carried(_)
             | Entry::Spent(_)
             | Entry::Unspent(_)
             | Entry::Clock(_)

@@ -13,7 +13,7 @@ use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::report::escape;
 use crate::core::ssh::PublicKey;
 use crate::gate::recording::{ServerRefs, ledger_failure};
-use crate::ledger::{self, CurrentRefs, LedgerError, Signatures};
+use crate::ledger::{self, Continues, CurrentRefs, LedgerError, Signatures, Verified};
 use crate::store::{GitDir, Refs};
 use crate::system::{Exit, Failure, Progress, Result, print, say, say_hint};
 
@@ -63,16 +63,7 @@ enum Wrong {
 }
 
 fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
-    let progress = Progress::new("entries verified", None);
-    let read = ledger::read(&found.directory, Signatures::All, &mut |number, _, _| progress.at(number));
-    drop(progress);
-    let verified = read.map_err(|error| match error {
-        LedgerError::Corrupt { .. } => {
-            let hint = error.hint();
-            Wrong::Ledger(Failure::new(error).hint(hint))
-        }
-        error => Wrong::CannotTell(ledger_failure(&error)),
-    })?;
+    let verified = read(&found.directory)?;
     if let Some(path) = &verify.key {
         // The line itself stands here where root has read the file for the ledger's owner.
         let line = path.to_str().filter(|text| text.contains(' ') && PublicKey::parse_line(text).is_ok());
@@ -85,14 +76,8 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
             return Err(Wrong::Ledger(failure.hint("somebody has made a ledger of their own in its place")));
         }
     }
-    let summary = format!(
-        "{}: {} entries, each signed by {}, root sha256:{}\n",
-        verified.repository,
-        verified.size,
-        verified.key.fingerprint(),
-        verified.root
-    );
-    print(&summary).map_err(Wrong::CannotTell)?;
+    print(&summary(&verified)).map_err(Wrong::CannotTell)?;
+    check_before(&found.directory, &verified)?;
     check_size(verify, found, verified.size)?;
     if verified.torn > 0 {
         let message = format!("the last {} bytes are what a crash left of an entry", verified.torn);
@@ -105,6 +90,53 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
         Some(git_dir) => check_refs(git_dir, &verified.state),
         None => Ok(()),
     }
+}
+
+fn summary(verified: &Verified) -> String {
+    let Verified { repository, size, key, root, state, .. } = verified;
+    let generation = match state.generation() {
+        0 => String::new(),
+        number => format!("generation {number}, "),
+    };
+    format!("{repository}: {generation}{size} entries, each signed by {}, root sha256:{root}\n", key.fingerprint())
+}
+
+/// Holds the generations before against what the log says that it goes on from, as far back as they are there.
+fn check_before(directory: &Path, last: &Verified) -> std::result::Result<(), Wrong> {
+    let mut later = last.continues.clone().map(|continues| (continues, last.first_key.clone()));
+    while let Some((continues, key)) = later {
+        let number = continues.generation.saturating_sub(1);
+        let before = ledger::generation(directory, number);
+        if !before.join("log").exists() {
+            let Continues { size, root, .. } = continues;
+            let line = format!("generation {number} is not here: {size} entries, root {root}\n");
+            return print(&line).map_err(Wrong::CannotTell);
+        }
+        let verified = read(&before)?;
+        let is_it = (verified.size, verified.root) == (continues.size, continues.root.0)
+            && verified.key == key
+            && verified.repository == last.repository;
+        if !is_it {
+            let message = format!("generation {number} is another than the one that the next goes on from");
+            return Err(Wrong::Ledger(Failure::new(message).hint("restore its log from where it was archived")));
+        }
+        print(&summary(&verified)).map_err(Wrong::CannotTell)?;
+        later = verified.continues.map(|continues| (continues, verified.first_key));
+    }
+    Ok(())
+}
+
+fn read(directory: &Path) -> std::result::Result<Verified, Wrong> {
+    let progress = Progress::new("entries verified", None);
+    let read = ledger::read(directory, Signatures::All, &mut |number, _, _| progress.at(number));
+    drop(progress);
+    read.map_err(|error| match error {
+        LedgerError::Corrupt { .. } | LedgerError::Shorter { .. } => {
+            let hint = error.hint();
+            Wrong::Ledger(Failure::new(error).hint(hint))
+        }
+        error => Wrong::CannotTell(ledger_failure(&error)),
+    })
 }
 
 /// Holds the ledger against what it was once: a copy that was cut short verifies by itself.

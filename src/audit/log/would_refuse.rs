@@ -181,8 +181,12 @@ pub(super) fn sum_up(show: &Show, directory: &Path) -> Result<()> {
     let mut said = SaidOnce::default();
     let read = ledger::read(directory, Signatures::Last, &mut |_, _, entry| {
         if let Entry::Decided(decided) = entry {
-            (accepted, counted) =
-                (decided.outcome == Outcome::Accepted && show.selects(entry, decision_of(entry, None)), false);
+            (accepted, counted) = (
+                decided.outcome == Outcome::Accepted
+                    && decided.again.is_none()
+                    && show.selects(entry, decision_of(entry, None)),
+                false,
+            );
             said = SaidOnce::default();
             summary.pushes += u64::from(accepted);
             if accepted && decided.error.is_some() {

@@ -80,7 +80,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
         digest: digest(&layered),
         repository,
         refuses_unmatched,
-        out_of_band,
+        out_of_band: out_of_band.unwrap_or_default(),
         marks,
         marks_dates,
         files: layered.into_iter().map(|one| (one.source.name, one.layer)).collect(),
@@ -232,7 +232,7 @@ struct Building {
     classes: BTreeMap<usize, Classes>,
     repository: Option<RepositoryName>,
     refuses_unmatched: Option<usize>,
-    out_of_band: OutOfBand,
+    out_of_band: Option<OutOfBand>,
     /// The day that each policy names, where it does.
     marks_dates: BTreeMap<usize, Date>,
 }
@@ -278,9 +278,9 @@ impl Building {
             let first = self.refuses_unmatched.unwrap_or(layered.layer);
             self.refuses_unmatched = Some(first.min(layered.layer));
         }
-        let words = [("record", OutOfBand::Record), ("refuse", OutOfBand::Refuse)];
+        let words = [("mirror", OutOfBand::Mirror), ("record", OutOfBand::Record), ("refuse", OutOfBand::Refuse)];
         // The strictest of all files, so that no later policy opens what an earlier one closed.
-        self.out_of_band = self.out_of_band.max(top.word("out-of-band", &words, problems).unwrap_or_default());
+        self.out_of_band = self.out_of_band.max(top.word("out-of-band", &words, problems));
         for path in top.strings("include", problems) {
             if !is_beside(path.value) {
                 problems.error(

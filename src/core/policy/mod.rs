@@ -4,6 +4,7 @@ mod approvals;
 mod automaton;
 mod certificates;
 mod date;
+mod dependents;
 mod describe;
 mod diff;
 mod glob;
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use approvals::{Approvals, Span, Whose};
 pub use date::Date;
+pub use dependents::{Dependent, dependents};
 pub use diff::{Direction, PolicyDifference, diff};
 pub use glob::{Below, Glob, GlobError, LetterCase};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
@@ -49,6 +51,8 @@ use crate::core::ssh::PublicKey;
 /// What happens where a ref moved with no decision: an admin moved it, or a hook was off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OutOfBand {
+    /// It is written down, and nobody is told: a mirror fetches what was decided elsewhere.
+    Mirror,
     /// It is written down.
     #[default]
     Record,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Check, Footing};
 use crate::core::decide::Timestamp;
+use crate::core::policy::OutOfBand;
 use crate::doctor::gate::Examined;
 use crate::doctor::server::Checkup;
 use crate::gate::own_files::{ledger_directory, open_ledger};
@@ -52,7 +53,10 @@ impl Checkup<'_> {
             }
             (suspects, unexplained)
         });
+        let mirrors = looked.as_ref().is_ok_and(|(suspects, _)| *suspects > 0)
+            && self.policy(examined).is_some_and(|policy| policy.out_of_band() == OutOfBand::Mirror);
         match looked {
+            Ok((_, 0)) if mirrors => {}
             Ok((0, 0)) => {}
             Ok((suspects, unexplained)) => {
                 let count = match suspects + unexplained {

@@ -22,7 +22,11 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
             format!("the group that it is shared with may not run {}: their pushes are all accepted", closed.display());
         report.error(&seen.place, Check::NotExecutable, message, format!("chmod 755 {}", quoted(closed)));
     }
-    if gate.server.ledger.is_some() {
+    let words = ["umask", "false", "no", "off", "0"];
+    let alone = |line: &str| line.split_once('=').is_some_and(|(_, value)| words.contains(&value.trim()));
+    let config = seen.config.to_ascii_lowercase();
+    let shared = config.lines().filter(|line| line.contains("sharedrepository")).any(|line| !alone(line));
+    if shared && gate.server.ledger.is_some() {
         let message = "core.sharedRepository lets several users push, and the ledger is its owner's: pushes of the others are refused";
         let fix = "let one user own the repositories and run git: see examples/servers/ssh.md";
         report.warn(&seen.place, Check::Shared, message, fix);

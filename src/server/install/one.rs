@@ -36,6 +36,10 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
     let repository = Repository::open(&target.path)?;
     layout.check(&repository)?;
     let before = installed(&repository.git_dir, layout)?;
+    if before.is_none() && repository.is_shared()? {
+        return Err(Failure::new("core.sharedRepository lets several users push as themselves, and a ledger has one owner: pushes of the others would be refused")
+            .hint(format!("let one user own the repositories and run git (examples/servers/ssh.md), or say that only one pushes:\ngit --git-dir={} config core.sharedRepository umask", quoted(&repository.git_dir))));
+    }
     let mut options = Options::at(arguments, before.as_ref());
     let policies = repository.settle(&arguments.policies)?;
     // Where the server names it at each push, it goes on doing so.
@@ -74,7 +78,7 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
     }
     let mut hooks = Vec::new();
     if !layout.is_shared() {
-        let refuses = policy.is_some_and(|policy| policy.out_of_band() == OutOfBand::Refuse);
+        let refuses = policy.is_some_and(|policy| policy.out_of_band() != OutOfBand::Record);
         let watches = is_ours(&layout.path(&repository.git_dir, "reference-transaction"));
         if watches && !refuses && !arguments.reference_transaction {
             options.kept.push("--reference-transaction".to_owned());

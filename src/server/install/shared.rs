@@ -57,7 +57,7 @@ pub(super) fn plan(arguments: &Install, shared: &Shared) -> Result<SharedPlan> {
     let in_force = before.and_then(|before| reader.load(&before.policies).ok()).map(|before| before.policy.digest());
     check_new(&loaded.policy, in_force)?;
     let watches = directory.as_ref().is_some_and(|directory| is_ours(&directory.join("reference-transaction")));
-    let refuses = loaded.policy.out_of_band() == OutOfBand::Refuse;
+    let refuses = loaded.policy.out_of_band() != OutOfBand::Record;
     let served = Served {
         policies,
         repository: None,

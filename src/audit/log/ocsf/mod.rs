@@ -147,6 +147,7 @@ mod tests {
         Entry::Decided(Decided {
             time: Time(Timestamp(1_700_000_000)),
             clock: None,
+            again: None,
             outcome,
             policy: None,
             version: "0.1.0".to_owned(),

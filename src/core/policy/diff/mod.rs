@@ -140,10 +140,14 @@ impl Comparison<'_> {
             self.add(Direction::Changed, "policy", message);
         }
         if old.out_of_band() != new.out_of_band() {
-            let (direction, message) = match new.out_of_band() {
-                OutOfBand::Record => (Direction::Weaker, "out-of-band \"refuse\" -> \"record\""),
-                OutOfBand::Refuse => (Direction::Stricter, "out-of-band \"record\" -> \"refuse\""),
+            let word = |policy: &Policy| match policy.out_of_band() {
+                OutOfBand::Mirror => "mirror",
+                OutOfBand::Record => "record",
+                OutOfBand::Refuse => "refuse",
             };
+            let weaker = new.out_of_band() < old.out_of_band();
+            let direction = if weaker { Direction::Weaker } else { Direction::Stricter };
+            let message = format!("out-of-band \"{}\" -> \"{}\"", word(old), word(new));
             self.add(direction, "policy", message);
         }
         match (old.refuses_unmatched.is_some(), new.refuses_unmatched.is_some()) {

@@ -1,6 +1,7 @@
 //! What the ledger costs, beside what the disk costs, at several sizes: `cargo bench --bench ledger`.
 //!
-//! `COUNTERSIGN_BENCH_RECORDS` sets the largest size; it is 1,000,000 by default.
+//! `COUNTERSIGN_BENCH_RECORDS` sets the largest size; it is 1,000,000 by default. `-- pushes` says how many pushes a second eight pushers
+//! make with the hook and without; `-- soak [PUSHES]` lets them push while processes are killed and the repository is kept, and counts.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,6 +9,9 @@
     clippy::print_stdout,
     clippy::as_conversions
 )]
+
+mod pushers;
+mod soak;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -88,6 +92,7 @@ fn fill(ledger: &Ledger, pushes: u64) {
                     entries.push(Entry::Decided(Decided {
                         time,
                         clock: None,
+                        again: None,
                         outcome: Outcome::Accepted,
                         policy: Some(Sha256(Digest::of(b"policy"))),
                         version: "0.1.0".into(),
@@ -173,6 +178,12 @@ fn measure(directory: &Path, records: u64) {
 }
 
 fn main() {
+    let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
+    match words.next().as_deref() {
+        Some("soak") => return soak::run(words.next().map_or(10_000, |pushes| pushes.parse().unwrap())),
+        Some("pushes") => return pushers::compare(),
+        _ => {}
+    }
     let most: u64 =
         std::env::var("COUNTERSIGN_BENCH_RECORDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     println!("medians of {ROUNDS} in ms; target: at most 1 ms besides one fdatasync, and lookups that do not grow");
