@@ -26,6 +26,29 @@ pub(super) fn updates_of(entry: &Entry) -> &[UpdateRecord] {
     }
 }
 
+/// Who pushed, where it is about a push or about some that were counted.
+pub(super) fn submitter_of(entry: &Entry) -> Option<&str> {
+    match entry {
+        Entry::Decided(decided) => decided.submitter.as_deref(),
+        Entry::Suppressed(suppressed) => suppressed.submitter.as_deref(),
+        Entry::Opened(_)
+        | Entry::Raised(_)
+        | Entry::Placed(_)
+        | Entry::Rekeyed(_)
+        | Entry::Continues(_)
+        | Entry::Carried(_)
+        | Entry::Spent(_)
+        | Entry::Unspent(_)
+        | Entry::Clock(_)
+        | Entry::Refs(_)
+        | Entry::Committed(_)
+        | Entry::Aborted(_)
+        | Entry::Unexplained(_)
+        | Entry::Recovered(_)
+        | Entry::Continued(_) => None,
+    }
+}
+
 /// The refs that it is about.
 pub(super) fn names_of(entry: &Entry) -> Box<dyn Iterator<Item = &RefName> + '_> {
     match entry {

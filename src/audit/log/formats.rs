@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::entries::updates_of;
+use super::entries::{submitter_of, updates_of};
 use super::lines::{self, word};
 use super::ocsf;
 use crate::core::canonical::{CanonicalOid, RefName, Time};
@@ -62,30 +62,13 @@ const PAST_THE_GATE: u8 = 9;
 
 fn rows(entry: &Entry, latest: Time) -> Vec<Row> {
     let (kind, severity) = kind(entry);
-    let (outcome, submitter) = match entry {
-        Entry::Decided(decided) => (word(decided.outcome), decided.submitter.clone()),
-        Entry::Suppressed(suppressed) => ("rejected", suppressed.submitter.clone()),
-        Entry::Opened(_)
-        | Entry::Raised(_)
-        | Entry::Placed(_)
-        | Entry::Rekeyed(_)
-        | Entry::Continues(_)
-        | Entry::Carried(_)
-        | Entry::Spent(_)
-        | Entry::Unspent(_)
-        | Entry::Clock(_)
-        | Entry::Refs(_)
-        | Entry::Continued(_)
-        | Entry::Committed(_)
-        | Entry::Aborted(_)
-        | Entry::Unexplained(_)
-        | Entry::Recovered(_) => ("", None),
-    };
+    let refused = matches!(entry, Entry::Suppressed(_)).then_some("rejected");
+    let outcome = if let Entry::Decided(decided) = entry { word(decided.outcome) } else { refused.unwrap_or_default() };
     let row = || Row {
         time: entry.time().map_or(latest, Time),
         kind,
         outcome,
-        submitter: escape(submitter.as_deref().unwrap_or_default().as_bytes(), 200),
+        submitter: escape(submitter_of(entry).unwrap_or_default().as_bytes(), 200),
         name: String::new(),
         old: String::new(),
         new: String::new(),

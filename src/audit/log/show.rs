@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use clap::{Args, ValueEnum};
 
-use super::entries::{mentions, names_of, updates_of};
+use super::entries::{mentions, names_of, submitter_of, updates_of};
 use super::formats::Format;
 use super::known::Known;
 use super::place::Place;
@@ -200,26 +200,7 @@ impl Show {
                 || update.findings.iter().any(|one| one.author.as_deref() == Some(id))
                 || update.approvals.iter().any(|approval| approval.approver == id)
         };
-        let submitter = match entry {
-            Entry::Decided(decided) => decided.submitter.as_deref(),
-            Entry::Suppressed(suppressed) => suppressed.submitter.as_deref(),
-            Entry::Opened(_)
-            | Entry::Raised(_)
-            | Entry::Placed(_)
-            | Entry::Rekeyed(_)
-            | Entry::Continues(_)
-            | Entry::Carried(_)
-            | Entry::Spent(_)
-            | Entry::Unspent(_)
-            | Entry::Clock(_)
-            | Entry::Refs(_)
-            | Entry::Continued(_)
-            | Entry::Committed(_)
-            | Entry::Aborted(_)
-            | Entry::Unexplained(_)
-            | Entry::Recovered(_) => None,
-        };
-        let submitted = submitter.and_then(|who| who.split(" via ").next()) == Some(id);
+        let submitted = submitter_of(entry).and_then(|who| who.split(" via ").next()) == Some(id);
         submitted || updates_of(entry).iter().any(of_update)
     }
 }
