@@ -57,7 +57,7 @@ pub fn generations(directory: &Path) -> Vec<PathBuf> {
 }
 
 impl Ledger {
-    /// Closes the log and begins another on it. Whoever has looked at the log before and has not written yet is refused.
+    /// Closes the log and begins another on it. A push that asks the log before for something after that is refused.
     ///
     /// # Errors
     /// [`LedgerError`], among them [`LedgerError::Corrupt`] where a record of the log does not verify: nothing is changed then.

@@ -172,6 +172,7 @@ impl Ledger {
         let path = self.path(LOG);
         let failed = |error| LedgerError::Io(path.clone(), error);
         let mut file = File::open(&path).map_err(failed)?;
+        self.check_log(&file)?;
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let (mut line, mut offset) = (Vec::new(), start);

@@ -224,7 +224,14 @@ impl Ledger {
     ) -> Result<State, LedgerError> {
         let _lock = self.lock(LOCK)?;
         fault::point("locked");
-        let tail = self.tail()?;
+        let tail = match self.tail() {
+            // Another log has begun since, and says all that counts. What was asked of the one before was asked of that one alone.
+            Err(LedgerError::Rotated) if self.has_its_key() => {
+                self.forget();
+                self.tail()?
+            }
+            tail => tail?,
+        };
         let log = self.path(LOG);
         let failed = |error| LedgerError::Io(log.clone(), error);
         let mut file = OpenOptions::new().read(true).write(true).open(&log).map_err(failed)?;
@@ -299,6 +306,19 @@ impl Ledger {
         Ok(())
     }
 
+    /// Makes sure that a log is the one that this process saw first.
+    pub(super) fn check_log(&self, file: &File) -> Result<(), LedgerError> {
+        let number = file.metadata().map_err(|error| LedgerError::Io(self.path(LOG), error))?.ino();
+        let known = self.log.get().unwrap_or(number);
+        self.log.set(Some(known));
+        if known == number { Ok(()) } else { Err(LedgerError::Rotated) }
+    }
+
+    /// Whether the key that this process holds is still the ledger's.
+    fn has_its_key(&self) -> bool {
+        Self::open(&self.directory).is_ok_and(|now| now.key.public() == self.key.public())
+    }
+
     /// Forgets what this process has seen of the log.
     pub(super) fn forget(&self) {
         self.log.set(None);
@@ -356,6 +376,7 @@ impl Ledger {
         let log = self.path(LOG);
         let failed = |error| LedgerError::Io(log.clone(), error);
         let mut file = File::open(&log).map_err(failed)?;
+        self.check_log(&file)?;
         file.seek(SeekFrom::Start(offset)).map_err(failed)?;
         let mut line = Vec::new();
         BufReader::new(file.take(u64::try_from(limits::RECORD_BYTES).unwrap_or(u64::MAX)))
@@ -401,11 +422,7 @@ impl Ledger {
         let path = self.path(LOG);
         let failed = |error| LedgerError::Io(path.clone(), error);
         let mut file = File::open(&path).map_err(failed)?;
-        let number = file.metadata().map_err(failed)?.ino();
-        if *self.log.get().get_or_insert(number) != number {
-            return Err(LedgerError::Rotated);
-        }
-        self.log.set(Some(number));
+        self.check_log(&file)?;
         let kept = self.kept_state();
         if let Some(state) = kept.filter(|state| state.size > 0) {
             let length = file.metadata().map_err(failed)?.len();

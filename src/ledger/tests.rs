@@ -1051,9 +1051,17 @@ fn what_counts_goes_on_in_the_next_generation() {
         assert_eq!(now.first_key, closed_log.key);
     }
     assert_eq!(super::generations(directory.path()).len(), 3);
-    // Who looked before may not write.
-    let refused = stale.decide(attempt(START + 11, vec![update("refs/heads/d", None, Some(1))]), &refs);
-    assert!(matches!(refused, Err(LedgerError::Rotated)));
+    // Who looked before may not ask the log of today what stood at a place in that one, and may write.
+    assert!(matches!(stale.state(), Err(LedgerError::Rotated)));
+    assert!(matches!(stale.entry(3), Err(LedgerError::Rotated)));
+    stale.decide(attempt(START + 11, vec![update("refs/heads/e", None, Some(1))]), &refs).unwrap();
+    assert_eq!(stale.state().unwrap().generation(), 3);
+    // Under another key it may not.
+    let stale = Ledger::open(directory.path()).unwrap();
+    assert!(stale.state().is_ok());
+    Ledger::change_key(directory.path(), PrivateKey::from_seed(&[8; 32]).unwrap(), Timestamp(START + 11)).unwrap();
+    Ledger::open(directory.path()).unwrap().rotate(Timestamp(START + 11)).unwrap();
+    assert!(stale.decide(attempt(START + 11, vec![update("refs/heads/d", None, Some(1))]), &refs).is_err());
     // What was under way lands.
     let next = Ledger::open(directory.path()).unwrap();
     let landed = ["refs/heads/x", "refs/heads/y"].map(|own| {
