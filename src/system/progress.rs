@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-/// What takes less is not told of.
+/// A walk over more than this is told of from its start; any other once it has taken as long.
+const MANY: usize = 100;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Between two lines.
@@ -24,7 +25,8 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(what: &'static str, all: Option<usize>) -> Self {
-        let due = Cell::new(Instant::now() + PATIENCE);
+        let patience = if all.is_some_and(|all| all > MANY) { Duration::ZERO } else { PATIENCE };
+        let due = Cell::new(Instant::now() + patience);
         Self { what, all, is_terminal: std::io::stderr().is_terminal(), due, said: Cell::new(false) }
     }
 
