@@ -54,10 +54,12 @@ fn generation_of(directory: &Path) -> Result<u64, LedgerError> {
     Ok(0)
 }
 
-/// As [`read_on`], first over what is left of generations before.
+/// Reads the records after a position, up to the last whole one of the log of today and first of those before it, and hands each to `each` with
+/// the name of the repository and its number until that says to stop. It reads logs only, and neither locks nor writes. Returns how far it came.
 ///
 /// # Errors
-/// As [`read_on`], also where a generation has gone that was not read to its end.
+/// [`LedgerError`] at the first record that is not the next one, or that the ledger's key has not signed, and where a generation has gone
+/// that was not read to its end.
 pub fn read_on_over(
     directory: &Path,
     from: Position,
