@@ -66,6 +66,22 @@ fn one_command_approves_exactly_what_then_lands() {
     setup.push_main("work").accepted();
 }
 
+/// Of an OpenPGP signature that nothing here reads nobody knows anything, and no rule asks.
+#[test]
+fn what_somebody_signed_otherwise_is_approved_all_the_same() {
+    let (setup, key) = at_work();
+    setup.git(&["checkout", "-q", "work"]);
+    setup.commit("beside", "1", "Beside it\n");
+    let raw = String::from_utf8(setup.raw("commit", "HEAD")).unwrap();
+    let header = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----";
+    let commit = setup.store("commit", raw.replacen("\n\n", &format!("\n{header}\n\n"), 1).as_bytes());
+    setup.git(&["reset", "-q", "--soft", &commit]);
+    setup.push(&["work:refs/heads/retry"]).accepted();
+    let (said, code) = approve(&setup, &["retry", "--for", "main", "--key", &key, "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    setup.push_main("work").accepted();
+}
+
 #[test]
 fn stock_tools_verify_the_record() {
     let (setup, key) = at_work();

@@ -10,10 +10,12 @@ use crate::core::facts::{CommitFacts, Doubt, ObjectForm, SealFact, SignatureFact
 use crate::core::id;
 use crate::core::limits;
 use crate::core::oid::Oid;
+use crate::core::openpgp;
 use crate::core::policy::{Approvals, KeyStatus, Mode, Policy, Principal, PrincipalKind, Rule, Span};
 use crate::core::report::escape;
 use crate::core::scope::{Requirement, is_judged_at};
 use crate::core::seal;
+use crate::core::signature::SignatureFault;
 use crate::core::ssh::PublicKey;
 use crate::core::text::nearest::nearest;
 use crate::core::tree::{Change, WalkLimits, changes, digest, mainline_end, new_commits};
@@ -219,7 +221,9 @@ fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
     if let Some(fault) = &commit.tree_fault {
         return Some(fault.clone());
     }
-    if let SignatureFact::Bad { reason, .. } = &commit.signature {
+    if let SignatureFact::Bad { reason, .. } = &commit.signature
+        && is_forged(reason)
+    {
         return Some(format!("its signature does not verify: {reason}"));
     }
     match &commit.seals {
@@ -227,6 +231,15 @@ fn fault(policy: &Policy, commit: &CommitFacts) -> Option<String> {
         Err(_) if signer(policy, commit).is_some_and(|signer| signer.kind == PrincipalKind::Service) => None,
         Err(reason) => Some(reason.to_string()),
         Ok(seals) => seals.iter().find_map(|seal| seal_fault(policy, seal)),
+    }
+}
+
+/// Whether a signature says that the commit was changed. One of OpenPGP that nothing here reads, or that is too weak, says nothing of
+/// the commit: what a rule makes of it, the gate tells.
+fn is_forged(reason: &SignatureFault) -> bool {
+    match reason {
+        SignatureFault::Ssh(_) => true,
+        SignatureFault::OpenPgp(reason) => *reason == openpgp::SignatureError::Mismatch,
     }
 }
 
