@@ -126,6 +126,35 @@ fn a_signature_of_openpgp_is_of_the_whole_commit() {
 }
 
 #[test]
+fn tags_and_adopted_work_are_signed_so_too() {
+    let rules = r#"
+[[rule]]
+name = "all"
+refs = ["refs/heads/**", "refs/tags/**"]
+identity = "everyone"
+"#;
+    let (world, ring, key) = world_with(ed25519, rules);
+    std::fs::write(world.clone_dir().join("file"), "1").unwrap();
+    world.git(&["add", "file"]);
+    let git = |words: &[&str]| {
+        let mut command = world.command("git", &world.clone_dir());
+        command.env("GNUPGHOME", &ring.home).args(["-c", "gpg.format=openpgp"]).args(words);
+        let output = world.run(command, None);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let adopted = "Add retry\n\nCo-Authored-By: Claude <noreply@anthropic.com>\nCountersign-Drafted: claude-code\n";
+    git(&["commit", "-q", &format!("-S{key}"), "-m", adopted]);
+    push(&world).accepted();
+    git(&["tag", "-u", &key, "-m", "One", "v1"]);
+    world.push(&["v1"]).accepted();
+    let stranger = ring.key("Mallory <m@x>", "ed25519", "sign", &[]);
+    git(&["tag", "-u", &stranger, "-m", "Two", "v2"]);
+    world.push(&["v2"]).refused("unknown-signer");
+    world.git(&["tag", "-a", "-m", "Three", "v3"]);
+    world.push(&["v3"]).refused("unsigned-commit");
+}
+
+#[test]
 fn an_agent_has_no_openpgp_certificate() {
     let (world, ring, key) = world_with(ed25519, EVERYONE);
     commit_signed(&world, &ring, &key, "one");
