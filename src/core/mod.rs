@@ -14,7 +14,7 @@
 //! 1. What all stands on: [`oid`], [`digest`], [`id`], [`canonical`], [`text`], and [`limits`], which says why anything is too much.
 //! 2. What git has: [`commit`] (commits, tags, messages), [`objects`] (a repository, as traits) and [`tree`] (changes, walks, merges over
 //!    those traits).
-//! 3. What people and agents sign: [`ssh`], then [`seal`] and [`approval`], each with its FORMAT.md; and [`marks`], what agents leave
+//! 3. What people and agents sign: [`ssh`] and [`openpgp`], then [`seal`] and [`approval`], each with its FORMAT.md; and [`marks`], what agents leave
 //!    without signing.
 //! 4. What an admin says: [`policy`], with its POLICY.md; and who pushes: [`submitter`].
 //! 5. What is asked of a push: [`scope`] (which commits a rule judges), [`landing`] (what would land, and what an approval covers of it),
