@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::ground::{Commits, Ground};
 use super::walk::{WalkError, WalkLimits};
+use super::walked::{Commits, WalkedHistory};
 use crate::core::objects::Graph;
 use crate::core::oid::Oid;
 
@@ -13,22 +13,26 @@ use crate::core::oid::Oid;
 /// # Errors
 /// [`WalkError`] if a commit is missing or unreadable, or if more commits than `limits.reads` would have to be read as objects.
 pub fn merge_bases(graph: &dyn Graph, commits: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
-    merge_bases_on(&Ground::new(graph), commits, limits)
+    merge_bases_on(&WalkedHistory::new(graph), commits, limits)
 }
 
-/// The same, where other walks have been on this ground.
+/// The same, where other walks have been in this history.
 ///
 /// # Errors
 /// As [`merge_bases`].
-pub(super) fn merge_bases_on(ground: &Ground<'_>, commits: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
+pub(super) fn merge_bases_on(
+    walked: &WalkedHistory<'_>,
+    commits: &[Oid],
+    limits: WalkLimits,
+) -> Result<Vec<Oid>, WalkError> {
     let Some((first, others)) = commits.split_first() else { return Ok(Vec::new()) };
     let mut bases = BTreeSet::from([*first]);
     for other in others {
         let mut found = BTreeSet::new();
         for base in &bases {
-            found.extend(common(ground, *base, &[*other], limits)?);
+            found.extend(common(walked, *base, &[*other], limits)?);
         }
-        bases = best(ground, found, limits)?;
+        bases = best(walked, found, limits)?;
     }
     Ok(bases.into_iter().collect())
 }
@@ -37,8 +41,12 @@ pub(super) fn merge_bases_on(ground: &Ground<'_>, commits: &[Oid], limits: WalkL
 ///
 /// # Errors
 /// As [`merge_bases`].
-pub(super) fn best_of(ground: &Ground<'_>, commits: &[Oid], limits: WalkLimits) -> Result<BTreeSet<Oid>, WalkError> {
-    best(ground, commits.iter().copied().collect(), limits)
+pub(super) fn best_of(
+    walked: &WalkedHistory<'_>,
+    commits: &[Oid],
+    limits: WalkLimits,
+) -> Result<BTreeSet<Oid>, WalkError> {
+    best(walked, commits.iter().copied().collect(), limits)
 }
 
 /// Whether `ancestor` is the commit, or below it.
@@ -46,16 +54,16 @@ pub(super) fn best_of(ground: &Ground<'_>, commits: &[Oid], limits: WalkLimits) 
 /// # Errors
 /// As [`merge_bases`].
 pub fn contains(graph: &dyn Graph, commit: Oid, ancestor: Oid, limits: WalkLimits) -> Result<bool, WalkError> {
-    Ok(common(&Ground::new(graph), commit, &[ancestor], limits)?.contains(&ancestor))
+    Ok(common(&WalkedHistory::new(graph), commit, &[ancestor], limits)?.contains(&ancestor))
 }
 
 /// Leaves out what another one contains.
-fn best(ground: &Ground<'_>, found: BTreeSet<Oid>, limits: WalkLimits) -> Result<BTreeSet<Oid>, WalkError> {
+fn best(walked: &WalkedHistory<'_>, found: BTreeSet<Oid>, limits: WalkLimits) -> Result<BTreeSet<Oid>, WalkError> {
     let mut best = found.clone();
     if found.len() > 1 {
         for one in &found {
             let others: Vec<Oid> = best.iter().copied().filter(|other| other != one).collect();
-            if common(ground, *one, &others, limits)?.contains(one) {
+            if common(walked, *one, &others, limits)?.contains(one) {
                 best.remove(one);
             }
         }
@@ -131,10 +139,10 @@ impl Open {
 }
 
 /// Common ancestors that lie below no other as far as the dates of commits tell: all best ones are among them.
-fn common(ground: &Ground<'_>, one: Oid, others: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
+fn common(walked: &WalkedHistory<'_>, one: Oid, others: &[Oid], limits: WalkLimits) -> Result<Vec<Oid>, WalkError> {
     let others = others.iter().map(|other| (*other, Reached::OTHER));
     let from: Vec<(Oid, Reached)> = std::iter::once((one, Reached::ONE)).chain(others).collect();
-    common_from(ground, &from, limits)
+    common_from(walked, &from, limits)
 }
 
 /// The same, where a walk is under way: from each commit with what reaches it.
@@ -142,14 +150,14 @@ fn common(ground: &Ground<'_>, one: Oid, others: &[Oid], limits: WalkLimits) -> 
 /// # Errors
 /// As [`merge_bases`].
 pub(super) fn common_from(
-    ground: &Ground<'_>,
+    walked: &WalkedHistory<'_>,
     from: &[(Oid, Reached)],
     limits: WalkLimits,
 ) -> Result<Vec<Oid>, WalkError> {
     let Some((first, _)) = from.first() else { return Ok(Vec::new()) };
     let mut walk = Walk {
-        graph: ground.graph(),
-        commits: &mut ground.begin(*first),
+        graph: walked.graph(),
+        commits: &mut walked.begin(*first),
         limits,
         reads: 0,
         queue: BinaryHeap::new(),

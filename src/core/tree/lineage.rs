@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use super::bases::{Open, Reached, best_of, common_from, merge_bases_on};
-use super::ground::Ground;
 use super::new_commits::NewCommits;
 use super::walk::{WalkError, WalkLimits};
+use super::walked::WalkedHistory;
 use crate::core::objects::Graph;
 use crate::core::oid::Oid;
 
@@ -18,7 +18,7 @@ const REMEMBERED: usize = 1024;
 
 /// The ancestry of commits, of new ones and of what they stand on.
 pub struct Lineage<'a> {
-    ground: Ground<'a>,
+    walked: WalkedHistory<'a>,
     new: Option<&'a NewCommits>,
     limits: WalkLimits,
     scratch: RefCell<Scratch>,
@@ -38,8 +38,8 @@ impl<'a> Lineage<'a> {
     /// The ancestry of `new`, where these are known, and of any others. The limits are on each look at stored history.
     pub fn new(graph: &'a dyn Graph, new: Option<&'a NewCommits>, limits: WalkLimits) -> Self {
         // Where dates told what is new, it may lie below what is not.
-        let (ground, new) = (Ground::new(graph), new.filter(|new| new.is_exact()));
-        Self { ground, new, limits, scratch: RefCell::default() }
+        let (walked, new) = (WalkedHistory::new(graph), new.filter(|new| new.is_exact()));
+        Self { walked, new, limits, scratch: RefCell::default() }
     }
 
     /// As [`super::merge_bases`].
@@ -49,7 +49,7 @@ impl<'a> Lineage<'a> {
     pub fn merge_bases(&self, commits: &[Oid]) -> Result<Vec<Oid>, WalkError> {
         match (self.new, commits) {
             (Some(new), [one, other]) => self.of_two(new, *one, *other),
-            _ => merge_bases_on(&self.ground, commits, self.limits),
+            _ => merge_bases_on(&self.walked, commits, self.limits),
         }
     }
 
@@ -84,14 +84,14 @@ impl<'a> Lineage<'a> {
 
     /// The best common ancestors in stored history, below the commits where it is entered.
     fn stored(&self, entry: &[(Oid, Reached)]) -> Result<Vec<Oid>, WalkError> {
-        let mut found = common_from(&self.ground, entry, self.limits)?;
+        let mut found = common_from(&self.walked, entry, self.limits)?;
         if found.is_empty() {
             return Ok(found);
         }
         // Dates may have led astray: what lies below another, or below a common ancestor among the new commits, goes.
         let below = entry.iter().filter(|(_, reached)| reached.is_below()).map(|(id, _)| *id);
         let all: Vec<Oid> = found.iter().copied().chain(below).collect();
-        let best = best_of(&self.ground, &all, self.limits)?;
+        let best = best_of(&self.walked, &all, self.limits)?;
         found.retain(|id| best.contains(id));
         Ok(found)
     }

@@ -5,9 +5,9 @@
 //! common ancestor. A step is the change of one of its commits against the parent that is followed.
 
 use super::bases::best_of;
-use super::ground::Ground;
 use super::new_commits::NewCommits;
 use super::walk::{WalkError, WalkLimits};
+use super::walked::WalkedHistory;
 use crate::core::objects::Graph;
 use crate::core::oid::Oid;
 
@@ -28,7 +28,7 @@ pub struct MainlineCommit {
 pub fn mainline_end(graph: &dyn Graph, new: &NewCommits, limits: WalkLimits) -> Result<Option<Oid>, WalkError> {
     // The boundary is in first-parent order, and all best common ancestors with what is subtracted are on it.
     let met: Vec<Oid> = new.boundary().collect();
-    let best = best_of(&Ground::new(graph), &met, limits)?;
+    let best = best_of(&WalkedHistory::new(graph), &met, limits)?;
     Ok(met.into_iter().find(|id| best.contains(id)))
 }
 

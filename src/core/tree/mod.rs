@@ -7,7 +7,6 @@ mod clean;
 mod entry;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzzing;
-mod ground;
 mod id_table;
 mod lineage;
 mod mainline;
@@ -15,6 +14,7 @@ mod merge;
 mod new_commits;
 mod validity;
 mod walk;
+mod walked;
 
 #[cfg(test)]
 pub(crate) mod memory;

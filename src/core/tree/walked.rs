@@ -1,4 +1,4 @@
-//! What walks have read of history, by number: one merge after another is looked at on the same ground.
+//! What walks have read of history, by number: one merge after another is looked at in what the ones before have read.
 
 use std::cell::{RefCell, RefMut};
 
@@ -12,12 +12,12 @@ use crate::core::oid::Oid;
 const KEPT: usize = 1 << 15;
 
 /// History, with what was read of it.
-pub(super) struct Ground<'g> {
+pub(super) struct WalkedHistory<'g> {
     graph: &'g dyn Graph,
     commits: RefCell<Option<Commits>>,
 }
 
-impl<'g> Ground<'g> {
+impl<'g> WalkedHistory<'g> {
     /// None of it is read yet.
     pub(super) fn new(graph: &'g dyn Graph) -> Self {
         Self { graph, commits: RefCell::new(None) }
