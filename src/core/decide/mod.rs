@@ -70,13 +70,13 @@ impl Verdicts {
     }
 
     /// Begins the next one, whose commits are judged some at a time.
-    pub fn begin(&self) -> Begun {
+    pub fn begin(&self) -> PartialVerdict {
         let room = limits::FINDINGS.saturating_sub(self.kept).min(limits::FINDINGS_OF_A_REF);
-        Begun { collected: Collected { room, ..Collected::default() }, passes: vec![0] }
+        PartialVerdict { collected: Collected { room, ..Collected::default() }, passes: vec![0] }
     }
 
     /// Decides the next one, or what is left of one that was begun. Of the facts, nothing is looked at but what the update is about.
-    pub fn judge(&mut self, context: &UpdateContext<'_>, begun: Option<Begun>) -> Said {
+    pub fn judge(&mut self, context: &UpdateContext<'_>, begun: Option<PartialVerdict>) -> Said {
         let verdict = judge_update(context, begun.unwrap_or_else(|| self.begin()));
         self.kept = self.kept.saturating_add(verdict.findings.len());
         let said = if verdict.is_plain() { Said::Nothing } else { Said::Something };
@@ -101,13 +101,13 @@ pub enum Said {
 }
 
 /// An update some of whose commits have been judged: more than can be known at once.
-pub struct Begun {
+pub struct PartialVerdict {
     collected: Collected,
     /// Commits that were judged in each pass over what is new.
     passes: Vec<usize>,
 }
 
-impl Begun {
+impl PartialVerdict {
     /// Says that what follows goes over the new commits again, for other rules.
     pub fn pass(&mut self) {
         self.passes.push(0);
@@ -147,9 +147,9 @@ impl Begun {
     }
 }
 
-fn judge_update(context: &UpdateContext<'_>, begun: Begun) -> RefVerdict {
+fn judge_update(context: &UpdateContext<'_>, begun: PartialVerdict) -> RefVerdict {
     let UpdateContext { policy, facts, update, now } = *context;
-    let Begun { collected, passes } = begun;
+    let PartialVerdict { collected, passes } = begun;
     let mut findings = Findings { context: *context, collected };
     protected::judge(context, &mut findings);
     records::judge(context, &mut findings);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::approvals::{Ends, over};
 use super::subtraction::Subtracted;
 use super::{COMMITS_AT_ONCE, FactReader, Look};
-use crate::core::decide::{Begun, UpdateContext};
+use crate::core::decide::{PartialVerdict, UpdateContext};
 use crate::core::facts::{Doubt, Judged, JudgedCommit, Movement, Sought, Update};
 use crate::core::landing::carries;
 use crate::core::limits;
@@ -88,7 +88,7 @@ impl FactReader<'_> {
     }
 
     /// Judges what was left.
-    pub(super) fn judge_many(&mut self, facts: &mut Update, ends: Ends, begun: &mut Begun) {
+    pub(super) fn judge_many(&mut self, facts: &mut Update, ends: Ends, begun: &mut PartialVerdict) {
         let mut judged: Vec<Rc<NewCommits>> = Vec::new();
         for pass in std::mem::take(&mut self.many.passes) {
             begun.pass();
@@ -116,7 +116,7 @@ impl FactReader<'_> {
         facts: &mut Update,
         ends: Ends,
         pass: &Pass,
-        begun: &mut Begun,
+        begun: &mut PartialVerdict,
     ) -> Result<Rc<NewCommits>, Doubt> {
         let new = Rc::new(self.new_beyond(pass.hidden, ends)?);
         let unsigned = self.may_be_unsigned(facts, ends, &new)?;
@@ -154,7 +154,13 @@ impl FactReader<'_> {
     }
 
     /// Judges some commits by the rules of a pass, and keeps what was received.
-    fn judge_some(&mut self, facts: &mut Update, pass: &Pass, ids: &[Oid], begun: &mut Begun) -> Result<(), Doubt> {
+    fn judge_some(
+        &mut self,
+        facts: &mut Update,
+        pass: &Pass,
+        ids: &[Oid],
+        begun: &mut PartialVerdict,
+    ) -> Result<(), Doubt> {
         let policy = self.policy;
         let mut received: BTreeSet<Oid> = BTreeSet::new();
         let before: Vec<Option<JudgedCommit>> =

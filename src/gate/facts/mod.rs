@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::core::approval::{ApprovalError, ApprovalIndex, ApprovalPlace, PREFIX, VerifiedApproval};
 use crate::core::commit::Tag;
-use crate::core::decide::{Begun, Said, UpdateContext, Verdict, Verdicts, pushing_service};
+use crate::core::decide::{PartialVerdict, Said, UpdateContext, Verdict, Verdicts, pushing_service};
 use crate::core::digest::Digest;
 use crate::core::facts::{
     CommitFacts, Doubt, Facts, Judged, MALFORMED_TAG, MergeFact, Movement, ObjectForm, PolicyOnRef, RefTarget,
@@ -213,7 +213,7 @@ impl<'a> FactReader<'a> {
         (self.facts, self.many.into_received())
     }
 
-    fn update(&mut self, update: &RefUpdate, begun: &mut Begun) -> Update {
+    fn update(&mut self, update: &RefUpdate, begun: &mut PartialVerdict) -> Update {
         let mut facts = Update {
             name: Arc::clone(&update.name),
             old: update.old,
@@ -282,7 +282,13 @@ impl<'a> FactReader<'a> {
         self.policy.rules().get(index).ok_or_else(|| Doubt::Unreadable(format!("rule {index} is not in the policy")))
     }
 
-    fn examine(&mut self, facts: &mut Update, new: Oid, rules: &[usize], begun: &mut Begun) -> Result<(), Doubt> {
+    fn examine(
+        &mut self,
+        facts: &mut Update,
+        new: Oid,
+        rules: &[usize],
+        begun: &mut PartialVerdict,
+    ) -> Result<(), Doubt> {
         facts.target = self.follow_tags(new, facts)?;
         let old = facts.old.map(|old| peel(self.context.objects, old)).transpose().map_err(unreadable)?.flatten();
         let RefTarget::Commit(tip) = facts.target else {
