@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::entries::{submitter_of, updates_of};
+use super::entries::{SaidOfRefs, said_of_refs, submitter_of};
 use super::lines::{self, word};
 use super::ocsf;
 use crate::core::canonical::{CanonicalOid, RefName, Time};
@@ -78,27 +78,15 @@ fn rows(entry: &Entry, latest: Time) -> Vec<Row> {
         severity: if outcome == "rejected" || outcome == "undecided" { REFUSED } else { severity },
     };
     let of = |name: &RefName| Row { name: escape(&name.0, 1000), ..row() };
-    let mut rows: Vec<Row> = match entry {
-        Entry::Decided(_) | Entry::Continued(_) => {
-            updates_of(entry).iter().map(|update| updated(update, row())).collect()
-        }
-        Entry::Committed(settled) | Entry::Aborted(settled) => settled.refs.iter().map(of).collect(),
-        Entry::Unexplained(seen) => {
-            let moved = seen.refs.iter().map(|moved| Row { old: id(moved.from), new: id(moved.to), ..of(&moved.name) });
+    let mut rows: Vec<Row> = match said_of_refs(entry) {
+        SaidOfRefs::Decided(updates) => updates.iter().map(|update| updated(update, row())).collect(),
+        SaidOfRefs::Settled(refs) => refs.iter().map(of).collect(),
+        SaidOfRefs::Moved(refs) => {
+            let moved = refs.iter().map(|moved| Row { old: id(moved.from), new: id(moved.to), ..of(&moved.name) });
             moved.collect()
         }
-        Entry::Refs(found) => found.refs.iter().map(|(name, value)| Row { new: id(*value), ..of(name) }).collect(),
-        Entry::Opened(_)
-        | Entry::Raised(_)
-        | Entry::Placed(_)
-        | Entry::Rekeyed(_)
-        | Entry::Continues(_)
-        | Entry::Carried(_)
-        | Entry::Spent(_)
-        | Entry::Unspent(_)
-        | Entry::Clock(_)
-        | Entry::Suppressed(_)
-        | Entry::Recovered(_) => Vec::new(),
+        SaidOfRefs::Found(refs) => refs.iter().map(|(name, value)| Row { new: id(*value), ..of(name) }).collect(),
+        SaidOfRefs::Nothing => Vec::new(),
     };
     if rows.is_empty() {
         rows.push(row());
