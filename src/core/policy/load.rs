@@ -145,13 +145,10 @@ fn with_includes(sources: Vec<Source>, include: &mut Include<'_>, problems: &mut
             problems.error(&at, message, "split it with include");
             continue;
         }
-        let most = if file.place == FileRole::Certificate { CERTIFICATES } else { FILES };
-        if files
-            .iter()
-            .filter(|known| (known.place == FileRole::Certificate) == (file.place == FileRole::Certificate))
-            .count()
-            >= most
-        {
+        let is_certificate = |one: &Layered| one.place == FileRole::Certificate;
+        let alike = files.iter().filter(|known| is_certificate(known) == is_certificate(&file)).count();
+        let most = if is_certificate(&file) { CERTIFICATES } else { FILES };
+        if alike >= most {
             problems.error(&at, format!("more than {most} files are included"), "include fewer files");
             break;
         }

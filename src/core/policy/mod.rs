@@ -151,16 +151,11 @@ impl Policy {
 
     /// The certificates that hold a key which a signature may mean, each once for each such key.
     pub fn certificates_of<'a>(&'a self, issuer: &'a Issuer) -> impl Iterator<Item = (&'a Principal, &'a Certificate)> {
-        let exactly = match issuer {
-            Issuer::Fingerprint(key) => self.certificate(key),
-            Issuer::KeyId(_) => None,
+        let meant: Vec<&openpgp::Fingerprint> = match issuer {
+            Issuer::Fingerprint(key) => vec![key],
+            Issuer::KeyId(_) => self.certificates.keys().filter(|key| issuer.names(key)).collect(),
         };
-        let all = match issuer {
-            Issuer::Fingerprint(_) => None,
-            Issuer::KeyId(_) => Some(self.certificates.keys()),
-        };
-        let meant = all.into_iter().flatten().filter(|key| issuer.names(key)).filter_map(|key| self.certificate(key));
-        exactly.into_iter().chain(meant)
+        meant.into_iter().filter_map(|key| self.certificate(key))
     }
 
     /// The one principal that the git server calls so.
