@@ -8,6 +8,7 @@ mod key;
 mod note;
 mod private;
 mod sshsig;
+mod token;
 mod verify;
 mod wire;
 
@@ -20,4 +21,5 @@ pub use armor::{ArmorError, armor, dearmor};
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
 pub use private::{PrivateKey, PrivateKeyError};
 pub use sshsig::{ClaimedSignature, SignatureError, claimed_key};
+pub use token::SoftwareToken;
 pub use verify::{Presence, VerifiedSignature};

@@ -159,6 +159,16 @@ pub fn claimed_key(text: &[u8]) -> Option<PublicKey> {
     PublicKey::from_blob(reader.string()?).ok()
 }
 
+/// The binary form of a signature by SHA-512, of which `inner` is the algorithm's label and its numbers.
+pub(super) fn blob(key: &PublicKey, namespace: &str, inner: &[u8]) -> Vec<u8> {
+    let mut blob = b"SSHSIG".to_vec();
+    blob.extend_from_slice(&1_u32.to_be_bytes());
+    for field in [key.blob(), namespace.as_bytes(), b"", b"sha512", inner] {
+        put_string(&mut blob, field);
+    }
+    blob
+}
+
 /// What the key signs: the preamble again, and the message by its digest.
 pub(super) fn signed_data(namespace: &str, hash: &str, digest: &[u8]) -> Vec<u8> {
     let mut signed = b"SSHSIG".to_vec();
