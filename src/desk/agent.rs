@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use clap::{Args, Subcommand};
-
 use crate::core::id::Id;
 use crate::core::ssh::PrivateKey;
 use crate::desk::at_work::{near_tool, tools};
@@ -15,44 +13,21 @@ use crate::system::files;
 use crate::system::process::{config, git};
 use crate::system::{Exit, Failure, Result, print, random_seed, say, say_hint};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Make a key for an agent, tell git config, and print the lines that register it in the policy
-    Add(Add),
-}
-
-#[derive(Args)]
-struct Add {
+/// An agent that gets a key.
+pub(crate) struct Add {
     /// The agent's id in the policy
-    #[arg(value_parser = parse_id)]
-    id: Id,
+    pub(crate) id: Id,
     /// The tool that it is an instance of, if that is not its id
-    #[arg(long, value_parser = parse_id)]
-    tool: Option<Id>,
+    pub(crate) tool: Option<Id>,
     /// The id of the person who answers for it
-    #[arg(long, value_parser = parse_id)]
-    owner: Option<Id>,
+    pub(crate) owner: Option<Id>,
     /// Make the key in one place of this user's, for all clones
-    #[arg(long)]
-    user: bool,
+    pub(crate) user: bool,
     /// Make a new key although the agent has one, such as one that is retired or lost
-    #[arg(long)]
-    new_key: bool,
+    pub(crate) new_key: bool,
 }
 
-/// Reads an id of a command line.
-pub(super) fn parse_id(text: &str) -> std::result::Result<Id, String> {
-    Id::parse(text.as_bytes()).ok_or_else(|| "an id is [a-z0-9][a-z0-9._-]{0,63}".to_owned())
-}
-
-pub(crate) fn run(arguments: Arguments) -> Result {
-    let Command::Add(add) = arguments.command;
+pub(crate) fn add(add: &Add) -> Result {
     let setting = format!("countersign.{}.key", add.id);
     let of_user = keys::of_user(&add.id);
     if let Some(path) = config(&setting)?.filter(|_| !add.new_key) {
@@ -61,7 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             // The clone has been moved, and its key with it.
             git(&["config", "--local", &setting, text_of(&found)?]).run()?;
         }
-        return known(&add, &found);
+        return known(add, &found);
     }
     let elsewhere = of_user.as_ref().filter(|path| path.is_file() && !add.new_key);
     if let (Some(path), false) = (elsewhere, add.user) {
@@ -88,7 +63,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     if path.symlink_metadata().is_ok() {
         // Made before, and forgotten in the configuration.
         git(&["config", scope, &setting, text]).run()?;
-        return known(&add, &path);
+        return known(add, &path);
     }
     let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
     let public = format!("{} {}", key.public().to_line(), add.id);
@@ -98,8 +73,8 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     if *tool != add.id {
         git(&["config", scope, &format!("countersign.{}.env", add.id), tool.as_str()]).run()?;
     }
-    say_how_it_is_recognised(&add)?;
-    print_lines(&add, text, tool, &public)
+    say_how_it_is_recognised(add)?;
+    print_lines(add, text, tool, &public)
 }
 
 fn text_of(path: &Path) -> Result<&str> {

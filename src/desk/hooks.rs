@@ -7,8 +7,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use clap::Args;
-
 use crate::core::commit::{Commit, is_our_line};
 use crate::core::id::RepositoryName;
 use crate::core::oid::Oid;
@@ -30,44 +28,29 @@ use crate::gate::shim::{generator, is_executable};
 use crate::system::process::{git, in_memory};
 use crate::system::{Configuration, Exit, Failure, Result, say, say_hint};
 
-#[derive(Args)]
 pub(crate) struct CommitMsg {
-    #[command(flatten)]
-    chained: Chained,
+    pub(crate) chained: Chained,
     /// The file with the message
-    file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
-#[derive(Args)]
 pub(crate) struct PrepareCommitMsg {
-    #[command(flatten)]
-    chained: Chained,
+    pub(crate) chained: Chained,
     /// The file with the message
-    file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Where the message comes from, and of which commit
-    #[arg(num_args = 0..=2)]
-    source: Vec<OsString>,
+    pub(crate) source: Vec<OsString>,
 }
 
-#[derive(Args)]
-pub(crate) struct PostCommit {
-    #[command(flatten)]
-    chained: Chained,
-}
-
-#[derive(Args)]
 pub(crate) struct PostMerge {
-    #[command(flatten)]
-    chained: Chained,
+    pub(crate) chained: Chained,
     /// 1 where the merge only prepared a commit, 0 where HEAD has moved
-    squash: String,
+    pub(crate) squash: String,
 }
 
-#[derive(Args)]
-pub(super) struct Chained {
+pub(crate) struct Chained {
     /// The hook that was there before, run as well
-    #[arg(long, value_name = "FILE")]
-    chain: Option<PathBuf>,
+    pub(crate) chain: Option<PathBuf>,
 }
 
 impl Chained {
@@ -196,11 +179,11 @@ fn here() -> Result<(Local, Found)> {
 }
 
 /// Runs after git has made the commit: seals it where that could not be done before, or did not come true.
-pub(crate) fn post_commit(hook: PostCommit) -> Result {
+pub(crate) fn post_commit(chained: Chained) -> Result {
     if let Err(failure) = look_back(Ended::Commit) {
         tell(&failure);
     }
-    chain::Chained { hook: hook.chained.runnable(), ..Default::default() }.run()
+    chain::Chained { hook: chained.runnable(), ..Default::default() }.run()
 }
 
 /// Runs after `git merge` and `git pull`, which run no post-commit.
@@ -473,11 +456,11 @@ fn is_merge(action: &str) -> bool {
 /// Runs after `git am`, and `git rebase --apply`, made a commit of a patch, for which git runs no other hook of ours. A patch may be
 /// anybody's: one whose message says that this agent sealed it, and that fits no longer where it was applied, is sealed again. Of others
 /// nobody knows who made them.
-pub(crate) fn post_applypatch(hook: PostCommit) -> Result {
+pub(crate) fn post_applypatch(chained: Chained) -> Result {
     if let Err(failure) = seal_patch() {
         tell(&failure);
     }
-    chain::Chained { hook: hook.chained.runnable(), ..Default::default() }.run()
+    chain::Chained { hook: chained.runnable(), ..Default::default() }.run()
 }
 
 fn seal_patch() -> Result<()> {

@@ -2,8 +2,6 @@
 
 use std::io::Read as _;
 
-use clap::Args;
-
 use crate::core::decide::{Area, Severity, Verdict};
 use crate::core::report::{self, Audience};
 use crate::desk::check::{has_findings, judge_locally, say_that_hooks_are_lost, take_out_what_is_cut_off};
@@ -12,14 +10,12 @@ use crate::desk::hooks::{Chained, run_other};
 use crate::gate::push::{Push, RefUpdate};
 use crate::system::{Exit, Failure, Result, characters, say};
 
-#[derive(Args)]
 pub(crate) struct PrePush {
-    #[command(flatten)]
-    chained: Chained,
+    pub(crate) chained: Chained,
     /// The remote's name
-    remote: String,
+    pub(crate) remote: String,
     /// Where it is
-    url: String,
+    pub(crate) url: String,
 }
 
 /// Asks the server's engine, with what this clone knows, before anything is sent.

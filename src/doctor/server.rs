@@ -9,7 +9,7 @@ use std::process::Stdio;
 use crate::core::decide::Timestamp;
 use crate::core::id::RepositoryName;
 use crate::core::policy::Policy;
-use crate::doctor::Arguments;
+use crate::doctor::Request;
 use crate::doctor::checks::{self, Check, Footing};
 use crate::doctor::gate::{Examined, Opened, Seen};
 use crate::doctor::report::Report;
@@ -23,9 +23,8 @@ use crate::system::{Failure, Progress, Result, now};
 const OLDEST_GIT: (u32, u32) = (2, 11);
 
 /// Looks at all of them; those that others own, as those.
-pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> {
-    let Arguments { servers, exclude, own_only, sshd_config, format: _ } = arguments;
-    let owners = own_only.owners();
+pub(super) fn examine(request: &Request, report: &mut Report) -> Result<()> {
+    let Request { servers, exclude, owners, sshd_config, format: _ } = request;
     let mut used = Used::default();
     let mut repositories = Vec::new();
     let given: Vec<PathBuf> = servers.iter().filter_map(|server| server.canonicalize().ok()).collect();
@@ -45,7 +44,7 @@ pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> 
                 "give the path of a repository, such as /srv/git/project.git, or of the directory that holds them",
             ));
         }
-        if owners == Owners::All {
+        if *owners == Owners::All {
             exclude.apply(server, &mut found, &mut used);
         }
         repositories.extend(found.repositories);
@@ -58,7 +57,7 @@ pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> 
             }
         }
     }
-    if owners == Owners::All {
+    if *owners == Owners::All {
         exclude.tell_unused(&used);
     }
     let mut others: BTreeMap<Owner, Vec<PathBuf>> = BTreeMap::new();
@@ -72,7 +71,7 @@ pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> 
             continue;
         }
         match Owner::of(&path) {
-            Ok(owner) if owners == Owners::This && !owner.is_this() => {}
+            Ok(owner) if *owners == Owners::This && !owner.is_this() => {}
             Ok(owner) if owner.is_another() => others.entry(owner).or_default().push(path),
             Ok(owner) if !owner.is_this() && !current_user().is(0) => *strangers.entry(owner).or_default() += 1,
             Ok(_) => own.push(path),
@@ -95,7 +94,7 @@ pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> 
         report.error(&places.join(" "), Check::WrongUser, message, fix);
     }
     if !own.is_empty() {
-        examine_own(&own, arguments, report)?;
+        examine_own(&own, request, report)?;
     }
     for (owner, repositories) in others {
         for some in repositories.chunks(AT_ONCE) {
@@ -126,7 +125,7 @@ fn examine_as(owner: Owner, repositories: &[PathBuf], sshd_config: &Path, report
     Ok(())
 }
 
-fn examine_own(repositories: &[PathBuf], arguments: &Arguments, report: &mut Report) -> Result<()> {
+fn examine_own(repositories: &[PathBuf], request: &Request, report: &mut Report) -> Result<()> {
     let version = git_version()?;
     if version < OLDEST_GIT {
         let message = format!("git {}.{} keeps no quarantine for what is pushed", version.0, version.1);
@@ -140,8 +139,8 @@ fn examine_own(repositories: &[PathBuf], arguments: &Arguments, report: &mut Rep
         told: BTreeSet::new(),
         tried: BTreeSet::new(),
         now: now()?,
-        sshd_config: &arguments.sshd_config,
-        ground: root_asks(arguments.own_only.owners()).then(|| Ground::of(current_user())),
+        sshd_config: &request.sshd_config,
+        ground: root_asks(request.owners).then(|| Ground::of(current_user())),
         report,
     };
     let progress = Progress::new("repositories", Some(repositories.len()));

@@ -6,8 +6,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use clap::Args;
-
 use crate::server::targets::{Target, resolved};
 use crate::system::users::{AT_ONCE, Owner, command_line};
 use crate::system::{Failure, Result};
@@ -24,20 +22,6 @@ pub(crate) enum Owners {
     All,
     /// Its own user's: root started it.
     This,
-}
-
-/// The option by which root tells a process that it started.
-#[derive(Args)]
-pub(crate) struct OwnOnly {
-    /// Only repositories that this user owns: root sees to each owner's as that owner
-    #[arg(long, hide = true)]
-    own_only: bool,
-}
-
-impl OwnOnly {
-    pub(crate) fn owners(&self) -> Owners {
-        if self.own_only { Owners::This } else { Owners::All }
-    }
 }
 
 /// What becomes of what the command prints.

@@ -26,7 +26,7 @@ pub(crate) fn uninstall(arguments: &Uninstall) -> Result {
         None => targets(&arguments.servers, Layout::Hooks, Naming::ByServer, &Exclude::default())?.targets,
     };
     take_away(&targets)?;
-    let others = Others::split(&mut targets, arguments.own_only.owners())?;
+    let others = Others::split(&mut targets, arguments.owners)?;
     targets.iter().try_for_each(|target| restore(&target.path))?;
     others.run(&[], Printed::Shown)?;
     Ok(Exit::Accepted)

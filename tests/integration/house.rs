@@ -60,6 +60,19 @@ fn a_room_uses_only_those_below_it() {
     assert_eq!(names.filter(|name| !is_room(name)).collect::<Vec<_>>(), ["fuzzing"]);
 }
 
+/// What a command takes is read in `cli` alone; the rooms get requests of their own.
+#[test]
+fn only_the_command_line_names_its_library() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        sources(&src).into_iter().partition(|(path, _)| path.starts_with(src.join("cli")));
+    let names = |text: &str| text.contains("clap::") || text.contains("#[arg(") || text.contains("#[command(");
+    assert!(inside.iter().filter(|(_, text)| names(text)).count() > 10);
+    for (path, text) in outside {
+        assert!(!names(&text), "{}: its command's arguments belong to src/cli", path.display());
+    }
+}
+
 /// Tests may use stock tools as oracles; the rest may not.
 #[test]
 fn core_asks_nothing_of_the_system() {

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum as _};
 use serde::{Deserialize, Serialize};
 
 use super::formats::Format;
@@ -17,29 +16,23 @@ use crate::core::canonical::Time;
 use crate::core::decide::Timestamp;
 use crate::gate::recording::ledger_failure;
 use crate::ledger::{self, LedgerError, Position};
-use crate::server::{Layout, OwnOnly, Owners, installed_ledger, named, resolved};
+use crate::server::{Layout, Owners, installed_ledger, named, resolved};
 use crate::system::process::in_memory;
 use crate::system::users::{AT_ONCE, Owner};
 use crate::system::{Exit, Failure, Result, files, print, say};
 
-#[derive(Args)]
-pub(super) struct Follow {
+pub(crate) struct Follow {
     /// Repositories of a server, or directories that hold them
-    #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1.., required = true)]
-    servers: Vec<PathBuf>,
+    pub(crate) servers: Vec<PathBuf>,
     /// Where it is kept how far each ledger was read
-    #[arg(long, value_name = "FILE")]
-    cursor: PathBuf,
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    format: Format,
+    pub(crate) cursor: PathBuf,
+    pub(crate) format: Format,
     /// Seconds from one round to the next
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    interval: u64,
+    pub(crate) interval: u64,
     /// One round, and no more
-    #[arg(long)]
-    once: bool,
-    #[command(flatten)]
-    own_only: OwnOnly,
+    pub(crate) once: bool,
+    /// Whose repositories this process sees to
+    pub(crate) owners: Owners,
 }
 
 /// How far a ledger was read, and which it was.
@@ -71,7 +64,7 @@ struct Follower<'a> {
     now: BTreeSet<String>,
 }
 
-pub(super) fn run(follow: &Follow) -> Result {
+pub(crate) fn run(follow: &Follow) -> Result {
     let cursors = if follow.by_root() { given()? } else { kept(&follow.cursor)? };
     let mut follower = Follower { follow, cursors, told: BTreeSet::new(), now: BTreeSet::new() };
     loop {
@@ -93,7 +86,7 @@ pub(super) fn run(follow: &Follow) -> Result {
 impl Follow {
     /// Whether root started this, for the repositories of one owner.
     fn by_root(&self) -> bool {
-        self.own_only.owners() == Owners::This
+        self.owners == Owners::This
     }
 }
 
@@ -206,9 +199,8 @@ impl Follower<'_> {
 
     /// Lets this program read, run as the owner of these repositories.
     fn as_owner(&mut self, owner: Owner, repositories: &[PathBuf]) -> Result<()> {
-        let format =
-            self.follow.format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        let words = ["log", "follow", "--own-only", "--once", "--cursor", "-", "--format", &format, "--server"];
+        let format = self.follow.format.word();
+        let words = ["log", "follow", "--own-only", "--once", "--cursor", "-", "--format", format, "--server"];
         let mut words: Vec<OsString> = words.map(OsString::from).into();
         words.extend(repositories.iter().map(|path| path.clone().into_os_string()));
         let names: BTreeSet<&str> = repositories.iter().filter_map(|path| path.to_str()).collect();

@@ -3,21 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use crate::server::{below, installed_ledger, resolved};
 use crate::system::process::git;
 use crate::system::users::Owner;
 use crate::system::{Failure, Result};
 
-#[derive(Args)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Repositories whose ledgers are read; without any, the one here
-    #[arg(long = "server", value_name = "REPO.git", num_args = 1..)]
-    servers: Vec<PathBuf>,
+    pub(crate) servers: Vec<PathBuf>,
     /// The directory of a ledger, or of a copy of one
-    #[arg(long, value_name = "DIR", conflicts_with = "servers")]
-    ledger: Option<PathBuf>,
+    pub(crate) ledger: Option<PathBuf>,
 }
 
 /// One ledger, and the repository it is of where that is at hand.

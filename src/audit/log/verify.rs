@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use super::lines::{shown, value};
 use super::place::{Found, Place};
 use crate::core::canonical::CanonicalOid;
@@ -17,27 +15,17 @@ use crate::ledger::{self, Continues, CurrentRefs, LedgerError, Signatures, Verif
 use crate::store::{GitDir, Refs};
 use crate::system::{Exit, Failure, Progress, Result, print, say, say_hint};
 
-#[derive(Args)]
-pub(super) struct Verify {
-    #[command(flatten)]
-    place: Place,
+pub(crate) struct Verify {
+    pub(crate) place: Place,
     /// The public key that the ledger must be signed with, kept since install in another place: a file, or its line
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
     /// The root that the ledger had with as many entries as --size says, kept since then in another place
-    #[arg(long, value_name = "SHA256", requires = "size", value_parser = root)]
-    root: Option<Digest>,
+    pub(crate) root: Option<Digest>,
     /// The number of entries that the ledger must have had, and has at least now
-    #[arg(long, value_name = "N")]
-    size: Option<u64>,
+    pub(crate) size: Option<u64>,
 }
 
-fn root(text: &str) -> std::result::Result<Digest, String> {
-    let hex = text.strip_prefix("sha256:").unwrap_or(text);
-    Digest::parse(hex.as_bytes()).ok_or_else(|| "a root is 64 hexadecimal digits".to_owned())
-}
-
-pub(super) fn run(verify: &Verify) -> Result {
+pub(crate) fn run(verify: &Verify) -> Result {
     let mut exit = Exit::Accepted;
     for found in verify.place.find()? {
         match check(verify, &found) {

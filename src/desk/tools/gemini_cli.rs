@@ -29,7 +29,7 @@ const CALL: u64 = 4 << 20;
 
 /// Runs before a command of the shell: has git find the clone's hooks again, whatever the tool's environment says of them. What cannot
 /// be made out stays as it is.
-pub(super) fn before_shell() -> Result {
+pub(crate) fn before_shell() -> Result {
     let mut call = String::new();
     let read = std::io::stdin().lock().take(CALL).read_to_string(&mut call);
     let call: Option<serde_json::Value> = read.ok().and_then(|_| serde_json::from_str(&call).ok());

@@ -11,7 +11,7 @@ use crate::system::{Failure, Result, files};
 
 /// Whose settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     User,
     Project,
 }

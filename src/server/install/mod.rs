@@ -29,7 +29,8 @@ use crate::system::users::{Owner, current_user, may_write};
 use crate::system::{Failure, Progress, Result, print, say};
 
 /// Protects repositories: those that can be, unless the admin wants all or none.
-pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
+pub(crate) fn install(arguments: &Install) -> Result {
+    let layout = arguments.layout;
     if let Serves::Elsewhere(write) = &layout.kind().serves {
         return write(arguments);
     }
@@ -47,7 +48,7 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
     }
     let mut refused = Refused::new(arguments, &targets);
     let templates = template::plan(arguments, layout, &targets)?;
-    let owners = arguments.own_only.owners();
+    let owners = arguments.owners;
     refused.take_out_namesakes(&mut targets)?;
     let others = Others::split(&mut targets, owners)?;
     if others.any() {
