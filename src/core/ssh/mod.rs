@@ -19,6 +19,7 @@ mod tricks;
 
 pub use armor::{ArmorError, armor, dearmor};
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
+pub use note::{WitnessKey, is_name};
 pub use private::{PrivateKey, PrivateKeyError};
 pub use sshsig::{ClaimedSignature, SignatureError, claimed_key};
 pub use token::SoftwareToken;
