@@ -4,6 +4,7 @@
 //! one, but for the lines that its text form is broken into. A [`VerifiedSignature`] can only come from [`ClaimedSignature::verify`].
 
 mod armor;
+mod certificate;
 mod key;
 mod note;
 mod private;
@@ -18,6 +19,9 @@ mod interop;
 mod tricks;
 
 pub use armor::{ArmorError, armor, dearmor};
+pub use certificate::{
+    CertificateError, ClaimedCertificate, NewCertificate, VerifiedCertificate, certificate_with, single_string,
+};
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
 pub use note::{WitnessKey, is_name};
 pub use private::{PrivateKey, PrivateKeyError};
