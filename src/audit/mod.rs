@@ -2,4 +2,5 @@
 
 pub(crate) mod log;
 pub(crate) mod marks;
+pub(crate) mod rehearsal;
 pub(crate) mod show;

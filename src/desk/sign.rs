@@ -505,7 +505,7 @@ fn is_signed(commit: &Commit<'_>, sealer: &Sealer) -> bool {
     let Some(signature) = &commit.signature else { return false };
     let verifies = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload).is_ok();
     claimed_key(&signature.armor).as_ref() != Some(sealer.key.public())
-        || ClaimedSignature::from_armor(&signature.armor).is_ok_and(verifies)
+        || ClaimedSignature::certified_from_armor(&signature.armor).is_ok_and(verifies)
 }
 
 /// Whether there are seals besides the author's.

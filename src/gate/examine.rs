@@ -213,7 +213,7 @@ impl<'a> Examiner<'a> {
             return claimed
                 .is_ok_and(|claimed| policy.certificates_of(claimed.issuer()).any(|(holder, _)| is_service(holder)));
         }
-        let claimed = ClaimedSignature::from_armor(&signature.armor).ok();
+        let claimed = ClaimedSignature::certified_from_armor(&signature.armor).ok();
         claimed.and_then(|claimed| policy.by_key(claimed.key())).is_some_and(is_service)
     }
 
@@ -290,7 +290,7 @@ pub(crate) fn signature_fact(signature: Option<&RawSignature>, policy: Option<&P
         return SignatureFact::Unsupported("X.509");
     }
     let verify = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload);
-    match ClaimedSignature::from_armor(&signature.armor).and_then(verify) {
+    match ClaimedSignature::certified_from_armor(&signature.armor).and_then(verify) {
         Ok(verified) => SignatureFact::Good(ObjectSignature::Ssh(verified)),
         Err(reason) => SignatureFact::Bad { reason: reason.into(), claimed: claimed_key(&signature.armor) },
     }

@@ -33,6 +33,7 @@ mod openpgp;
 mod oracles;
 mod places;
 mod reftable;
+mod rehearsal;
 mod seals;
 mod servers;
 mod shells;

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod automaton;
+mod cases;
 mod certificates;
 mod date;
 mod dependents;
@@ -15,6 +16,7 @@ mod principals;
 mod problem;
 mod reach;
 mod reader;
+mod rehearsed;
 mod rules;
 mod search;
 mod starter;
@@ -27,6 +29,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use approvals::{Approvals, Span, Whose};
+pub use cases::{Case, Expected, Proof, Step};
 pub use date::Date;
 pub use dependents::{Dependent, dependents};
 pub use diff::{Direction, PolicyDifference, diff};
