@@ -22,7 +22,7 @@ use crate::gate::ref_values::{RefValues, StoredRefs};
 use crate::server::{installed_hook, installed_ledger, resolved};
 use crate::system::process::server_git;
 use crate::system::users::Owner;
-use crate::system::{Exit, Failure, Result, characters, now, print};
+use crate::system::{Exit, Failure, OnDisk as _, Result, characters, now, print, stdout};
 
 /// Which commit, and by which policy and ledger it is told of.
 pub(crate) struct Request {
@@ -56,7 +56,7 @@ impl Place {
     /// By what the hooks there decide.
     fn at_server(request: &Request, server: &Path) -> Result<Self> {
         let hint = "give the path of a bare repository:\ncountersign show --server REPO.git COMMIT";
-        let git_dir = resolved(server).and_then(|path| path.canonicalize().ok());
+        let git_dir = resolved(server).and_then(|path| path.on_disk().canonicalize().ok());
         let git_dir =
             git_dir.ok_or_else(|| Failure::new(format!("{} is not a git repository", server.display())).hint(hint))?;
         // What root reads there may be a link of its owner's.
@@ -101,7 +101,8 @@ pub(crate) fn run(request: Request) -> Result {
             describe(&local, &commit, known, repository.as_ref(), &mut lines)?;
         }
     }
-    let ledger = request.ledger.or_else(|| Some(installed_ledger(&local.dir.common_dir)).filter(|path| path.exists()));
+    let ledger =
+        request.ledger.or_else(|| Some(installed_ledger(&local.dir.common_dir)).filter(|path| path.on_disk().exists()));
     if let Some(ledger) = ledger {
         lines.extend(history(&ledger, id)?);
     }
@@ -127,7 +128,7 @@ fn describe(
     repository: Option<&RepositoryName>,
     lines: &mut Vec<String>,
 ) -> Result<()> {
-    let screen = characters(&std::io::stdout());
+    let screen = characters(&stdout());
     let plain = |bytes: &[u8]| screen.escape(bytes, 120);
     let person = |name: &[u8], email: &[u8]| format!("{} <{}> (claimed)", plain(name), plain(email));
     lines.push(format!("subject   {}", plain(commit.message.split(|byte| *byte == b'\n').next().unwrap_or_default())));

@@ -1,8 +1,6 @@
 //! The commands. Each parses its arguments, gathers facts, calls the core, prints, and ends with an exit code:
 //! 0 accepted, 1 rejected by policy, 2 could not decide or wrong usage.
 
-#![expect(clippy::disallowed_methods, reason = "commands read arguments and files")]
-
 mod agent;
 mod approve;
 mod check;
@@ -27,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::system::{Exit, bug, say};
+use crate::system::{Exit, bug, env, process, say};
 
 /// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
 #[derive(Parser)]
@@ -109,10 +107,9 @@ fn parse(words: Vec<OsString>) -> Result<Command, clap::Error> {
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         say(&bug(panic));
-        #[allow(clippy::exit, reason = "a thread that panics must end the process")]
-        std::process::exit(2);
+        process::exit(2);
     }));
-    let command = match parse(words(std::env::args_os().collect())) {
+    let command = match parse(words(env::args_os())) {
         Ok(command) => command,
         Err(error) => {
             let wrong = error.use_stderr();

@@ -11,7 +11,7 @@ use crate::core::report::escape;
 use crate::desk::clone::Local;
 use crate::gate::policy_source::{PolicyArg, PolicyError, PolicyReader};
 use crate::gate::ref_values::{RefValues, StoredRefs};
-use crate::system::{Exit, Failure, Result, now, print, say, say_fix};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, now, print, say, say_fix};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -113,7 +113,7 @@ fn hangs_on(id: &str, files: &Files) -> Result {
     let Some(loaded) = load(files)? else { return Ok(Exit::Rejected) };
     let mut texts = Vec::new();
     for path in policy_files(files, &loaded) {
-        let text = std::fs::read_to_string(&path);
+        let text = disk::read_to_string(&path);
         let text = text.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         texts.push((path.display().to_string(), text));
     }
@@ -142,7 +142,7 @@ fn policy_files(files: &Files, loaded: &Loaded) -> BTreeSet<PathBuf> {
     let names = (0..files.files.len()).flat_map(|layer| loaded.policy.files(layer));
     for name in names {
         for beside in files.files.iter().filter_map(|file| file.parent()) {
-            all.extend(Some(beside.join(name)).filter(|path| path.is_file()));
+            all.extend(Some(beside.join(name)).filter(|path| path.on_disk().is_file()));
         }
     }
     all

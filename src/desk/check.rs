@@ -10,7 +10,7 @@ use crate::gate::policy_source::PolicyArg;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::session::Session;
 use crate::system::process::git;
-use crate::system::{Exit, Failure, Result, characters, now, print, say};
+use crate::system::{Exit, Failure, Result, characters, now, print, say, stdout};
 
 /// What is decided beforehand, and how it is printed.
 pub(crate) struct Request {
@@ -65,7 +65,7 @@ pub(crate) fn run(request: Request) -> Result {
     match request.format {
         Format::Text if shallow && !has_findings(&verdict) => {}
         Format::Text => {
-            print(&report::text(&verdict, Audience::Checker, characters(&std::io::stdout())))?;
+            print(&report::text(&verdict, Audience::Checker, characters(&stdout())))?;
             let codes = verdict.refs.iter().flat_map(|one| &one.findings).map(|finding| finding.code);
             if codes.into_iter().any(|code| matches!(code, Code::ApprovalMissing | Code::ApprovalVoid)) {
                 print(

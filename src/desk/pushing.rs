@@ -8,7 +8,7 @@ use crate::desk::check::{has_findings, judge_locally, say_that_hooks_are_lost, t
 use crate::desk::clone::{Local, TrackedRefs, settings, tracked_commit};
 use crate::desk::hooks::{Chained, run_other};
 use crate::gate::push::{Push, RefUpdate};
-use crate::system::{Exit, Failure, Result, characters, say};
+use crate::system::{Exit, Failure, Result, characters, say, stderr, stdin};
 
 pub(crate) struct PrePush {
     pub(crate) chained: Chained,
@@ -21,7 +21,7 @@ pub(crate) struct PrePush {
 /// Asks the server's engine, with what this clone knows, before anything is sent.
 pub(crate) fn pre_push(hook: PrePush) -> Result {
     let mut input = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut input).map_err(Failure::new)?;
+    stdin().lock().read_to_end(&mut input).map_err(Failure::new)?;
     if let Some(other) = hook.chained.runnable()
         && !run_other(&other, &[hook.remote.as_ref(), hook.url.as_ref()], Some(&input))?
     {
@@ -53,7 +53,7 @@ pub(crate) fn pre_push(hook: PrePush) -> Result {
     }
     let ends_here = concerns_identity(&verdict) || Exit::from(&verdict) == Exit::Undecided;
     let reader = if ends_here { Audience::Checker } else { Audience::Client };
-    let report = report::text(&verdict, reader, characters(&std::io::stderr()));
+    let report = report::text(&verdict, reader, characters(&stderr()));
     if has_findings(&verdict) || Exit::from(&verdict) != Exit::Accepted {
         say(report.trim_end());
     }

@@ -18,7 +18,7 @@ use crate::desk::unsealed;
 use crate::desk::who::{Agent, Desk, agent_named, desk};
 use crate::store::Objects;
 use crate::system::process::git;
-use crate::system::{Configuration, Exit, Failure, Result, print, say};
+use crate::system::{Configuration, Exit, Failure, OnDisk as _, Result, print, say};
 
 /// What is sealed or adopted, and by whom.
 pub(crate) struct Request {
@@ -106,7 +106,7 @@ pub(crate) fn desk_repository() -> Result<RepositoryName> {
 }
 
 fn refuse_mid_rebase(local: &Local) -> Result<()> {
-    let busy = ["rebase-merge", "rebase-apply"].iter().any(|name| local.dir.git_dir.join(name).exists());
+    let busy = ["rebase-merge", "rebase-apply"].iter().any(|name| local.dir.git_dir.join(name).on_disk().exists());
     if busy {
         return Err(Failure::new("a rebase is under way").hint("finish it, then sign:\ngit rebase --continue"));
     }

@@ -17,7 +17,7 @@ use crate::gate::shim::quoted;
 use crate::server::{Below, Configured, Owners, Used, git_version, named, resolved};
 use crate::system::ground::Ground;
 use crate::system::users::{AT_ONCE, Owner, current_user};
-use crate::system::{Failure, Progress, Result, now};
+use crate::system::{Failure, OnDisk as _, Progress, Result, now};
 
 /// Git has had the quarantine, which hooks rely on, since then.
 const OLDEST_GIT: (u32, u32) = (2, 11);
@@ -27,15 +27,15 @@ pub(super) fn examine(request: &Request, report: &mut Report) -> Result<()> {
     let Request { servers, exclude, owners, sshd_config, format: _ } = request;
     let mut used = Used::default();
     let mut repositories = Vec::new();
-    let given: Vec<PathBuf> = servers.iter().filter_map(|server| server.canonicalize().ok()).collect();
+    let given: Vec<PathBuf> = servers.iter().filter_map(|server| server.on_disk().canonicalize().ok()).collect();
     for server in servers {
         let mut found = match owners {
             Owners::All => named(server)?,
             // Who started this process looks at where they lie.
             Owners::This => Below { repositories: vec![server.clone()], ..Below::default() },
         };
-        if found.repositories.is_empty() || (server.is_file() && resolved(server).is_none()) {
-            let what = if server.is_file() {
+        if found.repositories.is_empty() || (server.on_disk().is_file() && resolved(server).is_none()) {
+            let what = if server.on_disk().is_file() {
                 "is a file, and leads to no repository"
             } else {
                 "is no repository, and none lies below it"
@@ -49,8 +49,9 @@ pub(super) fn examine(request: &Request, report: &mut Report) -> Result<()> {
         }
         repositories.extend(found.repositories);
         for (path, reason) in found.passed_over {
-            let covered = path.canonicalize().is_ok_and(|path| given.iter().any(|given| path.starts_with(given)));
-            if !covered || path.symlink_metadata().is_ok_and(|found| !found.is_symlink()) {
+            let covered =
+                path.on_disk().canonicalize().is_ok_and(|path| given.iter().any(|given| path.starts_with(given)));
+            if !covered || path.on_disk().symlink_metadata().is_ok_and(|found| !found.is_symlink()) {
                 let message = format!("{reason}: nobody looked at what lies there");
                 let fix = "give it with --server as well, as a user who may look into it";
                 report.error(&path.display(), Check::PassedOver, message, fix);
@@ -66,7 +67,7 @@ pub(super) fn examine(request: &Request, report: &mut Report) -> Result<()> {
     let mut seen = BTreeSet::new();
     for repository in repositories {
         let path = resolved(&repository).unwrap_or(repository);
-        let path = path.canonicalize().unwrap_or(path);
+        let path = path.on_disk().canonicalize().unwrap_or(path);
         if !seen.insert(path.clone()) {
             continue;
         }

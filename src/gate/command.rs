@@ -8,7 +8,7 @@ use super::policy_source::PolicyArg;
 use super::shim::exec_words;
 use crate::core::id::RepositoryName;
 use crate::core::submitter::Adapter;
-use crate::system::quote;
+use crate::system::{OnDisk as _, quote};
 
 /// The command of a hook at a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -302,7 +302,7 @@ impl PreReceive {
 
     /// What the gate calls the repository at a path; `None` where it is known at a push only.
     pub(crate) fn name_of(&self, path: &Path) -> Option<RepositoryName> {
-        let below = || default_name(&self.below.as_ref()?.canonicalize().ok()?, path);
+        let below = || default_name(&self.below.as_ref()?.on_disk().canonicalize().ok()?, path);
         self.repository.clone().or_else(below)
     }
 

@@ -13,7 +13,7 @@ use crate::server::installed::named_ledger;
 use crate::server::others::{Others, Owners, Printed};
 use crate::server::repository::Repository;
 use crate::server::targets::{Naming, found_below, targets};
-use crate::system::{Exit, Failure, Result, now, print, random_seed, say, say_hint};
+use crate::system::{Exit, Failure, OnDisk as _, Result, now, print, random_seed, say, say_hint};
 
 /// What is done to ledgers.
 pub(crate) enum Request {
@@ -120,7 +120,10 @@ impl Kept {
 impl Kept {
     fn log_bytes(&self) -> Result<u64> {
         let log = self.directory().join("log");
-        log.metadata().map(|log| log.len()).map_err(|error| Failure::new(format!("{}: {error}", log.display())))
+        log.on_disk()
+            .metadata()
+            .map(|log| log.len())
+            .map_err(|error| Failure::new(format!("{}: {error}", log.display())))
     }
 
     fn change_key(&self) -> Result<()> {
@@ -165,7 +168,7 @@ fn copied(kept: &Kept) -> Result<String> {
             if original.is_kept_for(&place) {
                 return Ok(NOTHING.to_owned());
             }
-            if !own.exists() {
+            if !own.on_disk().exists() {
                 original.copy_to(&own).map_err(failed)?;
             }
             own
@@ -182,7 +185,7 @@ fn copied(kept: &Kept) -> Result<String> {
 }
 
 fn is_within(path: &Path, directory: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let real = |path: &Path| path.on_disk().canonicalize().unwrap_or_else(|_| path.to_owned());
     real(path).starts_with(real(directory))
 }
 

@@ -19,7 +19,7 @@ use crate::ledger::{self, LedgerError, Position};
 use crate::server::{Layout, Owners, installed_ledger, named, resolved};
 use crate::system::process::in_memory;
 use crate::system::users::{AT_ONCE, Owner};
-use crate::system::{Exit, Failure, Result, files, print, say};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, files, print, say, stdin, threads};
 
 pub(crate) struct Follow {
     /// Repositories of a server, or directories that hold them
@@ -79,7 +79,7 @@ pub(crate) fn run(follow: &Follow) -> Result {
         if follow.once {
             return Ok(if follower.told.is_empty() { Exit::Accepted } else { Exit::Rejected });
         }
-        std::thread::sleep(Duration::from_secs(follow.interval));
+        threads::sleep(Duration::from_secs(follow.interval));
     }
 }
 
@@ -93,14 +93,14 @@ impl Follow {
 /// The cursors that root hands over.
 fn given() -> Result<Cursors> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(Failure::new)?;
+    stdin().read_to_string(&mut text).map_err(Failure::new)?;
     serde_json::from_str(&text).map_err(Failure::new)
 }
 
 /// The cursors of a file; none where there is no file yet.
 fn kept(path: &Path) -> Result<Cursors> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(format!("the cursor {}: {error}", path.display()));
-    let text = match std::fs::read(path) {
+    let text = match disk::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(Cursors { schema: crate::core::report::SCHEMA, ..Cursors::default() });
@@ -128,7 +128,7 @@ impl Follower<'_> {
         let mut seen = BTreeSet::new();
         for server in &self.follow.servers {
             let found = named(server)?.repositories;
-            for git_dir in found.iter().filter_map(|path| resolved(path)?.canonicalize().ok()) {
+            for git_dir in found.iter().filter_map(|path| resolved(path)?.on_disk().canonicalize().ok()) {
                 // One that is gone meanwhile is not there any more.
                 let Ok(owner) = Owner::of(&git_dir) else { continue };
                 if !seen.insert(git_dir.clone()) {
@@ -173,7 +173,7 @@ impl Follower<'_> {
             .filter(|cursor| cursor.ledger == ledger)
             .map(|cursor| cursor.at.clone());
         let at = at.unwrap_or_default();
-        let size = std::fs::metadata(ledger.join("log")).map(|log| log.len());
+        let size = ledger.join("log").on_disk().metadata().map(|log| log.len());
         if size.is_ok_and(|size| size == at.bytes) && known.is_some() {
             return Ok(());
         }
@@ -246,7 +246,7 @@ impl Follow {
 /// What changes when another hook comes, which may name another ledger.
 fn stamp(git_dir: &Path) -> String {
     let hooks = Layout::in_repository().map(|layout| layout.path(git_dir, "pre-receive"));
-    let stamps = hooks.filter_map(|hook| hook.metadata().ok());
+    let stamps = hooks.filter_map(|hook| hook.on_disk().metadata().ok());
     stamps
         .map(|found| format!("{}.{}.{}", found.ino(), found.mtime(), found.mtime_nsec()))
         .collect::<Vec<_>>()

@@ -13,7 +13,7 @@ use crate::core::ssh::PublicKey;
 use crate::gate::recording::{ServerRefs, ledger_failure};
 use crate::ledger::{self, Continues, CurrentRefs, LedgerError, Signatures, Verified};
 use crate::store::{GitDir, Refs};
-use crate::system::{Exit, Failure, Progress, Result, print, say, say_hint};
+use crate::system::{Exit, Failure, OnDisk as _, Progress, Result, disk, print, say, say_hint};
 
 pub(crate) struct Verify {
     pub(crate) place: Place,
@@ -55,7 +55,7 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
     if let Some(path) = &verify.key {
         // The line itself stands here where root has read the file for the ledger's owner.
         let line = path.to_str().filter(|text| text.contains(' ') && PublicKey::parse_line(text).is_ok());
-        let text = line.map_or_else(|| std::fs::read_to_string(path), |line| Ok(line.to_owned()));
+        let text = line.map_or_else(|| disk::read_to_string(path), |line| Ok(line.to_owned()));
         let text = text
             .map_err(|error| Wrong::CannotTell(Failure::new(format!("the public key {}: {error}", path.display()))))?;
         let (key, _) = PublicKey::parse_line(&text).map_err(|error| Wrong::CannotTell(Failure::new(error)))?;
@@ -95,7 +95,7 @@ fn check_before(directory: &Path, last: &Verified) -> std::result::Result<(), Wr
     while let Some((continues, key)) = later {
         let number = continues.generation.saturating_sub(1);
         let before = ledger::generation(directory, number);
-        if !before.join("log").exists() {
+        if !before.join("log").on_disk().exists() {
             let Continues { size, root, .. } = continues;
             let line = format!("generation {number} is not here: {size} entries, root {root}\n");
             return print(&line).map_err(Wrong::CannotTell);
