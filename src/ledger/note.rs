@@ -171,7 +171,10 @@ mod tests {
         for place in 0..bytes.len() {
             let mut broken = bytes.clone();
             broken[place] ^= 1;
-            assert!(Checkpoint::parse(&broken).is_err_and(|_| true) || Checkpoint::parse(&broken).unwrap().verify(key.public()).is_err());
+            assert!(
+                Checkpoint::parse(&broken).is_err_and(|_| true)
+                    || Checkpoint::parse(&broken).unwrap().verify(key.public()).is_err()
+            );
         }
         let other = PrivateKey::from_seed(&[8; 32]).unwrap();
         assert!(matches!(checkpoint.verify(other.public()), Err(NoteError::Signature(_))));

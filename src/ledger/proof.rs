@@ -142,7 +142,8 @@ impl ClaimedProof {
         let extra = lines.next().and_then(|line| line.strip_prefix("extra "));
         let extra = extra.ok_or(form("it does not hold its entry"))?;
         let extra = Base64::decode_vec(extra).map_err(|_| form("its extra data is no base64"))?;
-        let extra = serde_json::from_slice(&extra).map_err(|_| form("its extra data is not what countersign writes"))?;
+        let extra =
+            serde_json::from_slice(&extra).map_err(|_| form("its extra data is not what countersign writes"))?;
         let index = lines.next().and_then(|line| line.strip_prefix("index ")?.parse().ok());
         let index = index.ok_or(form("it does not say the number of its entry"))?;
         let hashes: Option<Vec<Digest>> = lines.map(hash).collect();
@@ -225,7 +226,21 @@ fn landed_by(entry: &Entry) -> Vec<Digest> {
     let updates = match entry {
         Entry::Decided(decided) => decided.updates.as_slice(),
         Entry::Continued(continued) => continued.updates.as_slice(),
-        _ => &[],
+        Entry::Opened(_)
+        | Entry::Raised(_)
+        | Entry::Placed(_)
+        | Entry::Rekeyed(_)
+        | Entry::Continues(_)
+        | Entry::Carried(_)
+        | Entry::Spent(_)
+        | Entry::Unspent(_)
+        | Entry::Clock(_)
+        | Entry::Refs(_)
+        | Entry::Committed(_)
+        | Entry::Aborted(_)
+        | Entry::Unexplained(_)
+        | Entry::Suppressed(_)
+        | Entry::Recovered(_) => &[],
     };
     updates.iter().flat_map(|update| &update.approvals).map(|approval| approval.digest.0).collect()
 }
