@@ -14,6 +14,7 @@ use crate::core::objects::Graph as _;
 use crate::core::oid::Oid;
 use crate::core::policy::{Identity, Marks, Mode, Permission, Policy, PrincipalKind, Rule};
 use crate::core::report::escape;
+use crate::core::text::plural;
 use crate::desk::clone::Local;
 use crate::gate::examine::signature_fact;
 use crate::server::resolved;
@@ -288,10 +289,6 @@ impl Walk<'_> {
         self.known.insert(id, node.clone());
         Ok(node)
     }
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use crate::audit::{marks as policy_marks, rehearsal};
 use crate::core::policy::{self, Case, Direction, Loaded, PolicyDifference, Problem, Source};
 use crate::core::report::escape;
+use crate::core::text::plural;
 use crate::desk::clone::Local;
 use crate::gate::policy_source::{PolicyArg, PolicyError, PolicyReader};
 use crate::gate::ref_values::{RefValues, StoredRefs};
@@ -132,7 +133,12 @@ fn hangs_on(id: &str, files: &Files) -> Result {
             escape(through.as_bytes(), 200)
         ))?;
     }
-    print(&format!("{} lines hang on {}\n", found.len(), escape(id.as_bytes(), 100)))?;
+    print(&format!(
+        "{} {} on {}\n",
+        plural(found.len(), "line"),
+        if found.len() == 1 { "hangs" } else { "hang" },
+        escape(id.as_bytes(), 100)
+    ))?;
     Ok(Exit::Rejected)
 }
 
@@ -235,7 +241,9 @@ fn check(arguments: &Check) -> Result {
     }
     let (rules, warnings) = (loaded.policy.rules().len(), warnings.len());
     print(&format!(
-        "the policy is valid: {rules} rules, {warnings} warnings, digest sha256:{}\n",
+        "the policy is valid: {}, {}, digest sha256:{}\n",
+        plural(rules, "rule"),
+        plural(warnings, "warning"),
         loaded.policy.digest()
     ))?;
     if let Some(local) = local.as_ref().filter(|_| *marks) {

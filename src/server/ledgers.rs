@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::core::ssh::PrivateKey;
+use crate::core::text::plural;
 use crate::gate::hook::LEDGER;
 use crate::gate::own_files::{installed_at, ledger_directory};
 use crate::gate::recording::ledger_failure;
@@ -135,7 +136,11 @@ impl Kept {
 fn rotated(kept: &Kept) -> Result<String> {
     let closed = kept.ledger()?.rotate(now()?).map_err(failed)?;
     let Closed { generation, size, root, directory } = closed;
-    Ok(format!("generation {generation} is closed: {size} entries, root sha256:{root}, in {}", directory.display()))
+    Ok(format!(
+        "generation {generation} is closed: {}, root sha256:{root}, in {}",
+        plural(size, "entry"),
+        directory.display()
+    ))
 }
 
 fn failed(error: LedgerError) -> Failure {
@@ -193,13 +198,14 @@ fn unspent(kept: &Kept) -> Result<String> {
     let ledger = kept.ledger()?;
     let stored = kept.repository.stored_approvals()?;
     ledger.presume_unspent(now()?, &stored).map_err(failed)?;
-    Ok(format!("{} stored approvals count, unless a decision says that they landed", stored.len()))
+    let (count, verb) = (plural(stored.len(), "stored approval"), if stored.len() == 1 { "counts" } else { "count" });
+    Ok(format!("{count} {verb}, unless a decision says that they landed"))
 }
 
 fn clock(kept: &Kept) -> Result<String> {
     match kept.ledger()?.set_clock(now()?).map_err(failed)? {
         0 => Ok("its ledger is not ahead of the clock".to_owned()),
-        seconds => Ok(format!("its ledger was {seconds} seconds ahead, and goes on as the clock says")),
+        seconds => Ok(format!("its ledger was {} ahead, and goes on as the clock says", plural(seconds, "second"))),
     }
 }
 

@@ -15,6 +15,7 @@ use shared::SharedPlan;
 use template::Template;
 pub(super) use template::take_away;
 
+use crate::core::text::plural;
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::gate::shim::{Planned, is_in_place, quoted, write};
@@ -239,7 +240,7 @@ fn show(ready: &[(&Path, Ready)], shared: &SharedPlan, templates: &[Template]) -
             text.push_str(&format!("make the ledger {}\n", ledger.display()));
         }
         if let Some((path, tips)) = &ready.baseline {
-            text.push_str(&format!("write {}, {} commits\n", path.display(), tips.lines().count()));
+            text.push_str(&format!("write {}, {}\n", path.display(), plural(tips.lines().count(), "commit")));
         }
     }
     for (hook, command) in &shared.commands {
