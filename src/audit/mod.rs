@@ -1,6 +1,12 @@
 //! Who, when, and by whose leave: what the record and the objects say afterwards.
 #![expect(clippy::disallowed_methods, reason = "the record and repositories are files")]
 
+mod activity;
+mod approvals;
+pub(crate) mod inventory;
 pub(crate) mod log;
 pub(crate) mod marks;
+mod period;
+pub(crate) mod report;
 pub(crate) mod show;
+pub(crate) mod verify_proof;

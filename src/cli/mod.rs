@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "commands read arguments and files")]
 
+mod agent;
 mod demo;
 mod explain;
 mod hooks;
@@ -16,8 +17,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::audit::{log, show};
-use crate::desk::{agent, approve, check, sign, tools};
+use crate::audit::{log, show, verify_proof};
+use crate::desk::{approve, check, sign, tools};
 use crate::doctor;
 use crate::server::{Install, Uninstall, ledgers};
 use crate::system::{Exit, bug, say};
@@ -38,7 +39,7 @@ enum Command {
     Init(init::Arguments),
     /// Set a coding agent up by its own settings, so that its commits are sealed
     Desk(tools::Arguments),
-    /// Give an agent a key of its own
+    /// Give an agent a key of its own, or tell what agents there are and what they did
     Agent(agent::Arguments),
     /// Decide beforehand what the server would say about commits
     Check(check::Arguments),
@@ -58,6 +59,8 @@ enum Command {
     Approve(approve::Arguments),
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
+    /// Say what a proof of the record bears out, with nothing but the ledger's public key: the check before a deployment
+    VerifyProof(verify_proof::Arguments),
     /// Say of ledgers that their repositories were moved, restored or copied, or that the clock is right
     Ledger(ledgers::Arguments),
     /// Check a policy, or print its digest
@@ -128,6 +131,7 @@ pub fn run() -> ExitCode {
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
         Command::Log(arguments) => log::run(arguments),
+        Command::VerifyProof(arguments) => verify_proof::run(arguments),
         Command::Ledger(arguments) => ledgers::run(&arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Completions(arguments) => shells::completions(&arguments, &Arguments::command()),

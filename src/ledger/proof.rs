@@ -142,7 +142,8 @@ impl ClaimedProof {
         let extra = lines.next().and_then(|line| line.strip_prefix("extra "));
         let extra = extra.ok_or(form("it does not hold its entry"))?;
         let extra = Base64::decode_vec(extra).map_err(|_| form("its extra data is no base64"))?;
-        let extra = serde_json::from_slice(&extra).map_err(|_| form("its extra data is not what countersign writes"))?;
+        let extra =
+            serde_json::from_slice(&extra).map_err(|_| form("its extra data is not what countersign writes"))?;
         let index = lines.next().and_then(|line| line.strip_prefix("index ")?.parse().ok());
         let index = index.ok_or(form("it does not say the number of its entry"))?;
         let hashes: Option<Vec<Digest>> = lines.map(hash).collect();

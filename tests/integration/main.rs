@@ -32,6 +32,7 @@ mod many;
 mod openpgp;
 mod oracles;
 mod places;
+mod proofs;
 mod reftable;
 mod seals;
 mod servers;

@@ -1,6 +1,8 @@
 //! `countersign log`: what the ledger holds, whether it is whole, and what enforcing would have done.
 
+mod checkpoint;
 mod entries;
+mod export;
 mod follow;
 mod formats;
 mod history;
@@ -8,16 +10,25 @@ mod known;
 mod lines;
 mod ocsf;
 mod place;
+mod prove;
 mod show;
 mod verify;
 mod would_refuse;
 
+use checkpoint::Head;
+pub(super) use checkpoint::put;
 use clap::{Args, Subcommand};
+use export::Export;
 use follow::Follow;
+pub(super) use formats::cell;
 pub(crate) use history::history;
+pub(crate) use lines::{shown as ref_text, value, word as outcome_word};
+pub(super) use place::Place;
+use prove::Prove;
 use show::Show;
 use verify::Verify;
 
+use crate::audit::report::{self, Report};
 use crate::system::Result;
 
 #[derive(Args)]
@@ -34,6 +45,14 @@ enum Command {
     Follow(Follow),
     /// Check every record, and the repository's refs against the last one about each
     Verify(Verify),
+    /// Prove an entry, or that a commit landed, to somebody who has nothing but the ledger's public key
+    Prove(Prove),
+    /// Print the signed head of the log, for whoever keeps it elsewhere or witnesses it
+    Checkpoint(Head),
+    /// Write the log as files that a static web server can serve (c2sp.org/tlog-tiles)
+    Export(Export),
+    /// Write a page on who did what by whose leave over a time
+    Report(Box<Report>),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result {
@@ -41,5 +60,9 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         Command::Show(show) => show::run(&show),
         Command::Follow(follow) => follow::run(&follow),
         Command::Verify(verify) => verify::run(&verify),
+        Command::Prove(prove) => prove::run(&prove),
+        Command::Checkpoint(head) => checkpoint::run(&head),
+        Command::Export(export) => export::run(&export),
+        Command::Report(report) => report::run(&report),
     }
 }

@@ -148,7 +148,9 @@ mod tests {
             assert!(witness.cosigned(text, &broken).is_err(), "byte {place}");
         }
         assert!(witness.cosigned("countersign/acme\n2\nAAAA\n", &signature).is_err());
-        for wrong in [format!("w.example/2+{hex}+{encoded}"), format!("w.example/1+{hex}"), format!("a b+{hex}+{encoded}")] {
+        for wrong in
+            [format!("w.example/2+{hex}+{encoded}"), format!("w.example/1+{hex}"), format!("a b+{hex}+{encoded}")]
+        {
             assert_eq!(WitnessKey::parse(&wrong), None, "{wrong}");
         }
         // A log's own key is none of a witness.
