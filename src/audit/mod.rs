@@ -3,6 +3,7 @@
 
 mod activity;
 mod approvals;
+pub(crate) mod evidence;
 pub(crate) mod inventory;
 pub(crate) mod log;
 pub(crate) mod marks;

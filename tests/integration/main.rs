@@ -16,6 +16,7 @@
 mod approvals;
 mod approve;
 mod attacks;
+mod audit;
 mod client;
 mod desks;
 mod doctor;

@@ -142,8 +142,8 @@ fn no_byte_of_a_proof_can_change() {
 fn a_proof_reaches_over_generations() {
     let (setup, commit) = landed();
     let server = setup.server().display().to_string();
-    done(run(&setup, &["ledger", "rotate", "--new-key", "--server", &server]));
     done(run(&setup, &["ledger", "rotate", "--server", &server]));
+    done(run(&setup, &["ledger", "rotate", "--new-key", "--server", &server]));
     let file = prove(&setup, &[&commit, "--ref", "main"]);
     let said = done(check(&setup, &file, &["--ref", "main", "--commit", &commit, "--require", "approvals=1,distinct"]));
     assert!(said.contains("by 2 later generations"), "{said}");

@@ -28,6 +28,7 @@ use prove::Prove;
 use show::Show;
 use verify::Verify;
 
+use crate::audit::evidence::{self, Evidence};
 use crate::audit::report::{self, Report};
 use crate::system::Result;
 
@@ -53,6 +54,8 @@ enum Command {
     Export(Export),
     /// Write a page on who did what by whose leave over a time
     Report(Box<Report>),
+    /// Say of each control of a framework what is enforced, what the record evidences, and what neither says
+    Evidence(Box<Evidence>),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result {
@@ -64,5 +67,6 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         Command::Checkpoint(head) => checkpoint::run(&head),
         Command::Export(export) => export::run(&export),
         Command::Report(report) => report::run(&report),
+        Command::Evidence(evidence) => evidence::run(&evidence),
     }
 }

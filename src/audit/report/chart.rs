@@ -110,7 +110,8 @@ impl Chart {
                     "<rect class=\"b b{series}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
                 );
             }
-            if number % every == 0 {
+            // A day that does not fit is left out; the table has it.
+            if number % every == 0 && x + 72 <= WIDTH {
                 let _ = writeln!(drawn, "<text x=\"{x}\" y=\"{}\">{}</text>", top + HEIGHT + LETTER + 4, text(name));
             }
         }

@@ -311,7 +311,7 @@ impl Count {
         };
         Figure {
             title: "Repositories",
-            says: format!("{} repositories are on record.{left_out}", self.repositories.len()),
+            says: format!("Repositories on record: {}.{left_out}", self.repositories.len()),
             chart: Some(Chart::bars(&["sealed by agents", "others"], bars.collect())),
             table: Table::new(
                 "repositories",

@@ -48,12 +48,10 @@ const METHOD: &[&str] = &[
 
 /// Puts the page together.
 pub(super) fn page(figures: &[Figure], ends: Ends, now: Timestamp) -> String {
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n<title>AI-authored commits, {0}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <header><h1>Who did what by whose leave</h1>\n<p class=\"meta\">{0}. Written {1} by countersign {2}.</p></header>\n",
+    let mut page = head(&format!("AI-authored commits, {}", ends.words()));
+    let _ = write!(
+        page,
+        "<header><h1>Who did what by whose leave</h1>\n<p class=\"meta\">{}. Written {} by countersign {}.</p></header>\n",
         text(&ends.words()),
         Time(now),
         env!("CARGO_PKG_VERSION")
@@ -68,6 +66,25 @@ pub(super) fn page(figures: &[Figure], ends: Ends, now: Timestamp) -> String {
     METHOD.iter().for_each(|words| page.push_str(&format!("<p>{}</p>\n", text(words))));
     page.push_str("</footer>\n</body>\n</html>\n");
     page
+}
+
+/// A page of words alone.
+pub(in crate::audit) fn plain_page(title: &str, body: &str, foot: &str) -> String {
+    let (head, title, foot) = (head(title), text(title), text(foot));
+    format!(
+        "{head}<header><h1>{title}</h1></header>\n<main>\n{body}</main>\n<footer><p>{foot}</p></footer>\n</body>\n</html>\n"
+    )
+}
+
+/// The page up to its body.
+fn head(title: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
+        text(title)
+    )
 }
 
 fn section(figure: &Figure, page: &mut String) {
@@ -117,7 +134,7 @@ fn table(table: &Table, title: &str, page: &mut String) {
 }
 
 /// Text that nothing of is markup, and that moves, hides or reorders nothing.
-pub(super) fn text(text: &str) -> String {
+pub(in crate::audit) fn text(text: &str) -> String {
     let mut shown = String::new();
     for character in Characters::Unicode.escape(text.as_bytes(), 2000).chars() {
         match character {

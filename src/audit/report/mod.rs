@@ -15,6 +15,7 @@ use crate::audit::log::{Place, put};
 use crate::audit::period::{Period, served};
 use crate::system::{Exit, Failure, Progress, Result, files, now, say};
 use count::Count;
+pub(super) use html::{plain_page, text};
 use table::Table;
 
 #[derive(Args)]
