@@ -28,6 +28,7 @@ pub(super) struct Activity {
 
 /// One push, as it was decided.
 pub(super) struct Push {
+    pub(super) entry: u64,
     pub(super) time: Timestamp,
     pub(super) outcome: Outcome,
     /// Whether nothing could be decided.
@@ -165,6 +166,7 @@ impl Reading<'_> {
     fn begin(&mut self, number: u64, decided: &Decided) {
         self.decisions.insert(number, self.activity.pushes.len());
         self.activity.pushes.push(Push {
+            entry: number,
             time: decided.time.0,
             outcome: decided.outcome,
             undecided: decided.error.is_some(),
@@ -196,6 +198,13 @@ impl Reading<'_> {
                 update.landed = landed == Landed::Yes;
             }
         }
+    }
+}
+
+impl Update {
+    /// Whether it is about a commit: as somebody's work, or as what the ref moves to.
+    pub(super) fn has(&self, commit: Oid) -> bool {
+        self.new == Some(commit) || self.work.iter().any(|work| work.commits.contains(&commit))
     }
 }
 

@@ -3,11 +3,13 @@
 
 mod activity;
 mod approvals;
+mod chain;
 pub(crate) mod evidence;
 pub(crate) mod inventory;
 pub(crate) mod log;
 pub(crate) mod marks;
-mod period;
+pub(crate) mod period;
+pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod verify_proof;

@@ -19,7 +19,7 @@ use crate::system::{Failure, Result, now};
 
 /// From when until when.
 #[derive(Args)]
-pub(super) struct Period {
+pub(crate) struct Period {
     /// From when on: so long ago, such as 90d or 12w, or a day or time in UTC
     #[arg(long, value_name = "SPAN|TIME", default_value = "90d")]
     since: String,
@@ -36,8 +36,15 @@ pub(super) struct Ends {
 }
 
 impl Period {
+    /// From so long ago until now.
+    pub(crate) fn since(since: String) -> Self {
+        Self { since, until: None }
+    }
+
     pub(super) fn ends(&self) -> Result<Ends> {
-        let to = self.until.as_deref().map_or_else(now, time)?;
+        // What happens in this very second has happened.
+        let this_second = || now().map(|now| Timestamp(now.0.saturating_add(1)));
+        let to = self.until.as_deref().map_or_else(this_second, time)?;
         let from = match Span::parse(&self.since) {
             Some(span) => Timestamp(to.0.saturating_sub(span.seconds)),
             None => time(&self.since)?,

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use crate::audit::chain::{Chain, has_ledger};
 use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
@@ -40,6 +41,16 @@ pub(crate) struct Arguments {
     /// The directory of a ledger; without it, that of the server's repository
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines for people
+    Text,
+    /// One JSON object, with the same words by their steps
+    Json,
 }
 
 /// Where the commit is looked for, and by which policy.
@@ -111,9 +122,30 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         arguments.ledger.or_else(|| Some(installed_ledger(&local.dir.common_dir)).filter(|path| path.exists()));
     if let Some(ledger) = ledger {
         lines.extend(history(&ledger, id)?);
+        if arguments.server.is_some() && has_ledger(&ledger) {
+            let policy = policy.as_ref().map(|policy| (policy, at));
+            lines.extend(Chain { local: &local, ledger, policy, commit: id }.lines()?);
+        }
     }
-    print(&(lines.join("\n") + "\n"))?;
+    match arguments.format {
+        Format::Text => print(&(lines.join("\n") + "\n"))?,
+        Format::Json => print(&json(id, &lines))?,
+    }
     Ok(Exit::Accepted)
+}
+
+/// The same in steps: each line begins with the word of its step, or goes on from the one before.
+fn json(id: Oid, lines: &[String]) -> String {
+    let mut steps: Vec<(String, Vec<String>)> = Vec::new();
+    for line in lines {
+        let (step, says) = line.split_once(' ').unwrap_or((line, ""));
+        match steps.last_mut().filter(|_| step.is_empty()) {
+            Some((_, said)) => said.push(says.trim().to_owned()),
+            None => steps.push((step.to_owned(), vec![says.trim().to_owned()])),
+        }
+    }
+    let steps: Vec<_> = steps.iter().map(|(step, says)| serde_json::json!({ "step": step, "says": says })).collect();
+    format!("{}\n", serde_json::json!({ "schema": 1, "commit": id.to_string(), "steps": steps }))
 }
 
 fn policy(local: &Local, settings: &Settings, refs: &dyn RefValues) -> Result<Option<Policy>> {

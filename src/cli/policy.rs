@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::audit::log::Place;
 use crate::audit::marks as policy_marks;
+use crate::audit::period::Period;
+use crate::audit::replay;
 use crate::core::policy::{self, Direction, Loaded, PolicyDifference, Problem};
 use crate::core::report::escape;
 use crate::desk::clone::Local;
@@ -71,6 +74,12 @@ struct Two {
     /// How to print
     #[arg(long, default_value = "text")]
     format: Format,
+    /// Also say what the new policy would have made of the pushes that a server accepted, since so long ago
+    #[arg(long, value_name = "SPAN|TIME", requires = "server")]
+    replay: Option<String>,
+    /// The server's repository whose ledger and objects tell
+    #[arg(long, value_name = "REPO.git", requires = "replay")]
+    server: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -152,6 +161,9 @@ fn compare(two: &Two) -> Result {
         Format::Text => text(&differences),
         Format::Json => json(&differences),
     })?;
+    if let (Some(since), Some(server)) = (&two.replay, &two.server) {
+        print(&replay::impact(&Place::of(server.clone()), &two.new, &Period::since(since.clone()))?)?;
+    }
     Ok(if weaker { Exit::Rejected } else { Exit::Accepted })
 }
 

@@ -150,6 +150,85 @@ fn the_highest_level_takes_two_persons() {
     assert_eq!(statements[0]["predicate"]["approvers"], serde_json::json!(["bob"]));
 }
 
+/// Accepted pushes are decided again as everything stood before them: alike by the policy in force, and as another would have said.
+#[test]
+fn pushes_are_decided_again() {
+    let setup = landed();
+    let server = server(&setup);
+    let said = done(&setup, &["log", "replay", "--server", &server]);
+    assert!(said.contains("3 of 3 accepted pushes judged again (100%): 3 alike, 0 not"), "{said}");
+    assert!(said.contains("1 not judged: it was refused"), "{said}");
+    let policy = std::fs::read_to_string(setup.policy_path()).unwrap();
+    let strict = setup.path("strict.toml").display().to_string();
+    std::fs::write(&strict, policy.replace("from = [\"maintainers\"]", "from = [\"maintainers\"]\ncount = 2")).unwrap();
+    let (said, code) = run(&setup, &["log", "replay", "--server", &server, "--policy", &strict]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("refs/heads/main: accepted then, refused now: 2 approval-missing"), "{said}");
+    // One entry alone; and before a policy is changed.
+    let line = said.lines().next().unwrap();
+    let entry = line.strip_prefix('#').unwrap().split(' ').next().unwrap();
+    assert!(done(&setup, &["log", "replay", entry, "--server", &server]).contains("1 of 1 accepted pushes"));
+    assert_eq!(
+        run(&setup, &["log", "replay", entry, "--server", &server, "--policy", &strict, "--format", "json"]).1,
+        Some(1)
+    );
+    assert_eq!(run(&setup, &["log", "replay", "0", "--server", &server]).1, Some(2));
+    let old = setup.policy_path().display().to_string();
+    let said = done(&setup, &["policy", "diff", &old, &strict, "--replay", "30d", "--server", &server]);
+    assert!(said.contains("0 weaker, 1 stricter") && said.contains("2 alike, 1 not"), "{said}");
+    // What has gone cannot be judged, and is counted.
+    setup.git_in(&setup.server(), &["update-ref", "-d", "refs/heads/retry"]);
+    setup.git_in(&setup.server(), &["update-ref", "refs/heads/main", "main~2"]);
+    setup.git_in(&setup.server(), &["-c", "gc.reflogExpire=now", "-c", "gc.pruneExpire=now", "gc", "-q"]);
+    let said = done(&setup, &["log", "replay", "--server", &server]);
+    assert!(said.contains("not judged: its objects are gone"), "{said}");
+}
+
+#[test]
+fn a_commit_has_its_whole_chain_on_one_screen() {
+    let setup = landed();
+    let tip = setup.git(&["rev-parse", "work"]);
+    let show = |more: &[&str]| done(&setup, &[&["show", "--server", &server(&setup), &tip], more].concat());
+    let said = show(&[]);
+    for part in [
+        "sealed    by claude-code as author: holds",
+        "decided   ",
+        "work of claude-code",
+        "landed    ",
+        "approved  by bob for refs/heads/main on",
+        ", landed",
+        "stands on refs/heads/main, refs/heads/retry",
+        "since     nothing stands against it",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&show(&["--format", "json"])).unwrap();
+    let steps: Vec<&str> = json["steps"].as_array().unwrap().iter().map(|one| one["step"].as_str().unwrap()).collect();
+    assert!(
+        ["commit", "sealed", "decided", "landed", "approved", "stands", "since"]
+            .iter()
+            .all(|step| steps.contains(step)),
+        "{steps:?}"
+    );
+    // A key that was compromised, and a ref that went back past the gate.
+    let policy = std::fs::read_to_string(setup.policy_path()).unwrap();
+    let print = crate::world::BOB.key().public().fingerprint().to_string();
+    setup.set_policy(&format!("{policy}\n[revoked]\nkeys = [\"{print}\"]\n"));
+    setup.git_in(&setup.server(), &["update-ref", "refs/heads/main", "main~2"]);
+    setup.git(&["checkout", "-q", "-B", "next", "work~2"]);
+    setup.commit("x", "1", "By hand\n");
+    setup.push(&["next:refs/heads/next"]).accepted();
+    let said = show(&[]);
+    for part in [
+        "a key that is revoked or retired",
+        "refs/heads/main does not have it any more",
+        "refs/heads/main moved with no decision",
+        "the policy in force answers otherwise",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
 /// Where Debian's chromium is; none is an error in CI.
 #[expect(clippy::print_stderr, reason = "what is skipped is said")]
 fn browser() -> Option<&'static str> {
@@ -194,6 +273,7 @@ fn a_browser_shows_the_report() {
         setup.push(&[&format!("work:{name}")]).accepted();
         setup.git_in(&setup.server(), &["update-ref", name, "main~1"]);
     }
+    setup.push(&["work:refs/heads/last"]).accepted();
     let page = setup.path("report.html");
     let tables = setup.path("tables");
     let words = ["log", "report", "--server", &server(&setup), "--since", "90d", "--html", page.to_str().unwrap()];

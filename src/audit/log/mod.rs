@@ -23,12 +23,13 @@ use follow::Follow;
 pub(super) use formats::cell;
 pub(crate) use history::history;
 pub(crate) use lines::{shown as ref_text, value, word as outcome_word};
-pub(super) use place::Place;
+pub(crate) use place::{Found, Place};
 use prove::Prove;
 use show::Show;
 use verify::Verify;
 
 use crate::audit::evidence::{self, Evidence};
+use crate::audit::replay::{self, Replay};
 use crate::audit::report::{self, Report};
 use crate::system::Result;
 
@@ -56,6 +57,8 @@ enum Command {
     Report(Box<Report>),
     /// Say of each control of a framework what is enforced, what the record evidences, and what neither says
     Evidence(Box<Evidence>),
+    /// Decide accepted pushes again, as everything stood before each, by the policy in force or another
+    Replay(Box<Replay>),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result {
@@ -68,5 +71,6 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         Command::Export(export) => export::run(&export),
         Command::Report(report) => report::run(&report),
         Command::Evidence(evidence) => evidence::run(&evidence),
+        Command::Replay(replay) => replay::run(&replay),
     }
 }

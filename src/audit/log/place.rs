@@ -11,7 +11,7 @@ use crate::system::users::Owner;
 use crate::system::{Failure, Result};
 
 #[derive(Args)]
-pub(in crate::audit) struct Place {
+pub(crate) struct Place {
     /// Repositories whose ledgers are read; without any, the one here
     #[arg(long = "server", value_name = "REPO.git", num_args = 1..)]
     servers: Vec<PathBuf>,
@@ -21,12 +21,17 @@ pub(in crate::audit) struct Place {
 }
 
 /// One ledger, and the repository it is of where that is at hand.
-pub(in crate::audit) struct Found {
+pub(crate) struct Found {
     pub(in crate::audit) directory: PathBuf,
     pub(in crate::audit) git_dir: Option<PathBuf>,
 }
 
 impl Place {
+    /// One repository.
+    pub(crate) fn of(server: PathBuf) -> Self {
+        Self { servers: vec![server], ledger: None }
+    }
+
     /// The one ledger that is meant.
     pub(in crate::audit) fn one(&self) -> Result<Found> {
         let mut found = self.find()?;
