@@ -140,21 +140,24 @@ impl Chain<'_> {
         against
     }
 
-    /// What the gate says today of the push by which it landed first.
-    fn again(&self, activity: &Activity) -> Result<Option<String>> {
-        let landing = activity
+    /// What the gate says today of the pushes by which it landed, where that is something else.
+    fn again(&self, activity: &Activity) -> Result<Vec<String>> {
+        let landings = activity
             .pushes
             .iter()
-            .find(|push| push.updates.iter().any(|update| update.landed && update.has(self.commit)));
-        let Some(push) = landing.filter(|_| self.policy.is_some()) else { return Ok(None) };
+            .filter(|push| push.updates.iter().any(|update| update.landed && update.has(self.commit)));
+        let landings: BTreeSet<(Timestamp, u64)> = landings.map(|push| (push.time, push.entry)).collect();
+        if landings.is_empty() || self.policy.is_none() {
+            return Ok(Vec::new());
+        }
         let found = Found { directory: self.ledger.clone(), git_dir: Some(self.local.dir.git_dir.clone()) };
-        Ok(match replay::answer(&found, push.time, push.entry)? {
-            Answer::Same => None,
+        let answers = replay::answers(&found, &landings)?.into_iter().map(|answer| match answer {
             Answer::Differs(words) => {
-                Some(format!("the policy in force answers otherwise to the push by which it landed: {words}"))
+                format!("the policy in force answers otherwise to a push by which it landed: {words}")
             }
-            Answer::NotJudged(reason) => Some(format!("the push by which it landed cannot be judged again: {reason}")),
-        })
+            Answer::NotJudged(reason) => format!("a push by which it landed cannot be judged again: {reason}"),
+        });
+        Ok(answers.collect())
     }
 }
 

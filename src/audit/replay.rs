@@ -81,35 +81,33 @@ pub(crate) fn impact(place: &Place, policy: &PolicyArg, period: &Period) -> Resu
     over(&place.one()?, std::slice::from_ref(policy), Wanted::In(period.ends()?)).map(|sum| sum.text())
 }
 
-/// What comes of one push.
+/// What comes of one push that is decided again, where it is not the same.
 pub(super) enum Answer {
-    Same,
     Differs(String),
     NotJudged(String),
 }
 
-/// What the policy in force says of the push that an entry decided at a time.
-pub(super) fn answer(found: &Found, time: Timestamp, entry: u64) -> Result<Answer> {
-    let sum = over(found, &[], Wanted::In(Ends { from: time, to: Timestamp(time.0.saturating_add(1)) }))?;
-    if let Some(one) = sum.differ.iter().find(|one| one.entry == entry) {
+/// What the policy in force says of the pushes that entries decided, each known by its time and its number.
+pub(super) fn answers(found: &Found, pushes: &BTreeSet<(Timestamp, u64)>) -> Result<Vec<Answer>> {
+    let sum = over(found, &[], Wanted::These(pushes))?;
+    let differ = sum.differ.iter().map(|one| {
+        let refs: Vec<String> = one.refs.iter().map(crate::audit::log::ref_text).collect();
         let codes: Vec<&str> = one.codes.keys().copied().collect();
-        return Ok(Answer::Differs(
-            format!("{} then, {} now {}", one.then, one.now, codes.join(", ")).trim_end().to_owned(),
-        ));
-    }
-    match sum.not_judged.keys().find(|_| sum.judged < sum.pushes) {
-        Some(reason) => Ok(Answer::NotJudged(reason.clone())),
-        None => Ok(Answer::Same),
-    }
+        let words = format!("{}: {} then, {} now {}", refs.join(" "), one.then, one.now, codes.join(", "));
+        Answer::Differs(words.trim_end().to_owned())
+    });
+    Ok(differ.chain(sum.not_judged.keys().map(|reason| Answer::NotJudged(reason.clone()))).collect())
 }
 
 /// Which pushes are decided again.
 #[derive(Clone, Copy)]
-enum Wanted {
+enum Wanted<'a> {
     /// That of one entry of the log of today.
     Entry(u64),
     /// Those of a time.
     In(Ends),
+    /// These, by their times and numbers.
+    These(&'a BTreeSet<(Timestamp, u64)>),
 }
 
 /// What came of it.
@@ -162,7 +160,7 @@ impl Sum {
     }
 }
 
-fn over(found: &Found, policies: &[PolicyArg], wanted: Wanted) -> Result<Sum> {
+fn over(found: &Found, policies: &[PolicyArg], wanted: Wanted<'_>) -> Result<Sum> {
     let git_dir = found.git_dir.as_deref().ok_or_else(|| {
         Failure::new("a push is decided again where its objects are").hint("name the repository with --server REPO.git")
     })?;
@@ -225,7 +223,7 @@ struct Whole {
 }
 
 impl Again<'_> {
-    fn log(&mut self, log: &PathBuf, (today, wanted): (&PathBuf, Wanted), progress: &Progress) -> Result<()> {
+    fn log(&mut self, log: &PathBuf, (today, wanted): (&PathBuf, Wanted<'_>), progress: &Progress) -> Result<()> {
         self.past.decided.clear();
         let mut open: Option<Whole> = None;
         let mut failed = None;
@@ -238,7 +236,7 @@ impl Again<'_> {
             if let Some(whole) = open.take()
                 && failed.is_none()
             {
-                failed = self.end(whole, log == today, wanted).err();
+                failed = self.end(whole, (log, today), wanted).err();
             }
             match entry {
                 Entry::Decided(decided) => {
@@ -250,16 +248,17 @@ impl Again<'_> {
         });
         read.map_err(|error| ledger_failure(&error))?;
         if let (Some(whole), None) = (open, &failed) {
-            failed = self.end(whole, log == today, wanted).err();
+            failed = self.end(whole, (log, today), wanted).err();
         }
         failed.map_or(Ok(()), Err)
     }
 
     /// Judges a decision that is wanted, and remembers what it would move.
-    fn end(&mut self, whole: Whole, is_today: bool, wanted: Wanted) -> Result<()> {
+    fn end(&mut self, whole: Whole, log: (&PathBuf, &PathBuf), wanted: Wanted<'_>) -> Result<()> {
         let time = whole.decided.time.0;
         let is_wanted = match wanted {
-            Wanted::Entry(number) => is_today && number == whole.number,
+            Wanted::Entry(number) => log.0 == log.1 && number == whole.number,
+            Wanted::These(pushes) => whole.decided.again.is_none() && pushes.contains(&(time, whole.number)),
             Wanted::In(ends) => ends.has(time) && whole.decided.again.is_none(),
         };
         if is_wanted {
