@@ -9,7 +9,7 @@ use crate::core::digest::Digest;
 use crate::core::limits;
 use crate::desk::clone::Local;
 use crate::ledger::home;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, Result, disk};
 
 /// The records of these approvals, by the digests of their statements, as far as they are there.
 pub(super) fn records(
@@ -28,7 +28,7 @@ pub(super) fn records(
         }
     };
     for digest in wanted {
-        let kept = std::fs::read(home(ledger).join("landed").join(format!("{digest}.json")));
+        let kept = disk::read(home(ledger).join("landed").join(format!("{digest}.json")));
         kept.iter().for_each(|json| add(json));
     }
     if let Some(git_dir) = git_dir.filter(|_| !wanted.is_empty()) {

@@ -17,7 +17,7 @@ use crate::core::oid::Oid;
 use crate::core::policy::Policy;
 use crate::desk::clone::Local;
 use crate::system::process::server_git;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result};
 
 /// A commit in a server's repository.
 pub(super) struct Chain<'a> {
@@ -163,5 +163,5 @@ impl Chain<'_> {
 
 /// Whether a directory holds a ledger.
 pub(super) fn has_ledger(directory: &Path) -> bool {
-    directory.join("log").exists()
+    directory.join("log").on_disk().exists()
 }

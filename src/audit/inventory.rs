@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::audit::Printed;
 use crate::audit::activity::{self, Push};
+use crate::audit::chain::has_ledger;
 use crate::audit::log::{Place, cell};
 use crate::audit::period::{Served, day, served};
 use crate::core::canonical::Time;
@@ -17,45 +18,27 @@ use crate::core::report::escape;
 use crate::ledger::Outcome;
 use crate::system::{Exit, Failure, Paged, Progress, Result, now, print, say};
 
-#[derive(Args)]
 pub(crate) struct List {
-    #[command(flatten)]
-    place: Place,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    pub(crate) place: Place,
+    pub(crate) format: Table,
 }
 
-#[derive(Args)]
 pub(crate) struct Show {
     /// The agent's or service's id
-    #[arg(value_name = "ID", value_parser = id)]
-    id: Id,
-    #[command(flatten)]
-    place: Place,
-    #[arg(long, value_enum, default_value_t = One::Text)]
-    format: One,
+    pub(crate) id: Id,
+    pub(crate) place: Place,
+    pub(crate) format: Printed,
 }
 
-fn id(text: &str) -> std::result::Result<Id, String> {
-    Id::parse(text.as_bytes()).ok_or_else(|| "an id is [a-z0-9][a-z0-9._-]{0,63}".to_owned())
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Columns for people
-    Table,
-    /// One JSON object
+/// How a list is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    /// Columns for people.
+    Columns,
+    /// One JSON object.
     Json,
-    /// A line for each, for spreadsheets
+    /// A line for each, for spreadsheets.
     Csv,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum One {
-    /// Lines for people
-    Text,
-    /// One JSON object
-    Json,
 }
 
 /// One agent or service.
@@ -173,16 +156,16 @@ pub(crate) fn list(list: &List) -> Result {
     rows.sort_by(|one, other| other.weight.cmp(&one.weight).then(one.id.cmp(&other.id)));
     let _paged = Paged::start();
     match list.format {
-        Format::Json => {
+        Table::Json => {
             let all = serde_json::json!({ "schema": 1, "repositories": inventory.repositories, "agents": rows });
             print(&format!("{all}\n"))?;
         }
-        Format::Csv => {
+        Table::Csv => {
             let head = HEAD.map(str::to_ascii_lowercase).map(|name| name.replace(' ', "-"));
             print(&(head.join(",") + "\r\n"))?;
             rows.iter().try_for_each(|row| print(&(row.cells().map(|text| cell(&text)).join(",") + "\r\n")))?;
         }
-        Format::Table => print(&table(&rows))?,
+        Table::Columns => print(&table(&rows))?,
     }
     Ok(Exit::Accepted)
 }
@@ -321,7 +304,7 @@ impl Inventory {
             progress.at(number);
             inventory.repositories += 1;
             inventory.tell(one);
-            if !one.ledger.join("log").exists() {
+            if !has_ledger(&one.ledger) {
                 continue;
             }
             let activity = activity::read(&one.ledger).map_err(|failure| failure.about(one.path.display()))?;
@@ -456,7 +439,7 @@ pub(crate) fn show(show: &Show) -> Result {
             .hint("those there are:\ncountersign agent list --server ROOT")
     })?;
     let _paged = Paged::start();
-    if show.format == One::Json {
+    if show.format == Printed::Json {
         let life: Vec<_> =
             deeds.iter().map(|(deed, count)| serde_json::json!({ "deed": deed, "count": count })).collect();
         print(&format!("{}\n", serde_json::json!({ "schema": 1, "agent": row, "life": life })))?;

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use clap::Args;
-
 use crate::audit::log::Place;
 use crate::core::canonical::Time;
 use crate::core::decide::Timestamp;
@@ -18,14 +16,11 @@ use crate::server::installed_hook;
 use crate::system::{Failure, Result, now};
 
 /// From when until when.
-#[derive(Args)]
 pub(crate) struct Period {
     /// From when on: so long ago, such as 90d or 12w, or a day or time in UTC
-    #[arg(long, value_name = "SPAN|TIME", default_value = "90d")]
-    since: String,
+    pub(crate) since: String,
     /// Until when; without it, until now
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    pub(crate) until: Option<String>,
 }
 
 /// A time with its ends: it begins with the first and ends before the second.
@@ -36,11 +31,6 @@ pub(super) struct Ends {
 }
 
 impl Period {
-    /// From so long ago until now.
-    pub(crate) fn since(since: String) -> Self {
-        Self { since, until: None }
-    }
-
     pub(super) fn ends(&self) -> Result<Ends> {
         // What happens in this very second has happened.
         let this_second = || now().map(|now| Timestamp(now.0.saturating_add(1)));
@@ -110,7 +100,7 @@ pub(super) fn served(place: &Place) -> Result<Vec<Served>> {
             let in_repository = policies.iter().any(|policy| matches!(policy, PolicyArg::InRepository(_)));
             let key = format!(
                 "{policies:?} {}",
-                in_repository.then(|| found.directory.display().to_string()).unwrap_or_default()
+                if in_repository { found.directory.display().to_string() } else { String::new() }
             );
             let git_dir = found.git_dir.clone();
             let loaded =

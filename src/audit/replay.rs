@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::audit::Printed;
 use crate::audit::log::{Found, Place};
 use crate::audit::period::{Ends, Period};
 use crate::core::approval::ApprovalIndex;
@@ -34,28 +34,14 @@ use crate::server::installed_hook;
 use crate::store::{SymbolicRef, peel};
 use crate::system::{Exit, Failure, Progress, Result, print};
 
-#[derive(Args)]
 pub(crate) struct Replay {
-    #[command(flatten)]
-    place: Place,
+    pub(crate) place: Place,
     /// The number of the entry whose push is decided again; without it, every push of the time
-    #[arg(value_name = "ENTRY", conflicts_with_all = ["since", "until"])]
-    entry: Option<u64>,
-    #[command(flatten)]
-    period: Period,
+    pub(crate) entry: Option<u64>,
+    pub(crate) period: Period,
     /// A policy instead of the one in force; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
-    policies: Vec<PolicyArg>,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Lines for people
-    Text,
-    /// One JSON object
-    Json,
+    pub(crate) policies: Vec<PolicyArg>,
+    pub(crate) format: Printed,
 }
 
 pub(crate) fn run(replay: &Replay) -> Result {
@@ -70,8 +56,8 @@ pub(crate) fn run(replay: &Replay) -> Result {
             .hint("the decisions there are:\ncountersign log show --verdict accepted --server REPO.git"));
     }
     print(&match replay.format {
-        Format::Text => sum.text(),
-        Format::Json => serde_json::to_string(&sum).map_err(Failure::new)? + "\n",
+        Printed::Text => sum.text(),
+        Printed::Json => serde_json::to_string(&sum).map_err(Failure::new)? + "\n",
     })?;
     Ok(if sum.differ.is_empty() { Exit::Accepted } else { Exit::Rejected })
 }
@@ -145,7 +131,7 @@ impl Sum {
             text +=
                 &format!("#{} {} {}: {} then, {} now{why}\n", one.entry, one.time, refs.join(" "), one.then, one.now);
         }
-        let share = if self.pushes == 0 { 100 } else { self.judged * 100 / self.pushes };
+        let share = (self.judged * 100).checked_div(self.pushes).unwrap_or(100);
         text += &format!(
             "{} of {} accepted pushes judged again ({share}%): {} alike, {} not\n",
             self.judged,

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::audit::Printed;
 use crate::audit::log::{outcome_word, ref_text, value};
 use crate::core::canonical::{CanonicalOid, RefName, Time};
 use crate::core::commit::{Commit, parse_trailers};
@@ -18,47 +18,31 @@ use crate::desk::check::full_name;
 use crate::ledger::proof::{ClaimedProof, PROOF_BYTES, ProvenEntries};
 use crate::ledger::{Decided, Entry, Outcome, UpdateRecord};
 use crate::store::commit_id;
-use crate::system::{Exit, Failure, Result, print, say, say_hint};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, print, say, say_hint};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
+/// A proof, and what it must bear out.
+pub(crate) struct Request {
     /// The proof, as `countersign log prove` wrote it
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The ledger's public key, kept since install in another place: a file (key.pub), or its line
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    pub(crate) key: PathBuf,
     /// The repository that the ledger must be of; one whose origin is opaque does not say
-    #[arg(long, value_name = "NAME")]
-    repository: Option<String>,
+    pub(crate) repository: Option<String>,
     /// The ref that must have moved
-    #[arg(long = "ref", value_name = "REF")]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The commit that must have landed: the ref's new value, or one of the commits that were accepted as somebody's work. A whole id
-    #[arg(long, value_name = "COMMIT", value_parser = commit)]
-    commit: Option<Oid>,
+    pub(crate) commit: Option<Oid>,
     /// What must stand behind it: approvals=N (so many persons), distinct (of persons who made none of the work), independent (and did
     /// not push it), enforced (nothing was found that enforcing refuses), witnesses=N (so many of --witness)
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = requirement)]
-    require: Vec<Requirement>,
+    pub(crate) require: Vec<Requirement>,
     /// A witness whose cosignature counts, as its verifier key NAME+ID+KEY, or a file with such lines
-    #[arg(long = "witness", value_name = "VKEY|FILE")]
-    witnesses: Vec<String>,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Lines for people
-    Text,
-    /// One JSON object
-    Json,
+    pub(crate) witnesses: Vec<String>,
+    pub(crate) format: Printed,
 }
 
 /// What must stand behind a landed commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Requirement {
+pub(crate) enum Requirement {
     Approvals(usize),
     Distinct,
     Independent,
@@ -66,7 +50,8 @@ enum Requirement {
     Witnesses(usize),
 }
 
-fn requirement(text: &str) -> std::result::Result<Requirement, String> {
+/// Reads one of the words of `--require`.
+pub(crate) fn requirement(text: &str) -> std::result::Result<Requirement, String> {
     let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
     let known = match text.split_once('=') {
         Some(("approvals", count)) => number(count).map(Requirement::Approvals),
@@ -79,20 +64,16 @@ fn requirement(text: &str) -> std::result::Result<Requirement, String> {
     known.ok_or_else(|| "ask for approvals=N, distinct, independent, enforced or witnesses=N".to_owned())
 }
 
-fn commit(text: &str) -> std::result::Result<Oid, String> {
-    Oid::parse(text.as_bytes()).ok_or_else(|| "a proof is held against a whole id: git rev-parse COMMIT".to_owned())
-}
-
-pub(crate) fn run(arguments: Arguments) -> Result {
+pub(crate) fn run(arguments: &Request) -> Result {
     let key = key(&arguments.key)?;
     let witnesses = witnesses(&arguments.witnesses)?;
     let unread =
         |error: &dyn std::fmt::Display| Failure::new(format!("cannot read {}: {error}", shown(&arguments.file)));
-    let size = arguments.file.metadata().map_err(|error| unread(&error))?.len();
+    let size = arguments.file.on_disk().metadata().map_err(|error| unread(&error))?.len();
     if size > u64::try_from(PROOF_BYTES).unwrap_or(u64::MAX) {
         return Err(unread(&format!("a proof has at most {PROOF_BYTES} bytes")));
     }
-    let bytes = std::fs::read(&arguments.file).map_err(|error| unread(&error))?;
+    let bytes = disk::read(&arguments.file).map_err(|error| unread(&error))?;
     let proven = match ClaimedProof::parse(&bytes).and_then(|claimed| claimed.verify(&key)) {
         Ok(proven) => proven,
         Err(error) => {
@@ -107,10 +88,10 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         Err(reason) => return refuse(&format!("the proof does not hold: {reason}"), "ask for it again"),
     };
     match arguments.format {
-        Format::Json => print(&(serde_json::to_string(&story).map_err(Failure::new)? + "\n"))?,
-        Format::Text => print(&story.text())?,
+        Printed::Json => print(&(serde_json::to_string(&story).map_err(Failure::new)? + "\n"))?,
+        Printed::Text => print(&story.text())?,
     }
-    match missing(&arguments, &story) {
+    match missing(arguments, &story) {
         None => Ok(Exit::Accepted),
         Some(reason) => {
             refuse(&format!("the proof does not bear it out: {reason}"), "nothing is to be deployed on its word")
@@ -133,7 +114,7 @@ fn key(path: &Path) -> Result<PublicKey> {
     if let Some((key, _)) = given {
         return Ok(key);
     }
-    let text = std::fs::read_to_string(path)
+    let text = disk::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read the key {}: {error}", shown(path))))?;
     let key = PublicKey::parse_line(text.trim_end());
     key.map(|(key, _)| key).map_err(|error| Failure::new(format!("the key {}: {error}", shown(path))))
@@ -148,7 +129,7 @@ fn witnesses(given: &[String]) -> Result<Vec<WitnessKey>> {
     for text in given {
         let lines = match WitnessKey::parse(text) {
             Some(_) => text.clone(),
-            None => std::fs::read_to_string(text).map_err(|_| wrong(text))?,
+            None => disk::read_to_string(text).map_err(|_| wrong(text))?,
         };
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             witnesses.push(WitnessKey::parse(line).ok_or_else(|| wrong(line))?);
@@ -411,7 +392,7 @@ impl Update {
 }
 
 /// What is asked for and does not stand there.
-fn missing(arguments: &Arguments, story: &Story) -> Option<String> {
+fn missing(arguments: &Request, story: &Story) -> Option<String> {
     if let Some(repository) = &arguments.repository
         && story.origin != format!("countersign/{repository}")
     {
@@ -483,7 +464,6 @@ mod tests {
         for bad in ["approvals", "approvals=0", "approvals=x", "distinct=1", "reviewed", ""] {
             assert!(requirement(bad).is_err(), "{bad}");
         }
-        assert!(commit("1a2b").is_err());
     }
 
     #[test]

@@ -1,13 +1,16 @@
-//! `countersign agent`: keys of agents, and the inventory of them.
+//! `countersign agent`: keys for agents, and the inventory of them.
 
 use clap::{Args, Subcommand};
 
-use crate::audit::inventory::{self, List, Show};
-use crate::desk::agent::{self, Add};
+use super::audit::{Agents, As, Place};
+use super::values::id;
+use crate::audit::inventory;
+use crate::core::id::Id;
+use crate::desk::agent;
 use crate::system::Result;
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -17,15 +20,49 @@ enum Command {
     /// Make a key for an agent, tell git config, and print the lines that register it in the policy
     Add(Add),
     /// List every agent and service of servers' policies and ledgers, what stands out first
-    List(List),
+    List(Agents),
     /// Tell the whole life of one agent or service
     Show(Show),
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result {
+#[derive(Args)]
+struct Show {
+    /// The agent's or service's id
+    #[arg(value_name = "ID", value_parser = id)]
+    id: Id,
+    #[command(flatten)]
+    place: Place,
+    #[arg(long, value_enum, default_value_t = As::Text)]
+    format: As,
+}
+
+#[derive(Args)]
+struct Add {
+    /// The agent's id in the policy
+    #[arg(value_parser = id)]
+    id: Id,
+    /// The tool that it is an instance of, if that is not its id
+    #[arg(long, value_parser = id)]
+    tool: Option<Id>,
+    /// The id of the person who answers for it
+    #[arg(long, value_parser = id)]
+    owner: Option<Id>,
+    /// Make the key in one place of this user's, for all clones
+    #[arg(long)]
+    user: bool,
+    /// Make a new key although the agent has one, such as one that is retired or lost
+    #[arg(long)]
+    new_key: bool,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result {
     match arguments.command {
-        Command::Add(add) => agent::add(add),
-        Command::List(list) => inventory::list(&list),
-        Command::Show(show) => inventory::show(&show),
+        Command::Add(Add { id, tool, owner, user, new_key }) => {
+            agent::add(&agent::Add { id, tool, owner, user, new_key })
+        }
+        Command::List(agents) => inventory::list(&agents.into()),
+        Command::Show(Show { id, place, format }) => {
+            inventory::show(&inventory::Show { id, place: place.into(), format: format.into() })
+        }
     }
 }

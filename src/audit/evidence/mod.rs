@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::audit::activity::{self, Activity, What};
+use crate::audit::chain::has_ledger;
 use crate::audit::log::{Place, put};
 use crate::audit::period::{Ends, Period, Served, day, served};
 use crate::audit::report::text as html;
@@ -24,28 +24,21 @@ use measure::Measure;
 /// The table of controls.
 const CONTROLS: &str = include_str!("controls.tsv");
 
-#[derive(Args)]
 pub(crate) struct Evidence {
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    period: Period,
+    pub(crate) place: Place,
+    pub(crate) period: Period,
     /// The framework whose controls are told
-    #[arg(long, value_enum)]
-    framework: Framework,
-    #[arg(long, value_enum, default_value_t = Format::Md)]
-    format: Format,
+    pub(crate) framework: Framework,
+    pub(crate) format: Format,
     /// Of the source track of SLSA: the attestations of one revision, its source provenance and a verification summary, as in-toto
     /// statements, a line each. They are not signed
-    #[arg(long, value_name = "REF")]
-    attest: Option<String>,
+    pub(crate) attest: Option<String>,
     /// Where to write it; without it, standard output
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Framework {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framework {
     /// OWASP Top 10 for Agentic Applications 2026: ASI01 to ASI10
     OwaspAsi,
     /// MAESTRO of the Cloud Security Alliance: layers 1 to 7
@@ -53,7 +46,6 @@ enum Framework {
     /// NIST AI Risk Management Framework 1.0: subcategories
     NistAiRmf,
     /// NIST Cybersecurity Framework 2.0: subcategories
-    #[value(name = "csf-2.0")]
     Csf20,
     /// NIST Secure Software Development Framework 1.1: tasks
     Ssdf,
@@ -61,8 +53,8 @@ enum Framework {
     SlsaSource,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
     /// Markdown
     Md,
     /// One JSON object
@@ -302,7 +294,7 @@ pub(crate) fn run(evidence: &Evidence) -> Result {
     let mut record = Record::default();
     let mut levels = Vec::new();
     for one in &found {
-        if !one.ledger.join("log").exists() {
+        if !has_ledger(&one.ledger) {
             record.gaps.no_record.push(one.path.display().to_string());
             continue;
         }
@@ -518,7 +510,14 @@ mod tests {
             assert_eq!(control.measures.len(), measures, "a measure of {line} is unknown");
             assert!(["enforces", "evidences", "supports", "none"].contains(&cells[5]), "{line}");
         }
-        for framework in Framework::value_variants() {
+        for framework in [
+            Framework::OwaspAsi,
+            Framework::Maestro,
+            Framework::NistAiRmf,
+            Framework::Csf20,
+            Framework::Ssdf,
+            Framework::SlsaSource,
+        ] {
             let count = controls().filter(|control| control.framework == framework.name()).count();
             assert!(count >= 7, "{framework:?} has {count} controls");
         }

@@ -2,46 +2,35 @@
 
 use std::path::{Path, PathBuf};
 
-use base64ct::{Base64, Encoding as _};
-use clap::Args;
-
 use super::place::{Found, Place};
 use crate::core::report::escape;
 use crate::core::ssh::PublicKey;
 use crate::gate::recording::ledger_failure;
 use crate::ledger::{CHECKPOINT, Checkpoint, Leaves, Ledger, Name, home};
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, print};
+use base64ct::{Base64, Encoding as _};
 
-#[derive(Args)]
-pub(super) struct Head {
-    #[command(flatten)]
-    place: Place,
+pub(crate) struct Head {
+    pub(crate) place: Place,
     /// Sign it under a name that says nothing of the repository, with the ledger's key: for a witness that is somebody else's
-    #[arg(long, conflicts_with = "checkpoint")]
-    opaque: bool,
-    #[command(flatten)]
-    given: Given,
+    pub(crate) opaque: bool,
+    pub(crate) given: Given,
     /// Print what a witness is asked that knows the log with N entries (c2sp.org/tlog-witness, add-checkpoint):
     /// curl --data-binary @FILE https://WITNESS/add-checkpoint
-    #[arg(long, value_name = "N", verbatim_doc_comment)]
-    request: Option<u64>,
+    pub(crate) request: Option<u64>,
     /// Where to write it; without it, standard output
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// A head that somebody has kept, and what witnesses said of it.
-#[derive(Args)]
-pub(super) struct Given {
+pub(crate) struct Given {
     /// A signed checkpoint of the log, instead of its last head
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
+    pub(crate) checkpoint: Option<PathBuf>,
     /// What a witness has answered: its lines of cosignatures on that checkpoint
-    #[arg(long = "cosignature", value_name = "FILE")]
-    cosignatures: Vec<PathBuf>,
+    pub(crate) cosignatures: Vec<PathBuf>,
 }
 
-pub(super) fn run(head: &Head) -> Result {
+pub(crate) fn run(head: &Head) -> Result {
     let found = head.place.one()?;
     let leaves = read(&found.directory)?;
     let name = if head.opaque { Name::Opaque } else { Name::Repository };
@@ -71,11 +60,12 @@ pub(super) fn run(head: &Head) -> Result {
 }
 
 /// Writes what a person asked for, to a file or to standard output.
-pub(in crate::audit) fn put(out: Option<&Path>, text: &str) -> Result<()> {
+pub(crate) fn put(out: Option<&Path>, text: &str) -> Result<()> {
     match out.filter(|path| *path != Path::new("-")) {
         None => print(text),
-        Some(path) => std::fs::write(path, text)
-            .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display()))),
+        Some(path) => {
+            disk::write(path, text).map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+        }
     }
 }
 
@@ -100,7 +90,7 @@ pub(super) fn read(directory: &Path) -> Result<Leaves> {
 /// The public key that is kept beside a log.
 pub(super) fn key_beside(directory: &Path) -> Result<PublicKey> {
     let path = directory.join("key.pub");
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    let text = disk::read_to_string(&path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
     let key = PublicKey::parse_line(text.trim_end());
     key.map(|(key, _)| key).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
@@ -117,7 +107,7 @@ impl Given {
         let mut checkpoint = match (&self.checkpoint, leaves.head()) {
             (Some(path), _) => parsed(path)?,
             (None, Some(head)) => head.clone(),
-            (None, None) if kept.exists() => parsed(&kept)?,
+            (None, None) if kept.on_disk().exists() => parsed(&kept)?,
             (None, None) => {
                 return Err(Failure::new(
                     "the records of this log are of version 1, and none holds the signature of a note",
@@ -141,7 +131,7 @@ impl Given {
 
     fn add_to(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         for path in &self.cosignatures {
-            let lines = std::fs::read(path).map_err(|error| unread(path, &error))?;
+            let lines = disk::read(path).map_err(|error| unread(path, &error))?;
             checkpoint.add(&lines).map_err(|_| {
                 Failure::new(format!("{} holds no lines of cosignatures", path.display()))
                     .hint("it is what the witness answered, lines that begin with an em dash")
@@ -153,7 +143,7 @@ impl Given {
 
 /// Reads a file of a checkpoint.
 pub(super) fn parsed(path: &Path) -> Result<Checkpoint> {
-    let bytes = std::fs::read(path).map_err(|error| unread(path, &error))?;
+    let bytes = disk::read(path).map_err(|error| unread(path, &error))?;
     Checkpoint::parse(&bytes).map_err(|error| Failure::new(format!("{}: {error}", shown(path))))
 }
 

@@ -2,30 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use super::checkpoint::{Given, read};
 use super::place::Place;
 use crate::core::digest::Digest;
 use crate::gate::recording::ledger_failure;
 use crate::ledger::{Leaves, subtree};
-use crate::system::{Exit, Failure, Progress, Result, files, print};
+use crate::system::{Exit, Failure, OnDisk as _, Progress, Result, files, print};
 
 /// Entries of a whole bundle, and hashes of a whole tile (tlog-tiles, "Merkle Tree").
 const WIDTH: usize = 256;
 
-#[derive(Args)]
-pub(super) struct Export {
-    #[command(flatten)]
-    place: Place,
+pub(crate) struct Export {
+    pub(crate) place: Place,
     /// Where the files go: `checkpoint`, `tile/L/N` and `tile/entries/N`. What is there already is left as it is
-    #[arg(long, value_name = "DIR")]
-    tiles: PathBuf,
-    #[command(flatten)]
-    given: Given,
+    pub(crate) tiles: PathBuf,
+    pub(crate) given: Given,
 }
 
-pub(super) fn run(export: &Export) -> Result {
+pub(crate) fn run(export: &Export) -> Result {
     let found = export.place.one()?;
     let leaves = read(&found.directory)?;
     let checkpoint = export.given.of(&found, &leaves)?;
@@ -134,7 +128,11 @@ fn tile_path(directory: &Path, level: &str, number: usize, width: usize) -> Path
 
 /// Writes a file that never changes, unless it is there.
 fn put(path: &Path, bytes: &[u8]) -> Result<usize> {
-    if path.metadata().is_ok_and(|found| found.is_file() && found.len() == u64::try_from(bytes.len()).unwrap_or(0)) {
+    if path
+        .on_disk()
+        .metadata()
+        .is_ok_and(|found| found.is_file() && found.len() == u64::try_from(bytes.len()).unwrap_or(0))
+    {
         return Ok(0);
     }
     files::replace(path, bytes, 0o644).map(|()| 1).map_err(|error| unwritten(path, &error))

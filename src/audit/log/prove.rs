@@ -3,9 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use base64ct::{Base64, Encoding as _};
-use clap::Args;
-
 use super::checkpoint::{Given, key_beside, put};
 use super::place::{Found, Place};
 use crate::audit::approvals::records;
@@ -18,28 +15,23 @@ use crate::gate::recording::ledger_failure;
 use crate::ledger::proof::{ClaimedProof, Extra, Included, Later};
 use crate::ledger::{self, Checkpoint, Entry, Leaves, Signatures, UpdateRecord, generation, generations, home};
 use crate::system::{Exit, Failure, Result};
+use base64ct::{Base64, Encoding as _};
 
-#[derive(Args)]
-pub(super) struct Prove {
-    #[command(flatten)]
-    place: Place,
+pub(crate) struct Prove {
+    pub(crate) place: Place,
     /// What is proved: an entry by its number (G:N of generation G), a commit by its id, a move as REF@OLD..NEW, or an approval as
     /// sha256:DIGEST
-    #[arg(value_name = "ENTRY|COMMIT|REF@OLD..NEW|APPROVAL", value_parser = subject)]
-    subject: Subject,
+    pub(crate) subject: Subject,
     /// Of a commit or an approval, where it landed on this ref
-    #[arg(long = "ref", value_name = "REF")]
-    name: Option<String>,
-    #[command(flatten)]
-    given: Given,
+    pub(crate) name: Option<String>,
+    pub(crate) given: Given,
     /// Where to write the proof, such as deploy.tlog-proof; - for standard output
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
 }
 
 /// What is proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Subject {
+pub(crate) enum Subject {
     /// An entry of the log of today, or of a generation.
     Entry(Option<u64>, u64),
     /// A commit, by four digits of its id or more.
@@ -50,7 +42,8 @@ enum Subject {
     Approval(Digest),
 }
 
-fn subject(text: &str) -> std::result::Result<Subject, String> {
+/// Reads what is to be proved.
+pub(crate) fn parse_subject(text: &str) -> std::result::Result<Subject, String> {
     let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let number = text.strip_prefix('#').unwrap_or(text);
     if let Some(digest) = text.strip_prefix("sha256:") {
@@ -82,7 +75,7 @@ fn wrong() -> String {
     "give the number of an entry, a commit's id, REF@OLD..NEW, or an approval's sha256:DIGEST".to_owned()
 }
 
-pub(super) fn run(prove: &Prove) -> Result {
+pub(crate) fn run(prove: &Prove) -> Result {
     let found = prove.place.one()?;
     let logs: Vec<PathBuf> = generations(&found.directory).into_iter().chain([found.directory.clone()]).collect();
     let wanted = Wanted { subject: &prove.subject, name: prove.name.as_deref().map(full_name) };
@@ -336,20 +329,20 @@ mod tests {
 
     #[test]
     fn what_is_proved_is_told_apart() {
-        assert_eq!(subject("17"), Ok(Subject::Entry(None, 17)));
-        assert_eq!(subject("#17"), Ok(Subject::Entry(None, 17)));
-        assert_eq!(subject("2:17"), Ok(Subject::Entry(Some(2), 17)));
-        assert_eq!(subject("1a2b3c"), Ok(Subject::Commit("1a2b3c".to_owned())));
-        assert_eq!(subject(&"1".repeat(40)), Ok(Subject::Commit("1".repeat(40))));
+        assert_eq!(parse_subject("17"), Ok(Subject::Entry(None, 17)));
+        assert_eq!(parse_subject("#17"), Ok(Subject::Entry(None, 17)));
+        assert_eq!(parse_subject("2:17"), Ok(Subject::Entry(Some(2), 17)));
+        assert_eq!(parse_subject("1a2b3c"), Ok(Subject::Commit("1a2b3c".to_owned())));
+        assert_eq!(parse_subject(&"1".repeat(40)), Ok(Subject::Commit("1".repeat(40))));
         let moved =
             |old: &str, new: &str| Subject::Move { name: "refs/heads/main".into(), old: old.into(), new: new.into() };
-        assert_eq!(subject("main@1a2b..3c4d"), Ok(moved("1a2b", "3c4d")));
-        assert_eq!(subject("main@..3c4d"), Ok(moved("", "3c4d")));
-        assert_eq!(subject(&format!("main@{}..3c4d", "0".repeat(40))), Ok(moved("", "3c4d")));
+        assert_eq!(parse_subject("main@1a2b..3c4d"), Ok(moved("1a2b", "3c4d")));
+        assert_eq!(parse_subject("main@..3c4d"), Ok(moved("", "3c4d")));
+        assert_eq!(parse_subject(&format!("main@{}..3c4d", "0".repeat(40))), Ok(moved("", "3c4d")));
         let digest = Digest::of(b"");
-        assert_eq!(subject(&format!("sha256:{digest}")), Ok(Subject::Approval(digest)));
+        assert_eq!(parse_subject(&format!("sha256:{digest}")), Ok(Subject::Approval(digest)));
         for bad in ["", "1a2", "xyz", "main@1a..2b", "main@..", "sha256:12", "1:x"] {
-            assert!(subject(bad).is_err(), "{bad}");
+            assert!(parse_subject(bad).is_err(), "{bad}");
         }
     }
 }

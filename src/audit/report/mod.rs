@@ -8,9 +8,8 @@ mod table;
 
 use std::path::PathBuf;
 
-use clap::Args;
-
 use crate::audit::activity;
+use crate::audit::chain::has_ledger;
 use crate::audit::log::{Place, put};
 use crate::audit::period::{Period, served};
 use crate::system::{Exit, Failure, Progress, Result, files, now, say};
@@ -18,18 +17,13 @@ use count::Count;
 pub(super) use html::{plain_page, text};
 use table::Table;
 
-#[derive(Args)]
 pub(crate) struct Report {
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    period: Period,
+    pub(crate) place: Place,
+    pub(crate) period: Period,
     /// Where to write the page; - for standard output
-    #[arg(long, value_name = "FILE", required_unless_present = "csv")]
-    html: Option<PathBuf>,
+    pub(crate) html: Option<PathBuf>,
     /// A directory for its tables, a file each
-    #[arg(long, value_name = "DIR")]
-    csv: Option<PathBuf>,
+    pub(crate) csv: Option<PathBuf>,
 }
 
 pub(crate) fn run(report: &Report) -> Result {
@@ -40,7 +34,7 @@ pub(crate) fn run(report: &Report) -> Result {
     for (number, one) in found.iter().enumerate() {
         progress.at(number);
         let path = one.path.display();
-        if !one.ledger.join("log").exists() {
+        if !has_ledger(&one.ledger) {
             progress.clear();
             say(&format!("warning: {path} has no ledger, and is left out"));
             count.left_out += 1;
