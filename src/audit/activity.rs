@@ -22,8 +22,6 @@ pub(super) struct Activity {
     pub(super) past_the_gate: Vec<PastTheGate>,
     /// Refused pushes that were counted and not recorded, by the start of their hour.
     pub(super) suppressed: Vec<(Timestamp, u64)>,
-    /// When the record begins.
-    pub(super) begins: Option<Timestamp>,
 }
 
 /// One push, as it was decided.
@@ -142,8 +140,8 @@ impl Reading<'_> {
                     .map(|one| past(What::Moved(one.name.clone(), one.from.map(|id| id.0), one.to.map(|id| id.0))));
                 self.activity.past_the_gate.extend(moves);
             }
-            // The first is how a record begins.
-            Entry::Refs(found) if !self.is_later && self.activity.begins.is_some_and(|begun| begun != time) => {
+            // Before the first decision it is how a record begins.
+            Entry::Refs(found) if !self.is_later && !self.activity.pushes.is_empty() => {
                 self.activity.past_the_gate.push(past(What::Taken(found.refs.len())));
             }
             Entry::Clock(_) => self.activity.past_the_gate.push(past(What::Clock)),
@@ -153,7 +151,6 @@ impl Reading<'_> {
             }
             _ => {}
         }
-        self.activity.begins = self.activity.begins.or(entry.time());
         // What a later log says before its first decision or placement of its own, the one before has said.
         self.is_later = match entry {
             Entry::Continues(_) => true,

@@ -168,7 +168,7 @@ fn test(arguments: &Test) -> Result {
     let files = if policies.is_empty() { vec![file.with_file_name("policy.toml")] } else { policies.clone() };
     let Some(loaded) = load(&Files { files })? else { return Ok(Exit::Rejected) };
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::new(format!("{name}: {error}")))?;
+    let text = disk::read_to_string(file).map_err(|error| Failure::new(format!("{name}: {error}")))?;
     let cases = match Case::read(&Source { name, text }, &loaded.policy) {
         Ok(cases) => cases,
         Err(problems) => {
