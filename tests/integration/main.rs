@@ -16,6 +16,7 @@
 mod approvals;
 mod approve;
 mod attacks;
+mod audit;
 mod ci;
 mod client;
 mod desks;
@@ -33,6 +34,7 @@ mod many;
 mod openpgp;
 mod oracles;
 mod places;
+mod proofs;
 mod reftable;
 mod rehearsal;
 mod seals;
