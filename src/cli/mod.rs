@@ -5,9 +5,11 @@
 
 mod demo;
 mod explain;
+mod grant;
 mod hooks;
 mod init;
 mod install;
+mod orders;
 mod policy;
 mod shells;
 
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::audit::{log, show};
+use crate::desk::orders::{Freeze, Override, Thaw};
 use crate::desk::{agent, approve, check, sign, tools};
 use crate::doctor;
 use crate::server::{Install, Uninstall, ledgers};
@@ -56,6 +59,14 @@ enum Command {
     Sign(sign::Arguments),
     /// Approve exactly the commits of a branch, for one ref
     Approve(approve::Arguments),
+    /// Stop an agent: from now on nothing is taken that it pushes or signs
+    Freeze(Freeze),
+    /// End a freeze
+    Thaw(Thaw),
+    /// Accept one move of one ref in spite of findings, together with others, within the hour
+    Override(Override),
+    /// Take grants of agents back
+    Grant(grant::Arguments),
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
     /// Say of ledgers that their repositories were moved, restored or copied, or that the clock is right
@@ -127,6 +138,10 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
+        Command::Freeze(arguments) => orders::freeze(&arguments),
+        Command::Thaw(arguments) => orders::thaw(&arguments),
+        Command::Override(arguments) => orders::pass_over(&arguments),
+        Command::Grant(arguments) => grant::run(&arguments),
         Command::Log(arguments) => log::run(arguments),
         Command::Ledger(arguments) => ledgers::run(&arguments),
         Command::Policy(arguments) => policy::run(arguments),

@@ -68,6 +68,8 @@ pub(crate) fn prune(
         left_out: None,
         work: Vec::new(),
         approvals: Vec::new(),
+        order: None,
+        overrides: Vec::new(),
     };
     let attempt = Attempt {
         now,
@@ -75,6 +77,7 @@ pub(crate) fn prune(
         policy: None,
         submitter: None,
         error: None,
+        freezes: None,
         updates: Box::new(over.iter().map(update).collect::<Vec<_>>()),
         suspects: Vec::new(),
     };

@@ -72,6 +72,8 @@ pub(super) fn update(name_: &str, old: Option<u8>, new: Option<u8>) -> UpdateRec
         left_out: None,
         work: Vec::new(),
         approvals: Vec::new(),
+        order: None,
+        overrides: Vec::new(),
     }
 }
 
@@ -82,6 +84,7 @@ pub(super) fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt<'static> 
         policy: Some(Digest::of(b"policy")),
         submitter: None,
         error: None,
+        freezes: None,
         updates: Box::new(updates),
         suspects: Vec::new(),
     }
@@ -241,6 +244,7 @@ fn a_flood_of_killed_pushes_is_bounded() {
             version: "0.1.0".to_owned(),
             submitter: None,
             error: None,
+            freezes: None,
             updates: vec![update(&format!("refs/heads/{number}"), None, Some(1))],
             continued: 0,
         };

@@ -31,6 +31,7 @@ mod ledger;
 mod many;
 mod openpgp;
 mod oracles;
+mod orders;
 mod places;
 mod reftable;
 mod seals;

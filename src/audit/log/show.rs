@@ -33,6 +33,9 @@ pub(super) struct Show {
     /// Only decisions that ended so
     #[arg(long, value_enum)]
     verdict: Option<VerdictArg>,
+    /// Only decisions by which something was accepted in spite of findings
+    #[arg(long)]
+    overrides: bool,
     /// Only from this time or day on, such as 2026-11-01 or 2026-11-01T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<Time>,
@@ -182,8 +185,9 @@ impl Show {
         let coded = self.code.as_deref().is_none_or(|code| updates.iter().any(|update| has_code(update, code)));
         let verdict =
             self.verdict.is_none_or(|verdict| decision.is_some_and(|(outcome, _)| outcome == verdict.outcome()));
+        let overridden = !self.overrides || updates.iter().any(|update| !update.overrides.is_empty());
         let commit = self.commit.as_deref().is_none_or(|prefix| mentions(entry, prefix));
-        in_time && named && principal && coded && verdict && commit
+        in_time && named && principal && coded && verdict && overridden && commit
     }
 
     /// Whether it is about the ref that is asked for, if one is.
@@ -199,6 +203,7 @@ impl Show {
             update.work.iter().any(|work| work.principal == id)
                 || update.findings.iter().any(|one| one.author.as_deref() == Some(id))
                 || update.approvals.iter().any(|approval| approval.approver == id)
+                || update.overrides.iter().any(|one| one.by == id)
         };
         let submitted = submitter_of(entry).and_then(|who| who.split(" via ").next()) == Some(id);
         submitted || updates_of(entry).iter().any(of_update)

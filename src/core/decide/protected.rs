@@ -127,7 +127,9 @@ mod tests {
     #[test]
     fn the_ref_of_the_policy_keeps_one() {
         let leaves = |problems: Vec<Problem>, movement| {
-            pushed("", |update| (update.policy, update.movement) = (Some(PolicyOnRef { problems }), movement))
+            pushed("", |update| {
+                (update.policy, update.movement) = (Some(PolicyOnRef { problems, ..PolicyOnRef::default() }), movement)
+            })
         };
         let problem = Problem {
             weight: Weight::Error,

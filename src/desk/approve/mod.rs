@@ -2,7 +2,7 @@
 
 mod changes;
 mod compose;
-mod deliver;
+pub(crate) mod deliver;
 mod key;
 mod list;
 mod remote;
@@ -24,6 +24,9 @@ use crate::desk::who::trace_of_agent;
 use crate::gate::engine::{EngineError, repository_name};
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::system::{Configuration, Exit, Failure, Result, now, print};
+pub(crate) use key::{find_key, sign_statement};
+pub(crate) use shown::{Asks, confirm};
+
 use compose::{Terms, Work};
 use key::Approver;
 use remote::Remote;
@@ -149,7 +152,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     }
     let mut signed = Vec::new();
     for approval in approvals {
-        signed.push((place_of(&approval, &approver), approver.sign(&approval)?));
+        signed.push((place_of(&approval, &approver).to_string(), approver.sign(&approval)?));
     }
     match (&arguments.out, arguments.no_push) {
         (Some(file), _) => deliver::to_file(file, &signed)?,
