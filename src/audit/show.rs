@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::orders::{self, Whence};
 use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
@@ -11,7 +12,7 @@ use crate::core::facts::SignatureFact;
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSearch, unreadable_encoding};
 use crate::core::oid::Oid;
-use crate::core::policy::{KeyObjection, Policy, PrincipalKind};
+use crate::core::policy::{KeyObjection, Policy, Principal, PrincipalKind};
 use crate::core::seal::{self, SealOutcome};
 use crate::core::signature::SigningKey;
 use crate::desk::clone::{Local, TrackedRefs, settings};
@@ -93,6 +94,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         None => Place::here(&arguments)?,
     };
     let Place { local, settings, policy, id } = place;
+    let whence = if arguments.server.is_some() { Whence::Server } else { Whence::Clone };
     let repository = match &policy {
         Some(policy) => repository_name(&settings, policy).ok(),
         None => settings.repository.clone(),
@@ -105,6 +107,11 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         Ok(commit) => {
             let known = policy.as_ref().map(|policy| (policy, at));
             describe(&local, &commit, known, repository.as_ref(), &mut lines)?;
+            if let (Some(policy), Some(repository)) = (&policy, &repository) {
+                let orders = orders::known(&local, whence, (policy, repository), at)?;
+                let agents = agents_of(&commit, policy);
+                lines.extend(agents.into_iter().flat_map(|agent| orders::lines(&orders, agent)));
+            }
         }
     }
     let ledger =
@@ -114,6 +121,18 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     }
     print(&(lines.join("\n") + "\n"))?;
     Ok(Exit::Accepted)
+}
+
+/// The registered agents that sealed or signed a commit, as it says.
+fn agents_of<'p>(commit: &Commit<'_>, policy: &'p Policy) -> Vec<&'p Principal> {
+    let trailers = parse_trailers(commit.message).map(|trailers| trailers.blocks).unwrap_or_default();
+    let mut agents: Vec<&Principal> =
+        trailers.iter().filter_map(|block| policy.principal(&block.claim.agent)).collect();
+    let signature = signature_fact(commit.signature.as_ref(), Some(policy));
+    agents.extend(signature.claimed_key().and_then(|key| policy.by_key(key)));
+    agents.retain(|one| one.kind == PrincipalKind::Agent);
+    agents.dedup_by(|one, other| one.id == other.id);
+    agents
 }
 
 fn policy(local: &Local, settings: &Settings, refs: &dyn RefValues) -> Result<Option<Policy>> {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "commands read arguments and files")]
 
+mod agent;
 mod demo;
 mod explain;
 mod grant;
@@ -20,7 +21,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::audit::{log, show};
 use crate::desk::orders::{Freeze, Override, Thaw};
-use crate::desk::{agent, approve, check, sign, tools};
+use crate::desk::{approve, check, sign, tools};
 use crate::doctor;
 use crate::server::{Install, Uninstall, ledgers};
 use crate::system::{Exit, bug, say};
@@ -41,7 +42,7 @@ enum Command {
     Init(init::Arguments),
     /// Set a coding agent up by its own settings, so that its commits are sealed
     Desk(tools::Arguments),
-    /// Give an agent a key of its own
+    /// Give an agent a key of its own, or show what is known of one
     Agent(agent::Arguments),
     /// Decide beforehand what the server would say about commits
     Check(check::Arguments),

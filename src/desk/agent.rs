@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
 use crate::core::id::Id;
 use crate::core::ssh::PrivateKey;
@@ -16,19 +16,7 @@ use crate::system::process::{config, git};
 use crate::system::{Exit, Failure, Result, print, random_seed, say, say_hint};
 
 #[derive(Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Make a key for an agent, tell git config, and print the lines that register it in the policy
-    Add(Add),
-}
-
-#[derive(Args)]
-struct Add {
+pub(crate) struct Add {
     /// The agent's id in the policy
     #[arg(value_parser = parse_id)]
     id: Id,
@@ -51,8 +39,8 @@ pub(super) fn parse_id(text: &str) -> std::result::Result<Id, String> {
     Id::parse(text.as_bytes()).ok_or_else(|| "an id is [a-z0-9][a-z0-9._-]{0,63}".to_owned())
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result {
-    let Command::Add(add) = arguments.command;
+/// Makes a key, or tells of the one that there is.
+pub(crate) fn add(add: Add) -> Result {
     let setting = format!("countersign.{}.key", add.id);
     let of_user = keys::of_user(&add.id);
     if let Some(path) = config(&setting)?.filter(|_| !add.new_key) {

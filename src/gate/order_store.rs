@@ -1,7 +1,7 @@
 //! Orders that an admin has put beside repositories: one store for all below a directory, those to come among them, and one of each
 //! repository's own. Every hook reads them, with nothing said at install: a store lies in a directory above the repository.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -45,30 +45,45 @@ struct AdminThaw {
 /// The stores that hold for a repository, as far as there are any. One that others than root, the user who asks or the repository's
 /// owner could have made is none.
 pub(crate) fn stores_for(dir: &GitDir) -> io::Result<Vec<PathBuf>> {
+    stores_of(dir, &[rustix::process::geteuid().as_raw()])
+}
+
+/// The stores that hold for a repository whoever pushes to it: those of root and of its owner, and of these users.
+pub(crate) fn stores_of(dir: &GitDir, users: &[u32]) -> io::Result<Vec<PathBuf>> {
     let own = dir.common_dir.canonicalize()?;
-    let users = [0, rustix::process::geteuid().as_raw(), own.metadata()?.uid()];
-    let above = own.ancestors().skip(1).map(|above| above.join(BELOW));
+    let owner = own.metadata()?.uid();
+    let is_trusted = |found: &Metadata| {
+        let user = found.uid();
+        (user == 0 || user == owner || users.contains(&user)) && found.mode() & 0o022 == 0
+    };
     let mut stores = Vec::new();
-    for store in above.chain([own.join(OWN)]) {
+    for store in named(&own) {
         match store.symlink_metadata() {
-            Ok(found) if found.is_dir() && users.contains(&found.uid()) && found.mode() & 0o022 == 0 => {
-                stores.push(store);
-            }
+            Ok(found) if found.is_dir() && is_trusted(&found) => stores.push(store),
             Ok(_) => {}
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-            // What nobody may look into, the repository's users may not either.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            // Somebody else's directory of this name is nobody's store. One that is an admin's holds, and has to be read.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let around = store.parent().map(Path::symlink_metadata).transpose()?;
+                if around.is_some_and(|around| is_trusted(&around)) {
+                    return Err(io::Error::other(format!("{}: {error}", store.display())));
+                }
+            }
             Err(error) => return Err(error),
         }
     }
     Ok(stores)
 }
 
+/// Where the stores for a repository would lie.
+fn named(own: &Path) -> impl Iterator<Item = PathBuf> {
+    own.ancestors().skip(1).map(|above| above.join(BELOW)).chain([own.join(OWN)])
+}
+
 /// Directories that are called as stores for a repository and are none.
 pub(crate) fn passed_over(dir: &GitDir, counted: &[PathBuf]) -> Vec<PathBuf> {
     let Ok(own) = dir.common_dir.canonicalize() else { return Vec::new() };
-    let named = own.ancestors().skip(1).map(|above| above.join(BELOW)).chain([own.join(OWN)]);
-    named.filter(|store| store.symlink_metadata().is_ok() && !counted.contains(store)).collect()
+    named(&own).filter(|store| store.symlink_metadata().is_ok() && !counted.contains(store)).collect()
 }
 
 /// Reads what is `wanted` of stores. What lies there an admin has put there, so that what cannot be read is an error.
@@ -183,11 +198,24 @@ pub(crate) fn put_thaw(store: &Path, thaw: &ServerThaw) -> Result<(), String> {
     write(store, &path, &json).map_err(|error| format!("cannot write {}: {error}", store.join(&path).display()))
 }
 
+/// Makes directories that all may look into, whatever the umask is.
+fn make_directories(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    directory.parent().map_or(Ok(()), make_directories)?;
+    DirBuilder::new().mode(0o755).create(directory).or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Ok(()),
+        _ => Err(error),
+    })?;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))
+}
+
 /// Writes a file of a store whole, and after that it is there. All may read it: it holds nothing secret, and every hook's user asks.
 fn write(store: &Path, path: &str, text: &str) -> io::Result<()> {
     let there = store.join(path);
     let around = there.parent().unwrap_or(store);
-    DirBuilder::new().recursive(true).mode(0o755).create(around)?;
+    make_directories(around)?;
     let all = std::fs::Permissions::from_mode(0o644);
     let mut file = tempfile::Builder::new().prefix(".order-").permissions(all.clone()).tempfile_in(around)?;
     file.write_all(text.as_bytes())?;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::core::canonical::Time;
 use crate::core::limits;
 use crate::core::order::{ClaimedOrder, Scope, ServerThaw, Whom};
-use crate::gate::order_store::{BELOW, OWN, put, put_thaw};
+use crate::gate::order_store::{BELOW, OWN, put, put_thaw, stores_of};
 use crate::gate::own_files::{installed_at, ledger_directory};
 use crate::gate::recording::recorded_order;
 use crate::ledger::{Ledger, OrderRecord, Place};
 use crate::server::installed::named_ledger;
 use crate::server::repository::Repository;
 use crate::server::targets::{named, resolved};
+use crate::store::GitDir;
 use crate::system::{Failure, Result, now, print, say};
 
 /// Applies an order that a person signed.
@@ -81,12 +82,15 @@ impl Server {
     /// A repository has a store of its own. A directory of repositories has one, and so does each of them that lies elsewhere.
     fn at(root: &Path) -> Result<Self> {
         let real = root.canonicalize().map_err(|error| Failure::new(format!("{}: {error}", root.display())))?;
-        if let Some(own) = resolved(root) {
+        if let Some(own) = resolved(root).and_then(|own| own.canonicalize().ok()) {
             return Ok(Self { stores: vec![own.join(OWN)], repositories: vec![root.to_owned()] });
         }
         // A store comes before the first repository, too.
         let repositories = named(root)?.repositories;
-        let elsewhere = repositories.iter().filter_map(|path| resolved(path)).filter(|own| !own.starts_with(&real));
+        let elsewhere = repositories
+            .iter()
+            .filter_map(|path| resolved(path)?.canonicalize().ok())
+            .filter(|own| !own.starts_with(&real));
         let stores = std::iter::once(real.join(BELOW)).chain(elsewhere.map(|own| own.join(OWN)));
         let stores = stores.collect();
         Ok(Self { stores, repositories })
@@ -94,7 +98,22 @@ impl Server {
 
     fn each_store(&self, put: &dyn Fn(&Path) -> std::result::Result<(), String>) -> Result<()> {
         let hint = "the user who owns the repositories, or root, applies orders";
-        self.stores.iter().try_for_each(|store| put(store).map_err(|error| Failure::new(error).hint(hint)))
+        self.stores.iter().try_for_each(|store| put(store).map_err(|error| Failure::new(error).hint(hint)))?;
+        let ignored: Vec<&PathBuf> = self.repositories.iter().filter(|path| !self.holds_for(path)).collect();
+        let Some(first) = ignored.first() else { return Ok(()) };
+        let words = format!(
+            "hooks of {} do not read it, {} among them: the store is neither root's nor the repository's owner's, or others may write there",
+            counted(ignored.len()),
+            first.display()
+        );
+        Err(Failure::new(words).hint(hint))
+    }
+
+    /// Whether the hooks of a repository read one of the stores, whoever runs them.
+    fn holds_for(&self, path: &Path) -> bool {
+        let dir = resolved(path).and_then(|git_dir| GitDir::at(&git_dir).ok());
+        let read = dir.and_then(|dir| stores_of(&dir, &[]).ok()).unwrap_or_default();
+        read.iter().any(|store| self.stores.contains(store))
     }
 
     /// Writes it into the ledgers of repositories of this user's. In force it is already.

@@ -106,10 +106,21 @@ fn one_command_stops_an_agent_from_the_next_push_on() {
     world.git(&["reset", "-q", "--hard", &before]);
     sealed(&world, CODEX, "after");
     by(&world, "bob", &["HEAD:refs/heads/three"]).accepted();
+    let shown = |words: &[&str]| {
+        let policy = world.policy_path().display().to_string();
+        admin(&world, &[words, &["--policy", &policy]].concat())
+    };
+    let frozen = "\nfrozen    alice froze agent claude-code at 20";
+    assert!(shown(&["agent", "show", "claude-code"]).contains(frozen));
+    assert!(shown(&["show", &before]).contains(frozen) && !shown(&["show", "HEAD"]).contains("frozen"));
     // Its own thaw ends it.
     ordered(&world, ALICE, &["thaw", "claude-code", "--because", "its settings are mended", "--yes"]);
     sealed(&world, CLAUDE, "again");
     by(&world, "claude-bot", &["HEAD:refs/heads/four"]).accepted();
+    let agent = shown(&["agent", "show", "claude-code", "--server", world.server().to_str().unwrap()]);
+    for part in ["owner     alice\n", "\nthawed    by alice at 20", "\npushed    20", "\naccepted  20"] {
+        assert!(agent.contains(part), "{part}: {agent}");
+    }
     let shown = world.countersign(&["log", "show", "--server", world.server().to_str().unwrap()]);
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("person/alice orders freeze agent/claude-code at "), "{shown}");
@@ -318,23 +329,22 @@ fn a_server_applies_an_order_everywhere_at_once_and_to_what_comes() {
     world.set_policy(&format!("{}{BRANCHES}", named.replace("repository = \"a\"\n", "")));
     assert!(install_root(&world, &[]).0);
     let root = world.path("root").display().to_string();
-    world.commit("a", "1", "Work\n");
-    world.seal_head_by(&crate::world::SealBy {
-        repository: "a",
-        ..crate::world::SealBy::honest("claude-code", &CLAUDE.key())
-    });
-    push_to(&world, "a.git", "refs/heads/one").accepted();
+    let base = world.commit("a", "1", "By hand\n");
+    let mut turn = 0;
+    let mut frozen = |path: &str| {
+        // A seal is bound to the repository; whom it freezes is not.
+        let repository = path.trim_end_matches(".git");
+        turn += 1;
+        world.git(&["reset", "-q", "--hard", &base]);
+        world.commit("a", &turn.to_string(), "Work\n");
+        let key = CLAUDE.key();
+        world.seal_head_by(&crate::world::SealBy { repository, ..crate::world::SealBy::honest("claude-code", &key) });
+        push_to(&world, path, &format!("refs/heads/turn-{turn}"))
+    };
+    frozen("a.git").accepted();
     let said = admin(&world, &["freeze", "--server", &root, "--order", &file]);
     assert!(said.contains("in force from the next hook on, in every repository under the policy acme"), "{said}");
     assert!(said.contains("(3 repositories below "), "{said}");
-    let frozen = |path: &str| {
-        // A seal is bound to the repository; whom it freezes is not.
-        let repository = path.trim_end_matches(".git");
-        world.commit("a", path, "Work\n");
-        let key = CLAUDE.key();
-        world.seal_head_by(&crate::world::SealBy { repository, ..crate::world::SealBy::honest("claude-code", &key) });
-        push_to(&world, path, "refs/heads/two")
-    };
     for path in ["a.git", "team/b.git", "team/c.git"] {
         frozen(path).refused("agent-frozen");
     }
@@ -551,10 +561,13 @@ fn a_grant_is_revoked_by_an_order() {
     );
     let said = ordered(&world, BOB, &["grant", "revoke", "codex", "--because", "all of them", "--yes"]);
     assert!(said.contains("/revoke/codex/all/person/bob"), "{said}");
+    let policy = world.policy_path().display().to_string();
+    let shown = admin(&world, &["agent", "show", "codex", "--policy", &policy]);
+    assert!(shown.contains("\nrevoked   bob revoked every grant of codex up to 20"), "{shown}");
     let (said, code) = order(&world, BOB, &["grant", "revoke", "claude-code:42", "--because", "why", "--yes"]);
     assert!(code == Some(2) && said.contains("bob is neither the owner of claude-code"), "{said}");
     for (word, why) in
-        [("claude-code:0", "a number from 1 on"), ("all:1", "of one agent"), ("claude:1", "did you mean")]
+        [("claude-code:0", "a number from 1 on"), ("all:1", "of one agent"), ("claude-cod:1", "did you mean")]
     {
         let (said, code) = order(&world, ALICE, &["grant", "revoke", word, "--because", "why", "--yes"]);
         assert!(code == Some(2) && said.contains(why), "{word}: {said}");

@@ -2,11 +2,11 @@
 //!
 //! It holds on every ref, whatever its rules ask, and from the next hook on. What was seen before goes where it may.
 
+use super::orders::command;
 use super::submitter::principal;
 use super::{Code, Findings, UpdateContext};
-use crate::core::order::{By, Freeze, Whom};
+use crate::core::order::{By, Freeze, Topic};
 use crate::core::policy::{Policy, Principal, PrincipalKind};
-use crate::core::report::word;
 use crate::core::submitter::Submitter;
 
 pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
@@ -41,13 +41,8 @@ fn hint(policy: &Policy, freeze: &Freeze) -> String {
     }
     may.extend(policy.order_terms().values().flat_map(|terms| &terms.thaw).map(ToString::to_string));
     may.dedup();
-    let subject = match &freeze.whom {
-        Whom::Agent(id) => id.to_string(),
-        Whom::Tool(id) => format!("tool:{id}"),
-        Whom::All => "all".to_owned(),
-    };
     let who = if may.is_empty() { "an admin of the server".to_owned() } else { may.join(" or ") };
-    format!("when that is settled, {who} ends it:\ncountersign thaw {} --because TEXT", word(&subject))
+    format!("when that is settled, {who} ends it:\n{}", command(&Topic::Thaw(freeze.whom.clone())))
 }
 
 #[cfg(test)]

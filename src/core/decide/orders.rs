@@ -7,11 +7,8 @@ use super::{Code, Findings, UpdateContext};
 use crate::core::canonical::Time;
 use crate::core::facts::OrderUpdate;
 use crate::core::limits;
-use crate::core::order::{Act, OrderPlace, VerifiedOrder, entitled};
+use crate::core::order::{Act, OrderPlace, Topic, VerifiedOrder, Whom, entitled};
 use crate::core::policy::KeyStatus;
-
-/// What makes any of them.
-const COMMANDS: &str = "orders are made and delivered by countersign freeze, thaw, override and grant revoke";
 
 /// Judges an update at the place of an order.
 pub(super) fn judge(context: &UpdateContext<'_>, update: &OrderUpdate, findings: &mut Findings<'_>) {
@@ -19,11 +16,37 @@ pub(super) fn judge(context: &UpdateContext<'_>, update: &OrderUpdate, findings:
     match &update.record {
         None => {
             let detail = "an order is not deleted".to_owned();
-            let hint = "a freeze ends by countersign thaw; the others are over with time".to_owned();
+            let hint = match &place.topic {
+                Topic::Freeze(whom) => {
+                    format!("a freeze ends by another order:\n{}", command(&Topic::Thaw(whom.clone())))
+                }
+                Topic::Thaw(_) | Topic::Revoke(..) | Topic::RevokeAll(_) | Topic::Override(_) => {
+                    "leave it; it is over with time, or by a later one".to_owned()
+                }
+            };
             findings.protect(Code::DeleteDenied, detail, hint);
         }
-        Some(Err(error)) => refuse(findings, format!("it is no order: {error}"), COMMANDS),
+        Some(Err(error)) => {
+            let hint = format!("make it with a command, which delivers it too:\n{}", command(&place.topic));
+            refuse(findings, format!("it is no order: {error}"), &hint);
+        }
         Some(Ok(order)) => judge_order(context, (update, place), order, findings),
+    }
+}
+
+/// The command that makes such an order.
+pub(super) fn command(topic: &Topic) -> String {
+    let whom = |whom: &Whom| match whom {
+        Whom::Agent(id) => id.to_string(),
+        Whom::Tool(id) => format!("tool:{id}"),
+        Whom::All => "all".to_owned(),
+    };
+    match topic {
+        Topic::Freeze(of) => format!("countersign freeze {} --because TEXT", whom(of)),
+        Topic::Thaw(of) => format!("countersign thaw {} --because TEXT", whom(of)),
+        Topic::Revoke(agent, serial) => format!("countersign grant revoke {agent}:{serial} --because TEXT"),
+        Topic::RevokeAll(agent) => format!("countersign grant revoke {agent} --because TEXT"),
+        Topic::Override(_) => "countersign override REF --from OLD --to NEW --code CODE --because TEXT".to_owned(),
     }
 }
 

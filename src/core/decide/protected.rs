@@ -36,7 +36,9 @@ pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
             "use the exact spelling of the governed name, or another name".to_owned(),
         );
     }
-    if policy.refuses_unmatched(&update.name) {
+    // The namespace of records has rules of its own and no others.
+    let is_record = update.record.is_some() || update.order.is_some();
+    if !is_record && policy.refuses_unmatched(&update.name) {
         let detail = "no rule matches this name, and the policy says unmatched = \"refuse\"".to_owned();
         findings.protect(
             Code::RefDenied,

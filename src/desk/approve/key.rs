@@ -92,8 +92,7 @@ fn only_registered(policy: &Policy) -> Result<PersonKey> {
             found.push((key, PersonKey::literal(&line)));
         }
     }
-    let hint =
-        "name your key for this time, or for always:\ncountersign approve --key FILE\ngit config user.signingkey FILE";
+    let hint = "name your key, with --key FILE for this time, or for always:\ngit config user.signingkey FILE";
     match found.len() {
         1 => found.pop().map(|(_, key)| key).ok_or_else(|| Failure::new("no key").hint(hint)),
         0 => {

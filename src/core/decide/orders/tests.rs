@@ -12,7 +12,9 @@ fn stores(order: &Order, by: u8, spoil: impl FnOnce(&mut OrderUpdate)) -> Vec<(C
         OrderUpdate { place: Some(order.place()), record: Some(Ok(record)), replaces: None, stored: (1, 0) };
     spoil(&mut update);
     let name = order.place().to_string().into_bytes().into();
-    let story = Story::under("").moves(|moved| (moved.name, moved.order) = (name, Some(update)));
+    // Whatever the policy says of refs that no rule matches.
+    let story = Story::under_policy("unmatched = \"refuse\"", "")
+        .moves(|moved| (moved.name, moved.order) = (name, Some(update)));
     let story = story.ordered(&[(order_by("bob", freeze_of("codex")), BOB)]);
     let verdict = story.verdict();
     verdict.refs[0].findings.iter().map(|finding| (finding.code, finding.detail.clone())).collect()
