@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use super::orders::{self, Whence};
 use crate::core::canonical::Time;
 use crate::core::id::Id;
@@ -18,19 +16,16 @@ use crate::gate::ref_values::{RefValues, StoredRefs};
 use crate::ledger::{self, Entry, Outcome, Signatures};
 use crate::server::{installed_hook, installed_ledger, resolved};
 use crate::system::users::Owner;
-use crate::system::{Exit, Failure, Result, now, print};
+use crate::system::{Exit, Failure, OnDisk as _, Result, now, print};
 
-#[derive(Args)]
-pub(crate) struct Show {
-    /// The agent's id in the policy
-    #[arg(value_name = "ID")]
-    id: String,
-    /// A policy instead of the configured one; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
-    policies: Vec<PolicyArg>,
-    /// A server's repository, which also tells its last push and its last accepted work; without it, what this clone knows
-    #[arg(long, value_name = "REPO.git")]
-    server: Option<PathBuf>,
+/// Which agent, and by what it is told of.
+pub(crate) struct Request {
+    /// The agent's id in the policy.
+    pub(crate) id: String,
+    /// A policy instead of the configured one.
+    pub(crate) policies: Vec<PolicyArg>,
+    /// A server's repository; without it, what this clone knows.
+    pub(crate) server: Option<PathBuf>,
 }
 
 /// Where it is asked.
@@ -50,7 +45,7 @@ impl Asked {
     }
 
     fn at_server(policies: &[PolicyArg], server: &Path) -> Result<Self> {
-        let found = resolved(server).and_then(|path| path.canonicalize().ok());
+        let found = resolved(server).and_then(|path| path.on_disk().canonicalize().ok());
         let git_dir = found.ok_or_else(|| {
             Failure::new(format!("{} is not a git repository", server.display()))
                 .hint("give the path of a bare repository:\ncountersign agent show ID --server REPO.git")
@@ -79,13 +74,13 @@ fn loaded(local: &Local, settings: &Settings, refs: &dyn RefValues) -> Result<Po
 }
 
 /// Shows one agent.
-pub(crate) fn show(arguments: &Show) -> Result {
-    let asked = match &arguments.server {
-        Some(server) => Asked::at_server(&arguments.policies, server)?,
-        None => Asked::here(&arguments.policies)?,
+pub(crate) fn show(request: &Request) -> Result {
+    let asked = match &request.server {
+        Some(server) => Asked::at_server(&request.policies, server)?,
+        None => Asked::here(&request.policies)?,
     };
     let Asked { local, settings, policy, whence } = &asked;
-    let agent = agent(policy, &arguments.id)?;
+    let agent = agent(policy, &request.id)?;
     let now = now()?;
     let mut lines = described(policy, agent);
     let repository = repository_name(settings, policy).map_err(|error| desk_failure(&error))?;
@@ -132,7 +127,7 @@ fn described(policy: &Policy, agent: &Principal) -> Vec<String> {
 
 /// When it pushed last, and when work of its was accepted last, as the ledger tells.
 fn last_seen(directory: &Path, id: &Id) -> Result<Vec<String>> {
-    if !directory.exists() {
+    if !directory.on_disk().exists() {
         return Ok(Vec::new());
     }
     let (mut pushed, mut worked, mut latest): (Option<Time>, Option<Time>, Option<Time>) = (None, None, None);

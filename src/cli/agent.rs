@@ -1,13 +1,18 @@
-//! `countersign agent`: a key for an agent, and what is known of it.
+//! `countersign agent`: keys for agents, and what is known of one.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::audit::agent::{self as shown, Show};
-use crate::desk::agent::{self as desk, Add};
+use super::values::id;
+use crate::audit::agent as shown;
+use crate::core::id::Id;
+use crate::desk::agent;
+use crate::gate::policy_source::PolicyArg;
 use crate::system::Result;
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -20,9 +25,43 @@ enum Command {
     Show(Show),
 }
 
+#[derive(Args)]
+struct Add {
+    /// The agent's id in the policy
+    #[arg(value_parser = id)]
+    id: Id,
+    /// The tool that it is an instance of, if that is not its id
+    #[arg(long, value_parser = id)]
+    tool: Option<Id>,
+    /// The id of the person who answers for it
+    #[arg(long, value_parser = id)]
+    owner: Option<Id>,
+    /// Make the key in one place of this user's, for all clones
+    #[arg(long)]
+    user: bool,
+    /// Make a new key although the agent has one, such as one that is retired or lost
+    #[arg(long)]
+    new_key: bool,
+}
+
+#[derive(Args)]
+struct Show {
+    /// The agent's id in the policy
+    #[arg(value_name = "ID")]
+    id: String,
+    /// A policy instead of the configured one; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
+    policies: Vec<PolicyArg>,
+    /// A server's repository, which also tells its last push and its last accepted work; without it, what this clone knows
+    #[arg(long, value_name = "REPO.git")]
+    server: Option<PathBuf>,
+}
+
 pub(super) fn run(arguments: Arguments) -> Result {
     match arguments.command {
-        Command::Add(add) => desk::add(add),
-        Command::Show(show) => shown::show(&show),
+        Command::Add(Add { id, tool, owner, user, new_key }) => {
+            agent::add(&agent::Add { id, tool, owner, user, new_key })
+        }
+        Command::Show(Show { id, policies, server }) => shown::show(&shown::Request { id, policies, server }),
     }
 }

@@ -2,11 +2,12 @@
 
 use clap::{Args, Subcommand};
 
-use crate::desk::orders::{self, Revoke};
+use super::orders::{Delivery, reach};
+use crate::desk::orders::{self, Subject};
 use crate::system::{Exit, Result};
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -17,8 +18,20 @@ enum Command {
     Revoke(Revoke),
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result {
-    let Command::Revoke(revoke) = &arguments.command;
-    orders::revoke(revoke)?;
+#[derive(Args)]
+struct Revoke {
+    /// A grant by its name, or an agent for all that it has now
+    #[arg(value_name = "AGENT:SERIAL|AGENT")]
+    grant: String,
+    /// For this repository alone, where the policy has a name and the order would hold for all that it governs
+    #[arg(long)]
+    here: bool,
+    #[command(flatten)]
+    delivery: Delivery,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result {
+    let Command::Revoke(Revoke { grant, here, delivery }) = arguments.command;
+    orders::revoke(&Subject { word: grant, reach: reach(here) }, &delivery.into())?;
     Ok(Exit::Accepted)
 }

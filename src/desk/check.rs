@@ -1,7 +1,5 @@
 //! `countersign check`: the server's engine on what a clone knows.
 
-use clap::{Args, ValueEnum};
-
 use crate::core::decide::{Code, Severity, Undecided, Verdict};
 use crate::core::report::{self, Audience};
 use crate::core::submitter::Submitter;
@@ -12,55 +10,50 @@ use crate::gate::policy_source::PolicyArg;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::session::Session;
 use crate::system::process::git;
-use crate::system::{Exit, Failure, Result, characters, now, print, say};
+use crate::system::{Exit, Failure, Result, characters, now, print, say, stdout};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
+/// What is decided beforehand, and how it is printed.
+pub(crate) struct Request {
     /// The commits to check: OLD..NEW, or NEW alone to start from the ref as last fetched; for a tag, NEW is the tag
-    #[arg(value_name = "RANGE", default_value = "HEAD")]
-    range: String,
+    pub(crate) range: String,
     /// The ref they would be pushed to: a full name, or a branch
-    #[arg(long = "for", value_name = "REF")]
-    name: String,
+    pub(crate) name: String,
     /// A policy instead of the configured one; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
-    policies: Vec<PolicyArg>,
+    pub(crate) policies: Vec<PolicyArg>,
     /// The remote whose branches are compared with; without it, origin
-    #[arg(long, value_name = "REMOTE")]
-    remote: Option<String>,
+    pub(crate) remote: Option<String>,
     /// How to print the verdict
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(crate) format: Format,
 }
 
 /// How a verdict is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
     /// Lines for people and models.
     Text,
     /// One line of JSON with `schema: 1`.
     Json,
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result {
+pub(crate) fn run(request: Request) -> Result {
     let local = Local::open()?;
-    let remote = known_remote(arguments.remote)?;
+    let remote = known_remote(request.remote)?;
     let refs = TrackedRefs { local: &local, remote };
-    let settings = settings(&arguments.policies, None)?;
+    let settings = settings(&request.policies, None)?;
     if settings.policies.is_empty() {
         return Err(desk_failure(&EngineError::NoPolicy));
     }
-    let name = full_name(&arguments.name);
+    let name = full_name(&request.name);
     let find = |revision: &str| {
         // What is pushed to a tag is the tag itself, with its signature and its name.
         if name.starts_with("refs/tags/") { local.object(revision) } else { local.commit(revision) }
     };
-    let (old, new) = match arguments.range.split_once("..") {
+    let (old, new) = match request.range.split_once("..") {
         Some((old, "")) => (Some(local.commit(old)?), find("HEAD")?),
         Some((old, new)) => (Some(local.commit(old)?), find(new)?),
         // Of a remote's other refs a clone knows nothing: it takes them for new.
-        None if name.starts_with("refs/heads/") => (tracked_commit(&refs, &name)?, find(&arguments.range)?),
-        None => (None, find(&arguments.range)?),
+        None if name.starts_with("refs/heads/") => (tracked_commit(&refs, &name)?, find(&request.range)?),
+        None => (None, find(&request.range)?),
     };
     let update = RefUpdate { name: name.as_bytes().into(), old, new: Some(new), claimed: None };
     let mut verdict = judge_locally(&settings, &local, &refs, vec![update])?;
@@ -69,10 +62,10 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         drop_force_push(&mut verdict);
     }
     let shallow = local.is_shallow() && take_out_what_is_cut_off(&mut verdict);
-    match arguments.format {
+    match request.format {
         Format::Text if shallow && !has_findings(&verdict) => {}
         Format::Text => {
-            print(&report::text(&verdict, Audience::Checker, characters(&std::io::stdout())))?;
+            print(&report::text(&verdict, Audience::Checker, characters(&stdout())))?;
             let codes = verdict.refs.iter().flat_map(|one| &one.findings).map(|finding| finding.code);
             if codes.into_iter().any(|code| matches!(code, Code::ApprovalMissing | Code::ApprovalVoid)) {
                 print(

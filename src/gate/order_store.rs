@@ -1,9 +1,9 @@
 //! Orders that an admin has put beside repositories: one store for all below a directory, those to come among them, and one of each
 //! repository's own. Every hook reads them, with nothing said at install: a store lies in a directory above the repository.
 
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use crate::core::limits;
 use crate::core::objects::ReadError;
 use crate::core::order::{ClaimedOrder, OrderPlace, PREFIX, REASON, ServerThaw, Topic, VerifiedOrder, Whom};
 use crate::store::{GitDir, Refs};
+use crate::system::{OnDisk as _, disk};
 
 /// Where the store of all repositories below a directory lies in that.
 pub(crate) const BELOW: &str = ".countersign/orders";
@@ -50,21 +51,21 @@ pub(crate) fn stores_for(dir: &GitDir) -> io::Result<Vec<PathBuf>> {
 
 /// The stores that hold for a repository whoever pushes to it: those of root and of its owner, and of these users.
 pub(crate) fn stores_of(dir: &GitDir, users: &[u32]) -> io::Result<Vec<PathBuf>> {
-    let own = dir.common_dir.canonicalize()?;
-    let owner = own.metadata()?.uid();
+    let own = dir.common_dir.on_disk().canonicalize()?;
+    let owner = own.on_disk().metadata()?.uid();
     let is_trusted = |found: &Metadata| {
         let user = found.uid();
         (user == 0 || user == owner || users.contains(&user)) && found.mode() & 0o022 == 0
     };
     let mut stores = Vec::new();
     for store in named(&own) {
-        match store.symlink_metadata() {
+        match store.on_disk().symlink_metadata() {
             Ok(found) if found.is_dir() && is_trusted(&found) => stores.push(store),
             Ok(_) => {}
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
             // Somebody else's directory of this name is nobody's store. One that is an admin's holds, and has to be read.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let around = store.parent().map(Path::symlink_metadata).transpose()?;
+                let around = store.parent().map(|around| around.on_disk().symlink_metadata()).transpose()?;
                 if around.is_some_and(|around| is_trusted(&around)) {
                     return Err(io::Error::other(format!("{}: {error}", store.display())));
                 }
@@ -82,8 +83,8 @@ fn named(own: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// Directories that are called as stores for a repository and are none.
 pub(crate) fn passed_over(dir: &GitDir, counted: &[PathBuf]) -> Vec<PathBuf> {
-    let Ok(own) = dir.common_dir.canonicalize() else { return Vec::new() };
-    named(&own).filter(|store| store.symlink_metadata().is_ok() && !counted.contains(store)).collect()
+    let Ok(own) = dir.common_dir.on_disk().canonicalize() else { return Vec::new() };
+    named(&own).filter(|store| store.on_disk().symlink_metadata().is_ok() && !counted.contains(store)).collect()
 }
 
 /// Reads what is `wanted` of stores. What lies there an admin has put there, so that what cannot be read is an error.
@@ -133,7 +134,7 @@ pub(crate) fn stamp(dir: &GitDir, refs: &Refs) -> Result<Digest, ReadError> {
         let mut files = Vec::new();
         list(&store, "", DEPTH, &mut files).map_err(failed)?;
         for path in files {
-            let file = store.join(&path).metadata().map_err(failed)?;
+            let file = store.join(&path).on_disk().metadata().map_err(failed)?;
             text += &format!("{} {} {}\n", store.join(&path).display(), file.ino(), file.mtime_nsec());
         }
     }
@@ -143,14 +144,14 @@ pub(crate) fn stamp(dir: &GitDir, refs: &Refs) -> Result<Digest, ReadError> {
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let most = u64::try_from(limits::ORDER_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    disk::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// The files at or below a directory of a store, by their paths in it. Those that begin with a dot are being written.
 fn list(store: &Path, below: &str, depth: usize, files: &mut Vec<String>) -> io::Result<()> {
     let mut names: Vec<(String, bool)> = Vec::new();
-    for entry in std::fs::read_dir(store.join(below))? {
+    for entry in disk::read_dir(store.join(below))? {
         let entry = entry?;
         let name = entry.file_name().into_string().map_err(|_| io::Error::other("a name in it is no text"))?;
         if !name.starts_with('.') {
@@ -200,15 +201,15 @@ pub(crate) fn put_thaw(store: &Path, thaw: &ServerThaw) -> Result<(), String> {
 
 /// Makes directories that all may look into, whatever the umask is.
 fn make_directories(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
+    if directory.on_disk().is_dir() {
         return Ok(());
     }
     directory.parent().map_or(Ok(()), make_directories)?;
-    DirBuilder::new().mode(0o755).create(directory).or_else(|error| match error.kind() {
+    disk::create_dir(directory).or_else(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Ok(()),
         _ => Err(error),
     })?;
-    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))
+    disk::set_permissions(directory, std::fs::Permissions::from_mode(0o755))
 }
 
 /// Writes a file of a store whole, and after that it is there. All may read it: it holds nothing secret, and every hook's user asks.
@@ -223,5 +224,5 @@ fn write(store: &Path, path: &str, text: &str) -> io::Result<()> {
     file.as_file().set_permissions(all)?;
     file.as_file().sync_all()?;
     file.persist(&there).map_err(|error| error.error)?;
-    File::open(around)?.sync_all()
+    disk::open(around)?.sync_all()
 }

@@ -14,16 +14,16 @@ use crate::server::installed::named_ledger;
 use crate::server::repository::Repository;
 use crate::server::targets::{named, resolved};
 use crate::store::GitDir;
-use crate::system::{Failure, Result, now, print, say};
+use crate::system::{Failure, OnDisk as _, Result, disk, now, print, say};
 
 /// Applies an order that a person signed.
 pub(crate) fn apply(root: &Path, file: &Path) -> Result<()> {
     let unreadable = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", file.display()));
-    let size = file.metadata().map_err(|error| unreadable(&error))?.len();
+    let size = file.on_disk().metadata().map_err(|error| unreadable(&error))?.len();
     if size > u64::try_from(limits::ORDER_BYTES).unwrap_or(u64::MAX) {
         return Err(unreadable(&"it is too large for an order"));
     }
-    let json = std::fs::read_to_string(file).map_err(|error| unreadable(&error))?;
+    let json = disk::read_to_string(file).map_err(|error| unreadable(&error))?;
     let claimed = ClaimedOrder::parse(json.as_bytes()).and_then(ClaimedOrder::verify);
     let order = claimed.map_err(|error| unreadable(&format!("it is no order: {error}")))?;
     let server = Server::at(root)?;
@@ -81,15 +81,16 @@ struct Server {
 impl Server {
     /// A repository has a store of its own. A directory of repositories has one, and so does each of them that lies elsewhere.
     fn at(root: &Path) -> Result<Self> {
-        let real = root.canonicalize().map_err(|error| Failure::new(format!("{}: {error}", root.display())))?;
-        if let Some(own) = resolved(root).and_then(|own| own.canonicalize().ok()) {
+        let real =
+            root.on_disk().canonicalize().map_err(|error| Failure::new(format!("{}: {error}", root.display())))?;
+        if let Some(own) = resolved(root).and_then(|own| own.on_disk().canonicalize().ok()) {
             return Ok(Self { stores: vec![own.join(OWN)], repositories: vec![root.to_owned()] });
         }
         // A store comes before the first repository, too.
         let repositories = named(root)?.repositories;
         let elsewhere = repositories
             .iter()
-            .filter_map(|path| resolved(path)?.canonicalize().ok())
+            .filter_map(|path| resolved(path)?.on_disk().canonicalize().ok())
             .filter(|own| !own.starts_with(&real));
         let stores = std::iter::once(real.join(BELOW)).chain(elsewhere.map(|own| own.join(OWN)));
         let stores = stores.collect();
@@ -142,7 +143,8 @@ fn note(path: &Path, own: u32, order: &OrderRecord) -> Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let repository = Repository::open(path)?;
     let directory = ledger_directory(&named_ledger(&repository.git_dir), &repository.dir);
-    if directory.metadata().is_ok_and(|found| found.uid() != own) || !directory.join("key").exists() {
+    if directory.on_disk().metadata().is_ok_and(|found| found.uid() != own) || !directory.join("key").on_disk().exists()
+    {
         return Ok(false);
     }
     let place = Place::of(&repository.dir.common_dir).map_err(Failure::new)?;

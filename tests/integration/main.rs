@@ -34,6 +34,7 @@ mod oracles;
 mod orders;
 mod places;
 mod reftable;
+mod rehearsal;
 mod seals;
 mod servers;
 mod shells;

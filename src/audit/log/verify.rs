@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use super::lines::{shown, value};
 use super::place::{Found, Place};
 use crate::core::canonical::CanonicalOid;
@@ -15,29 +13,19 @@ use crate::core::ssh::PublicKey;
 use crate::gate::recording::{ServerRefs, ledger_failure};
 use crate::ledger::{self, Continues, CurrentRefs, LedgerError, Signatures, Verified};
 use crate::store::{GitDir, Refs};
-use crate::system::{Exit, Failure, Progress, Result, print, say, say_hint};
+use crate::system::{Exit, Failure, OnDisk as _, Progress, Result, disk, print, say, say_hint};
 
-#[derive(Args)]
-pub(super) struct Verify {
-    #[command(flatten)]
-    place: Place,
+pub(crate) struct Verify {
+    pub(crate) place: Place,
     /// The public key that the ledger must be signed with, kept since install in another place: a file, or its line
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
     /// The root that the ledger had with as many entries as --size says, kept since then in another place
-    #[arg(long, value_name = "SHA256", requires = "size", value_parser = root)]
-    root: Option<Digest>,
+    pub(crate) root: Option<Digest>,
     /// The number of entries that the ledger must have had, and has at least now
-    #[arg(long, value_name = "N")]
-    size: Option<u64>,
+    pub(crate) size: Option<u64>,
 }
 
-fn root(text: &str) -> std::result::Result<Digest, String> {
-    let hex = text.strip_prefix("sha256:").unwrap_or(text);
-    Digest::parse(hex.as_bytes()).ok_or_else(|| "a root is 64 hexadecimal digits".to_owned())
-}
-
-pub(super) fn run(verify: &Verify) -> Result {
+pub(crate) fn run(verify: &Verify) -> Result {
     let mut exit = Exit::Accepted;
     for found in verify.place.find()? {
         match check(verify, &found) {
@@ -67,7 +55,7 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
     if let Some(path) = &verify.key {
         // The line itself stands here where root has read the file for the ledger's owner.
         let line = path.to_str().filter(|text| text.contains(' ') && PublicKey::parse_line(text).is_ok());
-        let text = line.map_or_else(|| std::fs::read_to_string(path), |line| Ok(line.to_owned()));
+        let text = line.map_or_else(|| disk::read_to_string(path), |line| Ok(line.to_owned()));
         let text = text
             .map_err(|error| Wrong::CannotTell(Failure::new(format!("the public key {}: {error}", path.display()))))?;
         let (key, _) = PublicKey::parse_line(&text).map_err(|error| Wrong::CannotTell(Failure::new(error)))?;
@@ -107,7 +95,7 @@ fn check_before(directory: &Path, last: &Verified) -> std::result::Result<(), Wr
     while let Some((continues, key)) = later {
         let number = continues.generation.saturating_sub(1);
         let before = ledger::generation(directory, number);
-        if !before.join("log").exists() {
+        if !before.join("log").on_disk().exists() {
             let Continues { size, root, .. } = continues;
             let line = format!("generation {number} is not here: {size} entries, root {root}\n");
             return print(&line).map_err(Wrong::CannotTell);

@@ -259,7 +259,7 @@ impl Orders {
         }
         orders.freezes.sort_by(|a, b| (a.since, a.issued, &a.by).cmp(&(b.since, b.issued, &b.by)));
         orders.overrides.sort_by(|a, b| (&a.by, a.digest).cmp(&(&b.by, b.digest)));
-        orders.revocations.sort_by(|a, b| (a.issued, a.digest).cmp(&(b.issued, b.digest)));
+        orders.revocations.sort_by_key(|one| (one.issued, one.digest));
         orders
     }
 

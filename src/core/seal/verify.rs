@@ -140,7 +140,7 @@ pub fn sealed_payload<'a>(claim: &'a Claim, subject: &SealSubject<'a>) -> Payloa
 /// commit, so that an authentic seal on a changed commit is told from a forged one.
 pub fn verify(claim: &Claim, subject: &SealSubject<'_>) -> SealOutcome {
     let payload = sealed_payload(claim, subject).to_bytes();
-    let signature = ClaimedSignature::from_blob(&claim.seal.signature)
+    let signature = ClaimedSignature::certified_from_blob(&claim.seal.signature)
         .and_then(|claimed| claimed.verify(super::NAMESPACE, &payload));
     let signature = match signature {
         Ok(signature) => signature,

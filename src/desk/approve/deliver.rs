@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::core::digest::Digest;
 use crate::system::process::git;
-use crate::system::{Failure, Result, print};
+use crate::system::{Failure, Result, disk, print};
 
 /// The name of its ref, and the record.
 pub(crate) type Record = (String, String);
@@ -15,7 +15,7 @@ pub(crate) fn to_file(file: &Path, records: &[Record]) -> Result<()> {
         return Err(Failure::new("--out holds one record, and there are several").hint("name one ref with --for"));
     };
     let failed = |error| Failure::new(format!("cannot write {}: {error}", file.display()));
-    std::fs::write(file, record).map_err(failed)?;
+    disk::write(file, record).map_err(failed)?;
     let file = file.display();
     print(&format!("written to {file}; to deliver it: git push REMOTE +$(git hash-object -w {file}):{place}\n"))
 }

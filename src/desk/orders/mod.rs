@@ -5,8 +5,6 @@ mod signed;
 
 use std::path::PathBuf;
 
-use clap::Args;
-
 use crate::core::canonical::{CanonicalOid, Time};
 use crate::core::decide::{Code, Timestamp};
 use crate::core::id::Id;
@@ -14,6 +12,7 @@ use crate::core::order::{Act, HOUR, Move, Scope, Whom};
 use crate::core::policy::{Policy, PrincipalKind, Span};
 use crate::core::report::escape;
 use crate::core::text::nearest::nearest;
+use crate::desk::approve::Asks;
 use crate::desk::check::full_name;
 use crate::desk::clone::Local;
 use crate::gate::policy_source::PolicyArg;
@@ -21,29 +20,28 @@ use crate::system::{Failure, Result, now};
 use signed::{Draft, Orderer};
 
 /// How any order is signed and delivered.
-#[derive(Args)]
 pub(crate) struct Delivery {
-    /// Why, for everybody whom it stops to read
-    #[arg(long = "because", value_name = "TEXT")]
-    because: Option<String>,
-    /// The key to sign with, a file: by default git's user.signingkey
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
-    /// Do not ask: what is printed has been looked at elsewhere
-    #[arg(long)]
-    yes: bool,
-    /// Write the order to a file and store nothing
-    #[arg(long, value_name = "FILE", conflicts_with = "no_push")]
-    out: Option<PathBuf>,
-    /// Store the order in this clone and push nothing
-    #[arg(long)]
-    no_push: bool,
-    /// A policy instead of the configured one; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
-    policies: Vec<PolicyArg>,
-    /// The remote that it is delivered to
-    #[arg(long, default_value = "origin")]
-    remote: String,
+    /// Why, for everybody whom it stops to read.
+    pub(crate) because: Option<String>,
+    /// The key to sign with, a file: by default git's `user.signingkey`.
+    pub(crate) key: Option<PathBuf>,
+    /// Whether somebody is asked.
+    pub(crate) asks: Asks,
+    /// Where it goes.
+    pub(crate) to: Destination,
+    /// A policy instead of the configured one; all given hold together.
+    pub(crate) policies: Vec<PolicyArg>,
+    /// The remote that it is delivered to.
+    pub(crate) remote: String,
+}
+
+/// Where a signed order goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    Remote,
+    /// The refs of this clone.
+    Clone,
+    File(PathBuf),
 }
 
 impl Delivery {
@@ -55,123 +53,66 @@ impl Delivery {
     }
 }
 
-/// Whom and where.
-#[derive(Args)]
+/// For which repositories an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// All that the policy governs, where it has a name; else this one.
+    Policy,
+    /// This one alone.
+    Repository,
+}
+
+/// Whom, by the word of the command line, and where.
 pub(crate) struct Subject {
-    /// An agent, tool:NAME for every agent of a tool, or all
-    #[arg(value_name = "AGENT|tool:NAME|all", required_unless_present = "order")]
-    pub(crate) subject: Option<String>,
-    /// For this repository alone, where the policy has a name and the order would hold for all that it governs
-    #[arg(long, conflicts_with = "server")]
-    here: bool,
-    /// Apply a signed order on this server: to all repositories below a directory, those to come among them
-    #[arg(long, value_name = "REPO.git|ROOT")]
-    pub(crate) server: Option<PathBuf>,
-    /// The file of the signed order
-    #[arg(long, value_name = "FILE", requires = "server", conflicts_with = "subject")]
-    pub(crate) order: Option<PathBuf>,
+    pub(crate) word: String,
+    pub(crate) reach: Reach,
 }
 
-#[derive(Args)]
-pub(crate) struct Freeze {
-    #[command(flatten)]
-    pub(crate) subject: Subject,
-    /// How long it holds: a number of m, h, d or w; without it until it is thawed
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    expires: Option<Span>,
-    /// Also stop what was first received since this time, such as 2026-11-01T08:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    since: Option<Time>,
-    #[command(flatten)]
-    delivery: Delivery,
-}
-
-#[derive(Args)]
-pub(crate) struct Thaw {
-    #[command(flatten)]
-    pub(crate) subject: Subject,
-    #[command(flatten)]
-    pub(crate) delivery: Delivery,
-}
-
-#[derive(Args)]
+/// A move of a ref that is to be accepted.
 pub(crate) struct Override {
-    /// The ref: a full name, or a branch
-    #[arg(value_name = "REF")]
-    name: String,
-    /// Its value at the server, a commit or id; none where it is new
-    #[arg(long, value_name = "OLD")]
-    from: String,
-    /// The value that is to be accepted; none where it is to be deleted
-    #[arg(long, value_name = "NEW")]
-    to: String,
-    /// The codes of the findings to pass over
-    #[arg(long = "code", value_name = "CODE", required = true, num_args = 1.., value_parser = code)]
-    codes: Vec<Code>,
-    #[command(flatten)]
-    delivery: Delivery,
+    /// The ref: a full name, or a branch.
+    pub(crate) name: String,
+    /// Its value at the server, a commit or id; `none` where it is new.
+    pub(crate) from: String,
+    /// The value that is to be accepted; `none` where it is to be deleted.
+    pub(crate) to: String,
+    /// The codes of the findings to pass over.
+    pub(crate) codes: Vec<Code>,
 }
 
-#[derive(Args)]
-pub(crate) struct Revoke {
-    /// A grant by its name, or an agent for all that it has now
-    #[arg(value_name = "AGENT:SERIAL|AGENT")]
-    grant: String,
-    /// For this repository alone, where the policy has a name and the order would hold for all that it governs
-    #[arg(long)]
-    here: bool,
-    #[command(flatten)]
-    delivery: Delivery,
-}
-
-fn span(text: &str) -> std::result::Result<Span, String> {
-    Span::parse(text).ok_or_else(|| "write a number of m, h, d or w, such as 8h".to_owned())
-}
-
-fn time(text: &str) -> std::result::Result<Time, String> {
-    Time::parse(text).ok_or_else(|| "write a time in UTC, such as 2026-11-01T08:00:00Z".to_owned())
-}
-
-fn code(text: &str) -> std::result::Result<Code, String> {
-    let near = || nearest(text, Code::ALL.iter().map(|code| code.name()));
-    let unknown = || near().map_or_else(|| "there is no such code".to_owned(), |near| format!("did you mean {near}?"));
-    let code = Code::parse(text).ok_or_else(unknown)?;
-    if code.may_be_overridden() { Ok(code) } else { Err("that is never passed over".to_owned()) }
-}
-
-/// Stops an agent.
-pub(crate) fn freeze(freeze: &Freeze) -> Result<()> {
-    let orderer = Orderer::open(&freeze.delivery)?;
-    let whom = whom(orderer.policy(), freeze.subject.subject.as_deref().unwrap_or_default())?;
-    let (since, scope) = (freeze.since, scope(&orderer, freeze.subject.here));
+/// Stops an agent, until a span is over, and for what was first received since a time.
+pub(crate) fn freeze(subject: &Subject, expires: Option<Span>, since: Option<Time>, delivery: &Delivery) -> Result<()> {
+    let orderer = Orderer::open(delivery)?;
+    let whom = whom(orderer.policy(), &subject.word)?;
+    let scope = scope(&orderer, subject.reach);
     let heading = format!("stops {}", whom.words());
-    orderer.deliver(Draft { scope, act: Act::Freeze { whom, since }, expires: freeze.expires, heading, verb: "Freeze" })
+    orderer.deliver(Draft { scope, act: Act::Freeze { whom, since }, expires, heading, verb: "Freeze" })
 }
 
 /// Ends a freeze.
-pub(crate) fn thaw(thaw: &Thaw) -> Result<()> {
-    let orderer = Orderer::open(&thaw.delivery)?;
-    let whom = whom(orderer.policy(), thaw.subject.subject.as_deref().unwrap_or_default())?;
-    let scope = scope(&orderer, thaw.subject.here);
+pub(crate) fn thaw(subject: &Subject, delivery: &Delivery) -> Result<()> {
+    let orderer = Orderer::open(delivery)?;
+    let whom = whom(orderer.policy(), &subject.word)?;
+    let scope = scope(&orderer, subject.reach);
     let heading = format!("ends the freeze of {}", whom.words());
     orderer.deliver(Draft { scope, act: Act::Thaw { whom }, expires: None, heading, verb: "Thaw" })
 }
 
-/// Takes grants back.
-pub(crate) fn revoke(revoke: &Revoke) -> Result<()> {
-    let orderer = Orderer::open(&revoke.delivery)?;
-    let act = revoked(orderer.policy(), &revoke.grant, now()?)?;
+/// Takes a grant back, by its name, or all that an agent has now.
+pub(crate) fn revoke(subject: &Subject, delivery: &Delivery) -> Result<()> {
+    let orderer = Orderer::open(delivery)?;
+    let act = revoked(orderer.policy(), &subject.word, now()?)?;
     let heading = match &act {
         Act::Revoke { agent, serial } => format!("revokes the grant {agent}:{serial}"),
-        _ => format!("revokes every grant that {} has now", escape(revoke.grant.as_bytes(), 100)),
+        _ => format!("revokes every grant that {} has now", escape(subject.word.as_bytes(), 100)),
     };
-    let scope = scope(&orderer, revoke.here);
+    let scope = scope(&orderer, subject.reach);
     orderer.deliver(Draft { scope, act, expires: None, heading, verb: "Revoke" })
 }
 
 /// Accepts a move in spite of what is found.
-pub(crate) fn pass_over(wanted: &Override) -> Result<()> {
-    let orderer = Orderer::open(&wanted.delivery)?;
+pub(crate) fn pass_over(wanted: &Override, delivery: &Delivery) -> Result<()> {
+    let orderer = Orderer::open(delivery)?;
     let name = full_name(&wanted.name);
     let (old, new) = (value(orderer.local(), &wanted.from)?, value(orderer.local(), &wanted.to)?);
     let mut codes: Vec<String> = wanted.codes.iter().map(|code| code.name().to_owned()).collect();
@@ -204,8 +145,9 @@ fn check_terms(policy: &Policy, codes: &[String]) -> Result<()> {
 }
 
 /// For all that a policy governs, where it has a name by which an order can mean that.
-fn scope(orderer: &Orderer<'_>, here: bool) -> Scope {
-    let named = orderer.policy().order_terms().values().find_map(|terms| terms.name.clone()).filter(|_| !here);
+fn scope(orderer: &Orderer<'_>, reach: Reach) -> Scope {
+    let named = orderer.policy().order_terms().values().find_map(|terms| terms.name.clone());
+    let named = named.filter(|_| reach == Reach::Policy);
     named.map_or_else(|| Scope::Repository(orderer.repository().clone()), Scope::Policy)
 }
 

@@ -6,9 +6,9 @@ use crate::core::id::RepositoryName;
 use crate::core::order::{Act, By, ClaimedOrder, NAMESPACE, Order, OrderPlace, PREFIX, Scope, entitled, seal_envelope};
 use crate::core::policy::{Policy, Principal, PrincipalKind, Span};
 use crate::core::report::escape;
-use crate::desk::approve::{Asks, confirm, deliver, find_key, sign_statement};
+use crate::desk::approve::{confirm, deliver, find_key, sign_statement};
 use crate::desk::clone::{Local, TrackedRefs, desk_failure, settings};
-use crate::desk::orders::Delivery;
+use crate::desk::orders::{Delivery, Destination};
 use crate::desk::person_key::PersonKey;
 use crate::desk::who::trace_of_agent;
 use crate::gate::engine::{EngineError, repository_name};
@@ -69,21 +69,20 @@ impl<'a> Orderer<'a> {
         let reason = self.delivery.reason()?;
         let by = self.author()?;
         let place = OrderPlace { topic: act.topic(), by: by.clone() };
-        if self.delivery.out.is_none() && !self.delivery.no_push {
+        if self.delivery.to == Destination::Remote {
             self.fetch(&place)?;
         }
         let issued = Time(self.issued(&place, &act)?);
         let expires = expires.map(|span| Time(Timestamp(issued.0.0.saturating_add(span.seconds))));
         let order = Order { scope, act, by, reason, issued, expires };
         let statement = order.to_statement().map_err(|error| Failure::new(format!("it cannot be ordered: {error}")))?;
-        let asks = if self.delivery.yes { Asks::Nobody } else { Asks::Terminal };
-        confirm(&self.text(&order, &heading)?, verb, asks)?;
+        confirm(&self.text(&order, &heading)?, verb, self.delivery.asks)?;
         let record = self.sign(&order, &statement)?;
         let records = [(order.place().to_string(), record)];
-        match (&self.delivery.out, self.delivery.no_push) {
-            (Some(file), _) => deliver::to_file(file, &records),
-            (None, true) => deliver::to_clone(&records, &self.delivery.remote),
-            (None, false) => deliver::to_remote(&records, &self.delivery.remote),
+        match &self.delivery.to {
+            Destination::File(file) => deliver::to_file(file, &records),
+            Destination::Clone => deliver::to_clone(&records, &self.delivery.remote),
+            Destination::Remote => deliver::to_remote(&records, &self.delivery.remote),
         }
     }
 

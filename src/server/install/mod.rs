@@ -23,13 +23,13 @@ use crate::server::others::{Others, Owners, Printed};
 use crate::server::repository::AsFound;
 use crate::server::targets::{Targets, found_below, resolved, targets};
 use crate::server::{Install, Layout};
-use crate::system::files;
 use crate::system::ground::{By, Ground};
 use crate::system::users::{Owner, current_user, may_write};
-use crate::system::{Failure, Progress, Result, print, say};
+use crate::system::{Failure, OnDisk as _, Progress, Result, files, print, say};
 
 /// Protects repositories: those that can be, unless the admin wants all or none.
-pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
+pub(crate) fn install(arguments: &Install) -> Result {
+    let layout = arguments.layout;
     if let Serves::Elsewhere(write) = &layout.kind().serves {
         return write(arguments);
     }
@@ -47,7 +47,7 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
     }
     let mut refused = Refused::new(arguments, &targets);
     let templates = template::plan(arguments, layout, &targets)?;
-    let owners = arguments.own_only.owners();
+    let owners = arguments.owners;
     refused.take_out_namesakes(&mut targets)?;
     let others = Others::split(&mut targets, owners)?;
     if others.any() {
@@ -234,7 +234,7 @@ fn show(ready: &[(&Path, Ready)], shared: &SharedPlan, templates: &[Template]) -
     }
     shared.hooks.iter().try_for_each(hook)?;
     for (_, ready) in ready {
-        if !ready.repository.git_dir.join(&ready.ledger).exists() {
+        if !ready.repository.git_dir.join(&ready.ledger).on_disk().exists() {
             let ledger = ready.repository.git_dir.join(&ready.ledger);
             text.push_str(&format!("make the ledger {}\n", ledger.display()));
         }
