@@ -6,6 +6,7 @@ use crate::core::facts::Doubt;
 use crate::core::id::RepositoryName;
 use crate::core::order::{Freeze, Orders};
 use crate::core::policy::{Policy, Principal};
+use crate::core::report::escape;
 use crate::desk::clone::Local;
 use crate::gate::facts::orders::StoredOrders;
 use crate::gate::order_store::stores_for;
@@ -51,7 +52,8 @@ pub(super) fn lines(orders: &Orders, agent: &Principal) -> Vec<String> {
         let (by, what, issued) = (one.by.id(), one.what(), Time(one.issued));
         format!("revoked   {by} revoked {what} at {issued}: {}", one.reason)
     }));
-    lines
+    // The reasons are other people's words.
+    lines.iter().map(|line| escape(line.as_bytes(), 1000)).collect()
 }
 
 fn freeze_line(freeze: &Freeze) -> String {

@@ -198,15 +198,16 @@ impl Meanwhile<'_> {
     /// Whether somebody has stopped an agent since a push was decided that is moving these refs, and it pushes or brings work of its. An
     /// admin moves what they like.
     fn stops(&self, moving: &[&Line]) -> Result<bool> {
+        let stores = stores_for(self.dir).map_err(Failure::new)?;
+        let listed = self.refs.list(order::PREFIX).map_err(|error| Failure::caused(&error))?;
+        if listed.is_empty() && stores.is_empty() {
+            return Ok(false);
+        }
         let format = moving.first().map_or(ObjectFormat::Sha1, |line| line.format);
         let objects =
             Objects::open(self.dir, &Quarantine::of_hook(), format).map_err(|error| Failure::caused(&error))?;
-        let stores = stores_for(self.dir).map_err(Failure::new)?;
         let values = StoredRefs { refs: self.refs, objects: &objects };
         let stored = StoredOrders::list(&objects, &values, &stores, std::iter::empty()).map_err(doubtful)?;
-        if stored.are_none() {
-            return Ok(false);
-        }
         let ledger = open_ledger(&self.watch.ledger, self.dir).map_err(|error| ledger_failure(&error))?;
         let Some(repository) = RepositoryName::parse(ledger.repository().as_bytes()) else { return Ok(false) };
         let in_force = stored.in_force((self.policy, &repository), &is_freeze, now()?);
@@ -221,7 +222,8 @@ impl Meanwhile<'_> {
             }
             let pushers = awaited.iter().filter_map(|one| one.submitter.as_deref());
             if let Some(why) = self.why_stopped(line, (&objects, &values), (&orders, &repository), pushers)? {
-                say(&format!("error: [agent-frozen] {}: {why}", escape(&line.name.0, 200)));
+                let (name, why) = (escape(&line.name.0, 200), escape(why.as_bytes(), 1000));
+                say(&format!("error: [agent-frozen] {name}: {why}"));
                 stopped = true;
             }
         }

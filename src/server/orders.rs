@@ -28,7 +28,6 @@ pub(crate) fn apply(root: &Path, file: &Path) -> Result<()> {
     let order = claimed.map_err(|error| unreadable(&format!("it is no order: {error}")))?;
     let server = Server::at(root)?;
     server.each_store(&|store| put(store, &order, &json))?;
-    server.note(&recorded_order(&order));
     let scope = match &order.order().scope {
         Scope::Repository(name) => format!("in the repository {name}, which alone it is for"),
         Scope::Policy(name) => format!("in every repository under the policy {name}"),
@@ -41,7 +40,9 @@ pub(crate) fn apply(root: &Path, file: &Path) -> Result<()> {
         order.order().by,
         counted(server.repositories.len()),
         root.display()
-    ))
+    ))?;
+    server.note(&recorded_order(&order));
+    Ok(())
 }
 
 /// Ends freezes as an admin, whoever ordered them.

@@ -55,11 +55,6 @@ impl<'a> StoredOrders<'a> {
         Ok(Self { objects, blobs, stores })
     }
 
-    /// Whether there are none.
-    pub(crate) fn are_none(&self) -> bool {
-        self.blobs.is_empty() && self.stores.is_empty()
-    }
-
     /// What counts of those that are wanted.
     pub(crate) fn in_force(
         &self,
