@@ -285,7 +285,8 @@ impl Ledger {
             for (name, id) in self.differences(state, refs)? {
                 changed.insert(name, id.map(CanonicalOid));
             }
-            for name in &state.unexplained {
+            // So are those that hold what people passed findings over for.
+            for name in state.unexplained.iter().chain(state.overridden.keys()) {
                 if !changed.contains_key(name) {
                     changed.insert(name.clone(), refs.value(&name.0)?.map(CanonicalOid));
                 }

@@ -1162,7 +1162,7 @@ fn a_log_of_version_2_goes_on_in_version_3() {
     let (ledger, refs) = (Ledger::open(directory.path()).unwrap(), Refs::default());
     refs.set("refs/heads/main", Some(2));
     let received = |ledger: &Ledger| ledger.receipts().unwrap().find(ledger, seal_digest(0)).unwrap();
-    assert_eq!(received(&ledger), Some(Timestamp(START + 180)));
+    assert_eq!(received(&ledger), Some(Timestamp(START + 120)));
     let one = OverrideRecord {
         by: "alice".into(),
         digest: Sha256(Digest::of(b"order")),
@@ -1176,7 +1176,7 @@ fn a_log_of_version_2_goes_on_in_version_3() {
         log.starts_with(before)
             && log[before.len()..].contains("newer version\",\"time\":\"2026-11-24T03:16:04Z\",\"version\":3}")
     );
-    assert_eq!(received(&ledger), Some(Timestamp(START + 180)));
+    assert_eq!(received(&ledger), Some(Timestamp(START + 120)));
     assert!(ledger.receipts().unwrap().find(&ledger, one.digest.0).unwrap().is_some());
     read(directory.path(), Signatures::All, &mut |_, _, _| {}).unwrap();
 }
