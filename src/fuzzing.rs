@@ -16,6 +16,7 @@ use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSource};
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::openpgp::{self, Certificate};
+use crate::core::order::{ClaimedOrder, Order, OrderPlace};
 use crate::core::policy::{Below, Source, check_self_protection, diff, load};
 use crate::core::report::escape;
 use crate::core::seal::{self, BlockHead, parse_seal_value, seal_line};
@@ -42,6 +43,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("message", message),
     ("note", crate::ledger::fuzzing::note),
     ("openpgp", openpgp_signature),
+    ("order", order),
+    ("order-place", order_place),
     ("place", place),
     ("policy", policy),
     ("proof", crate::ledger::fuzzing::proof),
@@ -239,6 +242,27 @@ fn envelope(bytes: &[u8]) -> bool {
 fn statement(bytes: &[u8]) -> bool {
     let Ok(approval) = Approval::from_statement(bytes) else { return false };
     assert_eq!(approval.to_statement().as_deref().map(str::as_bytes), Ok(bytes), "it is written otherwise");
+    true
+}
+
+/// A statement of an order, or the record around one.
+fn order(bytes: &[u8]) -> bool {
+    if let Ok(claimed) = ClaimedOrder::parse(bytes) {
+        let said = claimed.order().clone();
+        if let Ok(verified) = claimed.verify() {
+            assert_eq!(*verified.order(), said);
+        }
+        return true;
+    }
+    let Ok(order) = Order::from_statement(bytes) else { return false };
+    assert_eq!(order.to_statement().as_deref().map(str::as_bytes), Ok(bytes), "it is written otherwise");
+    assert_eq!(OrderPlace::parse(order.place().to_string().as_bytes()), Some(order.place()));
+    true
+}
+
+fn order_place(bytes: &[u8]) -> bool {
+    let Some(place) = OrderPlace::parse(bytes) else { return false };
+    assert_eq!(place.to_string().as_bytes(), bytes, "it is written otherwise");
     true
 }
 

@@ -70,6 +70,8 @@ fn update(number: u64) -> UpdateRecord {
         findings: Vec::new(),
         left_out: None,
         approvals: Vec::new(),
+        order: None,
+        overrides: Vec::new(),
         work: vec![Work {
             principal: "claude-code".into(),
             key: "SHA256:Y8rvSqrN7eLmuU+B865WBD+wqeUlOipmbJkd+s4zMVU".into(),
@@ -98,6 +100,7 @@ fn fill(ledger: &Ledger, pushes: u64) {
                         version: "0.1.0".into(),
                         submitter: None,
                         error: None,
+                        freezes: None,
                         updates: vec![update(number)],
                         continued: 0,
                     }));
@@ -152,6 +155,7 @@ fn measure(directory: &Path, records: u64) {
                 policy: Some(Digest::of(b"policy")),
                 submitter: None,
                 error: None,
+                freezes: None,
                 updates: Box::new(vec![update(number)]),
                 suspects,
             };

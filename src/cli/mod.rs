@@ -9,11 +9,13 @@ mod demo;
 mod desk;
 mod doctor;
 mod explain;
+mod grant;
 mod hooks;
 mod init;
 mod install;
 mod ledger;
 mod log;
+mod orders;
 mod policy;
 mod proof;
 mod servers;
@@ -66,6 +68,14 @@ enum Command {
     Sign(sign::Arguments),
     /// Approve exactly the commits of a branch, for one ref
     Approve(approve::Arguments),
+    /// Stop an agent: from now on nothing is taken that it pushes or signs
+    Freeze(orders::Freeze),
+    /// End a freeze
+    Thaw(orders::Thaw),
+    /// Accept one move of one ref in spite of findings, together with others, within the hour
+    Override(orders::Override),
+    /// Take grants of agents back
+    Grant(grant::Arguments),
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
     /// Say what a proof of the record bears out, with nothing but the ledger's public key: the check before a deployment
@@ -138,6 +148,10 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
+        Command::Freeze(arguments) => orders::freeze(arguments),
+        Command::Thaw(arguments) => orders::thaw(arguments),
+        Command::Override(arguments) => orders::pass_over(arguments),
+        Command::Grant(arguments) => grant::run(arguments),
         Command::Log(arguments) => log::run(arguments),
         Command::VerifyProof(arguments) => proof::run(arguments),
         Command::Ledger(arguments) => ledger::run(arguments),

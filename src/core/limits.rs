@@ -160,6 +160,18 @@ pub const VIRTUAL_READS: usize = 50_000;
 /// Bytes of the trees and files in such a merge base that differ from what is stored.
 pub const VIRTUAL_BYTES: usize = 8 << 20;
 
+/// Bytes of one order. The reason takes at most 2 KiB, and a signature by RSA of 16384 bits 4.3 KiB, both in base64.
+pub const ORDER_BYTES: usize = 16 << 10;
+
+/// Orders of one person or agent that are stored at a time, what is over apart: a revoked grant each, of a week's tasks of a busy team.
+pub const ORDERS_OF_ONE: usize = 1_000;
+
+/// Bytes of JSON that the stored orders of one person or agent take: some 1,500 each.
+pub const ORDERS_OF_ONE_BYTES: u64 = 2 << 20;
+
+/// Orders that one push may bring.
+pub const ORDERS: usize = 5_000;
+
 /// Records of approvals that one push may bring, and signatures on them that are verified for one ref.
 pub const APPROVALS: usize = 20_000;
 

@@ -14,6 +14,7 @@ pub(crate) mod keys;
 mod line_diff;
 mod maker;
 mod note;
+pub(crate) mod orders;
 mod person_key;
 pub(crate) mod pushing;
 mod reflog;

@@ -39,8 +39,9 @@ mod tests;
 
 pub use entry::{
     Carried, Clock, Continued, Continues, Decided, Entry, FindingRecord, Found, How, LandedApproval, LeftOut,
-    LeftOutKind, Moved, OTHERS, Opened, Outcome, Placed, Presumed, Raised, Receipt, Recovered, Rekeyed, Settled,
-    Suppressed, Unexplained, UpdateRecord, Witness, Work,
+    LeftOutKind, Moved, OTHERS, Opened, OrderRecord, Ordered, Outcome, OverriddenMove, OverrideRecord, Overrode,
+    Placed, Presumed, Raised, Receipt, Recovered, Rekeyed, Settled, Suppressed, Unexplained, UpdateRecord, Witness,
+    Work,
 };
 pub use error::LedgerError;
 pub use known::CurrentRefs;

@@ -33,6 +33,7 @@ mod ledger;
 mod many;
 mod openpgp;
 mod oracles;
+mod orders;
 mod places;
 mod proofs;
 mod reftable;

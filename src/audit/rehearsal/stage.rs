@@ -152,6 +152,7 @@ impl Scene<'_> {
             objects: &self.stage.objects,
             refs: &refs,
             memory: &NoMemory,
+            stores: &[],
             submitter: &self.submitter(case)?,
             now,
             session: &Session::on_desk(),

@@ -15,10 +15,9 @@ mod example;
 #[cfg(test)]
 mod tests;
 
-pub use envelope::{
-    ApprovalError, ClaimedApproval, NAMESPACE, PAYLOAD_TYPE, VerifiedApproval, pre_authentication, seal_envelope,
-};
+pub use crate::core::dsse::pre_authentication;
+pub use envelope::{ApprovalError, ClaimedApproval, NAMESPACE, VerifiedApproval, seal_envelope};
 pub use index::{ApprovalIndex, IndexedApproval, can_cover};
 pub use place::{ApprovalPlace, PREFIX};
-pub use statement::{Approval, ApprovedCommit, Decision, PREDICATE_TYPE, STATEMENT_TYPE};
+pub use statement::{Approval, ApprovedCommit, Decision, PREDICATE_TYPE};
 pub use withdrawal::withdraws;

@@ -4,11 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::ApprovalError;
 use crate::core::canonical::{CanonicalOid, Sha256, Time};
+use crate::core::dsse::{read_statement, write_statement};
 use crate::core::id;
 use crate::core::limits;
-
-/// The type of an in-toto Statement (in-toto Attestation Framework, spec v1).
-pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
 /// The type of our predicate.
 pub const PREDICATE_TYPE: &str = "urn:countersign:approval:v1";
@@ -73,17 +71,6 @@ pub struct Approval {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Statement {
-    #[serde(rename = "_type")]
-    kind: String,
-    subject: Vec<StatementSubject>,
-    #[serde(rename = "predicateType")]
-    predicate_type: String,
-    predicate: Approval,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct StatementSubject {
     digest: GitCommit,
 }
@@ -105,13 +92,8 @@ impl Approval {
     /// [`ApprovalError`] where a value is not one that a record may hold.
     pub fn to_statement(&self) -> Result<String, ApprovalError> {
         self.validate()?;
-        let statement = Statement {
-            kind: STATEMENT_TYPE.to_owned(),
-            subject: vec![StatementSubject { digest: GitCommit { commit: self.head } }],
-            predicate_type: PREDICATE_TYPE.to_owned(),
-            predicate: self.clone(),
-        };
-        serde_json::to_string(&statement).map_err(|error| ApprovalError::Json(error.to_string()))
+        let subject = StatementSubject { digest: GitCommit { commit: self.head } };
+        write_statement(PREDICATE_TYPE, subject, self)
     }
 
     /// Reads a statement, which must be the bytes that [`Approval::to_statement`] would write.
@@ -119,18 +101,10 @@ impl Approval {
     /// # Errors
     /// [`ApprovalError`] for anything else.
     pub fn from_statement(json: &[u8]) -> Result<Self, ApprovalError> {
-        let statement: Statement =
-            serde_json::from_slice(json).map_err(|error| ApprovalError::Json(error.to_string()))?;
-        if statement.kind != STATEMENT_TYPE {
-            return Err(ApprovalError::Type(statement.kind));
-        }
-        if statement.predicate_type != PREDICATE_TYPE {
-            return Err(ApprovalError::Type(statement.predicate_type));
-        }
-        let approval = statement.predicate;
-        match statement.subject.as_slice() {
+        let (subject, approval): (Vec<StatementSubject>, Self) = read_statement(json, PREDICATE_TYPE)?;
+        match subject.as_slice() {
             [one] if one.digest.commit == approval.head => {}
-            _ => return Err(ApprovalError::Subject),
+            _ => return Err(ApprovalError::Subject("its head commit")),
         }
         if approval.to_statement()?.as_bytes() == json { Ok(approval) } else { Err(ApprovalError::NotCanonical) }
     }
@@ -152,7 +126,7 @@ impl Approval {
             return invalid("agents");
         }
         if self.commits.len() > limits::APPROVED_COMMITS {
-            return Err(ApprovalError::TooLarge);
+            return Err(ApprovalError::TooMany(limits::APPROVED_COMMITS));
         }
         let mut ids: Vec<CanonicalOid> = self.commits.iter().map(|commit| commit.id).collect();
         ids.sort_unstable();

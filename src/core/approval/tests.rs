@@ -108,7 +108,10 @@ fn only_the_one_encoding_of_an_envelope_is_read() {
         (format!("{good}\n"), Some(ApprovalError::NotCanonical)),
         (good[..good.len() - 1].to_owned(), None),
         (String::new(), None),
-        ("x".repeat(crate::core::limits::APPROVAL_BYTES + 1), Some(ApprovalError::TooLarge)),
+        (
+            "x".repeat(crate::core::limits::APPROVAL_BYTES + 1),
+            Some(ApprovalError::TooLarge(crate::core::limits::APPROVAL_BYTES)),
+        ),
     ] {
         let found = ClaimedApproval::parse(bad.as_bytes()).map(|_| ()).unwrap_err();
         assert!(expected.is_none_or(|expected| expected == found), "{found:?}");

@@ -7,10 +7,13 @@ mod approval_set;
 mod approvals;
 mod code;
 mod finding;
+mod frozen;
 mod hint;
 mod identity;
 mod marks;
 mod movement;
+mod orders;
+mod overridden;
 mod protected;
 mod records;
 mod standing;
@@ -30,7 +33,8 @@ use std::sync::Arc;
 use approval_set::ApprovalSet;
 pub use code::{Area, Code};
 pub use finding::{
-    Finding, Landed, Outcome, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
+    Finding, Landed, Outcome, Overridden, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict,
+    WhoseWork,
 };
 pub use marks::{MarkWeight, mark_weight};
 pub use standing::Standing;
@@ -153,6 +157,7 @@ fn judge_update(context: &UpdateContext<'_>, begun: PartialVerdict) -> RefVerdic
     let mut findings = Findings { context: *context, collected };
     protected::judge(context, &mut findings);
     records::judge(context, &mut findings);
+    frozen::judge(context, &mut findings);
     if let Some(doubt) = &update.doubt {
         findings.doubt(None, doubt);
     }
@@ -163,6 +168,7 @@ fn judge_update(context: &UpdateContext<'_>, begun: PartialVerdict) -> RefVerdic
         commits.extend(judged.commits.iter().chain(sought).map(|commit| commit.id));
         judge_rule(&RuleContext { policy, facts, update, rule, now }, judged, &mut findings);
     }
+    overridden::judge(context, &mut findings);
     // Passes go over the same commits, but for what each subtracts.
     findings.into_verdict(passes.into_iter().fold(commits.len(), usize::max))
 }
@@ -262,6 +268,8 @@ struct Collected {
     undecided: Vec<Undecided>,
     /// Approvals that land with the update.
     landed: BTreeSet<Landed>,
+    /// By which orders it is accepted in spite of what was found.
+    overridden: Vec<Overridden>,
 }
 
 impl Findings<'_> {
@@ -280,6 +288,11 @@ impl Findings<'_> {
     /// Adds a finding that no rule had to ask for.
     fn protect(&mut self, code: Code, detail: String, hint: String) {
         let subject = Subject::Ref(self.context.update.name.to_vec());
+        self.insert(Severity::Error, Vec::new(), code, subject, [detail, hint]);
+    }
+
+    /// The same, about something that the update brings.
+    fn protect_from(&mut self, code: Code, subject: Subject, detail: String, hint: String) {
         self.insert(Severity::Error, Vec::new(), code, subject, [detail, hint]);
     }
 
@@ -336,12 +349,12 @@ impl Findings<'_> {
 
     fn into_verdict(self, commits: usize) -> RefVerdict {
         let Update { name, old, new, .. } = self.context.update;
-        let Collected { mut findings, more, undecided, landed, .. } = self.collected;
+        let Collected { mut findings, more, undecided, landed, overridden, .. } = self.collected;
         for finding in &mut findings {
             finding.rules.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         }
         findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        let reasons = Reasons { findings, more, undecided, landed: landed.into_iter().collect() };
+        let reasons = Reasons { findings, more, undecided, landed: landed.into_iter().collect(), overridden };
         RefVerdict { name: Arc::clone(name), old: *old, new: *new, commits, reasons: reasons.boxed() }
     }
 }

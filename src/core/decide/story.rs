@@ -16,6 +16,7 @@ use crate::core::id::{Id, RepositoryName};
 use crate::core::landing::{Content, Landing, MadeBy, MainlineStep, Use};
 use crate::core::marks::{Catalogue, MarkSource};
 use crate::core::oid::Oid;
+use crate::core::order::{self, Act, ClaimedOrder, Order, Orders, VerifiedOrder};
 use crate::core::policy::{Policy, Source, load};
 use crate::core::report::{self, Audience, Characters};
 use crate::core::seal::{self, Claim, Root, SealValue, sealed_payload};
@@ -89,6 +90,14 @@ impl Story {
         self
     }
 
+    /// People have given orders, each with this key, and they are stored.
+    pub(crate) fn ordered(mut self, orders: &[(Order, u8)]) -> Self {
+        let orders: Vec<VerifiedOrder> = orders.iter().map(|(order, by)| signed_order(order, *by)).collect();
+        let repository = RepositoryName::parse(b"acme/payments").unwrap();
+        self.facts.orders = Orders::in_force(&self.policy, &repository, (&orders, &[]), NOW);
+        self
+    }
+
     /// Something else is so, too.
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Facts)) -> Self {
         change(&mut self.facts);
@@ -153,6 +162,32 @@ pub(crate) fn stored(approval: &Approval, by: u8, used: Use) -> ApprovalFact {
     let record = ClaimedApproval::parse(envelope.as_bytes()).and_then(ClaimedApproval::verify);
     assert!(record.is_ok(), "{record:?}");
     ApprovalFact { place: place_of(approval), record: Rc::new(record), used, is_borne_out: true }
+}
+
+/// An order that this key signed.
+pub(crate) fn signed_order(order: &Order, by: u8) -> VerifiedOrder {
+    let statement = order.to_statement().unwrap();
+    let signature = key(by).sign(order::NAMESPACE, &pre_authentication(statement.as_bytes()));
+    let envelope = order::seal_envelope(&statement, &signature).unwrap();
+    ClaimedOrder::parse(envelope.as_bytes()).and_then(ClaimedOrder::verify).unwrap()
+}
+
+/// A person's order of a minute ago.
+pub(crate) fn order_by(person: &str, act: Act) -> Order {
+    let expires = matches!(act, Act::Override(_)).then_some(Time(Timestamp(NOW.0 + 600)));
+    Order {
+        scope: order::Scope::Repository(RepositoryName::parse(b"acme/payments").unwrap()),
+        act,
+        by: order::By::Person(id(person)),
+        reason: "it goes wild".into(),
+        issued: Time(Timestamp(NOW.0 - 60)),
+        expires,
+    }
+}
+
+/// Stops an agent.
+pub(crate) fn freeze_of(agent: &str) -> Act {
+    Act::Freeze { whom: order::Whom::Agent(id(agent)), since: None }
 }
 
 /// Where the record of an approval is stored.
@@ -351,6 +386,8 @@ pub(crate) fn facts(policy: &Policy, commits: &[Work]) -> Facts {
         policy: None,
         record: None,
         sealed_before: Vec::new(),
+        order: None,
+        frozen: Vec::new(),
         landings: Vec::new(),
     };
     let numbered = commits.iter().enumerate();

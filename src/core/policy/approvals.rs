@@ -145,7 +145,7 @@ impl Resolver<'_> {
         approvals
     }
 
-    fn people_named(&self, name: &Located<&str>, problems: &mut Problems) -> BTreeSet<Id> {
+    pub(super) fn people_named(&self, name: &Located<&str>, problems: &mut Problems) -> BTreeSet<Id> {
         let Some(wanted) = id(name, problems) else { return BTreeSet::new() };
         let registry: &Registry = self.registry;
         let person = |id: &Id| {
@@ -156,7 +156,7 @@ impl Resolver<'_> {
             let people: BTreeSet<Id> =
                 group.members.iter().map(|member| &member.value).filter(|id| person(id)).cloned().collect();
             if people.is_empty() {
-                problems.error(&name.at, format!("the group `{wanted}` has no person in it"), "only people approve");
+                problems.error(&name.at, format!("the group `{wanted}` has no person in it"), "only people count here");
             }
             return people;
         }
@@ -164,7 +164,7 @@ impl Resolver<'_> {
             Some(one) if one.kind == PrincipalKind::Person => return BTreeSet::from([wanted]),
             Some(one) => {
                 let message = format!("`{wanted}` is no person but {} {}", article(one.kind), one.kind.noun());
-                problems.error(&name.at, message, "only people approve: list people, or groups of people");
+                problems.error(&name.at, message, "only people count here: list people, or groups of people");
             }
             None => {
                 problems.error(

@@ -13,6 +13,7 @@ mod diff;
 mod glob;
 mod load;
 mod marks;
+mod orders;
 mod plain_names;
 mod principals;
 mod problem;
@@ -38,6 +39,7 @@ pub use dependents::{Dependent, dependents};
 pub use diff::{Direction, PolicyDifference, diff};
 pub use glob::{Below, Glob, GlobError, LetterCase};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
+pub use orders::{OrderTerms, OverrideTerms};
 pub use principals::{KeyObjection, KeyStatus, Principal, PrincipalKind};
 pub use problem::{Location, Problem, Weight};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
@@ -89,6 +91,8 @@ pub struct Policy {
     accounts: BTreeMap<String, (String, Id)>,
     revoked: BTreeSet<KeyName>,
     retired: BTreeMap<KeyName, Date>,
+    /// What each of the policies given together says about orders, where it does.
+    orders: BTreeMap<usize, OrderTerms>,
     tolerated: Vec<Tolerated>,
 }
 

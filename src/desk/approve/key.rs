@@ -20,11 +20,7 @@ pub(super) struct Approver<'a> {
 impl<'a> Approver<'a> {
     /// The key that is given, or git's, or else the one registered key that this desk has.
     pub(super) fn find(given: Option<&Path>, policy: &'a Policy) -> Result<Self> {
-        let key = match given {
-            Some(path) => PersonKey::file(path.to_owned()),
-            None if config("user.signingkey")?.is_some_and(|value| !value.is_empty()) => PersonKey::configured()?,
-            None => only_registered(policy)?,
-        };
+        let key = find_key(given, policy)?;
         let public = key.public()?;
         let person = match policy.by_key(&public) {
             Some(person) if person.kind == PrincipalKind::Person => person,
@@ -50,9 +46,7 @@ impl<'a> Approver<'a> {
     pub(super) fn sign(&self, approval: &Approval) -> Result<String> {
         let statement =
             approval.to_statement().map_err(|error| Failure::new(format!("it cannot be approved: {error}")))?;
-        let armored = self.key.sign(NAMESPACE, &pre_authentication(statement.as_bytes()))?;
-        let blob = dearmor(armored.as_bytes())
-            .map_err(|error| Failure::new(format!("the signature is not in OpenSSH's format: {error}")))?;
+        let blob = sign_statement(&self.key, NAMESPACE, &statement)?;
         let wrong = |error: crate::core::approval::ApprovalError| {
             Failure::new(format!("the signed record does not hold: {error}"))
         };
@@ -62,6 +56,22 @@ impl<'a> Approver<'a> {
             return Err(Failure::new("another key signed than the one that was asked to"));
         }
         Ok(record)
+    }
+}
+
+/// Signs a statement as it stands in a record. Returns the blob.
+pub(crate) fn sign_statement(key: &PersonKey, namespace: &str, statement: &str) -> Result<Vec<u8>> {
+    let armored = key.sign(namespace, &pre_authentication(statement.as_bytes()))?;
+    dearmor(armored.as_bytes())
+        .map_err(|error| Failure::new(format!("the signature is not in OpenSSH's format: {error}")))
+}
+
+/// The key that is given, or git's, or else the one registered key of a person's that this desk has.
+pub(crate) fn find_key(given: Option<&Path>, policy: &Policy) -> Result<PersonKey> {
+    match given {
+        Some(path) => Ok(PersonKey::file(path.to_owned())),
+        None if config("user.signingkey")?.is_some_and(|value| !value.is_empty()) => PersonKey::configured(),
+        None => only_registered(policy),
     }
 }
 
@@ -82,8 +92,7 @@ fn only_registered(policy: &Policy) -> Result<PersonKey> {
             found.push((key, PersonKey::literal(&line)));
         }
     }
-    let hint =
-        "name your key for this time, or for always:\ncountersign approve --key FILE\ngit config user.signingkey FILE";
+    let hint = "name your key, with --key FILE for this time, or for always:\ngit config user.signingkey FILE";
     match found.len() {
         1 => found.pop().map(|(_, key)| key).ok_or_else(|| Failure::new("no key").hint(hint)),
         0 => {

@@ -2,7 +2,7 @@
 
 mod changes;
 mod compose;
-mod deliver;
+pub(crate) mod deliver;
 mod key;
 mod list;
 mod remote;
@@ -22,6 +22,9 @@ use crate::desk::who::trace_of_agent;
 use crate::gate::engine::{EngineError, repository_name};
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::system::{Configuration, Exit, Failure, Result, now, print};
+pub(crate) use key::{find_key, sign_statement};
+pub(crate) use shown::{Asks, confirm};
+
 use compose::{Terms, Work};
 use key::Approver;
 pub(in crate::desk) use remote::Remote;
@@ -131,7 +134,7 @@ pub(crate) fn run(request: &Request) -> Result {
     }
     let mut signed = Vec::new();
     for approval in approvals {
-        signed.push((place_of(&approval, &approver), approver.sign(&approval)?));
+        signed.push((place_of(&approval, &approver).to_string(), approver.sign(&approval)?));
     }
     match (&request.out, request.no_push) {
         (Some(file), _) => deliver::to_file(file, &signed)?,

@@ -5,6 +5,7 @@
 
 mod keys;
 mod marks;
+mod orders;
 mod registry;
 
 #[cfg(test)]
@@ -87,12 +88,14 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
         accounts: _,
         revoked: _,
         retired: _,
+        orders: _,
         tolerated: _,
     } = old;
     let mut comparison = Comparison { old, new, found: BTreeSet::new() };
     comparison.policy();
     comparison.marks();
     comparison.registry();
+    comparison.orders();
     for rule in old.rules() {
         match new.rules().iter().find(|other| other.name == rule.name) {
             Some(other) => comparison.rule(rule, other),

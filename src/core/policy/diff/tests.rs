@@ -407,3 +407,41 @@ proptest! {
         }
     }
 }
+
+/// What is said about orders: what the old policy says and what the new one says, with the one line expected; backwards it is stricter.
+#[test]
+fn each_key_about_orders_has_its_direction() {
+    let said = |top: &str, tables: &str| format!("{top}{}{tables}{MAIN}", registry());
+    let orders = |keys: &str| said("", &format!("[orders]\n{keys}"));
+    let overrides = |keys: &str| said("", &format!("[override]\n{keys}"));
+    let both = "from = [\"staff\"]\ncodes = [\"bad-seal\"]\n";
+    for (old, new, weaker) in [
+        (orders("thaw = []\n"), orders("thaw = [\"bob\"]\n"), "weaker orders: thaw: bob is new"),
+        (orders("revoke = [\"staff\"]\n"), orders("revoke = [\"bob\"]\n"), "weaker orders: revoke: alice is gone"),
+        (
+            orders("freeze-all = [\"staff\"]\n"),
+            orders("freeze-all = [\"bob\"]\n"),
+            "weaker orders: freeze-all: alice is gone",
+        ),
+        (orders(""), orders("freeze-all = [\"bob\"]\n"), "weaker orders: freeze-all: from everybody to bob"),
+        (said("", ""), overrides(both), "weaker override: 2 of alice, bob may pass over bad-seal"),
+        (overrides(both), overrides(&format!("count = 1\n{both}")), "weaker override: count 2 -> 1"),
+        (
+            overrides(both),
+            overrides("from = [\"staff\"]\ncodes = [\"bad-seal\", \"stale-seal\"]\n"),
+            "weaker override: stale-seal may be passed over",
+        ),
+        (
+            overrides("count = 1\nfrom = [\"bob\"]\ncodes = [\"bad-seal\"]\n"),
+            overrides(&format!("count = 1\n{both}")),
+            "weaker override: from: alice is new",
+        ),
+    ] {
+        assert_eq!(lines(&old, &new), [weaker]);
+        let back = lines(&new, &old);
+        assert!(back.len() == 1 && back[0].starts_with("stricter "), "{back:?}");
+    }
+    let renamed = "policy: name \"a\" -> \"b\": orders for the old name do not hold any more";
+    assert_eq!(lines(&said("name = \"a\"\n", ""), &said("name = \"b\"\n", "")), [format!("weaker {renamed}")]);
+    assert!(lines(&said("", ""), &said("name = \"a\"\n", ""))[0].starts_with("changed policy: name none"));
+}
