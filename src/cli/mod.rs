@@ -29,9 +29,12 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::system::{Exit, bug, env, process, say};
 
+/// What `--version` says: of a release also the commit that it is built from.
+const VERSION: &str = env!("COUNTERSIGN_VERSION");
+
 /// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
 #[derive(Parser)]
-#[command(name = "countersign", version, max_term_width = 100)]
+#[command(name = "countersign", version = VERSION, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -86,7 +89,7 @@ enum Command {
 
 /// The same where git runs a hook. The other commands and what they take need not be put together for it.
 #[derive(Parser)]
-#[command(name = "countersign", version, max_term_width = 100)]
+#[command(name = "countersign", version = VERSION, max_term_width = 100)]
 struct HookLine {
     #[command(subcommand)]
     command: HookCommand,

@@ -249,7 +249,7 @@ fn check(arguments: &Check) -> Result {
         local.as_ref().zip(refs.as_ref()).map(|(local, refs)| -> (_, &dyn RefValues) { (&local.objects, refs) });
     let Some(loaded) = read(&PolicyReader { repository }, policies)? else { return Ok(Exit::Rejected) };
     let problems = loaded.policy.problems_if_new(None);
-    let warnings = [loaded.warnings, loaded.policy.certificate_problems(now()?)].concat();
+    let warnings = [loaded.warnings, loaded.policy.advice(now()?)].concat();
     tell(&warnings);
     if tell(&problems) {
         return Ok(Exit::Rejected);

@@ -95,6 +95,9 @@ pub struct Update {
     pub target: RefTarget,
     /// A commit that the pusher has and that lies below all new ones, for the range in a hint.
     pub base: Option<Oid>,
+    /// Who made sealed commits, of the new ones and of the latest below them, by their author fields: claims, for a hint. Looked at where
+    /// a new one bears an agent's mark and no seal.
+    pub sealed_before: Vec<Address>,
     /// What each matching rule looks at.
     pub judged: Vec<Judged>,
     /// What could not be found out about the update itself.

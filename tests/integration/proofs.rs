@@ -9,7 +9,7 @@ use base64ct::{Base64, Encoding as _};
 use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest as _, Sha256};
 
-use crate::approvals::{ONE_APPROVAL, ProtectedServer};
+use crate::approvals::ProtectedServer;
 use crate::world::{AGENTS_EVERYWHERE, World};
 
 /// Runs the program in the clone; what it printed, and its exit code.

@@ -1,5 +1,6 @@
 //! The policy: raw TOML with places, then a valid policy with every reference resolved. POLICY.md is its reference.
 
+mod advice;
 mod approvals;
 mod automaton;
 mod builtin_classes;
