@@ -56,6 +56,8 @@ enum Command {
     Sign(sign::Arguments),
     /// Approve exactly the commits of a branch, for one ref
     Approve(approve::Arguments),
+    /// Sign, as a service, what somebody approved in a forge's pages, by the event that the forge sends
+    Attest(approve::attest::Arguments),
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
     /// Say of ledgers that their repositories were moved, restored or copied, or that the clock is right
@@ -127,6 +129,7 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
+        Command::Attest(arguments) => approve::attest::run(&arguments),
         Command::Log(arguments) => log::run(arguments),
         Command::Ledger(arguments) => ledgers::run(&arguments),
         Command::Policy(arguments) => policy::run(arguments),

@@ -16,7 +16,7 @@
 //!    those traits).
 //! 3. What people and agents sign: [`ssh`] and [`openpgp`], then [`seal`] and [`approval`], each with its FORMAT.md; and [`marks`], what agents leave
 //!    without signing.
-//! 4. What an admin says: [`policy`], with its POLICY.md; and who pushes: [`submitter`].
+//! 4. What an admin says: [`policy`], with its POLICY.md; who pushes: [`submitter`]; and what a forge says of approvals: [`forge`].
 //! 5. What is asked of a push: [`scope`] (which commits a rule judges), [`landing`] (what would land, and what an approval covers of it),
 //!    [`facts`], [`decide`] (one rule a file) and [`report`].
 //!
@@ -150,6 +150,7 @@ pub mod commit;
 pub mod decide;
 pub mod digest;
 pub mod facts;
+pub mod forge;
 pub mod id;
 pub mod landing;
 pub mod limits;

@@ -1,19 +1,23 @@
-//! Whose approval it is, and the key that signs it.
+//! Whose approval it is, and the key that signs it: the person's, or that of a service which says that they approved in a forge.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::core::approval::{Approval, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
+use crate::core::approval::{Approval, Attested, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
+use crate::core::decide::ApprovedBy;
 use crate::core::policy::{Policy, Principal, PrincipalKind};
+use crate::core::report::escape;
 use crate::core::ssh::{PublicKey, dearmor};
 use crate::desk::person_key::PersonKey;
 use crate::system::process::config;
 use crate::system::{Failure, Result};
 
-/// The person at the desk, with a registered key.
+/// The person whose approval it is, with the registered key that signs it.
 pub(super) struct Approver<'a> {
     pub(super) person: &'a Principal,
     pub(super) public: PublicKey,
+    /// What a service says of the person; `None` where they sign themselves.
+    pub(super) attested: Option<Attested>,
     key: PersonKey,
 }
 
@@ -43,7 +47,52 @@ impl<'a> Approver<'a> {
                     .hint("ask an admin to register this key under [people], or name another:\ncountersign approve --key FILE"));
             }
         };
-        Ok(Self { person, public, key })
+        Ok(Self { person, public, attested: None, key })
+    }
+
+    /// The person with an account, and the key of a service that says what they did with it.
+    pub(crate) fn attested(attested: Attested, key: &Path, policy: &'a Policy) -> Result<Self> {
+        let key = PersonKey::file(key.to_owned());
+        let (public, service) = (key.public()?, &attested.service);
+        let holder = policy.by_key(&public);
+        let is_service = |one: &&Principal| one.kind == PrincipalKind::Service && one.id.as_str() == service;
+        let Some(holder) = holder.filter(is_service) else {
+            let message =
+                format!("{} is not a key that the policy registers for service {service}", public.fingerprint());
+            return Err(
+                Failure::new(message).hint(format!("add the line of its .pub file to keys of [services.{service}]"))
+            );
+        };
+        if !holder.attests {
+            let message = format!("the policy does not say that service {service} attests approvals");
+            return Err(
+                Failure::new(message).hint(format!("ask an admin to add attests = true to [services.{service}]"))
+            );
+        }
+        let account = escape(attested.account.as_bytes(), 200);
+        let hint = "an admin adds it to accounts of a person, exactly as the forge writes it";
+        match policy.by_account(&attested.account) {
+            Some(person) if person.kind == PrincipalKind::Person => {
+                Ok(Self { person, public, attested: Some(attested), key })
+            }
+            Some(other) => {
+                let message = format!(
+                    "the account {account} is that of {} {}, and only people approve",
+                    other.kind.noun(),
+                    other.id
+                );
+                Err(Failure::new(message))
+            }
+            None => Err(Failure::new(format!("the account {account} is not one that the policy registers")).hint(hint)),
+        }
+    }
+
+    /// What the approval is signed with.
+    pub(super) fn means(&self) -> ApprovedBy<'_> {
+        match &self.attested {
+            None => ApprovedBy::Key(&self.public),
+            Some(attested) => ApprovedBy::Word(&attested.service),
+        }
     }
 
     /// Signs an approval. Returns the record, which has been read back and verified.

@@ -1,5 +1,7 @@
-//! `countersign approve`: look at exactly what would land, sign exactly that, deliver it.
+//! `countersign approve`: look at exactly what would land, sign exactly that, deliver it. And `countersign attest`: the same for what somebody
+//! approved in a forge's pages, signed by a service.
 
+pub(crate) mod attest;
 mod changes;
 mod compose;
 mod deliver;
@@ -13,10 +15,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::core::approval::{Approval, ApprovalPlace};
+use crate::core::approval::{Approval, ApprovalPlace, Attested, Decision};
 use crate::core::canonical::Time;
 use crate::core::decide::Timestamp;
-use crate::core::id::RepositoryName;
+use crate::core::id::{Id, RepositoryName};
 use crate::core::policy::{Policy, Span};
 use crate::desk::check::full_name;
 use crate::desk::clone::{Local, TrackedRefs, desk_failure, settings};
@@ -44,6 +46,15 @@ pub(crate) struct Arguments {
     /// How long the approval counts: a number of m, h, d or w
     #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span)]
     expires: Span,
+    /// Sign, as a service, that the person with this account of a forge approved there
+    #[arg(long, value_name = "ACCOUNT", requires_all = ["service", "key", "request"], conflicts_with = "list")]
+    attest: Option<String>,
+    /// The service that attests it
+    #[arg(long, value_name = "ID", requires = "attest", value_parser = service)]
+    service: Option<Id>,
+    /// Where they approved: the path of the request's URL in the forge
+    #[arg(long, value_name = "ID", requires = "attest")]
+    request: Option<String>,
     /// What else to say, in the record for everybody to read
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -74,6 +85,10 @@ fn span(text: &str) -> std::result::Result<Span, String> {
     Span::parse(text).ok_or_else(|| "write a number of m, h, d or w, such as 7d".to_owned())
 }
 
+fn service(text: &str) -> std::result::Result<Id, String> {
+    Id::parse(text.as_bytes()).ok_or_else(|| "write the id of a service, as in [services.ID]".to_owned())
+}
+
 /// Who is asked and by which rules.
 struct ApprovalContext {
     local: Local,
@@ -87,14 +102,14 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         return Err(Failure::new(format!("{} is set, so an agent may be running this; only a person approves", mark))
             .hint("a person runs it in a terminal of their own"));
     }
-    let context = open(&arguments)?;
+    let context = open(&arguments.policies, &arguments.remote)?;
     let targets: Vec<String> = arguments.targets.iter().map(|name| full_name(name)).collect();
     let remote = Remote::read(&arguments.remote)?;
     if arguments.list {
         remote.fetch_everything()?;
         return list::run(&context, &remote, &targets, arguments.key.as_deref());
     }
-    let approver = Approver::find(arguments.key.as_deref(), &context.policy)?;
+    let approver = approver(&arguments, &context.policy)?;
     let what = arguments.what.as_deref().unwrap_or_default();
     remote.fetch(ends(what).1, &targets)?;
     let mut approvals = Vec::new();
@@ -110,27 +125,18 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             approval
         } else {
             let work = Work::find(&context, &remote, what, target)?;
-            work.check(&context.policy)?;
-            work.check_that_it_counts(&context.policy, target, (&approver.person.id, &approver.public))?;
-            let terms = Terms {
-                approver: approver.person.id.clone(),
-                issued: now()?,
-                expires: arguments.expires,
-                comment: arguments.comment.clone(),
-            };
-            let mut approval = work.approval(&context, target, terms)?;
-            // A record counts only if it is issued later than the one in its place, and a second can hold both.
-            let before = list::issued(&context, &place_of(&approval, &approver));
-            if let Some(before) = before.filter(|before| *before >= approval.issued) {
-                approval.issued = Time(Timestamp(before.0.0.saturating_add(1)));
-            }
+            let said = Said { expires: arguments.expires, comment: arguments.comment.clone() };
+            let approval = approved(&context, &work, target, &approver, said)?;
             text += &shown::text(&context, &work, &approval, &approver)?;
             works.push(work);
             approval
         };
         approvals.push(approval);
     }
-    if arguments.yes {
+    if approver.attested.is_some() {
+        // Whoever approved has looked at it in the forge.
+        print(&text)?;
+    } else if arguments.yes {
         print(&text)?;
         shown::refuse_unattended()?;
     } else {
@@ -149,7 +155,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     }
     let mut signed = Vec::new();
     for approval in approvals {
-        signed.push((place_of(&approval, &approver), approver.sign(&approval)?));
+        signed.push((place_of(&approval)?, approver.sign(&approval)?));
     }
     match (&arguments.out, arguments.no_push) {
         (Some(file), _) => deliver::to_file(file, &signed)?,
@@ -167,17 +173,59 @@ fn ends(what: &str) -> (Option<&str>, &str) {
     }
 }
 
-fn place_of(approval: &Approval, approver: &Approver<'_>) -> ApprovalPlace {
-    ApprovalPlace { target: approval.name.clone(), change: approval.change.0, approver: approver.person.id.clone() }
+/// Whose approval it is: that of the person at the desk, or that which a service attests.
+fn approver<'a>(arguments: &Arguments, policy: &'a Policy) -> Result<Approver<'a>> {
+    let Arguments { attest, service, request, key, .. } = arguments;
+    match (attest, service, request, key) {
+        (Some(account), Some(service), Some(request), Some(key)) => {
+            let attested =
+                Attested { service: service.to_string(), account: account.clone(), request: request.clone() };
+            Approver::attested(attested, key, policy)
+        }
+        _ => Approver::find(key.as_deref(), policy),
+    }
 }
 
-fn open(arguments: &Arguments) -> Result<ApprovalContext> {
+/// What the approver says besides.
+struct Said {
+    expires: Span,
+    comment: Option<String>,
+}
+
+/// The approval of what was found, if it can count.
+fn approved(
+    context: &ApprovalContext,
+    work: &Work,
+    target: &str,
+    approver: &Approver<'_>,
+    said: Said,
+) -> Result<Approval> {
+    work.check(&context.policy)?;
+    work.check_that_it_counts(&context.policy, target, (&approver.person.id, approver.means()))?;
+    let Said { expires, comment } = said;
+    let (issued, attested) = (now()?, approver.attested.clone());
+    let terms = Terms { approver: approver.person.id.clone(), attested, issued, expires, comment };
+    let mut approval = work.approval(context, target, terms)?;
+    // A record counts only if it is issued later than the one in its place and no earlier than what takes it back, and a second can hold all.
+    let before =
+        list::issued(context, &place_of(&approval)?).map(|before| Time(Timestamp(before.0.0.saturating_add(1))));
+    let taken_back = list::records_by(context, target, &approver.person.id)?.into_iter().map(|(_, record)| record);
+    let taken_back = taken_back.filter(|record| record.decision == Decision::Withdraw).map(|record| record.issued);
+    approval.issued = taken_back.chain(before).chain([approval.issued]).max().unwrap_or(approval.issued);
+    Ok(approval)
+}
+
+fn place_of(approval: &Approval) -> Result<ApprovalPlace> {
+    ApprovalPlace::of(approval).ok_or_else(|| Failure::new("the approval names nobody"))
+}
+
+fn open(policies: &[PolicyArg], remote: &str) -> Result<ApprovalContext> {
     let local = Local::open()?;
-    let settings = settings(&arguments.policies, None)?;
+    let settings = settings(policies, None)?;
     if settings.policies.is_empty() {
         return Err(desk_failure(&EngineError::NoPolicy));
     }
-    let refs = TrackedRefs { local: &local, remote: arguments.remote.clone() };
+    let refs = TrackedRefs { local: &local, remote: remote.to_owned() };
     let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
     let policy = reader.load(&settings.policies).map_err(|error| desk_failure(&error.into()))?.policy;
     let repository = repository_name(&settings, &policy).map_err(|error| desk_failure(&error))?;

@@ -1,0 +1,232 @@
+//! `countersign attest`: what a forge's event says of approvals becomes records, signed by a service and delivered by push.
+//!
+//! It reads the event that a web hook received, and where it is at hand what the forge's API answered when it was asked who approves the
+//! request now. It asks nobody itself but the remote, through git: whoever received the event has checked that it is the forge's.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::core::approval::{Approval, ApprovalPlace, Attested, Decision};
+use crate::core::forge::{Event, Forge, Reviews, Unattested, reviews};
+use crate::core::id::Id;
+use crate::core::limits;
+use crate::core::policy::Span;
+use crate::core::report::escape;
+use crate::desk::approve::compose::Work;
+use crate::desk::approve::key::Approver;
+use crate::desk::approve::{
+    ApprovalContext, Remote, Said, approved, deliver, list, open, place_of, service, shown, span, withdraw,
+};
+use crate::desk::check::full_name;
+use crate::gate::policy_source::PolicyArg;
+use crate::system::{Exit, Failure, Result, print};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Whose event it is
+    #[arg(value_enum)]
+    forge: ForgeName,
+    /// The service that attests: `[services.ID]` with `attests = true`
+    #[arg(long, value_name = "ID", value_parser = service)]
+    service: Id,
+    /// The service's SSH key, a file
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The event, as the forge sent it; without it, standard input
+    #[arg(long, value_name = "FILE")]
+    event: Option<PathBuf>,
+    /// What the forge's API answers about who approves the request now
+    ///
+    /// GitLab: /projects/ID/merge_requests/IID/approvals; Gitea, Forgejo and GitHub: /repos/OWNER/REPO/pulls/N/reviews, all pages in one list
+    #[arg(long, value_name = "FILE", required_if_eq("forge", "gitea"))]
+    reviews: Option<PathBuf>,
+    /// How long an approval counts: a number of m, h, d or w
+    #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span)]
+    expires: Span,
+    /// What the forge calls the repository, where that is not its name in the policy
+    #[arg(long, value_name = "PATH")]
+    project: Option<String>,
+    /// A policy instead of the configured one; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
+    policies: Vec<PolicyArg>,
+    /// The remote that has the branches and the approvals
+    #[arg(long, default_value = "origin")]
+    remote: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ForgeName {
+    Gitlab,
+    /// Gitea and Forgejo
+    Gitea,
+    /// GitHub and GitHub Enterprise Server
+    Github,
+}
+
+impl ForgeName {
+    fn forge(self) -> Forge {
+        match self {
+            Self::Gitlab => Forge::GitLab,
+            Self::Gitea => Forge::Gitea,
+            Self::Github => Forge::GitHub,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result {
+    let forge = arguments.forge.forge();
+    let event = Event::parse(forge, &event_bytes(arguments)?)
+        .map_err(|error| Failure::new(format!("the event cannot be read: {error}")))?;
+    let reviews = arguments.reviews.as_ref().map(|file| read_reviews(forge, file)).transpose()?;
+    let context = open(&arguments.policies, &arguments.remote)?;
+    check_repository(arguments, &context, &event)?;
+    let remote = Remote::read(&arguments.remote)?;
+    let target = full_name(&event.target);
+    let head = remote.leading_to(event.head);
+    remote.fetch_with_approvals(&[target.as_str()].into_iter().chain(head).collect::<Vec<_>>())?;
+    let attesting = Attesting { arguments, context: &context, event: &event, reviews: reviews.as_ref() };
+    let mut records = attesting.taken_back()?;
+    let refused = match attesting.approval(&remote, &target) {
+        Ok(Some((approver, approval))) => {
+            put_after(&mut records, approver, approval)?;
+            None
+        }
+        Ok(None) => None,
+        Err(failure) => Some(failure),
+    };
+    let mut signed = Vec::with_capacity(records.len());
+    for (approver, record) in &records {
+        print(&shown::heading(record, approver))?;
+        signed.push((place_of(record)?, approver.sign(record)?));
+    }
+    if !signed.is_empty() {
+        deliver::to_remote(&signed, &arguments.remote)?;
+    }
+    match refused {
+        // What counts for nothing is no mistake of whoever sent the event.
+        Some(failure) => {
+            print(&format!("Not attested: {failure}\n"))?;
+            Ok(Exit::Rejected)
+        }
+        None => {
+            if signed.is_empty() {
+                print("Nothing to attest: no approval is given or taken back by it.\n")?;
+            }
+            Ok(Exit::Accepted)
+        }
+    }
+}
+
+/// Adds an approval to what takes earlier ones back. It is issued no earlier, so that none of them takes it back too, and takes the place of
+/// one that was in its own.
+fn put_after<'a>(
+    records: &mut Vec<(Approver<'a>, Approval)>,
+    approver: Approver<'a>,
+    mut approval: Approval,
+) -> Result<()> {
+    let place = place_of(&approval)?;
+    let latest = records.iter().map(|(_, record)| record.issued).chain([approval.issued]).max();
+    approval.issued = latest.unwrap_or(approval.issued);
+    records.retain(|(_, record)| ApprovalPlace::of(record).as_ref() != Some(&place));
+    records.push((approver, approval));
+    Ok(())
+}
+
+fn event_bytes(arguments: &Arguments) -> Result<Vec<u8>> {
+    let Some(file) = &arguments.event else { return capped(&mut std::io::stdin().lock(), "standard input") };
+    capped(&mut open_file(file)?, &file.display().to_string())
+}
+
+fn read_reviews(forge: Forge, file: &PathBuf) -> Result<Reviews> {
+    let json = capped(&mut open_file(file)?, &file.display().to_string())?;
+    reviews(forge, &json).map_err(|error| Failure::new(format!("{} cannot be read: {error}", file.display())))
+}
+
+fn open_file(file: &PathBuf) -> Result<std::fs::File> {
+    std::fs::File::open(file).map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
+}
+
+/// All there is, or one byte more than may be.
+fn capped(input: &mut dyn std::io::Read, name: &str) -> Result<Vec<u8>> {
+    let most = u64::try_from(limits::EVENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    input.take(most).read_to_end(&mut bytes).map_err(|error| Failure::new(format!("cannot read {name}: {error}")))?;
+    Ok(bytes)
+}
+
+/// An event of another repository says nothing here, even where commits are the same.
+fn check_repository(arguments: &Arguments, context: &ApprovalContext, event: &Event) -> Result<()> {
+    let is_named = match &arguments.project {
+        Some(project) => *project == event.repository,
+        None => event.repository.to_lowercase() == context.repository.as_str(),
+    };
+    if is_named {
+        return Ok(());
+    }
+    let (named, own) = (escape(event.repository.as_bytes(), 200), &context.repository);
+    Err(Failure::new(format!("the event is about the repository {named}, and this is {own}"))
+        .hint("where the forge calls this repository so, say it with --project PATH"))
+}
+
+struct Attesting<'a> {
+    arguments: &'a Arguments,
+    context: &'a ApprovalContext,
+    event: &'a Event,
+    reviews: Option<&'a Reviews>,
+}
+
+impl<'a> Attesting<'a> {
+    fn approver(&self, account: &str) -> Result<Approver<'a>> {
+        let attested = Attested {
+            service: self.arguments.service.to_string(),
+            account: account.to_owned(),
+            request: self.event.request.clone(),
+        };
+        Approver::attested(attested, &self.arguments.key, &self.context.policy)
+    }
+
+    /// What the event lets the service attest, if it is anything.
+    fn approval(&self, remote: &Remote, target: &str) -> Result<Option<(Approver<'a>, Approval)>> {
+        let account = match self.event.approval(self.reviews) {
+            Ok(Some(account)) => account,
+            Ok(None) => return Ok(None),
+            Err(why @ (Unattested::Unsaid | Unattested::Moved { .. } | Unattested::Over { .. })) => {
+                return Err(Failure::new(why));
+            }
+        };
+        let head = self.event.head;
+        if remote.leading_to(head).is_none() {
+            let message = format!("the request has moved since: no ref of the remote is at {}", head.short());
+            return Err(Failure::new(message));
+        }
+        let approver = self.approver(account)?;
+        let work = Work::find(self.context, remote, &head.to_string(), target)?;
+        let said = Said { expires: self.arguments.expires, comment: None };
+        let approval = approved(self.context, &work, target, &approver, said)?;
+        Ok(Some((approver, approval)))
+    }
+
+    /// What takes back what was attested of the request before, and holds no more.
+    fn taken_back(&self) -> Result<Vec<(Approver<'a>, Approval)>> {
+        let mut found = Vec::new();
+        for (_, approval) in list::records_of(self.context, self.arguments.service.as_str())? {
+            let Some(attested) = &approval.attested else { continue };
+            let is_of_request = attested.request == self.event.request && approval.decision == Decision::Approve;
+            let over = self.event.takes_back(&attested.account, approval.head.0, self.reviews);
+            if !is_of_request || !over || approval.repository != self.context.repository.as_str() {
+                continue;
+            }
+            // Of an account that is nobody's now, nothing counts any more.
+            let person = self.context.policy.by_account(&attested.account);
+            if person.is_none_or(|person| person.id.as_str() != approval.approver) {
+                continue;
+            }
+            let approver = self.approver(&attested.account)?;
+            let record = withdraw::withdrawal(self.context, &approver, &approval, self.arguments.expires)?;
+            found.push((approver, record));
+        }
+        Ok(found)
+    }
+}
