@@ -9,15 +9,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::core::approval::{Approval, ApprovalPlace, Attested, Decision};
-use crate::core::forge::{Event, Forge, Reviews, Unattested, reviews};
+use crate::core::forge::{Event, Forge, Reviews, reviews};
 use crate::core::id::Id;
 use crate::core::limits;
 use crate::core::policy::Span;
 use crate::core::report::escape;
 use crate::desk::approve::compose::Work;
-use crate::desk::approve::key::Approver;
+use crate::desk::approve::key::{Approver, WordKey};
 use crate::desk::approve::{
-    ApprovalContext, Remote, Said, approved, deliver, list, open, place_of, service, shown, span, withdraw,
+    ApprovalContext, Remote, Said, approved, check, deliver, list, open, place_of, service, shown, span, withdraw,
 };
 use crate::desk::check::full_name;
 use crate::gate::policy_source::PolicyArg;
@@ -86,15 +86,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result {
     let target = full_name(&event.target);
     let head = remote.leading_to(event.head);
     remote.fetch_with_approvals(&[target.as_str()].into_iter().chain(head).collect::<Vec<_>>())?;
-    let attesting = Attesting { arguments, context: &context, event: &event, reviews: reviews.as_ref() };
+    let key = WordKey::open(&arguments.service, &arguments.key, &context.policy)?;
+    let attesting = Attesting { arguments, context: &context, key, event: &event, reviews: reviews.as_ref() };
     let mut records = attesting.taken_back()?;
-    let refused = match attesting.approval(&remote, &target) {
-        Ok(Some((approver, approval))) => {
-            put_after(&mut records, approver, approval)?;
+    let refused = match attesting.approval(&remote, &target)? {
+        Ruling::Counts(approver, approval) => {
+            put_after(&mut records, approver, *approval)?;
             None
         }
-        Ok(None) => None,
-        Err(failure) => Some(failure),
+        Ruling::NoApproval => None,
+        Ruling::CountsForNothing(why) => Some(why),
     };
     let mut signed = Vec::with_capacity(records.len());
     for (approver, record) in &records {
@@ -106,8 +107,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result {
     }
     match refused {
         // What counts for nothing is no mistake of whoever sent the event.
-        Some(failure) => {
-            print(&format!("Not attested: {failure}\n"))?;
+        Some(why) => {
+            let hint = why.hint.as_ref().map_or_else(String::new, |hint| format!("{hint}\n"));
+            print(&format!("Not attested: {}\n{hint}", why.message))?;
             Ok(Exit::Rejected)
         }
         None => {
@@ -173,8 +175,19 @@ fn check_repository(arguments: &Arguments, context: &ApprovalContext, event: &Ev
 struct Attesting<'a> {
     arguments: &'a Arguments,
     context: &'a ApprovalContext,
+    key: WordKey,
     event: &'a Event,
     reviews: Option<&'a Reviews>,
+}
+
+/// What becomes of what an event says.
+enum Ruling<'a> {
+    /// An approval that counts.
+    Counts(Approver<'a>, Box<Approval>),
+    /// It says of no approval.
+    NoApproval,
+    /// One that would count for nothing, and why.
+    CountsForNothing(Failure),
 }
 
 impl<'a> Attesting<'a> {
@@ -184,28 +197,32 @@ impl<'a> Attesting<'a> {
             account: account.to_owned(),
             request: self.event.request.clone(),
         };
-        Approver::attested(attested, &self.arguments.key, &self.context.policy)
+        Approver::attested(&self.key, attested, &self.context.policy)
     }
 
     /// What the event lets the service attest, if it is anything.
-    fn approval(&self, remote: &Remote, target: &str) -> Result<Option<(Approver<'a>, Approval)>> {
+    fn approval(&self, remote: &Remote, target: &str) -> Result<Ruling<'a>> {
         let account = match self.event.approval(self.reviews) {
             Ok(Some(account)) => account,
-            Ok(None) => return Ok(None),
-            Err(why @ (Unattested::Unsaid | Unattested::Moved { .. } | Unattested::Over { .. })) => {
-                return Err(Failure::new(why));
-            }
+            Ok(None) => return Ok(Ruling::NoApproval),
+            Err(why) => return Ok(Ruling::CountsForNothing(Failure::new(why))),
         };
         let head = self.event.head;
         if remote.leading_to(head).is_none() {
             let message = format!("the request has moved since: no ref of the remote is at {}", head.short());
-            return Err(Failure::new(message));
+            return Ok(Ruling::CountsForNothing(Failure::new(message)));
         }
-        let approver = self.approver(account)?;
+        let approver = match self.approver(account) {
+            Ok(approver) => approver,
+            Err(why) => return Ok(Ruling::CountsForNothing(why)),
+        };
         let work = Work::find(self.context, remote, &head.to_string(), target)?;
+        if let Err(why) = check(self.context, &work, target, &approver) {
+            return Ok(Ruling::CountsForNothing(why));
+        }
         let said = Said { expires: self.arguments.expires, comment: None };
         let approval = approved(self.context, &work, target, &approver, said)?;
-        Ok(Some((approver, approval)))
+        Ok(Ruling::Counts(approver, Box::new(approval)))
     }
 
     /// What takes back what was attested of the request before, and holds no more.

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 
 use crate::core::approval::{Approval, Attested, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
 use crate::core::decide::ApprovedBy;
+use crate::core::id::Id;
 use crate::core::policy::{Policy, Principal, PrincipalKind};
 use crate::core::report::escape;
 use crate::core::ssh::{PublicKey, dearmor};
@@ -18,7 +20,7 @@ pub(super) struct Approver<'a> {
     pub(super) public: PublicKey,
     /// What a service says of the person; `None` where they sign themselves.
     pub(super) attested: Option<Attested>,
-    key: PersonKey,
+    key: Rc<PersonKey>,
 }
 
 impl<'a> Approver<'a> {
@@ -47,41 +49,20 @@ impl<'a> Approver<'a> {
                     .hint("ask an admin to register this key under [people], or name another:\ncountersign approve --key FILE"));
             }
         };
-        Ok(Self { person, public, attested: None, key })
+        Ok(Self { person, public, attested: None, key: Rc::new(key) })
     }
 
-    /// The person with an account, and the key of a service that says what they did with it.
-    pub(crate) fn attested(attested: Attested, key: &Path, policy: &'a Policy) -> Result<Self> {
-        let key = PersonKey::file(key.to_owned());
-        let (public, service) = (key.public()?, &attested.service);
-        let holder = policy.by_key(&public);
-        let is_service = |one: &&Principal| one.kind == PrincipalKind::Service && one.id.as_str() == service;
-        let Some(holder) = holder.filter(is_service) else {
-            let message =
-                format!("{} is not a key that the policy registers for service {service}", public.fingerprint());
-            return Err(
-                Failure::new(message).hint(format!("add the line of its .pub file to keys of [services.{service}]"))
-            );
-        };
-        if !holder.attests {
-            let message = format!("the policy does not say that service {service} attests approvals");
-            return Err(
-                Failure::new(message).hint(format!("ask an admin to add attests = true to [services.{service}]"))
-            );
-        }
+    /// The person with an account, at the word of a service.
+    pub(super) fn attested(word: &WordKey, attested: Attested, policy: &'a Policy) -> Result<Self> {
         let account = escape(attested.account.as_bytes(), 200);
         let hint = "an admin adds it to accounts of a person, exactly as the forge writes it";
         match policy.by_account(&attested.account) {
             Some(person) if person.kind == PrincipalKind::Person => {
-                Ok(Self { person, public, attested: Some(attested), key })
+                Ok(Self { person, public: word.public.clone(), attested: Some(attested), key: Rc::clone(&word.key) })
             }
             Some(other) => {
-                let message = format!(
-                    "the account {account} is that of {} {}, and only people approve",
-                    other.kind.noun(),
-                    other.id
-                );
-                Err(Failure::new(message))
+                let (noun, id) = (other.kind.noun(), &other.id);
+                Err(Failure::new(format!("the account {account} is that of {noun} {id}, and only people approve")))
             }
             None => Err(Failure::new(format!("the account {account} is not one that the policy registers")).hint(hint)),
         }
@@ -111,6 +92,31 @@ impl<'a> Approver<'a> {
             return Err(Failure::new("another key signed than the one that was asked to"));
         }
         Ok(record)
+    }
+}
+
+/// The key of a service that attests approvals.
+pub(super) struct WordKey {
+    public: PublicKey,
+    key: Rc<PersonKey>,
+}
+
+impl WordKey {
+    /// The key in a file, which must be one of the service's.
+    pub(super) fn open(service: &Id, file: &Path, policy: &Policy) -> Result<Self> {
+        let key = PersonKey::file(file.to_owned());
+        let public = key.public()?;
+        let is_service = |one: &&Principal| one.kind == PrincipalKind::Service && one.id == *service;
+        let Some(holder) = policy.by_key(&public).filter(is_service) else {
+            let name = public.fingerprint();
+            return Err(Failure::new(format!("{name} is not a key that the policy registers for service {service}"))
+                .hint(format!("an admin adds the line of its .pub file to keys of [services.{service}]")));
+        };
+        if !holder.attests {
+            return Err(Failure::new(format!("the policy does not say that service {service} attests approvals"))
+                .hint(format!("an admin adds attests = true to [services.{service}]")));
+        }
+        Ok(Self { public, key: Rc::new(key) })
     }
 }
 

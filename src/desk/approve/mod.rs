@@ -27,7 +27,7 @@ use crate::gate::engine::{EngineError, repository_name};
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::system::{Configuration, Exit, Failure, Result, now, print};
 use compose::{Terms, Work};
-use key::Approver;
+use key::{Approver, WordKey};
 use remote::Remote;
 use shown::Answer;
 use withdraw::Wanted;
@@ -126,6 +126,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         } else {
             let work = Work::find(&context, &remote, what, target)?;
             let said = Said { expires: arguments.expires, comment: arguments.comment.clone() };
+            check(&context, &work, target, &approver)?;
             let approval = approved(&context, &work, target, &approver, said)?;
             text += &shown::text(&context, &work, &approval, &approver)?;
             works.push(work);
@@ -180,7 +181,7 @@ fn approver<'a>(arguments: &Arguments, policy: &'a Policy) -> Result<Approver<'a
         (Some(account), Some(service), Some(request), Some(key)) => {
             let attested =
                 Attested { service: service.to_string(), account: account.clone(), request: request.clone() };
-            Approver::attested(attested, key, policy)
+            Approver::attested(&WordKey::open(service, key, policy)?, attested, policy)
         }
         _ => Approver::find(key.as_deref(), policy),
     }
@@ -192,7 +193,13 @@ struct Said {
     comment: Option<String>,
 }
 
-/// The approval of what was found, if it can count.
+/// Refuses what nobody should sign for, and what would count for nothing.
+fn check(context: &ApprovalContext, work: &Work, target: &str, approver: &Approver<'_>) -> Result<()> {
+    work.check(&context.policy)?;
+    work.check_that_it_counts(&context.policy, target, (&approver.person.id, approver.means()))
+}
+
+/// The approval of what was found.
 fn approved(
     context: &ApprovalContext,
     work: &Work,
@@ -200,8 +207,6 @@ fn approved(
     approver: &Approver<'_>,
     said: Said,
 ) -> Result<Approval> {
-    work.check(&context.policy)?;
-    work.check_that_it_counts(&context.policy, target, (&approver.person.id, approver.means()))?;
     let Said { expires, comment } = said;
     let (issued, attested) = (now()?, approver.attested.clone());
     let terms = Terms { approver: approver.person.id.clone(), attested, issued, expires, comment };
