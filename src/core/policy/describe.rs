@@ -90,9 +90,7 @@ fn identity_words(identity: Identity) -> &'static str {
         Identity::Agents => {
             "A commit that shows an AI agent's hand is sealed by a registered agent, or adopted by a person."
         }
-        Identity::Everyone => {
-            "Every commit is sealed by a registered agent, or signed with SSH by a registered person."
-        }
+        Identity::Everyone => "Every commit is sealed by a registered agent, or signed by a registered person.",
     }
 }
 
