@@ -36,6 +36,7 @@ mod reftable;
 mod seals;
 mod servers;
 mod shells;
+mod starter;
 mod submitters;
 mod terminal;
 mod tools;

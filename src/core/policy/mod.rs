@@ -35,7 +35,7 @@ pub use load::{Include, Loaded, Source, check_self_protection, load};
 pub use principals::{KeyObjection, KeyStatus, Principal, PrincipalKind};
 pub use problem::{Location, Problem, Weight};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
-pub use starter::starter;
+pub use starter::{Proposal, ProposedKey, Starter, starter};
 pub use submitters::Submitters;
 
 use tolerated::Tolerated;

@@ -498,7 +498,7 @@ fn a_policy_in_the_repository_protects_itself() {
 
 #[test]
 fn the_starter_policy_is_valid_as_it_stands() {
-    let text = starter(crate::core::id::RepositoryName::parse(b"acme/payments").as_ref());
+    let text = starter(crate::core::id::RepositoryName::parse(b"acme/payments").as_ref(), &[]).text;
     let loaded = load_text(&text).unwrap();
     assert_eq!(loaded.warnings, []);
     assert_eq!(loaded.policy.rules().len(), 2);
