@@ -60,16 +60,14 @@ pub fn run(what: &str) -> ExitCode {
 
     let (good, by_git) = timed(|| lab.verified_by_git(&history));
     let (bare, alone) = timed(|| lab.verified_alone(&history));
-    let (refused, with) = timed(|| lab.pushed(&history, "judged", true));
-    let (_, without) = timed(|| lab.pushed(&history, "plain", false));
+    lab.install(&history);
+    let (refused, with) = timed(|| lab.judged(&history));
     let ours = commits - refused;
     println!("| what | good signatures | seconds |\n|---|---|---|");
     println!("| `git verify-commit` | {good} | {by_git:.2} |");
     println!("| verification alone, in one thread | {bare} | {alone:.3} |");
-    println!("| a push under `identity = \"everyone\"` | {ours} | {with:.3} |");
-    println!("| the same push without the hook | | {without:.3} |");
-    let hook = with - without;
-    println!("\nThe decision takes {hook:.3} s, {:.2} times the verification alone.", hook / alone);
+    println!("| the hook, under `identity = \"everyone\"` | {ours} | {with:.3} |");
+    println!("\nThe decision takes {:.2} times the verification alone.", with / alone);
     if good == ours && good == bare { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -228,32 +226,28 @@ impl Lab {
         history.signed.iter().filter(verifies).count()
     }
 
-    /// Pushes the history to a server of its own. Returns how many commits are refused.
-    fn pushed(&self, history: &History, name: &str, protected: bool) -> usize {
-        let server = self.path(&format!("{name}.git"));
-        if !server.exists() {
-            self.git(self.folder.path(), &["init", "-q", "--bare", server.to_str().unwrap()], b"");
-        }
-        if protected {
-            let mut command = self.command(env!("CARGO_BIN_EXE_countersign"), self.folder.path());
-            command.args([
-                "install",
-                "--server",
-                server.to_str().unwrap(),
-                "--policy",
-                self.path("policy.toml").to_str().unwrap(),
-            ]);
-            assert!(command.output().unwrap().status.success(), "{command:?}");
-        }
-        let mut command = self.command("git", &history.repository);
-        command.args(["push", server.to_str().unwrap(), &format!("{}:refs/heads/main", history.tip)]);
-        let output = command.output().unwrap();
+    /// Has the hook of the repository that holds the history decide on a push of it. Returns how many commits are refused.
+    fn judged(&self, history: &History) -> usize {
+        let hook = history.repository.join("hooks/pre-receive");
+        let mut command = self.command(hook.to_str().unwrap(), &history.repository);
+        command.env("GIT_DIR", &history.repository).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let line = format!("{} {} refs/heads/main\n", "0".repeat(history.tip.len()), history.tip);
+        child.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        // `remote: countersign: refused refs/heads/main: 12 findings in 34 commits`
+        // `countersign: refused refs/heads/main: 12 findings in 34 commits`
         let count =
             said.split(": refused refs/heads/main: ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
         assert!(output.status.success() || count.is_some(), "{said}");
         count.unwrap_or(0)
+    }
+
+    fn install(&self, history: &History) {
+        let mut command = self.command(env!("CARGO_BIN_EXE_countersign"), self.folder.path());
+        command.args(["install", "--server", history.repository.to_str().unwrap()]);
+        let output = command.args(["--policy", self.path("policy.toml").to_str().unwrap()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

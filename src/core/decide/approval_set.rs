@@ -181,7 +181,7 @@ impl<'a> ApprovalSet<'a> {
                     objections.push(Objection::new(Code::ApprovalVoid, words));
                 } else if made_by == MadeBy::Service && valid.carried(commit, self.landing).is_none() {
                     let words = format!(
-                        "{} approved commits that are not here or not as the record says, and a service made this of them",
+                        "the record of {} names commits that are not here or not as it says, and a service made this of them",
                         approval.by()
                     );
                     objections.push(Objection::new(Code::ApprovalVoid, words));
