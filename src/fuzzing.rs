@@ -12,6 +12,7 @@ use crate::core::commit::{
     Commit, SubjectLine, Tag, Trailers, Wording, ends_in_trailers, message_digest, parse_trailers,
 };
 use crate::core::decide::Timestamp;
+use crate::core::forge::{Event, Forge, reviews};
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSource};
 use crate::core::oid::{ObjectFormat, Oid};
@@ -33,6 +34,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("commit", commit),
     ("envelope", envelope),
     ("escape", escaped),
+    ("forge", forge),
     ("index", index),
     ("key", key),
     ("ledger-record", crate::ledger::fuzzing::record),
@@ -264,6 +266,22 @@ fn order_place(bytes: &[u8]) -> bool {
     let Some(place) = OrderPlace::parse(bytes) else { return false };
     assert_eq!(place.to_string().as_bytes(), bytes, "it is written otherwise");
     true
+}
+
+/// An event, or an answer about reviews, of any forge. What is approved is the last commit, where nothing but the event is known.
+fn forge(bytes: &[u8]) -> bool {
+    let mut read = false;
+    for forge in [Forge::GitLab, Forge::Gitea, Forge::GitHub] {
+        let listed = reviews(forge, bytes);
+        read |= listed.is_ok();
+        let Ok(event) = Event::parse(forge, bytes) else { continue };
+        read = true;
+        if let Ok(Some(account)) = event.approval(None) {
+            assert!(!event.takes_back(account, event.head, None), "it approves and takes back");
+            assert!(event.approval(Some(&Default::default())).is_err(), "nobody approves");
+        }
+    }
+    read
 }
 
 fn index(bytes: &[u8]) -> bool {

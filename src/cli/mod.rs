@@ -3,6 +3,7 @@
 
 mod agent;
 mod approve;
+mod attest;
 mod audit;
 mod check;
 mod demo;
@@ -68,6 +69,8 @@ enum Command {
     Sign(sign::Arguments),
     /// Approve exactly the commits of a branch, for one ref
     Approve(approve::Arguments),
+    /// Sign, as a service, what somebody approved in a forge's pages, by the event that the forge sends
+    Attest(attest::Arguments),
     /// Stop an agent: from now on nothing is taken that it pushes or signs
     Freeze(orders::Freeze),
     /// End a freeze
@@ -148,6 +151,7 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
+        Command::Attest(arguments) => attest::run(arguments),
         Command::Freeze(arguments) => orders::freeze(arguments),
         Command::Thaw(arguments) => orders::thaw(arguments),
         Command::Override(arguments) => orders::pass_over(arguments),

@@ -8,6 +8,9 @@
 /// depends on all that lands.
 pub const COMMITS: usize = 15_000;
 
+/// Bytes of an event that a forge sends to a web hook. GitHub sends none over 25 MB.
+pub const EVENT_BYTES: usize = 25 << 20;
+
 /// Commits of stored history that one walk may find new. At about 200 bytes each they stay within the
 /// memory budget. What a push brings itself takes less, and is not bounded.
 pub const WALK: usize = 150_000;

@@ -16,7 +16,7 @@
 //!    those traits).
 //! 3. What people and agents sign: [`ssh`] and [`openpgp`], then [`seal`], [`approval`] and [`order`], each with its FORMAT.md ([`dsse`] is the
 //!    envelope of the last two); and [`marks`], what agents leave without signing.
-//! 4. What an admin says: [`policy`], with its POLICY.md; and who pushes: [`submitter`].
+//! 4. What an admin says: [`policy`], with its POLICY.md; who pushes: [`submitter`]; and what a forge says of approvals: [`forge`].
 //! 5. What is asked of a push: [`scope`] (which commits a rule judges), [`landing`] (what would land, and what an approval covers of it),
 //!    [`facts`], [`decide`] (one rule a file) and [`report`].
 //!
@@ -151,6 +151,7 @@ pub mod decide;
 pub mod digest;
 pub mod dsse;
 pub mod facts;
+pub mod forge;
 pub mod id;
 pub mod landing;
 pub mod limits;

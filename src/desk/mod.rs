@@ -20,6 +20,7 @@ pub(crate) mod pushing;
 mod reflog;
 pub(crate) mod sealing;
 pub(crate) mod sign;
+pub(crate) mod signers;
 pub(crate) mod tools;
 mod unsealed;
 pub(crate) mod who;

@@ -674,7 +674,11 @@ pub(crate) fn recorded_order(record: &VerifiedOrder) -> OrderRecord {
 }
 
 fn landed(approval: &Landed) -> LandedApproval {
-    LandedApproval { approver: approval.approver.to_string(), digest: Sha256(approval.digest) }
+    LandedApproval {
+        approver: approval.approver.to_string(),
+        attested: approval.attested.clone(),
+        digest: Sha256(approval.digest),
+    }
 }
 
 fn finding_record(finding: &Finding, facts: &Facts, policy: &Policy) -> FindingRecord {

@@ -331,8 +331,29 @@ pub struct OverriddenMove {
 pub struct LandedApproval {
     /// The id of the person.
     pub approver: String,
+    /// The service at whose word it is the person's; absent where the person signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<String>,
     /// The digest of the statement.
     pub digest: Sha256,
+}
+
+impl LandedApproval {
+    /// Whose it is, in words.
+    pub fn by(&self) -> String {
+        match &self.attested {
+            None => self.approver.clone(),
+            Some(service) => format!("{} (attested by {service})", self.approver),
+        }
+    }
+
+    /// Whose it is, in one word: as the last part of its ref.
+    pub fn word(&self) -> String {
+        match &self.attested {
+            None => self.approver.clone(),
+            Some(service) => format!("{}@{service}", self.approver),
+        }
+    }
 }
 
 /// One finding.

@@ -496,7 +496,11 @@ fn no_entry_is_too_large_and_all_of_it_is_found() {
         ..worked(update("x", None, None), seal..seal + 1).work.remove(0)
     };
     updates[1].work = (5000..6000).map(by_many).collect();
-    let landed = |number: u32| LandedApproval { approver: "a".repeat(64), digest: Sha256(seal_digest(number)) };
+    let landed = |number: u32| LandedApproval {
+        approver: "a".repeat(64),
+        attested: Some("a".repeat(64)),
+        digest: Sha256(seal_digest(number)),
+    };
     updates[1].approvals = (7000..8000).map(landed).collect();
     push(&ledger, &refs, START + 1, updates);
     let (mut largest, mut count) = (0, 0);
@@ -670,7 +674,7 @@ fn what_is_presumed_gives_way_to_what_landed() {
     assert_eq!((landing(one), landing(other), landing(seal_digest(3))), (Some(None), Some(None), None));
     ledger.presume_unspent(Timestamp(START), &[one]).unwrap();
     assert_eq!((landing(one), landing(other)), (None, Some(None)));
-    let approvals = vec![LandedApproval { approver: "bob".into(), digest: Sha256(one) }];
+    let approvals = vec![LandedApproval { approver: "bob".into(), attested: None, digest: Sha256(one) }];
     push(&ledger, &refs, START, vec![UpdateRecord { approvals, ..update("refs/heads/a", None, Some(1)) }]);
     ledger.presume_unspent(Timestamp(START), &[one, other]).unwrap();
     assert_eq!((landing(one), landing(other)), (Some(Some(oid(1))), None));
@@ -1002,7 +1006,11 @@ fn what_counts_goes_on_in_the_next_generation() {
     let directory = tempfile::tempdir().unwrap();
     let (first, refs) = (ledger(directory.path()), Refs::default());
     let approved = |name: &str, digest: &[u8]| UpdateRecord {
-        approvals: vec![LandedApproval { approver: "alice".to_owned(), digest: Sha256(Digest::of(digest)) }],
+        approvals: vec![LandedApproval {
+            approver: "alice".to_owned(),
+            attested: None,
+            digest: Sha256(Digest::of(digest)),
+        }],
         ..update(name, None, Some(4))
     };
     push(&first, &refs, START, vec![worked(update("refs/heads/a", None, Some(1)), 0..2_000)]);

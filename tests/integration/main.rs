@@ -41,6 +41,7 @@ mod rehearsal;
 mod seals;
 mod servers;
 mod shells;
+mod starter;
 mod submitters;
 mod terminal;
 mod tools;

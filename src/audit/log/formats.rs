@@ -5,7 +5,7 @@ use super::lines::{self, word};
 use super::ocsf;
 use crate::core::canonical::{CanonicalOid, RefName, Time};
 use crate::core::report::escape;
-use crate::ledger::{Entry, UpdateRecord};
+use crate::ledger::{Entry, LandedApproval, UpdateRecord};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -142,13 +142,14 @@ fn updated(update: &UpdateRecord, row: Row) -> Row {
         let words: std::collections::BTreeSet<&str> = words.collect();
         words.into_iter().collect::<Vec<_>>().join(" ")
     }
+    let approvers: Vec<String> = update.approvals.iter().map(LandedApproval::word).collect();
     Row {
         outcome: word(update.outcome),
         name: escape(&update.name.0, 1000),
         old: id(update.old),
         new: id(update.new),
         agents: listed(update.work.iter().map(|work| work.principal.as_str())),
-        approvers: listed(update.approvals.iter().map(|approval| approval.approver.as_str())),
+        approvers: listed(approvers.iter().map(String::as_str)),
         codes: listed(update.findings.iter().map(|finding| finding.code.as_str())),
         overridden: listed(update.overrides.iter().map(|one| one.by.as_str())),
         severity: if update.overrides.is_empty() { row.severity } else { OVERRIDDEN },

@@ -103,7 +103,7 @@ fn update_text(update: &UpdateRecord) -> String {
     let who: Vec<String> =
         update.work.iter().map(|work| format!("{} of {}", work.commits.len(), work.principal)).collect();
     let who: Vec<String> =
-        who.into_iter().chain(update.approvals.iter().map(|one| format!("approved by {}", one.approver))).collect();
+        who.into_iter().chain(update.approvals.iter().map(|one| format!("approved by {}", one.by()))).collect();
     let work = if who.is_empty() { String::new() } else { format!(", {}", who.join(", ")) };
     let (old, new) = (value(update.old), value(update.new));
     let mut lines = format!("  {} {old}..{new}: {}, {commits}{work}\n", shown(&update.name), word(update.outcome));

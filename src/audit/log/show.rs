@@ -153,7 +153,7 @@ impl Show {
         let of_update = |update: &UpdateRecord| {
             update.work.iter().any(|work| work.principal == id)
                 || update.findings.iter().any(|one| one.author.as_deref() == Some(id))
-                || update.approvals.iter().any(|approval| approval.approver == id)
+                || update.approvals.iter().any(|one| one.approver == id || one.attested.as_deref() == Some(id))
                 || update.overrides.iter().any(|one| one.by == id)
         };
         let submitted = submitter_of(entry).and_then(|who| who.split(" via ").next()) == Some(id);

@@ -7,6 +7,7 @@ use crate::core::canonical::{CanonicalOid, Sha256, Time};
 use crate::core::dsse::{read_statement, write_statement};
 use crate::core::id;
 use crate::core::limits;
+use crate::core::submitter;
 
 /// The type of our predicate.
 pub const PREDICATE_TYPE: &str = "urn:countersign:approval:v1";
@@ -34,6 +35,18 @@ pub struct ApprovedCommit {
     pub message: Sha256,
 }
 
+/// That a person approved in the pages of a forge: a service says so, and signs the record in the person's place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attested {
+    /// The id of the service.
+    pub service: String,
+    /// The person's account, as the forge writes it.
+    pub account: String,
+    /// The request, by the path of its URL in the forge.
+    pub request: String,
+}
+
 /// The predicate. Its JSON has the keys in the order of these fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +71,9 @@ pub struct Approval {
     pub agents: Vec<String>,
     /// The id of the person.
     pub approver: String,
+    /// Who says so in the person's place. `None`: the person, with a key of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<Attested>,
     /// When it was signed.
     pub issued: Time,
     /// When it ends.
@@ -85,7 +101,40 @@ struct GitCommit {
 /// Characters of a comment.
 const COMMENT: usize = 1000;
 
+/// Bytes of a request's path.
+const REQUEST: usize = 500;
+
+impl Attested {
+    fn is_valid(&self) -> bool {
+        let Self { service, account, request } = self;
+        let path =
+            !request.is_empty() && request.len() <= REQUEST && request.bytes().all(|byte| byte.is_ascii_graphic());
+        id::Id::parse(service.as_bytes()).is_some() && submitter::account(account.as_bytes()).is_some() && path
+    }
+}
+
 impl Approval {
+    /// Whether it is a service's word, and this one's.
+    pub fn is_attested_by(&self, service: &str) -> bool {
+        self.attested.as_ref().is_some_and(|attested| attested.service == service)
+    }
+
+    /// Whose approval it is, in words that a verb follows.
+    pub fn by(&self) -> String {
+        match &self.attested {
+            None => self.approver.clone(),
+            Some(attested) => format!("{} (attested by {})", self.approver, attested.service),
+        }
+    }
+
+    /// The approval in words, with whose it is.
+    pub fn noun(&self) -> String {
+        match &self.attested {
+            None => format!("{}'s approval", self.approver),
+            Some(attested) => format!("{}'s approval, attested by {},", self.approver, attested.service),
+        }
+    }
+
     /// The statement's JSON.
     ///
     /// # Errors
@@ -121,6 +170,9 @@ impl Approval {
         }
         if !is_id(&self.approver) {
             return invalid("approver");
+        }
+        if self.attested.as_ref().is_some_and(|attested| !attested.is_valid()) {
+            return invalid("attested");
         }
         if !self.agents.iter().all(|agent| is_id(agent)) || !self.agents.is_sorted_by(|a, b| a < b) {
             return invalid("agents");

@@ -84,6 +84,8 @@ impl Reasons {
 pub struct Landed {
     /// The person.
     pub approver: Id,
+    /// The service at whose word it is the person's; `None` where the person signed it.
+    pub attested: Option<String>,
     /// The digest of the statement.
     pub digest: Digest,
 }

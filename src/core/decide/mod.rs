@@ -5,6 +5,7 @@
 
 mod approval_set;
 mod approvals;
+mod approver;
 mod code;
 mod finding;
 mod frozen;
@@ -31,13 +32,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use approval_set::ApprovalSet;
+pub use approver::approver;
 pub use code::{Area, Code};
 pub use finding::{
     Finding, Landed, Outcome, Overridden, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict,
     WhoseWork,
 };
 pub use marks::{MarkWeight, mark_weight};
-pub use standing::Standing;
+pub use standing::{ApprovedBy, Standing};
 pub use submitter::{principal as submitting_principal, pushing_service};
 
 use crate::core::digest::Digest;

@@ -5,9 +5,8 @@
 //! never wait for each other, and it may say only what the record says. Nobody deletes one: a withdrawal is a record too, and takes the
 //! place of what it withdraws.
 
-use super::approval_set::approver;
 use super::hint::{Hint, ref_word};
-use super::{Code, Findings, Timestamp, UpdateContext, orders};
+use super::{Code, Findings, Timestamp, UpdateContext, approver, orders};
 use crate::core::approval::{ApprovalPlace, VerifiedApproval};
 use crate::core::facts::RecordUpdate;
 use crate::core::policy::KeyStatus;
@@ -62,17 +61,15 @@ fn judge_record(
     let said = approval.approval();
     let approve = format!("countersign approve {} --for {}", said.head.0.abbreviated(), ref_word(said.name.as_bytes()));
     let again = Hint::new().run("make it again", [approve.clone()]).text();
-    let own = ApprovalPlace { target: said.name.clone(), change: said.change.0, ..place.clone() };
-    if own != *place || place.approver.as_str() != said.approver {
-        let detail =
-            format!("it is {}'s approval of another change, or for another ref, than its place says", said.approver);
+    if ApprovalPlace::of(said).as_ref() != Some(place) {
+        let detail = format!("it is {} of another change, or for another ref, than its place says", said.noun());
         findings.protect(Code::ApprovalMalformed, detail, again.clone());
     }
     if facts.repository.as_ref().is_none_or(|name| name.as_str() != said.repository) {
         let detail = format!("it is for the repository {}", said.repository);
         findings.protect(Code::ApprovalMalformed, detail, again.clone());
     }
-    if let Err(objection) = approver(policy.by_key(approval.signature().key()), approval) {
+    if let Err(objection) = approver::counted(policy, &|_| true, (said, approval.signature().key())) {
         let hint =
             Hint::new().run("a registered person approves, with a key of their own", [format!("{approve} --key FILE")]);
         findings.protect(objection.code, objection.words, hint.text());

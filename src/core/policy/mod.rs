@@ -43,7 +43,7 @@ pub use orders::{OrderTerms, OverrideTerms};
 pub use principals::{KeyObjection, KeyStatus, Principal, PrincipalKind};
 pub use problem::{Location, Problem, Weight};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
-pub use starter::starter;
+pub use starter::{Proposal, ProposedKey, Starter, starter};
 pub use submitters::Submitters;
 
 use tolerated::Tolerated;

@@ -408,6 +408,35 @@ fn a_rule_that_nobody_can_satisfy_is_an_error() {
 }
 
 #[test]
+fn a_rule_takes_the_word_of_services_that_attest() {
+    let registry = registry().replace("[services.forge]\n", "[services.forge]\nattests = true\n");
+    let asked = |registry: &str, more: &str| {
+        let rule =
+            "identity = \"agents\"\nforce-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfrom = [\"alice\"]\n";
+        let all = load_text(&format!("{registry}{RULE}{rule}{more}\n"));
+        let all = all.map_or_else(|problems| problems, |loaded| loaded.warnings);
+        all.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+    };
+    let says =
+        |said: &[String], words: &str| assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:?}");
+    assert_eq!(asked(&registry, ""), [""; 0], "attests alone");
+    let word = "attested = [\"forge\"]";
+    let with_account = registry.replace("[people.alice]\n", "[people.alice]\naccounts = [\"alice-ng\"]\n");
+    let said = asked(&with_account, word);
+    assert_eq!(said.len(), 1, "{said:?}");
+    says(&said, "who has the key of forge can make up approvals");
+    says(&asked(&registry, word), "nobody in `from` has an account");
+    says(&asked(&with_account, &format!("{word}\npresence = true")), "no approval counts at the word of forge");
+    says(&asked(&self::registry(), word), "service `forge` does not attest approvals");
+    says(&asked(&registry, "attested = [\"gitlab\"]"), "`gitlab` is no service");
+    says(&asked(&registry, "attested = [\"alice\"]"), "`alice` is no service");
+    let person = "[people.zed]\nattests = true\n";
+    says(&asked(&(registry.clone() + person), ""), "attests");
+    let keyless = "[services.zed]\nowner = \"alice\"\nattests = true\n";
+    says(&asked(&(registry + keyless), ""), "service `zed` attests approvals and has no SSH key");
+}
+
+#[test]
 fn covering_is_asking_at_least_as_much() {
     let rule = |more: &str| {
         let text = format!("{}[paths]\nci = [\"ci/**\"]\nops = [\"ops/**\"]\n{RULE}{more}\n", registry());
@@ -469,7 +498,7 @@ fn a_policy_in_the_repository_protects_itself() {
 
 #[test]
 fn the_starter_policy_is_valid_as_it_stands() {
-    let text = starter(crate::core::id::RepositoryName::parse(b"acme/payments").as_ref());
+    let text = starter(crate::core::id::RepositoryName::parse(b"acme/payments").as_ref(), &[]).text;
     let loaded = load_text(&text).unwrap();
     assert_eq!(loaded.warnings, []);
     assert_eq!(loaded.policy.rules().len(), 2);

@@ -1,20 +1,26 @@
-//! Whose approval it is, and the key that signs it.
+//! Whose approval it is, and the key that signs it: the person's, or that of a service which says that they approved in a forge.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::rc::Rc;
 
-use crate::core::approval::{Approval, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
+use crate::core::approval::{Approval, Attested, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
+use crate::core::decide::ApprovedBy;
+use crate::core::id::Id;
 use crate::core::policy::{Policy, Principal, PrincipalKind};
+use crate::core::report::escape;
 use crate::core::ssh::{PublicKey, dearmor};
 use crate::desk::person_key::PersonKey;
 use crate::system::process::config;
 use crate::system::{Failure, Result, disk, env, process};
 
-/// The person at the desk, with a registered key.
+/// The person whose approval it is, with the registered key that signs it.
 pub(super) struct Approver<'a> {
     pub(super) person: &'a Principal,
     pub(super) public: PublicKey,
-    key: PersonKey,
+    /// What a service says of the person; `None` where they sign themselves.
+    pub(super) attested: Option<Attested>,
+    key: Rc<PersonKey>,
 }
 
 impl<'a> Approver<'a> {
@@ -39,7 +45,31 @@ impl<'a> Approver<'a> {
                     .hint("ask an admin to register this key under [people], or name another:\ncountersign approve --key FILE"));
             }
         };
-        Ok(Self { person, public, key })
+        Ok(Self { person, public, attested: None, key: Rc::new(key) })
+    }
+
+    /// The person with an account, at the word of a service.
+    pub(super) fn attested(word: &WordKey, attested: Attested, policy: &'a Policy) -> Result<Self> {
+        let account = escape(attested.account.as_bytes(), 200);
+        let hint = "an admin adds it to accounts of a person, exactly as the forge writes it";
+        match policy.by_account(&attested.account) {
+            Some(person) if person.kind == PrincipalKind::Person => {
+                Ok(Self { person, public: word.public.clone(), attested: Some(attested), key: Rc::clone(&word.key) })
+            }
+            Some(other) => {
+                let (noun, id) = (other.kind.noun(), &other.id);
+                Err(Failure::new(format!("the account {account} is that of {noun} {id}, and only people approve")))
+            }
+            None => Err(Failure::new(format!("the account {account} is not one that the policy registers")).hint(hint)),
+        }
+    }
+
+    /// What the approval is signed with.
+    pub(super) fn means(&self) -> ApprovedBy<'_> {
+        match &self.attested {
+            None => ApprovedBy::Key(&self.public),
+            Some(attested) => ApprovedBy::Word(&attested.service),
+        }
     }
 
     /// Signs an approval. Returns the record, which has been read back and verified.
@@ -72,6 +102,31 @@ pub(crate) fn find_key(given: Option<&Path>, policy: &Policy) -> Result<PersonKe
         Some(path) => Ok(PersonKey::file(path.to_owned())),
         None if config("user.signingkey")?.is_some_and(|value| !value.is_empty()) => PersonKey::configured(),
         None => only_registered(policy),
+    }
+}
+
+/// The key of a service that attests approvals.
+pub(super) struct WordKey {
+    public: PublicKey,
+    key: Rc<PersonKey>,
+}
+
+impl WordKey {
+    /// The key in a file, which must be one of the service's.
+    pub(super) fn open(service: &Id, file: &Path, policy: &Policy) -> Result<Self> {
+        let key = PersonKey::file(file.to_owned());
+        let public = key.public()?;
+        let is_service = |one: &&Principal| one.kind == PrincipalKind::Service && one.id == *service;
+        let Some(holder) = policy.by_key(&public).filter(is_service) else {
+            let name = public.fingerprint();
+            return Err(Failure::new(format!("{name} is not a key that the policy registers for service {service}"))
+                .hint(format!("an admin adds the line of its .pub file to keys of [services.{service}]")));
+        };
+        if !holder.attests {
+            return Err(Failure::new(format!("the policy does not say that service {service} attests approvals"))
+                .hint(format!("an admin adds attests = true to [services.{service}]")));
+        }
+        Ok(Self { public, key: Rc::new(key) })
     }
 }
 

@@ -20,9 +20,13 @@ use crate::system::{Failure, Result, disk, env, print, process, say, stdout};
 pub(super) fn heading(approval: &Approval, approver: &Approver<'_>) -> String {
     let verb = if approval.decision == Decision::Approve { "approves" } else { "withdraws the approval of" };
     let count = approval.commits.len();
+    let where_given = approval.attested.as_ref().map_or_else(String::new, |attested| {
+        let [account, request] = [&attested.account, &attested.request].map(|text| escape(text.as_bytes(), 200));
+        format!("account {account}\nrequest {request}\n")
+    });
     format!(
-        "{} {verb} {count} commit{} for {} of {}\nkey     {}\nexpires {}\n",
-        approver.person.id,
+        "{} {verb} {count} commit{} for {} of {}\n{where_given}key     {}\nexpires {}\n",
+        approval.by(),
         if count == 1 { "" } else { "s" },
         escape(approval.name.as_bytes(), 200),
         approval.repository,

@@ -271,12 +271,34 @@ fn who_is_registered_counts() {
             base.replace("[services.forge]\n", "[services.forge]\nunsigned = true\n"),
             "weaker service \"forge\": unsigned false -> true",
         ),
+        (
+            base.clone(),
+            base.replace("[services.forge]\n", "[services.forge]\nattests = true\n"),
+            "weaker service \"forge\": attests false -> true",
+        ),
+        (
+            base.replace("[services.forge]\n", "[services.forge]\nattests = true\n"),
+            base.clone(),
+            "stricter service \"forge\": attests true -> false",
+        ),
         (base.clone() + &rule, base.clone(), "weaker revoked: SHA256:"),
         (base.clone(), base.clone() + &rule, "stricter revoked: SHA256:"),
     ] {
         let found = lines(&old, &new);
         assert!(found.first().is_some_and(|line| line.starts_with(expected)), "{expected}: {found:?}");
     }
+}
+
+#[test]
+fn whose_word_counts_for_approvals() {
+    let registry = registry().replace("[services.forge]\n", "[services.forge]\nattests = true\n");
+    let asked =
+        "identity = \"agents\"\nforce-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfrom = [\"staff\"]\n";
+    let (none, forge) =
+        (format!("{registry}{MAIN}{asked}"), format!("{registry}{MAIN}{asked}attested = [\"forge\"]\n"));
+    let named = "rule \"main\": approvals attested";
+    assert_eq!(lines(&none, &forge), [format!("weaker {named} now lists forge")]);
+    assert_eq!(lines(&forge, &none), [format!("stricter {named} no longer lists forge")]);
 }
 
 /// All that a service makes needs the approvals that are asked for agents' work; what is nobody's needs them where it shows an agent.
