@@ -20,7 +20,7 @@ use crate::core::openpgp::{self, Certificate};
 use crate::core::policy::{Below, Source, check_self_protection, diff, load};
 use crate::core::report::escape;
 use crate::core::seal::{self, BlockHead, parse_seal_value, seal_line};
-use crate::core::ssh::{ClaimedSignature, Fingerprint, PublicKey, armor, dearmor};
+use crate::core::ssh::{ClaimedCertificate, ClaimedSignature, Fingerprint, PublicKey, armor, dearmor};
 use crate::core::submitter::{login, push_cert};
 
 /// Takes any bytes; says whether the parser took them for what it reads.
@@ -42,12 +42,15 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mark-rows", mark_rows),
     ("marks", marks),
     ("message", message),
+    ("note", crate::ledger::fuzzing::note),
     ("openpgp", openpgp_signature),
     ("place", place),
     ("policy", policy),
+    ("proof", crate::ledger::fuzzing::proof),
     ("push-cert", push_cert),
     ("reftable", crate::store::reftable::fuzzing::table),
     ("seal", seal),
+    ("ssh-certificate", ssh_certificate),
     ("sshsig", sshsig),
     ("statement", statement),
     ("tag", tag),
@@ -75,7 +78,7 @@ fn commit(bytes: &[u8]) -> bool {
         assert!(unsigned.signature.is_none(), "a signature stands in what was signed");
         assert_eq!(head_of(&unsigned), head_of(&commit), "what was signed has other headers");
         assert_eq!(unsigned.message, commit.message, "what was signed has another message");
-        let _ = ClaimedSignature::from_armor(&signature.armor);
+        let _ = ClaimedSignature::certified_from_armor(&signature.armor);
     }
     taken
 }
@@ -135,7 +138,7 @@ fn message(bytes: &[u8]) -> bool {
 fn seal(bytes: &[u8]) -> bool {
     let Ok(value) = parse_seal_value(bytes) else { return false };
     assert_eq!(seal_line(&value).as_bytes(), [seal::SEAL_KEY.as_bytes(), b": ", bytes, b"\n"].concat());
-    let _ = ClaimedSignature::from_blob(&value.signature);
+    let _ = ClaimedSignature::certified_from_blob(&value.signature);
     true
 }
 
@@ -143,13 +146,16 @@ fn armored(bytes: &[u8]) -> bool {
     let Ok(blob) = dearmor(bytes) else { return false };
     assert_eq!(dearmor(armor(&blob).as_bytes()).as_ref(), Ok(&blob), "its one width is read otherwise");
     let same = |one: ClaimedSignature| (one.key().clone(), one.namespace().to_vec());
-    let (text, binary) = (ClaimedSignature::from_armor(bytes), ClaimedSignature::from_blob(&blob));
+    let (text, binary) = (ClaimedSignature::certified_from_armor(bytes), ClaimedSignature::certified_from_blob(&blob));
     assert_eq!(text.map(same), binary.map(same), "the armor changes what is read");
     true
 }
 
 fn sshsig(bytes: &[u8]) -> bool {
-    let Ok(claimed) = ClaimedSignature::from_blob(bytes) else { return false };
+    if ClaimedSignature::certified_from_blob(bytes).is_err() {
+        return false;
+    }
+    let Ok(claimed) = ClaimedSignature::from_blob(bytes) else { return true };
     let mut head = b"SSHSIG\0\0\0\x01".to_vec();
     for field in [claimed.key().blob(), claimed.namespace(), b""] {
         head.extend(u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
@@ -160,6 +166,19 @@ fn sshsig(bytes: &[u8]) -> bool {
     if let Ok(verified) = claimed.verify(&namespace, b"") {
         assert_eq!(verified.key(), claimed.key());
     }
+    true
+}
+
+/// A certificate of an SSH key, in its binary form.
+fn ssh_certificate(bytes: &[u8]) -> bool {
+    let Ok(claimed) = ClaimedCertificate::from_blob(bytes) else { return false };
+    let Ok(verified) = claimed.verify() else { return true };
+    assert_eq!(verified.blob(), bytes, "it is of other bytes");
+    assert_eq!((verified.key(), verified.key_id()), (claimed.key(), claimed.key_id()));
+    assert!(verified.valid_after() < verified.valid_before());
+    assert!(verified.extensions().is_sorted() && verified.critical_options().is_sorted());
+    let again = ClaimedCertificate::parse_line(&verified.to_line()).and_then(|(again, _)| again.verify());
+    assert_eq!(again.as_ref(), Ok(&verified), "its line is read otherwise");
     true
 }
 

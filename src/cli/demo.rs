@@ -8,8 +8,7 @@ use clap::Args;
 
 use crate::core::ssh::PrivateKey;
 use crate::desk::agent::write_key;
-use crate::system::random_seed;
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, Result, disk, env, print, process, random_seed};
 
 #[derive(Args)]
 pub(crate) struct Arguments {}
@@ -17,11 +16,11 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(_: Arguments) -> Result {
     let failed = |error: std::io::Error| Failure::new(format!("cannot make a temporary directory: {error}"));
     let root = tempfile::Builder::new().prefix("countersign-demo-").tempdir().map_err(failed)?.keep();
-    let story = Story { program: std::env::current_exe().map_err(Failure::new)?, root };
-    std::fs::create_dir(story.root.join("home")).map_err(Failure::new)?;
+    let story = Story { program: env::current_exe().map_err(Failure::new)?, root };
+    disk::create_dir(story.root.join("home")).map_err(Failure::new)?;
     // Nobody is asked here, as a person would be in a terminal of their own.
     let unattended = "[countersign \"approve\"]\n\tunattended = true\n";
-    std::fs::write(story.root.join("home").join(".gitconfig"), unattended).map_err(Failure::new)?;
+    disk::write(story.root.join("home").join(".gitconfig"), unattended).map_err(Failure::new)?;
     story.tell()?;
     Ok(Exit::Accepted)
 }
@@ -144,9 +143,9 @@ impl Story {
     fn with_openpgp(&self) -> Result<()> {
         self.chapter("Bob signs with OpenPGP, on a branch where everybody's commits are signed")?;
         let folder = self.root.join("gnupg");
-        std::fs::create_dir(&folder).map_err(Failure::new)?;
-        std::fs::create_dir(self.root.join("keys")).map_err(Failure::new)?;
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).map_err(Failure::new)?;
+        disk::create_dir(&folder).map_err(Failure::new)?;
+        disk::create_dir(self.root.join("keys")).map_err(Failure::new)?;
+        disk::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).map_err(Failure::new)?;
         let make = "gpg --batch --quiet --passphrase '' --quick-gen-key 'Bob Ito <bob@acme.dev>' ed25519 sign never";
         if !self.shell(Bob, make, &self.root).output().is_ok_and(|output| output.status.success()) {
             return print("(left out: there is no GnuPG here that makes a key)\n");
@@ -196,7 +195,7 @@ impl Story {
     /// The admin adds the agent's lines to the policy.
     fn register(&self, lines: &str) -> Result<()> {
         let path = self.root.join("policy.toml");
-        let policy = std::fs::read_to_string(&path).map_err(Failure::new)?;
+        let policy = disk::read_to_string(&path).map_err(Failure::new)?;
         self.write("policy.toml", &format!("{policy}\n{lines}"))?;
         print("(the admin appends these lines to policy.toml)\n")
     }
@@ -210,7 +209,7 @@ impl Story {
 
     /// The admin adds lines to the policy.
     fn append(&self, lines: &str) -> Result<()> {
-        let policy = std::fs::read_to_string(self.root.join("policy.toml")).map_err(Failure::new)?;
+        let policy = disk::read_to_string(self.root.join("policy.toml")).map_err(Failure::new)?;
         self.write("policy.toml", &format!("{policy}\n{lines}"))?;
         print(&format!("(the admin appends this to policy.toml)\n{lines}"))
     }
@@ -220,7 +219,7 @@ impl Story {
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
-        std::fs::write(self.root.join(name), text).map_err(Failure::new)
+        disk::write(self.root.join(name), text).map_err(Failure::new)
     }
 
     fn git(&self, actor: Actor, line: &str, ending: Ending) -> Result<String> {
@@ -264,9 +263,9 @@ impl Story {
     /// A shell whose environment is the story's alone.
     fn shell(&self, actor: Actor, line: &str, directory: &Path) -> Command {
         let program = self.program.parent().unwrap_or(Path::new("/"));
-        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = env::var_os("PATH").unwrap_or_default();
         let paths = std::iter::once(program.to_owned()).chain(std::env::split_paths(&path));
-        let mut command = Command::new("sh");
+        let mut command = process::command("sh");
         command.args(["-c", line]).current_dir(directory).stdin(Stdio::null()).env_clear();
         command.env("PATH", std::env::join_paths(paths).unwrap_or(path)).env("HOME", self.root.join("home"));
         command.env("GIT_CONFIG_NOSYSTEM", "1");

@@ -8,9 +8,9 @@ use crate::core::id::RepositoryName;
 use crate::core::policy::{Proposal, ProposedKey, Starter, starter};
 use crate::desk::signers;
 use crate::gate::command::repository_name;
-use crate::system::files;
+use crate::system::disk::OnDisk as _;
 use crate::system::process::{config, git};
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, Result, disk, files, print};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -47,12 +47,12 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     let directory = path.parent().unwrap_or(Path::new(""));
     let Starter { text, files } = starter(name.as_ref(), &proposals);
     // The policy is the last: what it names is there.
-    if path.exists() {
+    if path.on_disk().exists() {
         return Err(cannot_write(&path, std::io::ErrorKind::AlreadyExists.into()));
     }
     for (path, text) in files.iter().map(|(path, text)| (directory.join(path), text)).chain([(path.clone(), &text)]) {
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory).map_err(|error| cannot_write(&path, error))?;
+            disk::create_dir_all(directory).map_err(|error| cannot_write(&path, error))?;
         }
         files::create(&path, text.as_bytes(), 0o666).map_err(|error| cannot_write(&path, error))?;
     }

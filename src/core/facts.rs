@@ -95,6 +95,9 @@ pub struct Update {
     pub target: RefTarget,
     /// A commit that the pusher has and that lies below all new ones, for the range in a hint.
     pub base: Option<Oid>,
+    /// Who made sealed commits, of the new ones and of the latest below them, by their author fields: claims, for a hint. Looked at where
+    /// a new one bears an agent's mark and no seal.
+    pub sealed_before: Vec<Address>,
     /// What each matching rule looks at.
     pub judged: Vec<Judged>,
     /// What could not be found out about the update itself.
@@ -330,7 +333,10 @@ impl CommitFacts {
     pub fn signer<'p>(&self, policy: &'p Policy) -> Option<&'p Principal> {
         match &self.signature {
             SignatureFact::Good(signature) => policy.by_signer(signature.key()),
-            _ => None,
+            SignatureFact::None
+            | SignatureFact::Unsupported(_)
+            | SignatureFact::Foreign(_)
+            | SignatureFact::Bad { .. } => None,
         }
     }
 
@@ -338,7 +344,10 @@ impl CommitFacts {
     pub fn service<'p>(&self, policy: &'p Policy) -> Option<&'p Principal> {
         let made_it = match &self.signature {
             SignatureFact::Good(_) => self.signer(policy),
-            _ => self.unsigned_service.as_ref().and_then(|id| policy.principal(id)),
+            SignatureFact::None
+            | SignatureFact::Unsupported(_)
+            | SignatureFact::Foreign(_)
+            | SignatureFact::Bad { .. } => self.unsigned_service.as_ref().and_then(|id| policy.principal(id)),
         };
         made_it.filter(|one| one.kind == PrincipalKind::Service)
     }

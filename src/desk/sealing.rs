@@ -16,7 +16,7 @@ use crate::desk::keys::found;
 use crate::desk::who::Agent;
 use crate::store::Objects;
 use crate::system::process::git;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, Result, disk};
 
 /// What seals: an agent with its key, for one repository.
 pub(crate) struct Sealer {
@@ -45,7 +45,7 @@ impl Sealer {
             Failure::new(format!("cannot use the key of agent {} in {path}: {error}{home}", agent.id))
                 .hint(format!("a key without a passphrase is made by:\ncountersign agent add {}", agent.id))
         };
-        let pem = std::fs::read(&file).map_err(|error| failed(&error))?;
+        let pem = disk::read(&file).map_err(|error| failed(&error))?;
         let key = PrivateKey::parse_openssh(&pem).map_err(|error| failed(&error))?;
         Ok(Self { agent, key, repository, role })
     }

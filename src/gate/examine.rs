@@ -21,7 +21,7 @@ use crate::core::tree::{
 };
 use crate::gate::session::Session;
 use crate::store::{GitDir, History, Objects, Stores};
-use crate::system::Failure;
+use crate::system::{Failure, threads};
 
 /// Commits for which another thread is worth starting. Below it, opening the stores again costs more than it saves.
 const COMMITS_PER_THREAD: usize = 64;
@@ -82,7 +82,7 @@ impl<'a> Examiner<'a> {
         let threads = threads.min(most).min(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
         let mut shares = commits.chunks(commits.len().div_ceil(threads));
         let first = shares.next().unwrap_or_default();
-        std::thread::scope(|scope| {
+        threads::scope(|scope| {
             let (standard, stores) = (self.standard, self.objects.stores());
             let others: Vec<_> = shares
                 .map(|share| {
@@ -213,7 +213,7 @@ impl<'a> Examiner<'a> {
             return claimed
                 .is_ok_and(|claimed| policy.certificates_of(claimed.issuer()).any(|(holder, _)| is_service(holder)));
         }
-        let claimed = ClaimedSignature::from_armor(&signature.armor).ok();
+        let claimed = ClaimedSignature::certified_from_armor(&signature.armor).ok();
         claimed.and_then(|claimed| policy.by_key(claimed.key())).is_some_and(is_service)
     }
 
@@ -290,7 +290,7 @@ pub(crate) fn signature_fact(signature: Option<&RawSignature>, policy: Option<&P
         return SignatureFact::Unsupported("X.509");
     }
     let verify = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload);
-    match ClaimedSignature::from_armor(&signature.armor).and_then(verify) {
+    match ClaimedSignature::certified_from_armor(&signature.armor).and_then(verify) {
         Ok(verified) => SignatureFact::Good(ObjectSignature::Ssh(verified)),
         Err(reason) => SignatureFact::Bad { reason: reason.into(), claimed: claimed_key(&signature.armor) },
     }
@@ -325,7 +325,7 @@ pub(crate) fn touches(rule: &Rule, change: EntryDifference<'_>) -> bool {
 }
 
 /// An address as far as it can be anybody's: what is longer than mail allows (RFC 5321, 4.5.3.1) is nobody's.
-fn address(ident: &Ident<'_>) -> Address {
+pub(super) fn address(ident: &Ident<'_>) -> Address {
     let address = ident.address();
     if address.as_bytes().len() <= limits::EMAIL_BYTES { address } else { Address::default() }
 }

@@ -11,9 +11,11 @@ use crate::core::limits;
 use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Loaded, Problem, Source};
+use crate::core::text::plural;
 use crate::core::tree::{EntryMode, entry_at};
 use crate::gate::ref_values::RefValues;
 use crate::store::{Objects, peel};
+use crate::system::{OnDisk as _, disk};
 
 /// A policy argument: `FILE`, or `ref:REF:PATH[@sha256:DIGEST]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +101,7 @@ pub(crate) enum PolicyError {
     #[error("the first policy pushed has the digest sha256:{0}, and the one pinned at install is {1}")]
     NotPinned(Digest, String),
     /// The policy has errors.
-    #[error("the policy has {} problems", .0.len())]
+    #[error("the policy has {}", plural(.0.len(), "problem"))]
     Invalid(Vec<Problem>),
 }
 
@@ -204,11 +206,11 @@ impl PolicyReader<'_> {
 /// Reads a file of the admin's. Reports call it by its name alone: where it lies is not the pusher's business.
 fn read_file(path: &Path) -> Result<(Source, Place), PolicyError> {
     let failed = |error| PolicyError::File(path.to_owned(), error);
-    let size = std::fs::metadata(path).map_err(failed)?.len();
+    let size = path.on_disk().metadata().map_err(failed)?.len();
     if usize::try_from(size).map_or(true, |size| size > limits::POLICY_BYTES) {
         return Err(PolicyError::TooLarge(path.display().to_string()));
     }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let text = disk::read_to_string(path).map_err(failed)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let directory = path.parent().unwrap_or(Path::new("")).to_owned();
     Ok((Source { name, text }, Place::Directory(directory)))

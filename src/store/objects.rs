@@ -146,9 +146,21 @@ impl Objects {
     /// # Errors
     /// [`ReadError::Write`] if the object directory cannot be written.
     pub fn write_commit(&self, raw: &[u8]) -> Result<Oid, ReadError> {
+        self.write(gix::objs::Kind::Commit, raw)
+    }
+
+    /// Stores a blob in the same way.
+    ///
+    /// # Errors
+    /// As [`Objects::write_commit`].
+    pub fn write_blob(&self, raw: &[u8]) -> Result<Oid, ReadError> {
+        self.write(gix::objs::Kind::Blob, raw)
+    }
+
+    fn write(&self, kind: gix::objs::Kind, raw: &[u8]) -> Result<Oid, ReadError> {
         use gix::objs::Write as _;
         let store = self.stored.first().ok_or_else(|| ReadError::Write("no object directory is open".into()))?;
-        let written = store.write_buf(gix::objs::Kind::Commit, raw);
+        let written = store.write_buf(kind, raw);
         written.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
     }
 
@@ -330,6 +342,15 @@ pub(super) fn gix_format(format: ObjectFormat) -> gix::hash::Kind {
         ObjectFormat::Sha1 => gix::hash::Kind::Sha1,
         ObjectFormat::Sha256 => gix::hash::Kind::Sha256,
     }
+}
+
+/// The id of a commit of these bytes.
+///
+/// # Errors
+/// [`ReadError::Write`] where they hold what an attack on SHA-1 makes.
+pub fn commit_id(format: ObjectFormat, raw: &[u8]) -> Result<Oid, ReadError> {
+    let id = gix::objs::compute_hash(gix_format(format), gix::objs::Kind::Commit, raw);
+    id.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
 }
 
 pub(super) fn gix_id(id: Oid) -> gix::ObjectId {

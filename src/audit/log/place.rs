@@ -3,31 +3,36 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use crate::server::{below, installed_ledger, resolved};
 use crate::system::process::git;
 use crate::system::users::Owner;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result};
 
-#[derive(Args)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Repositories whose ledgers are read; without any, the one here
-    #[arg(long = "server", value_name = "REPO.git", num_args = 1..)]
-    servers: Vec<PathBuf>,
+    pub(crate) servers: Vec<PathBuf>,
     /// The directory of a ledger, or of a copy of one
-    #[arg(long, value_name = "DIR", conflicts_with = "servers")]
-    ledger: Option<PathBuf>,
+    pub(crate) ledger: Option<PathBuf>,
 }
 
 /// One ledger, and the repository it is of where that is at hand.
-pub(super) struct Found {
-    pub(super) directory: PathBuf,
-    pub(super) git_dir: Option<PathBuf>,
+pub(crate) struct Found {
+    pub(in crate::audit) directory: PathBuf,
+    pub(in crate::audit) git_dir: Option<PathBuf>,
 }
 
 impl Place {
-    pub(super) fn find(&self) -> Result<Vec<Found>> {
+    /// The one ledger that is meant.
+    pub(in crate::audit) fn one(&self) -> Result<Found> {
+        let mut found = self.find()?;
+        match (found.pop(), found.is_empty()) {
+            (Some(one), true) => Ok(one),
+            _ => Err(Failure::new("this is about one ledger, and several are named")
+                .hint("name one repository, or its ledger with --ledger DIR")),
+        }
+    }
+
+    pub(in crate::audit) fn find(&self) -> Result<Vec<Found>> {
         if let Some(directory) = &self.ledger {
             return Ok(vec![Found { directory: directory.clone(), git_dir: None }]);
         }
@@ -46,7 +51,7 @@ impl Place {
         if let Some(owner) = owners.iter().find(|owner| owner.is_another()) {
             // What root writes there its owner could not, and what root reads may be a link.
             return Err(if owners.len() == 1 {
-                let real = |server: &PathBuf| server.canonicalize().unwrap_or_else(|_| server.clone());
+                let real = |server: &PathBuf| server.on_disk().canonicalize().unwrap_or_else(|_| server.clone());
                 owner.become_owner(&servers.iter().map(real).collect::<Vec<_>>())
             } else {
                 Failure::new(format!("these repositories are not all root's, but also {owner}'s"))
@@ -60,7 +65,7 @@ impl Place {
 fn ledger_of(server: &Path) -> Result<Found> {
     let hint = "name the repository, or its ledger with --ledger DIR:\ncountersign log show --server REPO.git";
     let git_dir = match resolved(server) {
-        Some(git_dir) => git_dir.canonicalize().map_err(Failure::new)?,
+        Some(git_dir) => git_dir.on_disk().canonicalize().map_err(Failure::new)?,
         // Below the top of a work tree git knows where its repository is.
         None => PathBuf::from(
             git(&["rev-parse", "--absolute-git-dir"])

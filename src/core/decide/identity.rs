@@ -5,7 +5,7 @@
 //! mark of an agent proves nothing; it says that silence is not enough. A key is judged by when the seal or signature was first received,
 //! never by a date that its signer wrote.
 
-use super::hint::{AgentKey, Commands, Hint};
+use super::hint::{AgentKey, Commands, Hint, lost_hooks};
 use super::unreadable::{self, Unreadable};
 use super::{ApprovalSet, Code, Findings, RuleContext, Subject, Timestamp};
 use crate::core::commit::TrailerFault;
@@ -371,9 +371,14 @@ impl<'b> IdentityCheck<'b, '_, '_> {
                 _ => format!("{}; {marked}", fault.detail),
             };
             let seal = self.commands().seal(Some(&mark.agent));
+            let seal = if self.has_sealed_before() { seal.and(lost_hooks()) } else { seal };
             let hint = match mark.kind {
                 MarkKind::SquashedSeal => self.commands().adopt("a person who squashed the work").and(seal),
-                _ => seal,
+                MarkKind::AuthorEmail
+                | MarkKind::AuthorName
+                | MarkKind::Subject
+                | MarkKind::Trailer
+                | MarkKind::Footer => seal,
             };
             return self.find(Code::UnsealedAgentCommit, detail, hint.text());
         }
@@ -406,6 +411,11 @@ impl<'b> IdentityCheck<'b, '_, '_> {
             let hint = self.commands().seal(Some(&mark.agent)).text();
             self.findings.notice(rule, Code::UnsealedAgentCommit, subject, detail, hint);
         }
+    }
+
+    /// Whether its author has sealed other work.
+    fn has_sealed_before(&self) -> bool {
+        self.context.update.sealed_before.contains(&self.commit.author)
     }
 
     fn find(&mut self, code: Code, detail: String, hint: String) {

@@ -378,6 +378,7 @@ pub(crate) fn facts(policy: &Policy, commits: &[Work]) -> Facts {
         continuity: Continuity::Unbroken,
         policy: None,
         record: None,
+        sealed_before: Vec::new(),
         landings: Vec::new(),
     };
     let numbered = commits.iter().enumerate();

@@ -103,7 +103,8 @@ impl fmt::Display for StaleSeal {
         out.write_str(match (self.change, self.message) {
             (SinceSealing::Changed, SinceSealing::Changed) => "the content and the message",
             (SinceSealing::Changed, SinceSealing::Same) => "the content",
-            _ => "the message",
+            // One of them has changed, or there is no such error.
+            (SinceSealing::Same, SinceSealing::Changed | SinceSealing::Same) => "the message",
         })
     }
 }
@@ -140,7 +141,7 @@ pub fn sealed_payload<'a>(claim: &'a Claim, subject: &SealSubject<'a>) -> Payloa
 /// commit, so that an authentic seal on a changed commit is told from a forged one.
 pub fn verify(claim: &Claim, subject: &SealSubject<'_>) -> SealOutcome {
     let payload = sealed_payload(claim, subject).to_bytes();
-    let signature = ClaimedSignature::from_blob(&claim.seal.signature)
+    let signature = ClaimedSignature::certified_from_blob(&claim.seal.signature)
         .and_then(|claimed| claimed.verify(super::NAMESPACE, &payload));
     let signature = match signature {
         Ok(signature) => signature,

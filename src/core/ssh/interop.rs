@@ -30,7 +30,7 @@ pub(crate) fn ssh_keygen(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, St
 }
 
 #[allow(clippy::disallowed_methods, reason = "ssh-keygen reads files")]
-fn write(path: &Path, content: &[u8]) -> String {
+pub(crate) fn write(path: &Path, content: &[u8]) -> String {
     fs::write(path, content).unwrap();
     #[cfg(unix)]
     {
@@ -40,7 +40,7 @@ fn write(path: &Path, content: &[u8]) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     #[allow(clippy::disallowed_methods, reason = "ssh-keygen writes files")]
     fs::read_to_string(path).unwrap()
 }

@@ -11,6 +11,7 @@ use base64ct::{Base64, Base64Unpadded, Encoding as _};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::certificate::CERTIFIED;
 use super::wire::WireReader;
 use crate::core::limits;
 
@@ -34,7 +35,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Ed25519,
         Self::EcdsaP256,
         Self::EcdsaP384,
@@ -82,7 +83,7 @@ pub enum KeyError {
     #[error("the line names another type than its key has")]
     OtherType,
     /// A certificate where a key is wanted.
-    #[error("it is a certificate, which is not accepted yet; use the bare key")]
+    #[error("it is a certificate, where the bare key is wanted")]
     Certificate,
     /// A kind of key that is not accepted.
     #[error("the key type {0:?} is not supported; use ssh-ed25519, ecdsa, rsa or an sk- key")]
@@ -143,7 +144,7 @@ impl PublicKey {
         }
         let mut words = line.trim().splitn(3, ' ');
         let (Some(name), Some(base64)) = (words.next(), words.next()) else { return Err(KeyError::Line) };
-        if name.ends_with("-cert-v01@openssh.com") {
+        if name.ends_with(CERTIFIED) {
             return Err(KeyError::Certificate);
         }
         let blob = Base64::decode_vec(base64).map_err(|_| KeyError::Line)?;
@@ -177,7 +178,7 @@ impl PublicKey {
             return Err(KeyError::TooLong);
         }
         let name = WireReader(blob).string().ok_or(KeyError::Encoding)?;
-        if name.ends_with(b"-cert-v01@openssh.com") {
+        if name.ends_with(CERTIFIED.as_bytes()) {
             return Err(KeyError::Certificate);
         }
         let algorithm = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().as_bytes() == name);

@@ -4,10 +4,12 @@
 //! one, but for the lines that its text form is broken into. A [`VerifiedSignature`] can only come from [`ClaimedSignature::verify`].
 
 mod armor;
+mod certificate;
 mod key;
 mod note;
 mod private;
 mod sshsig;
+mod token;
 mod verify;
 mod wire;
 
@@ -17,7 +19,12 @@ mod interop;
 mod tricks;
 
 pub use armor::{ArmorError, armor, dearmor};
+pub use certificate::{
+    CertificateError, ClaimedCertificate, NewCertificate, VerifiedCertificate, certificate_with, single_string,
+};
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
+pub use note::{WitnessKey, is_name};
 pub use private::{PrivateKey, PrivateKeyError};
 pub use sshsig::{ClaimedSignature, SignatureError, claimed_key};
+pub use token::SoftwareToken;
 pub use verify::{Presence, VerifiedSignature};

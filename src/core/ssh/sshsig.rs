@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use thiserror::Error;
 
 use super::armor::{ArmorError, dearmor, split};
+use super::certificate::{CertificateError, ClaimedCertificate};
 use super::key::{Algorithm, KeyError, PublicKey};
 use super::verify::VerifiedSignature;
 use super::wire::{WireReader, put_string};
@@ -39,6 +40,9 @@ pub enum SignatureError {
     /// The key is not accepted.
     #[error("its key is not accepted: {0}")]
     Key(#[from] KeyError),
+    /// The certificate in the place of its key is not accepted.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The label of the inner signature is not that of the key.
     #[error("its algorithm is not the one of its key")]
     Label,
@@ -53,14 +57,23 @@ pub enum SignatureError {
 /// A decoded signature: what it says, none of it verified.
 #[derive(Clone, Debug)]
 pub struct ClaimedSignature {
-    key: PublicKey,
+    pub(super) key: PublicKey,
+    /// What stands in the place of the key, where it is a certificate.
+    pub(super) certificate: Option<ClaimedCertificate>,
     /// Of the whole binary form.
-    digest: Digest,
+    pub(super) digest: Digest,
     namespace: Vec<u8>,
     hash: Hash,
-    label: Vec<u8>,
+    pub(super) label: Vec<u8>,
     /// What follows the label in the inner signature.
-    rest: Vec<u8>,
+    pub(super) rest: Vec<u8>,
+}
+
+/// What may stand in the place of a signature's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepts {
+    Keys,
+    Certificates,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,19 +83,39 @@ enum Hash {
 }
 
 impl ClaimedSignature {
-    /// Decodes the text form.
+    /// Decodes the text form of a signature by a bare key.
     ///
     /// # Errors
-    /// [`SignatureError`] for anything but the one encoding.
+    /// [`SignatureError`] for anything but the one encoding, and for a certificate.
     pub fn from_armor(text: &[u8]) -> Result<Self, SignatureError> {
         Self::from_blob(&dearmor(text)?)
     }
 
-    /// Decodes the binary form.
+    /// Decodes the binary form of a signature by a bare key.
+    ///
+    /// # Errors
+    /// [`SignatureError`] for anything but the one encoding, and for a certificate.
+    pub fn from_blob(blob: &[u8]) -> Result<Self, SignatureError> {
+        Self::decode(blob, Accepts::Keys)
+    }
+
+    /// Decodes the text form of a signature by a key that may come in a certificate, as `ssh-keygen -Y sign -f KEY-cert.pub` makes it.
     ///
     /// # Errors
     /// [`SignatureError`] for anything but the one encoding.
-    pub fn from_blob(blob: &[u8]) -> Result<Self, SignatureError> {
+    pub fn certified_from_armor(text: &[u8]) -> Result<Self, SignatureError> {
+        Self::certified_from_blob(&dearmor(text)?)
+    }
+
+    /// Decodes the binary form of a signature by a key that may come in a certificate.
+    ///
+    /// # Errors
+    /// [`SignatureError`] for anything but the one encoding.
+    pub fn certified_from_blob(blob: &[u8]) -> Result<Self, SignatureError> {
+        Self::decode(blob, Accepts::Certificates)
+    }
+
+    fn decode(blob: &[u8], accepts: Accepts) -> Result<Self, SignatureError> {
         if blob.len() > limits::SIGNATURE_BYTES {
             return Err(SignatureError::TooLarge);
         }
@@ -107,18 +140,18 @@ impl ClaimedSignature {
             b"sha512" => Hash::Sha512,
             _ => return Err(SignatureError::Hash),
         };
-        let key = PublicKey::from_blob(key)?;
-        let mut inner = WireReader(inner);
-        let label = inner.string().ok_or(encoding)?;
-        let fits = match key.algorithm() {
-            Algorithm::Rsa => label == b"rsa-sha2-256" || label == b"rsa-sha2-512",
-            other => label == other.name().as_bytes(),
+        let certificate = match PublicKey::from_blob(key) {
+            Err(KeyError::Certificate) if accepts == Accepts::Certificates => Some(ClaimedCertificate::from_blob(key)?),
+            _ => None,
         };
-        if !fits {
+        let key = certificate.as_ref().map_or_else(|| PublicKey::from_blob(key), |own| Ok(own.key().clone()))?;
+        let mut inner = WireReader(inner);
+        let label = inner.string().ok_or(encoding)?.to_vec();
+        if !label_fits(&key, &label) {
             return Err(SignatureError::Label);
         }
-        let digest = Digest::of(blob);
-        Ok(Self { key, digest, namespace: namespace.to_vec(), hash, label: label.to_vec(), rest: inner.0.to_vec() })
+        let (digest, rest) = (Digest::of(blob), inner.0.to_vec());
+        Ok(Self { key, certificate, digest, namespace: namespace.to_vec(), hash, label, rest })
     }
 
     /// The key that it claims to be made with.
@@ -145,7 +178,15 @@ impl ClaimedSignature {
             Hash::Sha512 => ("sha512", Sha512::digest(message).to_vec()),
         };
         let signed = signed_data(namespace, hash, &digest);
-        VerifiedSignature::verify(&self.key, self.digest, &self.label, &self.rest, &signed)
+        VerifiedSignature::verify(self, &signed)
+    }
+}
+
+/// Whether a signature of this label is one that the key makes.
+pub(super) fn label_fits(key: &PublicKey, label: &[u8]) -> bool {
+    match key.algorithm() {
+        Algorithm::Rsa => label == b"rsa-sha2-256" || label == b"rsa-sha2-512",
+        other => label == other.name().as_bytes(),
     }
 }
 
@@ -156,7 +197,18 @@ pub fn claimed_key(text: &[u8]) -> Option<PublicKey> {
     let mut reader = WireReader(&blob);
     reader.tag(b"SSHSIG")?;
     reader.uint32()?;
-    PublicKey::from_blob(reader.string()?).ok()
+    let key = reader.string()?;
+    PublicKey::from_blob(key).or_else(|_| ClaimedCertificate::from_blob(key).map(|own| own.key().clone())).ok()
+}
+
+/// The binary form of a signature by SHA-512, of which `inner` is the algorithm's label and its numbers.
+pub(super) fn blob(key: &PublicKey, namespace: &str, inner: &[u8]) -> Vec<u8> {
+    let mut blob = b"SSHSIG".to_vec();
+    blob.extend_from_slice(&1_u32.to_be_bytes());
+    for field in [key.blob(), namespace.as_bytes(), b"", b"sha512", inner] {
+        put_string(&mut blob, field);
+    }
+    blob
 }
 
 /// What the key signs: the preamble again, and the message by its digest.

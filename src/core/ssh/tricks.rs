@@ -9,7 +9,7 @@ use super::wire::{WireReader, put_string};
 use super::*;
 use crate::core::limits;
 
-fn strings(parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn strings(parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
     parts.iter().for_each(|part| put_string(&mut out, part));
     out

@@ -4,8 +4,9 @@ use ed25519_dalek::VerifyingKey;
 use rsa::signature::Verifier as _;
 use sha2::{Digest as _, Sha256, Sha512};
 
+use super::certificate::{ClaimedCertificate, VerifiedCertificate};
 use super::key::{Algorithm, KeyParts, PublicKey, RSA_BITS};
-use super::sshsig::SignatureError;
+use super::sshsig::{ClaimedSignature, SignatureError};
 use super::wire::{Mpint, WireReader};
 use crate::core::digest::Digest;
 
@@ -13,6 +14,7 @@ use crate::core::digest::Digest;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedSignature {
     key: PublicKey,
+    certificate: Option<VerifiedCertificate>,
     digest: Digest,
     presence: Option<Presence>,
 }
@@ -34,6 +36,11 @@ impl VerifiedSignature {
         &self.key
     }
 
+    /// The certificate that the key came in, verified too.
+    pub fn certificate(&self) -> Option<&VerifiedCertificate> {
+        self.certificate.as_ref()
+    }
+
     /// The digest of the SSHSIG blob, by which the signature is known. Whoever has an ECDSA signature can make a second one
     /// from it that verifies too, so another digest does not mean that the key signed again.
     pub fn digest(&self) -> Digest {
@@ -45,48 +52,52 @@ impl VerifiedSignature {
         self.presence
     }
 
-    /// Verifies the inner signature, of which `rest` follows the algorithm label.
-    pub(super) fn verify(
-        key: &PublicKey,
-        digest: Digest,
-        label: &[u8],
-        rest: &[u8],
-        signed: &[u8],
-    ) -> Result<Self, SignatureError> {
-        let mut reader = WireReader(rest);
-        let signature = reader.string().ok_or(SignatureError::Encoding)?;
-        let parts = key.parts().ok_or(SignatureError::Encoding)?;
-        let presence = match parts {
-            KeyParts::SkEd25519 { application, .. } | KeyParts::SkEcdsa { application, .. } => {
-                let flags = reader.byte().ok_or(SignatureError::Encoding)?;
-                let counter = reader.uint32().ok_or(SignatureError::Encoding)?;
-                Some((flags, counter, token_data(application, flags, counter, signed)))
-            }
-            KeyParts::Ed25519(_) | KeyParts::Ecdsa(_) | KeyParts::Rsa { .. } => None,
-        };
-        reader.end().ok_or(SignatureError::Encoding)?;
-        let signed = presence.as_ref().map_or(signed, |(_, _, token_data)| token_data);
-        match parts {
-            KeyParts::Ed25519(_) | KeyParts::SkEd25519 { .. } => {
-                let point = key.point().ok_or(SignatureError::Mismatch)?;
-                ed25519(point, signature, signed)?;
-            }
-            KeyParts::Ecdsa(point) | KeyParts::SkEcdsa { point, .. } => {
-                ecdsa(key.algorithm(), point, signature, signed)?
-            }
-            KeyParts::Rsa { exponent, modulus } => rsa(exponent, modulus, label, signature, signed)?,
-        }
-        let presence = presence.map(|(flags, counter, _)| Presence {
-            user_present: flags & 0x01 != 0,
-            user_verified: flags & 0x04 != 0,
-            counter,
-        });
-        Ok(Self { key: key.clone(), digest, presence })
+    /// Verifies the inner signature of an SSHSIG, of which `rest` follows the algorithm label, and the certificate that it came with.
+    pub(super) fn verify(claimed: &ClaimedSignature, signed: &[u8]) -> Result<Self, SignatureError> {
+        let ClaimedSignature { key, certificate, digest, label, rest, .. } = claimed;
+        let presence = verify_inner(key, label, rest, signed)?;
+        let certificate = certificate.as_ref().map(ClaimedCertificate::verify).transpose()?;
+        Ok(Self { key: key.clone(), certificate, digest: *digest, presence })
     }
 }
 
+/// Verifies a signature as keys make them, of which `rest` follows the algorithm label. What a FIDO token says of it, for such keys.
+pub(super) fn verify_inner(
+    key: &PublicKey,
+    label: &[u8],
+    rest: &[u8],
+    signed: &[u8],
+) -> Result<Option<Presence>, SignatureError> {
+    let mut reader = WireReader(rest);
+    let signature = reader.string().ok_or(SignatureError::Encoding)?;
+    let parts = key.parts().ok_or(SignatureError::Encoding)?;
+    let presence = match parts {
+        KeyParts::SkEd25519 { application, .. } | KeyParts::SkEcdsa { application, .. } => {
+            let flags = reader.byte().ok_or(SignatureError::Encoding)?;
+            let counter = reader.uint32().ok_or(SignatureError::Encoding)?;
+            Some((flags, counter, token_data(application, flags, counter, signed)))
+        }
+        KeyParts::Ed25519(_) | KeyParts::Ecdsa(_) | KeyParts::Rsa { .. } => None,
+    };
+    reader.end().ok_or(SignatureError::Encoding)?;
+    let signed = presence.as_ref().map_or(signed, |(_, _, token_data)| token_data);
+    match parts {
+        KeyParts::Ed25519(_) | KeyParts::SkEd25519 { .. } => {
+            let point = key.point().ok_or(SignatureError::Mismatch)?;
+            ed25519(point, signature, signed)?;
+        }
+        KeyParts::Ecdsa(point) | KeyParts::SkEcdsa { point, .. } => ecdsa(key.algorithm(), point, signature, signed)?,
+        KeyParts::Rsa { exponent, modulus } => rsa(exponent, modulus, label, signature, signed)?,
+    }
+    Ok(presence.map(|(flags, counter, _)| Presence {
+        user_present: flags & 0x01 != 0,
+        user_verified: flags & 0x04 != 0,
+        counter,
+    }))
+}
+
 /// What a token signs (PROTOCOL.u2f, "SSH U2F signatures").
-fn token_data(application: &[u8], flags: u8, counter: u32, signed: &[u8]) -> Vec<u8> {
+pub(super) fn token_data(application: &[u8], flags: u8, counter: u32, signed: &[u8]) -> Vec<u8> {
     let mut data = Sha256::digest(application).to_vec();
     data.push(flags);
     data.extend_from_slice(&counter.to_be_bytes());

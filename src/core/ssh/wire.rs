@@ -25,6 +25,13 @@ impl<'a> WireReader<'a> {
         Some(u32::from_be_bytes(*bytes))
     }
 
+    /// `uint64`
+    pub(super) fn uint64(&mut self) -> Option<u64> {
+        let (bytes, rest) = self.0.split_first_chunk::<8>()?;
+        self.0 = rest;
+        Some(u64::from_be_bytes(*bytes))
+    }
+
     /// `string`
     pub(super) fn string(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.uint32()?).ok()?;

@@ -6,8 +6,6 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-
 use crate::core::approval::{Approval, ApprovalPlace, Attested, Decision};
 use crate::core::forge::{Event, Forge, Reviews, reviews};
 use crate::core::id::Id;
@@ -17,77 +15,47 @@ use crate::core::report::escape;
 use crate::desk::approve::compose::Work;
 use crate::desk::approve::key::{Approver, WordKey};
 use crate::desk::approve::{
-    ApprovalContext, Remote, Said, approved, check, deliver, list, open, place_of, service, shown, span, withdraw,
+    ApprovalContext, Remote, Said, approved, check, deliver, list, open, place_of, shown, withdraw,
 };
 use crate::desk::check::full_name;
 use crate::gate::policy_source::PolicyArg;
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, Result, disk, print};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
-    /// Whose event it is
-    #[arg(value_enum)]
-    forge: ForgeName,
-    /// The service that attests: `[services.ID]` with `attests = true`
-    #[arg(long, value_name = "ID", value_parser = service)]
-    service: Id,
-    /// The service's SSH key, a file
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// The event, as the forge sent it; without it, standard input
-    #[arg(long, value_name = "FILE")]
-    event: Option<PathBuf>,
-    /// What the forge's API answers about who approves the request now
-    ///
-    /// GitLab: /projects/ID/merge_requests/IID/approvals; Gitea, Forgejo and GitHub: /repos/OWNER/REPO/pulls/N/reviews, all pages in one list
-    #[arg(long, value_name = "FILE", required_if_eq("forge", "gitea"))]
-    reviews: Option<PathBuf>,
-    /// How long an approval counts: a number of m, h, d or w
-    #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span)]
-    expires: Span,
-    /// What the forge calls the repository, where that is not its name in the policy
-    #[arg(long, value_name = "PATH")]
-    project: Option<String>,
-    /// A policy instead of the configured one; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
-    policies: Vec<PolicyArg>,
-    /// The remote that has the branches and the approvals
-    #[arg(long, default_value = "origin")]
-    remote: String,
+/// An event, and with what it is signed.
+pub(crate) struct Received {
+    /// Whose event it is.
+    pub(crate) forge: Forge,
+    /// The service that attests.
+    pub(crate) service: Id,
+    /// The service's key, a file.
+    pub(crate) key: PathBuf,
+    /// A file with the event; without it, standard input.
+    pub(crate) event: Option<PathBuf>,
+    /// A file with what the forge's API answers about who approves the request now.
+    pub(crate) reviews: Option<PathBuf>,
+    /// How long an approval counts.
+    pub(crate) expires: Span,
+    /// What the forge calls the repository, where that is not its name.
+    pub(crate) project: Option<String>,
+    /// Policies instead of the configured ones.
+    pub(crate) policies: Vec<PolicyArg>,
+    /// The remote that has the branches and the approvals.
+    pub(crate) remote: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ForgeName {
-    Gitlab,
-    /// Gitea and Forgejo
-    Gitea,
-    /// GitHub and GitHub Enterprise Server
-    Github,
-}
-
-impl ForgeName {
-    fn forge(self) -> Forge {
-        match self {
-            Self::Gitlab => Forge::GitLab,
-            Self::Gitea => Forge::Gitea,
-            Self::Github => Forge::GitHub,
-        }
-    }
-}
-
-pub(crate) fn run(arguments: &Arguments) -> Result {
-    let forge = arguments.forge.forge();
-    let event = Event::parse(forge, &event_bytes(arguments)?)
+pub(crate) fn run(received: &Received) -> Result {
+    let forge = received.forge;
+    let event = Event::parse(forge, &event_bytes(received)?)
         .map_err(|error| Failure::new(format!("the event cannot be read: {error}")))?;
-    let reviews = arguments.reviews.as_ref().map(|file| read_reviews(forge, file)).transpose()?;
-    let context = open(&arguments.policies, &arguments.remote)?;
-    check_repository(arguments, &context, &event)?;
-    let remote = Remote::read(&arguments.remote)?;
+    let reviews = received.reviews.as_ref().map(|file| read_reviews(forge, file)).transpose()?;
+    let context = open(&received.policies, &received.remote)?;
+    check_repository(received, &context, &event)?;
+    let remote = Remote::read(&received.remote)?;
     let target = full_name(&event.target);
     let head = remote.leading_to(event.head);
     remote.fetch_with_approvals(&[target.as_str()].into_iter().chain(head).collect::<Vec<_>>())?;
-    let key = WordKey::open(&arguments.service, &arguments.key, &context.policy)?;
-    let attesting = Attesting { arguments, context: &context, key, event: &event, reviews: reviews.as_ref() };
+    let key = WordKey::open(&received.service, &received.key, &context.policy)?;
+    let attesting = Attesting { received, context: &context, key, event: &event, reviews: reviews.as_ref() };
     let mut records = attesting.taken_back()?;
     let refused = match attesting.approval(&remote, &target)? {
         Ruling::Counts(approver, approval) => {
@@ -103,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result {
         signed.push((place_of(record)?, approver.sign(record)?));
     }
     if !signed.is_empty() {
-        deliver::to_remote(&signed, &arguments.remote)?;
+        deliver::to_remote(&signed, &received.remote)?;
     }
     match refused {
         // What counts for nothing is no mistake of whoever sent the event.
@@ -136,8 +104,8 @@ fn put_after<'a>(
     Ok(())
 }
 
-fn event_bytes(arguments: &Arguments) -> Result<Vec<u8>> {
-    let Some(file) = &arguments.event else { return capped(&mut std::io::stdin().lock(), "standard input") };
+fn event_bytes(received: &Received) -> Result<Vec<u8>> {
+    let Some(file) = &received.event else { return capped(&mut std::io::stdin().lock(), "standard input") };
     capped(&mut open_file(file)?, &file.display().to_string())
 }
 
@@ -147,7 +115,7 @@ fn read_reviews(forge: Forge, file: &PathBuf) -> Result<Reviews> {
 }
 
 fn open_file(file: &PathBuf) -> Result<std::fs::File> {
-    std::fs::File::open(file).map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
+    disk::open(file).map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
 }
 
 /// All there is, or one byte more than may be.
@@ -159,8 +127,8 @@ fn capped(input: &mut dyn std::io::Read, name: &str) -> Result<Vec<u8>> {
 }
 
 /// An event of another repository says nothing here, even where commits are the same.
-fn check_repository(arguments: &Arguments, context: &ApprovalContext, event: &Event) -> Result<()> {
-    let is_named = match &arguments.project {
+fn check_repository(received: &Received, context: &ApprovalContext, event: &Event) -> Result<()> {
+    let is_named = match &received.project {
         Some(project) => *project == event.repository,
         None => event.repository.to_lowercase() == context.repository.as_str(),
     };
@@ -173,7 +141,7 @@ fn check_repository(arguments: &Arguments, context: &ApprovalContext, event: &Ev
 }
 
 struct Attesting<'a> {
-    arguments: &'a Arguments,
+    received: &'a Received,
     context: &'a ApprovalContext,
     key: WordKey,
     event: &'a Event,
@@ -193,7 +161,7 @@ enum Ruling<'a> {
 impl<'a> Attesting<'a> {
     fn approver(&self, account: &str) -> Result<Approver<'a>> {
         let attested = Attested {
-            service: self.arguments.service.to_string(),
+            service: self.received.service.to_string(),
             account: account.to_owned(),
             request: self.event.request.clone(),
         };
@@ -220,7 +188,7 @@ impl<'a> Attesting<'a> {
         if let Err(why) = check(self.context, &work, target, &approver) {
             return Ok(Ruling::CountsForNothing(why));
         }
-        let said = Said { expires: self.arguments.expires, comment: None };
+        let said = Said { expires: self.received.expires, comment: None };
         let approval = approved(self.context, &work, target, &approver, said)?;
         Ok(Ruling::Counts(approver, Box::new(approval)))
     }
@@ -228,7 +196,7 @@ impl<'a> Attesting<'a> {
     /// What takes back what was attested of the request before, and holds no more.
     fn taken_back(&self) -> Result<Vec<(Approver<'a>, Approval)>> {
         let mut found = Vec::new();
-        for (_, approval) in list::records_of(self.context, self.arguments.service.as_str())? {
+        for (_, approval) in list::records_of(self.context, self.received.service.as_str())? {
             let Some(attested) = &approval.attested else { continue };
             let is_of_request = attested.request == self.event.request && approval.decision == Decision::Approve;
             let over = self.event.takes_back(&attested.account, approval.head.0, self.reviews);
@@ -241,7 +209,7 @@ impl<'a> Attesting<'a> {
                 continue;
             }
             let approver = self.approver(&attested.account)?;
-            let record = withdraw::withdrawal(self.context, &approver, &approval, self.arguments.expires)?;
+            let record = withdraw::withdrawal(self.context, &approver, &approval, self.received.expires)?;
             found.push((approver, record));
         }
         Ok(found)

@@ -1,7 +1,7 @@
 //! Whose approval it is, and the key that signs it: the person's, or that of a service which says that they approved in a forge.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::rc::Rc;
 
 use crate::core::approval::{Approval, Attested, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
@@ -12,7 +12,7 @@ use crate::core::report::escape;
 use crate::core::ssh::{PublicKey, dearmor};
 use crate::desk::person_key::PersonKey;
 use crate::system::process::config;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, Result, disk, env, process};
 
 /// The person whose approval it is, with the registered key that signs it.
 pub(super) struct Approver<'a> {
@@ -128,7 +128,7 @@ fn only_registered(policy: &Policy) -> Result<PersonKey> {
     };
     let mut found: Vec<(PublicKey, PersonKey)> = Vec::new();
     for path in public_files() {
-        if let Some(key) = std::fs::read_to_string(&path).ok().and_then(|line| is_registered(&line)) {
+        if let Some(key) = disk::read_to_string(&path).ok().and_then(|line| is_registered(&line)) {
             found.push((key, PersonKey::file(path)));
         }
     }
@@ -150,8 +150,8 @@ fn only_registered(policy: &Policy) -> Result<PersonKey> {
 }
 
 fn public_files() -> Vec<PathBuf> {
-    let Some(home) = std::env::var_os("HOME") else { return Vec::new() };
-    let Ok(entries) = std::fs::read_dir(PathBuf::from(home).join(".ssh")) else { return Vec::new() };
+    let Some(home) = env::var_os("HOME") else { return Vec::new() };
+    let Ok(entries) = disk::read_dir(PathBuf::from(home).join(".ssh")) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "pub"));
     files.sort();
@@ -160,10 +160,10 @@ fn public_files() -> Vec<PathBuf> {
 
 /// The lines of `ssh-add -L`; none where there is no ssh-agent.
 fn agent_keys() -> Vec<String> {
-    if std::env::var_os("SSH_AUTH_SOCK").is_none() {
+    if env::var_os("SSH_AUTH_SOCK").is_none() {
         return Vec::new();
     }
-    let listed = Command::new("ssh-add").arg("-L").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let listed = process::command("ssh-add").arg("-L").stdin(Stdio::null()).stderr(Stdio::null()).output();
     let text = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::core::approval::{ApprovalError, ApprovalIndex, ApprovalPlace, PREFIX, VerifiedApproval};
-use crate::core::commit::Tag;
+use crate::core::commit::{Address, Commit, Tag, parse_trailers};
 use crate::core::decide::{PartialVerdict, Said, UpdateContext, Verdict, Verdicts, pushing_service};
 use crate::core::digest::Digest;
 use crate::core::facts::{
@@ -33,11 +33,12 @@ use crate::core::scope::{Requirement, judged_commits, rules_for, symbolic_places
 use crate::core::signature::SigningKey;
 use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, new_commits};
 use crate::gate::engine::PushContext;
-use crate::gate::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
+use crate::gate::examine::{Examiner, Standard, address, signature_fact, unreadable, walk_doubt};
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::received::Received;
 use crate::gate::ref_values::RefValues;
 use crate::store::{History, SymbolicRef, peel};
+use crate::system::disk;
 
 use approvals::Ends;
 use many::Many;
@@ -48,6 +49,9 @@ const COMMITS_AT_ONCE: usize = 2048;
 
 /// Commits that are new beyond the few refs of a first look, from which on it costs less to ask all refs than to look at them.
 const COMMITS_NEAR: usize = 1_000;
+
+/// Commits below the new ones that are looked at for whose clone has sealed before.
+const SEALED_BEFORE: usize = 32;
 
 /// Which refs a look subtracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -227,6 +231,7 @@ impl<'a> FactReader<'a> {
             tags: Vec::new(),
             target: RefTarget::Nothing,
             base: None,
+            sealed_before: Vec::new(),
             judged: Vec::new(),
             doubt: None,
             continuity: self.context.memory.continuity(&update.name),
@@ -320,8 +325,29 @@ impl<'a> FactReader<'a> {
             facts.judged.push(judged);
         }
         drop(since_old);
+        facts.sealed_before = self.sealed_before(facts);
         self.judge_many(facts, ends, begun);
         Ok(())
+    }
+
+    /// Who made sealed commits, where a new one bears a mark and no seal. It is for a hint: what cannot be read is left out.
+    fn sealed_before(&self, facts: &Update) -> Vec<Address> {
+        let is_marked = |commit: &CommitFacts| !commit.marks.is_empty() && !commit.is_sealed();
+        if !self.facts.commits.values().any(is_marked) {
+            return Vec::new();
+        }
+        let sealed = self.facts.commits.values().filter(|commit| commit.is_sealed());
+        let mut found: Vec<Address> = sealed.map(|commit| commit.author.clone()).collect();
+        let mut next = facts.base;
+        for _ in 0..SEALED_BEFORE {
+            let Some(raw) = next.and_then(|id| self.context.objects.commit(id).ok()) else { break };
+            let Ok(commit) = Commit::parse(&raw, self.context.objects.format()) else { break };
+            if parse_trailers(commit.message).is_ok_and(|trailers| !trailers.blocks.is_empty()) {
+                found.push(address(&commit.author));
+            }
+            next = commit.parents.first().copied();
+        }
+        found
     }
 
     /// Commits that may be new. A first look gives up where they are many: a second one judges them, and each once.
@@ -555,7 +581,7 @@ impl<'a> FactReader<'a> {
         let Some(path) = self.subtraction.baseline else { return Ok(Vec::new()) };
         let unreadable =
             |reason: &dyn std::fmt::Display| Doubt::Unreadable(format!("the baseline {}: {reason}", path.display()));
-        let text = match std::fs::read(path) {
+        let text = match disk::read(path) {
             Ok(text) => text,
             // A hook for many repositories names the place where each may have one; without it nothing is exempt.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
