@@ -143,9 +143,9 @@ impl Story {
     fn with_openpgp(&self) -> Result<()> {
         self.chapter("Bob signs with OpenPGP, on a branch where everybody's commits are signed")?;
         let folder = self.root.join("gnupg");
-        std::fs::create_dir(&folder).map_err(Failure::new)?;
-        std::fs::create_dir(self.root.join("keys")).map_err(Failure::new)?;
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).map_err(Failure::new)?;
+        disk::create_dir(&folder).map_err(Failure::new)?;
+        disk::create_dir(self.root.join("keys")).map_err(Failure::new)?;
+        disk::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).map_err(Failure::new)?;
         let make = "gpg --batch --quiet --passphrase '' --quick-gen-key 'Bob Ito <bob@acme.dev>' ed25519 sign never";
         if !self.shell(Bob, make, &self.root).output().is_ok_and(|output| output.status.success()) {
             return print("(left out: there is no GnuPG here that makes a key)\n");

@@ -8,8 +8,9 @@ use crate::core::id::RepositoryName;
 use crate::core::policy::{Proposal, ProposedKey, Starter, starter};
 use crate::desk::signers;
 use crate::gate::command::repository_name;
+use crate::system::disk::OnDisk as _;
 use crate::system::process::{config, git};
-use crate::system::{Exit, Failure, OnDisk as _, Result, disk, files, print};
+use crate::system::{Exit, Failure, Result, disk, files, print};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

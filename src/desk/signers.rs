@@ -4,7 +4,7 @@
 //! `gpg.ssh.allowedSignersFile` lists it, an OpenPGP one where GnuPG's keyring has its certificate; and only where what it signed verifies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::core::commit::{Commit, RawSignature};
 use crate::core::oid::Oid;
@@ -13,8 +13,8 @@ use crate::core::policy::{Proposal, ProposedKey};
 use crate::core::ssh::{ClaimedSignature, PublicKey};
 use crate::desk::clone::Local;
 use crate::desk::who::expand_home;
-use crate::system::Result;
-use crate::system::process::{config, git};
+use crate::system::process::{command, config, git};
+use crate::system::{Result, disk};
 
 /// Commits that are looked at.
 const RECENT: usize = 2000;
@@ -142,7 +142,7 @@ fn is_forge(signer: &Signer) -> bool {
 /// The keys that the person's file of allowed signers lists, with whose they are (ssh-keygen(1), ALLOWED SIGNERS).
 fn allowed_signers() -> Result<BTreeMap<PublicKey, String>> {
     let Some(file) = config("gpg.ssh.allowedSignersFile")? else { return Ok(BTreeMap::new()) };
-    let text = std::fs::read_to_string(expand_home(&file)).unwrap_or_default();
+    let text = disk::read_to_string(expand_home(&file)).unwrap_or_default();
     // A principal, options, and the key, which begins with its type.
     let key = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -160,7 +160,7 @@ fn allowed_signers() -> Result<BTreeMap<PublicKey, String>> {
 /// The certificate that GnuPG's keyring has of a key, in the form in which a policy names it.
 fn exported(digits: &str) -> Option<(String, Certificate)> {
     let program = config("gpg.openpgp.program").ok()?.or(config("gpg.program").ok()?);
-    let mut command = Command::new(program.map_or_else(|| "gpg".into(), |program| expand_home(&program)));
+    let mut command = command(program.map_or_else(|| "gpg".into(), |program| expand_home(&program)));
     command.args(["--batch", "--no-tty", "--quiet", "--armor", "--export-options", "export-minimal", "--export"]);
     let output = command.arg(format!("0x{digits}")).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -165,7 +165,8 @@ fn gitlab_script() -> String {
 
 #[test]
 fn the_component_checks_a_merge_request() {
-    for (propose, code) in [(sealed as fn(&World), 0), (unsealed, 1)] {
+    let requests: [(fn(&World), i32); 2] = [(sealed, 0), (unsealed, 1)];
+    for (propose, code) in requests {
         let forge = Forge::with(propose);
         // In a pipeline for merged results, the trial merge is what is checked out.
         let runner = forge.checkout("+refs/pull/7/merge:refs/pipelines/1", "refs/pipelines/1");

@@ -19,7 +19,7 @@ use crate::desk::approve::{
 };
 use crate::desk::check::full_name;
 use crate::gate::policy_source::PolicyArg;
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, Result, disk, print, stdin};
 
 /// What is attested, and with what.
 pub(crate) struct Request {
@@ -105,7 +105,7 @@ fn put_after<'a>(
 }
 
 fn event_bytes(request: &Request) -> Result<Vec<u8>> {
-    let Some(file) = &request.event else { return capped(&mut std::io::stdin().lock(), "standard input") };
+    let Some(file) = &request.event else { return capped(&mut stdin().lock(), "standard input") };
     capped(&mut open_file(file)?, &file.display().to_string())
 }
 
@@ -115,7 +115,7 @@ fn read_reviews(forge: Forge, file: &PathBuf) -> Result<Reviews> {
 }
 
 fn open_file(file: &PathBuf) -> Result<std::fs::File> {
-    std::fs::File::open(file).map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
+    disk::open(file).map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
 }
 
 /// All there is, or one byte more than may be.
