@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::audit::Printed;
+use crate::audit::chain::{Chain, has_ledger};
 use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
@@ -34,6 +36,7 @@ pub(crate) struct Request {
     pub(crate) server: Option<PathBuf>,
     /// The directory of a ledger; without it, that of the server's repository
     pub(crate) ledger: Option<PathBuf>,
+    pub(crate) format: Printed,
 }
 
 /// Where the commit is looked for, and by which policy.
@@ -105,9 +108,30 @@ pub(crate) fn run(request: Request) -> Result {
         request.ledger.or_else(|| Some(installed_ledger(&local.dir.common_dir)).filter(|path| path.on_disk().exists()));
     if let Some(ledger) = ledger {
         lines.extend(history(&ledger, id)?);
+        if request.server.is_some() && has_ledger(&ledger) {
+            let policy = policy.as_ref().map(|policy| (policy, at));
+            lines.extend(Chain { local: &local, ledger, policy, commit: id }.lines()?);
+        }
     }
-    print(&(lines.join("\n") + "\n"))?;
+    match request.format {
+        Printed::Text => print(&(lines.join("\n") + "\n"))?,
+        Printed::Json => print(&json(id, &lines))?,
+    }
     Ok(Exit::Accepted)
+}
+
+/// The same in steps: each line begins with the word of its step, or goes on from the one before.
+fn json(id: Oid, lines: &[String]) -> String {
+    let mut steps: Vec<(String, Vec<String>)> = Vec::new();
+    for line in lines {
+        let (step, says) = line.split_once(' ').unwrap_or((line, ""));
+        match steps.last_mut().filter(|_| step.is_empty()) {
+            Some((_, said)) => said.push(says.trim().to_owned()),
+            None => steps.push((step.to_owned(), vec![says.trim().to_owned()])),
+        }
+    }
+    let steps: Vec<_> = steps.iter().map(|(step, says)| serde_json::json!({ "step": step, "says": says })).collect();
+    format!("{}\n", serde_json::json!({ "schema": 1, "commit": id.to_string(), "steps": steps }))
 }
 
 fn policy(local: &Local, settings: &Settings, refs: &dyn RefValues) -> Result<Option<Policy>> {

@@ -1,8 +1,10 @@
-//! `countersign agent`: keys for agents.
+//! `countersign agent`: keys for agents, and the inventory of them.
 
 use clap::{Args, Subcommand};
 
+use super::audit::{Agents, As, Place};
 use super::values::id;
+use crate::audit::inventory;
 use crate::core::id::Id;
 use crate::desk::agent;
 use crate::system::Result;
@@ -17,6 +19,21 @@ pub(super) struct Arguments {
 enum Command {
     /// Make a key for an agent, tell git config, and print the lines that register it in the policy
     Add(Add),
+    /// List every agent and service of servers' policies and ledgers, what stands out first
+    List(Agents),
+    /// Tell the whole life of one agent or service
+    Show(Show),
+}
+
+#[derive(Args)]
+struct Show {
+    /// The agent's or service's id
+    #[arg(value_name = "ID", value_parser = id)]
+    id: Id,
+    #[command(flatten)]
+    place: Place,
+    #[arg(long, value_enum, default_value_t = As::Text)]
+    format: As,
 }
 
 #[derive(Args)]
@@ -42,6 +59,10 @@ pub(super) fn run(arguments: Arguments) -> Result {
     match arguments.command {
         Command::Add(Add { id, tool, owner, user, new_key }) => {
             agent::add(&agent::Add { id, tool, owner, user, new_key })
+        }
+        Command::List(agents) => inventory::list(&agents.into()),
+        Command::Show(Show { id, place, format }) => {
+            inventory::show(&inventory::Show { id, place: place.into(), format: format.into() })
         }
     }
 }

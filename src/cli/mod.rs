@@ -3,6 +3,7 @@
 
 mod agent;
 mod approve;
+mod audit;
 mod check;
 mod demo;
 mod desk;
@@ -14,6 +15,7 @@ mod install;
 mod ledger;
 mod log;
 mod policy;
+mod proof;
 mod servers;
 mod shells;
 mod show;
@@ -27,9 +29,12 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::system::{Exit, bug, env, process, say};
 
+/// What `--version` says: of a release also the commit that it is built from.
+const VERSION: &str = env!("COUNTERSIGN_VERSION");
+
 /// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
 #[derive(Parser)]
-#[command(name = "countersign", version, max_term_width = 100)]
+#[command(name = "countersign", version = VERSION, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -43,7 +48,7 @@ enum Command {
     Init(init::Arguments),
     /// Set a coding agent up by its own settings, so that its commits are sealed
     Desk(desk::Arguments),
-    /// Give an agent a key of its own
+    /// Give an agent a key of its own, or tell what agents there are and what they did
     Agent(agent::Arguments),
     /// Decide beforehand what the server would say about commits
     Check(check::Arguments),
@@ -63,6 +68,8 @@ enum Command {
     Approve(approve::Arguments),
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
+    /// Say what a proof of the record bears out, with nothing but the ledger's public key: the check before a deployment
+    VerifyProof(proof::Arguments),
     /// Say of ledgers that their repositories were moved, restored or copied, or that the clock is right
     Ledger(ledger::Arguments),
     /// Check a policy, or print its digest
@@ -82,7 +89,7 @@ enum Command {
 
 /// The same where git runs a hook. The other commands and what they take need not be put together for it.
 #[derive(Parser)]
-#[command(name = "countersign", version, max_term_width = 100)]
+#[command(name = "countersign", version = VERSION, max_term_width = 100)]
 struct HookLine {
     #[command(subcommand)]
     command: HookCommand,
@@ -132,6 +139,7 @@ pub fn run() -> ExitCode {
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
         Command::Log(arguments) => log::run(arguments),
+        Command::VerifyProof(arguments) => proof::run(arguments),
         Command::Ledger(arguments) => ledger::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Completions(arguments) => shells::completions(&arguments, &Arguments::command()),

@@ -48,6 +48,12 @@ pub fn generation(directory: &Path, number: u64) -> PathBuf {
     }
 }
 
+/// The directory of the ledger that a log is of: of a closed one, that which holds its generations.
+pub fn home(directory: &Path) -> &Path {
+    let generations = directory.parent().filter(|parent| parent.file_name().is_some_and(|name| name == GENERATIONS));
+    generations.and_then(Path::parent).unwrap_or(directory)
+}
+
 /// The directories of the generations before the one whose log is in `directory`, as far as they are there, the first one first.
 pub fn generations(directory: &Path) -> Vec<PathBuf> {
     let numbers = std::fs::read_dir(directory.join(GENERATIONS)).into_iter().flatten().flatten();

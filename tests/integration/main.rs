@@ -16,6 +16,8 @@
 mod approvals;
 mod approve;
 mod attacks;
+mod audit;
+mod ci;
 mod client;
 mod desks;
 mod doctor;
@@ -32,6 +34,7 @@ mod many;
 mod openpgp;
 mod oracles;
 mod places;
+mod proofs;
 mod reftable;
 mod rehearsal;
 mod seals;

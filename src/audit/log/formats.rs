@@ -185,7 +185,7 @@ impl Row {
 }
 
 /// A cell as RFC 4180 has it, which no spreadsheet takes for a formula.
-fn cell(text: &str) -> String {
+pub(in crate::audit) fn cell(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
     if guard.is_empty() && !text.contains(['"', ',', '\r', '\n', ' ']) {
         return text.to_owned();

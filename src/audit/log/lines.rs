@@ -7,7 +7,7 @@ use crate::core::report::escape;
 use crate::core::text::plural;
 use crate::ledger::{Entry, How, Moved, Outcome, Settled, UpdateRecord};
 
-pub(super) fn word(outcome: Outcome) -> &'static str {
+pub(crate) fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Accepted => "accepted",
         Outcome::Rejected => "rejected",
@@ -15,11 +15,11 @@ pub(super) fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-pub(super) fn value(id: Option<CanonicalOid>) -> String {
+pub(crate) fn value(id: Option<CanonicalOid>) -> String {
     id.map_or_else(|| "nothing".to_owned(), |id| id.0.short())
 }
 
-pub(super) fn shown(name: &RefName) -> String {
+pub(crate) fn shown(name: &RefName) -> String {
     escape(&name.0, 200)
 }
 

@@ -1,7 +1,9 @@
 //! The policy: raw TOML with places, then a valid policy with every reference resolved. POLICY.md is its reference.
 
+mod advice;
 mod approvals;
 mod automaton;
+mod builtin_classes;
 mod cases;
 mod certificates;
 mod date;
@@ -29,6 +31,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use approvals::{Approvals, Span, Whose};
+pub use builtin_classes::{class_names, classes_date, is_of_class};
 pub use cases::{Case, Expected, Proof, Step};
 pub use date::Date;
 pub use dependents::{Dependent, dependents};

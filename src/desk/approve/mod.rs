@@ -24,7 +24,7 @@ use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::system::{Configuration, Exit, Failure, Result, now, print};
 use compose::{Terms, Work};
 use key::Approver;
-use remote::Remote;
+pub(in crate::desk) use remote::Remote;
 use shown::Answer;
 use withdraw::Wanted;
 
