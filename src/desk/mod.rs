@@ -19,6 +19,7 @@ pub(crate) mod pushing;
 mod reflog;
 pub(crate) mod sealing;
 pub(crate) mod sign;
+pub(crate) mod template;
 pub(crate) mod tools;
 mod unsealed;
 pub(crate) mod who;

@@ -445,6 +445,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::{OnDisk as _, disk};
 
     /// Whether a framework has an id.
     fn is_real(framework: &str, id: &str) -> bool {
@@ -530,12 +531,12 @@ mod tests {
     #[test]
     fn every_measure_has_a_test_that_there_is() {
         fn read(directory: &std::path::Path, text: &mut String) {
-            for entry in std::fs::read_dir(directory).unwrap() {
+            for entry in disk::read_dir(directory).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() {
+                if path.on_disk().is_dir() {
                     read(&path, text);
                 } else {
-                    text.push_str(&std::fs::read_to_string(path).unwrap_or_default());
+                    text.push_str(&disk::read_to_string(path).unwrap_or_default());
                 }
             }
         }

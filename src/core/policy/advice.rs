@@ -68,7 +68,7 @@ fn unknown_tool(agent: &Principal, marks: &Catalogue) -> Option<Problem> {
     if known.contains(tool) {
         return None;
     }
-    let fix = match nearest(tool, known.into_iter()) {
+    let fix = match nearest(tool, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => "it is as well if the tool leaves no marks, or if rows of a marks-file name it".to_owned(),
     };
