@@ -21,9 +21,12 @@ enum Command {
     List,
     /// Take out of a coding agent's settings what add has written
     Remove(Change),
-    /// What a tool that switches git's hooks off runs before each command of its shell
+    /// What a tool runs before each command of its shell
     #[command(hide = true)]
-    BeforeShell,
+    BeforeShell(ShellHook),
+    /// What a tool runs after each command of its shell
+    #[command(hide = true)]
+    AfterShell(ShellHook),
 }
 
 #[derive(Args)]
@@ -51,11 +54,28 @@ impl From<Change> for tools::Change {
     }
 }
 
+#[derive(Args)]
+struct ShellHook {
+    /// The coding agent whose hook it is
+    #[arg(long, default_value = "gemini-cli")]
+    tool: String,
+    /// The agent's id in the policy
+    #[arg(long, value_name = "ID", value_parser = id)]
+    agent: Option<Id>,
+}
+
+impl From<ShellHook> for tools::ShellHook {
+    fn from(ShellHook { tool, agent }: ShellHook) -> Self {
+        Self { tool, agent }
+    }
+}
+
 pub(super) fn run(arguments: Arguments) -> Result {
     match arguments.command {
         Command::Add(change) => tools::add(&change.into()),
         Command::List => tools::list(),
         Command::Remove(change) => tools::remove(&change.into()),
-        Command::BeforeShell => tools::before_shell(),
+        Command::BeforeShell(hook) => tools::before_shell(&hook.into()),
+        Command::AfterShell(hook) => tools::after_shell(&hook.into()),
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::servers::{Exclude, OwnOnly};
 use crate::core::id::RepositoryName;
 use crate::core::submitter::Adapter;
-use crate::desk::install as client;
+use crate::desk::{install as client, template};
 use crate::gate::command::{adapter, repository_name};
 use crate::gate::policy_source::PolicyArg;
 use crate::server::{self, Layout, install, uninstall};
@@ -18,6 +18,9 @@ pub(super) struct Install {
     /// Repositories to protect, or directories that hold them; without any, this clone gets its hooks
     #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1..)]
     servers: Vec<PathBuf>,
+    /// Give the hooks to every clone that this user makes from now on, by git's init.templateDir
+    #[arg(long, conflicts_with = "servers")]
+    global: bool,
     /// A policy file, or `ref:REF:PATH[@sha256:DIGEST]` for one in the repository; all given hold together
     #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
     policies: Vec<PolicyArg>,
@@ -67,6 +70,9 @@ pub(super) struct Uninstall {
     /// Repositories, or directories that hold them; without any, this clone
     #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1..)]
     servers: Vec<PathBuf>,
+    /// Take the hooks out of what git copies into every clone that this user makes
+    #[arg(long, conflicts_with = "servers")]
+    global: bool,
     /// Where the hooks are, if one serves all repositories
     #[arg(long, value_name = "LAYOUT", requires = "servers")]
     layout: Option<Layout>,
@@ -102,7 +108,7 @@ pub(super) fn protect(arguments: Install) -> Result {
             return Err(Failure::new("these options are about a server, and none is given")
                 .hint("countersign install --server REPO.git --policy FILE"));
         }
-        return client::install();
+        return if arguments.global { template::install() } else { client::install() };
     }
     if arguments.policies.is_empty() {
         return Err(Failure::new("no policy is given: without one there is nothing to enforce")
@@ -142,9 +148,9 @@ impl From<Install> for server::Install {
 }
 
 pub(super) fn restore(arguments: Uninstall) -> Result {
-    let Uninstall { servers, layout, own_only, root } = arguments;
+    let Uninstall { servers, global, layout, own_only, root } = arguments;
     if servers.is_empty() {
-        return client::uninstall();
+        return if global { template::uninstall() } else { client::uninstall() };
     }
     uninstall::uninstall(&server::Uninstall { servers, layout, owners: own_only.into(), root })
 }

@@ -8,6 +8,7 @@ use crate::core::ssh::PrivateKey;
 use crate::core::text::nearest::nearest;
 use crate::desk::clone::{Local, repository_by};
 use crate::desk::keys::found;
+use crate::desk::tools::programs;
 use crate::desk::who::{Agent, Agents, Desk, agents, desk_by, signs};
 use crate::system::process::git;
 use crate::system::{Configuration, Failure, OnDisk as _, Result, disk, env};
@@ -150,35 +151,12 @@ fn examine(
     Ok(())
 }
 
-/// Programs of coding agents, and what the table calls them.
-const PROGRAMS: [(&str, &str); 15] = [
-    ("aider", "aider"),
-    ("amp", "amp"),
-    ("claude", "claude-code"),
-    ("cline", "cline"),
-    ("codex", "codex"),
-    ("copilot", "copilot-cli"),
-    ("crush", "crush"),
-    ("cursor-agent", "cursor"),
-    ("droid", "droid"),
-    ("gemini", "gemini-cli"),
-    ("goose", "goose"),
-    ("kiro-cli", "kiro"),
-    ("opencode", "opencode"),
-    ("pi", "pi"),
-    ("qwen", "qwen-code"),
-];
-
 fn not_set_up(known: &Agents) -> Vec<String> {
     let path = env::var_os("PATH").unwrap_or_default();
     let is_here =
         |program: &str| std::env::split_paths(&path).any(|directory| directory.join(program).on_disk().is_file());
     let missing = |tool: &str| !known.values().any(|agent| agent.is_called(tool));
-    PROGRAMS
-        .iter()
-        .filter(|(program, tool)| missing(tool) && is_here(program))
-        .map(|(_, tool)| (*tool).to_owned())
-        .collect()
+    programs().filter(|(program, tool)| missing(tool) && is_here(program)).map(|(_, tool)| tool.to_owned()).collect()
 }
 
 /// The tools that an environment can tell, by their names in the table.

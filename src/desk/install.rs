@@ -146,7 +146,7 @@ fn inherited() -> Result<String> {
 }
 
 /// Writes our hooks to `directory`. Where other hooks live elsewhere, every one of them keeps running.
-fn plan_and_write(directory: &Path, others: Option<&Path>) -> Result<()> {
+pub(super) fn plan_and_write(directory: &Path, others: Option<&Path>) -> Result<()> {
     let program = quote_path(&program()?)?;
     let mut planned = Vec::new();
     for name in HOOKS {

@@ -21,6 +21,7 @@ mod reflog;
 pub(crate) mod sealing;
 pub(crate) mod sign;
 pub(crate) mod signers;
+pub(crate) mod template;
 pub(crate) mod tools;
 mod unsealed;
 pub(crate) mod who;

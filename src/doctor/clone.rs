@@ -8,6 +8,7 @@ use crate::desk::at_work::at_work;
 use crate::desk::clone::settings;
 use crate::desk::install::{HOOKS as CLIENT_HOOKS, is_servers};
 use crate::desk::keys::found;
+use crate::desk::template;
 use crate::doctor::checks::Check;
 use crate::doctor::report::Report;
 use crate::gate::engine::Settings;
@@ -45,8 +46,11 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
     } else {
         let hooks = PathBuf::from(git(&["rev-parse", "--path-format=absolute", "--git-path", "hooks"]).line()?);
         for name in CLIENT_HOOKS {
-            hook(&hooks.join(name), report);
+            hook(&hooks.join(name), INSTALL, report);
         }
+    }
+    for name in template::hooks()?.iter().flat_map(|hooks| CLIENT_HOOKS.map(|name| hooks.join(name))) {
+        hook(&name, "countersign install --global", report);
     }
     let here = "this clone";
     let mut known = None;
@@ -93,16 +97,16 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn hook(path: &Path, report: &mut Report) {
+fn hook(path: &Path, install: &str, report: &mut Report) {
     let shown = path.display();
     let later = LATER.iter().find(|(name, _)| path.ends_with(name)).map(|(_, without)| *without);
     match (path.on_disk().symlink_metadata(), path.on_disk().metadata()) {
         (Err(_), _) => match later {
-            Some(without) => report.warn(&shown, Check::Missing, without, INSTALL),
-            None => report.error(&shown, Check::Missing, "the hook is not there", INSTALL),
+            Some(without) => report.warn(&shown, Check::Missing, without, install),
+            None => report.error(&shown, Check::Missing, "the hook is not there", install),
         },
-        (Ok(_), Err(_)) => report.error(&shown, Check::Dangling, "the link leads nowhere", INSTALL),
-        (Ok(_), Ok(_)) if !is_ours(path) => report.error(&shown, Check::Replaced, "another hook stands there", INSTALL),
+        (Ok(_), Err(_)) => report.error(&shown, Check::Dangling, "the link leads nowhere", install),
+        (Ok(_), Ok(_)) if !is_ours(path) => report.error(&shown, Check::Replaced, "another hook stands there", install),
         (Ok(_), Ok(_)) if !is_executable(path) => {
             report.error(&shown, Check::NotExecutable, "git does not run it", format!("chmod +x {}", quoted(path)));
         }

@@ -377,3 +377,86 @@ fn a_fresh_clone_says_what_it_does_not_know() {
     says(&["countersign", "check", "--for", "main"], policy);
     says(&["countersign", "approve", "HEAD", "--for", "main"], policy);
 }
+
+/// One command for every clone that a user makes from then on.
+#[test]
+fn clones_that_come_have_the_hooks() {
+    let desk = Desk::without_hooks();
+    let global = desk.world.path("gitconfig");
+    let run = |directory: &Path, words: &[&str]| {
+        let program = if words[0] == "countersign" { binary().display().to_string() } else { words[0].to_owned() };
+        let mut command = desk.world.command(&program, directory);
+        command.args(&words[1..]).env("GIT_CONFIG_GLOBAL", &global).env("CLAUDECODE", "1");
+        let output = desk.world.run(command, None);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let root = desk.world.path("home");
+    let clone = |name: &str| {
+        assert_eq!(run(&root, &["git", "init", "-q", name]).0, Some(0));
+        let clone = root.join(name);
+        for (key, value) in [("countersign.repository", "acme/shop"), ("user.name", "A"), ("user.email", "a@x")] {
+            run(&clone, &["git", "config", key, value]);
+        }
+        let key = desk.world.path("claude-code").display().to_string();
+        run(&clone, &["git", "config", "countersign.claude-code.key", &key]);
+        let said = run(&clone, &["git", "commit", "--allow-empty", "-m", "Work"]).1;
+        (clone, said.contains("is sealed by claude-code"))
+    };
+    assert!(!clone("before").1);
+    let (code, said) = run(&root, &["countersign", "install", "--global"]);
+    assert!(code == Some(0) && said.contains("clones that are made from now on"), "{said}");
+    assert!(run(&root, &["countersign", "install", "--global"]).0 == Some(0), "again");
+    let (after, sealed) = clone("after");
+    assert!(sealed);
+    // The same files as in one that was set up by itself, so that this can come and go there too.
+    let hook = after.join(".git/hooks/post-commit");
+    let text = std::fs::read_to_string(&hook).unwrap();
+    assert_eq!(run(&after, &["countersign", "install"]).0, Some(0));
+    assert_eq!(std::fs::read_to_string(&hook).unwrap(), text);
+    let template = root.join(".local/share/countersign/template");
+    let taken = template.join("hooks/post-commit");
+    std::fs::write(&taken, "#!/bin/sh\n").unwrap();
+    let doctor = run(&after, &["countersign", "doctor"]).1;
+    let line =
+        format!("error: [replaced] {}: another hook stands there\nhint: countersign install --global", taken.display());
+    assert!(doctor.contains(&line), "{doctor}");
+    std::fs::remove_file(&taken).unwrap();
+    assert_eq!(run(&root, &["countersign", "install", "--global"]).0, Some(0));
+    assert!(!run(&after, &["countersign", "doctor"]).1.contains("--global"));
+    let (code, said) = run(&root, &["countersign", "uninstall", "--global"]);
+    assert!(code == Some(0) && said.contains("get no hooks"), "{said}");
+    assert!(!template.exists() && !std::fs::read_to_string(&global).unwrap().contains("template"));
+    assert!(!clone("later").1);
+    assert!(run(&root, &["countersign", "uninstall", "--global"]).1.contains("no template of this user's"));
+}
+
+/// A template that a user has already keeps its hooks, and goes on being the user's.
+#[test]
+fn a_template_of_the_users_own_stays() {
+    let desk = Desk::without_hooks();
+    let (global, root) = (desk.world.path("gitconfig"), desk.world.path("home"));
+    let template = root.join("template");
+    std::fs::create_dir_all(template.join("hooks")).unwrap();
+    let own = template.join("hooks/post-commit");
+    let text = "#!/bin/sh\necho mine ran >&2\n";
+    std::fs::write(&own, text).unwrap();
+    std::fs::set_permissions(&own, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(&global, "[init]\n\ttemplateDir = ~/template\n").unwrap();
+    let run = |directory: &Path, words: &[&str]| {
+        let program = if words[0] == "countersign" { binary().display().to_string() } else { words[0].to_owned() };
+        let mut command = desk.world.command(&program, directory);
+        command.args(&words[1..]).env("GIT_CONFIG_GLOBAL", &global);
+        let output = desk.world.run(command, None);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    run(&root, &["countersign", "install", "--global"]);
+    run(&root, &["git", "init", "-q", "clone"]);
+    let commit = ["git", "-c", "user.name=A", "-c", "user.email=a@x", "commit", "-q", "--allow-empty", "-m", "x"];
+    assert!(run(&root.join("clone"), &commit).contains("mine ran"));
+    run(&root, &["countersign", "uninstall", "--global"]);
+    assert_eq!(std::fs::read_to_string(&own).unwrap(), text);
+    assert!(std::fs::read_to_string(&global).unwrap().contains("~/template"));
+    assert_eq!(std::fs::read_dir(template.join("hooks")).unwrap().count(), 1);
+}

@@ -6,7 +6,7 @@ use crate::client::{Desk, Person};
 use crate::world::binary;
 
 /// A tool, its file for a user, and what may stand there.
-const FILES: [(&str, &str, &str); 7] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("claude-code", ".claude/settings.json", "{\n  \"model\": \"m\",\n  \"env\": {\n    \"X\": \"1\"\n  }\n}\n"),
     ("qwen-code", ".qwen/settings.json", "{\n    // mine\n    \"general\": {},\n}\n"),
     (
@@ -18,6 +18,16 @@ const FILES: [(&str, &str, &str); 7] = [
     ("pi", ".pi/agent/settings.json", "{ \"theme\": \"dark\" }"),
     ("gemini-cli", ".gemini/settings.json", "{\n\t\"ui\": { \"theme\": \"x\" }\n}\n"),
     ("opencode", ".config/opencode/plugins/countersign.js", ""),
+    (
+        "cursor",
+        ".cursor/hooks.json",
+        "{\n  \"version\": 1,\n  \"hooks\": {\n    \"beforeShellExecution\": [\n      { \"command\": \"mine\" }\n    ]\n  }\n}\n",
+    ),
+    (
+        "droid",
+        ".factory/settings.json",
+        "// mine\n{ \"hooks\": { \"PreToolUse\": [{ \"matcher\": \"Edit\", \"hooks\": [] }] } }\n",
+    ),
 ];
 
 fn run(desk: &Desk, words: &[&str]) -> (Option<i32>, String) {
@@ -49,7 +59,7 @@ fn settings_come_once_and_go_byte_for_byte() {
         assert_eq!(read(), before, "{tool}: nothing is written");
         let (code, said) = run(&desk, &["add", tool]);
         assert!(code == Some(0) && said.contains("wrote "), "{tool}: {said}");
-        assert_eq!(said.contains("untested: "), ["gemini-cli", "opencode"].contains(&tool), "{tool}: {said}");
+        assert_eq!(said.contains("untested: "), ["cursor", "droid"].contains(&tool), "{tool}: {said}");
         let with = read().unwrap();
         for line in text.lines().filter(|line| line.contains("mine") || line.contains("why")) {
             assert!(with.contains(line), "{tool}: {with}");
@@ -125,10 +135,9 @@ fn a_project_has_settings_of_its_own() {
         "{said}"
     );
     let path = desk.world.clone_dir().join(".claude/settings.json");
-    assert_eq!(
-        std::fs::read_to_string(&path).unwrap(),
-        "{\n  \"env\": { \"COUNTERSIGN_AGENT\": \"alices-claude\" }\n}\n"
-    );
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("{\n  \"env\": { \"COUNTERSIGN_AGENT\": \"alices-claude\" },\n  \"hooks\": { "), "{text}");
+    assert!(text.contains("desk before-shell --tool claude-code --agent alices-claude"), "{text}");
     run(&desk, &["remove", "claude-code", "--project", "--agent", "alices-claude"]);
     assert!(!path.exists() && !desk.world.clone_dir().join(".claude").exists());
 }
@@ -158,4 +167,38 @@ fn hooks_that_a_tool_switches_off_run_again() {
     let mut command = desk.world.command(&binary().display().to_string(), &desk.world.clone_dir());
     command.args(["desk", "before-shell"]);
     assert_eq!(desk.world.run(command, Some(b"{}")).stdout, b"{}\n");
+}
+
+/// What a tool runs around its shell advises, and seals what was committed past git's hooks.
+#[test]
+fn what_is_committed_past_the_hooks_is_sealed_after() {
+    let desk = Desk::new();
+    let hook = |name: &str, line: &str| -> serde_json::Value {
+        let mut command = desk.world.command(&binary().display().to_string(), &desk.world.clone_dir());
+        command.args(["desk", name, "--tool", "claude-code", "--agent", "claude-code"]);
+        let call = serde_json::json!({ "tool_name": "Bash", "tool_input": { "command": line } });
+        let output = desk.world.run(command, Some(call.to_string().as_bytes()));
+        assert_eq!(output.status.code(), Some(0));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let words = |answer: &serde_json::Value| {
+        answer["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default().to_owned()
+    };
+    let commit = |message: &str| {
+        let line = format!("git -c core.hooksPath=/dev/null commit -q --allow-empty -m '{message}'");
+        let before = words(&hook("before-shell", &line));
+        assert!(before.contains("leave core.hooksPath as it is") && !before.contains("--no-verify"), "{before}");
+        desk.world.run(desk.world.shell(&desk.world.clone_dir(), &line), None);
+        words(&hook("after-shell", &line))
+    };
+    let head = || desk.world.git(&["log", "-1", "--format=%B"]);
+    let said = commit("Work\n\nCo-Authored-By: Claude <noreply@anthropic.com>");
+    assert!(said.contains("sealed: ") && head().contains("Countersign-Agent: claude-code"), "{said}");
+    // What shows no agent's hand may be a person's who was at work here too.
+    let said = commit("Another");
+    assert!(said.contains("it shows no agent's hand") && !head().contains("Countersign"), "{said}");
+    // Nothing was committed, and a command that nobody began.
+    assert_eq!(hook("before-shell", "ls"), serde_json::json!({}));
+    assert_eq!(hook("after-shell", "ls"), serde_json::json!({}));
+    assert_eq!(hook("after-shell", "ls"), serde_json::json!({}));
 }

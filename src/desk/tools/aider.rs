@@ -4,6 +4,7 @@ use super::{Edit, Seen, Tool, Wanted, What};
 
 pub(super) const TOOL: Tool = Tool {
     name: "aider",
+    program: "aider",
     seen: Seen::Run("0.86.2"),
     source: "what the program itself ran git with, 2026-11-28",
     edits,

@@ -5,6 +5,7 @@ use super::{Edit, Seen, Tool, Wanted, What};
 
 pub(super) const TOOL: Tool = Tool {
     name: "codex",
+    program: "codex",
     seen: Seen::Run("0.171.0"),
     source: "what the program itself ran git with, 2026-11-28",
     edits,

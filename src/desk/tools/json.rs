@@ -86,6 +86,91 @@ pub(super) fn unset(text: &str, path: &[&str], value: &str) -> Result<String, St
     Ok(left)
 }
 
+/// The text with an item in the list at a path of keys. The same text where it is in it already.
+///
+/// # Errors
+/// Why nothing can be put there: the file is no JSON, or has something else than a list there.
+pub(super) fn set_item(text: &str, path: &[&str], item: &str) -> Result<String, String> {
+    let Some(list) = list(text, path)? else { return set(text, path, &format!("[{item}]")) };
+    let Some(last) = list.items.last() else {
+        let mut new = text.to_owned();
+        new.replace_range(list.open + 1..list.close, item);
+        return Ok(new);
+    };
+    if list.items.iter().any(|own| text.get(own.clone()) == Some(item)) {
+        return Ok(text.to_owned());
+    }
+    let first = list.items.first().map_or(last.start, |first| first.start);
+    let is_below = text.get(list.open..first).is_some_and(|gap| gap.contains('\n'));
+    let gap = if is_below { format!("\n{}", indent_of(text, first)) } else { " ".to_owned() };
+    let after = skip(text, last.end)?;
+    let comma = text.as_bytes().get(after) == Some(&b',');
+    let end = if comma { after + 1 } else { last.end };
+    let mut new = text.to_owned();
+    new.insert_str(if is_below { end_of_line_comment(text, end) } else { end }, &format!("{gap}{item}"));
+    if !comma {
+        new.insert(last.end, ',');
+    }
+    Ok(new)
+}
+
+/// The text without an item of the list at a path of keys, and without lists and objects that hold nothing then.
+///
+/// # Errors
+/// Why the text cannot be read.
+pub(super) fn unset_item(text: &str, path: &[&str], item: &str) -> Result<String, String> {
+    let Some(list) = list(text, path)? else { return Ok(text.to_owned()) };
+    let Some(index) = list.items.iter().position(|own| text.get(own.clone()) == Some(item)) else {
+        return Ok(text.to_owned());
+    };
+    if list.items.len() == 1 {
+        return unset(text, path, text.get(list.open..=list.close).unwrap_or_default());
+    }
+    let before = index.checked_sub(1).and_then(|before| list.items.get(before));
+    let mut left = text.to_owned();
+    match (list.items.get(index), list.items.get(index + 1), before) {
+        (Some(own), Some(next), _) => left.replace_range(own.start..next.start, ""),
+        (Some(own), None, Some(before)) => left.replace_range(before.end..own.end, ""),
+        (_, None, None) | (None, ..) => {}
+    }
+    Ok(left)
+}
+
+/// A list, as it stands in the text.
+struct List {
+    open: usize,
+    items: Vec<Range<usize>>,
+    close: usize,
+}
+
+/// The list at a path of keys, if there is anything.
+fn list(text: &str, path: &[&str]) -> Result<Option<List>, String> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    validate(text)?;
+    let mut place = skip(text, 0)?;
+    for key in path {
+        let object = object_at(text, place)?.ok_or_else(|| format!("what holds {key} is no object"))?;
+        let Some(member) = object.members.iter().find(|member| member.key == *key) else { return Ok(None) };
+        place = member.value.start;
+    }
+    if text.as_bytes().get(place) != Some(&b'[') {
+        return Err(format!("{} is no list", path.join(".")));
+    }
+    let (open, mut items) = (place, Vec::new());
+    place = skip(text, open + 1)?;
+    while text.as_bytes().get(place) != Some(&b']') {
+        let end = value_end(text, place).ok_or("it is no JSON: it is cut off")?;
+        items.push(place..end);
+        place = skip(text, end)?;
+        if text.as_bytes().get(place) == Some(&b',') {
+            place = skip(text, place + 1)?;
+        }
+    }
+    Ok(Some(List { open, items, close: place }))
+}
+
 fn insert(text: &str, object: &Object, key: &str, value: &str) -> Result<String, String> {
     let outer = indent_of(text, object.open);
     let entry = |indent: &str| format!("\n{indent}\"{key}\": {value}");
@@ -98,7 +183,11 @@ fn insert(text: &str, object: &Object, key: &str, value: &str) -> Result<String,
             // A comma may stand after the last one where comments may.
             let comma = text.as_bytes().get(after) == Some(&b',');
             let end = if comma { after + 1 } else { last.value.end };
-            new.insert_str(end_of_line_comment(text, end), &entry(indent));
+            if text.get(object.open..first).is_some_and(|gap| gap.contains('\n')) {
+                new.insert_str(end_of_line_comment(text, end), &entry(indent));
+            } else {
+                new.insert_str(end, &format!(" \"{key}\": {value}"));
+            }
             if !comma {
                 new.insert(last.value.end, ',');
             }
@@ -288,6 +377,35 @@ mod tests {
         }
         let edited = set("{\n  \"a\": 1\n}\n", &PATH, "\"x\"").unwrap().replace("\"x\" }", "\"x\", \"Y\": \"2\" }");
         assert_eq!(unset(&edited, &PATH, "\"x\"").unwrap(), "{\n  \"a\": 1,\n  \"env\": { \"Y\": \"2\" }\n}\n");
+    }
+
+    #[test]
+    fn an_item_comes_and_goes_and_leaves_the_others() {
+        let (path, item) = (["hooks", "Before"], "{ \"command\": \"ours\" }");
+        for text in [
+            "",
+            "{}",
+            "{\n  \"hooks\": {}\n}\n",
+            "{ \"hooks\": { \"Before\": [] } }",
+            "{ \"hooks\": { \"Before\": [1, [2], \"]\"] } }",
+            "{\n  \"hooks\": {\n    \"Before\": [\n      { \"command\": \"mine\" }, // why\n    ]\n  }\n}\n",
+            "{\n  \"hooks\": {\n    \"Before\": [\n      { \"command\": \"mine\" }\n    ]\n  }\n}\n",
+        ] {
+            let plain = |text: &str| serde_json::from_str::<serde_json::Value>(&without_comments(text)).unwrap();
+            let with = set_item(text, &path, item).unwrap();
+            let items = plain(&with)["hooks"]["Before"].as_array().unwrap().clone();
+            assert_eq!(items.last().unwrap()["command"], "ours", "{with}");
+            assert!(text.lines().filter(|line| line.contains("mine")).all(|line| with.contains(line)), "{with}");
+            assert_eq!(set_item(&with, &path, item).unwrap(), with, "a second time changes nothing");
+            let without = unset_item(&with, &path, item).unwrap();
+            assert!(!without.contains("ours"), "{without}");
+            let more = set_item(&with, &path, "3").unwrap();
+            let (left, expected) = (unset_item(&more, &path, item).unwrap(), [&items[..items.len() - 1], &[3.into()]]);
+            assert_eq!(plain(&left)["hooks"]["Before"], serde_json::Value::from(expected.concat()), "{left}");
+        }
+        for text in ["{ \"hooks\": 1 }", "{ \"hooks\": { \"Before\": {} } }", "{ \"hooks\": { \"Before\": [ } }"] {
+            assert!(set_item(text, &path, item).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod others;
 mod pi;
 mod qwen_code;
 mod settings_file;
+mod shell_hooks;
 
 use std::path::PathBuf;
 
@@ -23,9 +24,9 @@ use crate::desk::at_work::near_tool;
 use crate::desk::clone::common_dir;
 use crate::desk::who::agents;
 use crate::system::{Configuration, Exit, Failure, Result, print};
-pub(crate) use gemini_cli::before_shell;
 pub(crate) use settings_file::Scope;
 use settings_file::SettingsFile;
+pub(crate) use shell_hooks::{ShellHook, after_shell, before_shell};
 
 /// What is to change.
 pub(crate) struct Change {
@@ -50,6 +51,8 @@ enum Seen {
 struct Tool {
     /// As the table of marks calls it.
     name: &'static str,
+    /// What its program is called.
+    program: &'static str,
     seen: Seen,
     /// Where it is documented, and when that was read.
     source: &'static str,
@@ -84,6 +87,10 @@ impl Edit {
 enum What {
     /// A value at a path of keys of a JSON file.
     Json(&'static [&'static str], String),
+    /// A value that a JSON file needs whoever writes it: where there is one it counts, and it stays when the rest goes.
+    JsonNeeded(&'static [&'static str], &'static str),
+    /// An item of the list at a path of keys of a JSON file.
+    JsonItem(&'static [&'static str], String),
     /// A key of a table of a TOML file.
     Toml(&'static str, &'static str, String),
     /// An item of a list of a YAML file.
@@ -96,6 +103,8 @@ impl What {
     fn set(&self, text: &str) -> std::result::Result<String, String> {
         match self {
             Self::Json(path, value) => json::set(text, path, value),
+            Self::JsonNeeded(path, value) => json::set(text, path, value),
+            Self::JsonItem(path, item) => json::set_item(text, path, item),
             Self::Toml(table, key, value) => lines::set_toml(text, table, key, value),
             Self::Yaml(key, item) => lines::set_yaml(text, key, item),
             Self::Whole(own) if text.is_empty() || text == own => Ok(own.clone()),
@@ -106,6 +115,8 @@ impl What {
     fn unset(&self, text: &str) -> std::result::Result<String, String> {
         match self {
             Self::Json(path, value) => json::unset(text, path, value),
+            Self::JsonNeeded(..) => Ok(text.to_owned()),
+            Self::JsonItem(path, item) => json::unset_item(text, path, item),
             Self::Toml(table, key, value) => Ok(lines::unset_toml(text, table, key, value)),
             Self::Yaml(key, item) => Ok(lines::unset_yaml(text, key, item)),
             Self::Whole(own) => Ok(if text == own { String::new() } else { text.to_owned() }),
@@ -113,7 +124,7 @@ impl What {
     }
 }
 
-const TOOLS: [&Tool; 14] = [
+const TOOLS: [&Tool; 15] = [
     &aider::TOOL,
     &others::AMP,
     &claude_code::TOOL,
@@ -124,11 +135,17 @@ const TOOLS: [&Tool; 14] = [
     &others::CURSOR,
     &others::DROID,
     &gemini_cli::TOOL,
+    &others::GOOSE,
     &others::KIRO,
     &opencode::TOOL,
     &pi::TOOL,
     &qwen_code::TOOL,
 ];
+
+/// The programs of coding agents, and what the table of marks calls them.
+pub(crate) fn programs() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TOOLS.iter().map(|tool| (tool.program, tool.name))
+}
 
 fn find(name: &str) -> Result<&'static Tool> {
     TOOLS.into_iter().find(|tool| tool.name == name).ok_or_else(|| {

@@ -5,7 +5,8 @@ use super::{Edit, Seen, Tool, Wanted, What};
 
 pub(super) const TOOL: Tool = Tool {
     name: "opencode",
-    seen: Seen::Untested,
+    program: "opencode",
+    seen: Seen::Run("1.18.33"),
     source: "https://github.com/anomalyco/opencode/pull/21773 (shell.env), read 2026-11-29",
     edits,
     asks: "it takes up plugins when it starts again",
