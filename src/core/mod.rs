@@ -150,6 +150,7 @@ pub mod commit;
 pub mod decide;
 pub mod digest;
 pub mod facts;
+pub mod grant;
 pub mod id;
 pub mod landing;
 pub mod limits;

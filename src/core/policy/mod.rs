@@ -8,6 +8,7 @@ mod dependents;
 mod describe;
 mod diff;
 mod glob;
+mod grants;
 mod load;
 mod marks;
 mod plain_names;
@@ -31,20 +32,23 @@ pub use date::Date;
 pub use dependents::{Dependent, dependents};
 pub use diff::{Direction, PolicyDifference, diff};
 pub use glob::{Below, Glob, GlobError, LetterCase};
+pub use grants::{AgentField, Exchange, Issuer, Issuing};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
 pub use principals::{KeyObjection, KeyStatus, Principal, PrincipalKind};
 pub use problem::{Location, Problem, Weight};
+pub use reach::{Inclusion, inclusion};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
 pub use starter::starter;
 pub use submitters::Submitters;
 
+use grants::Grants;
 use tolerated::Tolerated;
 
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::marks::Catalogue;
-use crate::core::openpgp::{self, Certificate, Issuer, Unusable};
+use crate::core::openpgp::{self, Certificate, Unusable};
 use crate::core::signature::{KeyName, ObjectSignature, SigningKey};
 use crate::core::ssh::PublicKey;
 
@@ -83,6 +87,7 @@ pub struct Policy {
     accounts: BTreeMap<String, (String, Id)>,
     revoked: BTreeSet<KeyName>,
     retired: BTreeMap<KeyName, Date>,
+    grants: Grants,
     tolerated: Vec<Tolerated>,
 }
 
@@ -124,6 +129,11 @@ impl Policy {
         self.principals.get(id)
     }
 
+    /// The principal of this name, where it is an id at all.
+    pub fn principal_named(&self, name: &str) -> Option<&Principal> {
+        self.principals.get(&Id::parse(name.as_bytes())?)
+    }
+
     /// All principals.
     pub fn principals(&self) -> impl Iterator<Item = &Principal> {
         self.principals.values()
@@ -150,10 +160,13 @@ impl Policy {
     }
 
     /// The certificates that hold a key which a signature may mean, each once for each such key.
-    pub fn certificates_of<'a>(&'a self, issuer: &'a Issuer) -> impl Iterator<Item = (&'a Principal, &'a Certificate)> {
+    pub fn certificates_of<'a>(
+        &'a self,
+        issuer: &'a openpgp::Issuer,
+    ) -> impl Iterator<Item = (&'a Principal, &'a Certificate)> {
         let meant: Vec<&openpgp::Fingerprint> = match issuer {
-            Issuer::Fingerprint(key) => vec![key],
-            Issuer::KeyId(_) => self.certificates.keys().filter(|key| issuer.names(key)).collect(),
+            openpgp::Issuer::Fingerprint(key) => vec![key],
+            openpgp::Issuer::KeyId(_) => self.certificates.keys().filter(|key| issuer.names(key)).collect(),
         };
         meant.into_iter().filter_map(|key| self.certificate(key))
     }
@@ -182,6 +195,9 @@ impl Policy {
 
     /// Whether what the key signed counts, if it was first received at `received`.
     pub fn key_status(&self, key: &PublicKey, received: Timestamp) -> KeyStatus {
+        if self.is_listed(key) {
+            return KeyStatus::Revoked;
+        }
         self.listed_status(&KeyName::Ssh(key.fingerprint()), received)
     }
 

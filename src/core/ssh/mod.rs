@@ -6,6 +6,7 @@
 mod armor;
 mod certificate;
 mod key;
+mod krl;
 mod note;
 mod private;
 mod sshsig;
@@ -22,6 +23,7 @@ pub use certificate::{
     CertificateError, ClaimedCertificate, NewCertificate, VerifiedCertificate, certificate_with, single_string,
 };
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
+pub use krl::{Krl, KrlError, MAGIC as KRL_MAGIC};
 pub use private::{PrivateKey, PrivateKeyError};
 pub use sshsig::{ClaimedSignature, SignatureError, claimed_key};
 pub use verify::{Presence, VerifiedSignature};

@@ -3,6 +3,7 @@
 //! Weaker means that something the old policy refuses might pass under the new one. It errs on that side: what cannot be told
 //! is weaker.
 
+mod grants;
 mod keys;
 mod marks;
 mod registry;
@@ -87,12 +88,14 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
         accounts: _,
         revoked: _,
         retired: _,
+        grants: _,
         tolerated: _,
     } = old;
     let mut comparison = Comparison { old, new, found: BTreeSet::new() };
     comparison.policy();
     comparison.marks();
     comparison.registry();
+    comparison.grants();
     for rule in old.rules() {
         match new.rules().iter().find(|other| other.name == rule.name) {
             Some(other) => comparison.rule(rule, other),
