@@ -187,6 +187,12 @@ impl State {
         Ok(false)
     }
 
+    /// When an accepted decision was made of which it is not known yet whether it moved this ref, as the clock said.
+    pub(super) fn awaits(&self, decision: u64, name: &RefName) -> std::io::Result<Option<Timestamp>> {
+        let Some(open) = self.open.get(&decision).filter(|open| open.missing == 0) else { return Ok(None) };
+        Ok(open.pending.find(name)?.map(|_| open.time.0))
+    }
+
     /// Makes ready for an entry: the refs of a decision that it changes are in memory then.
     pub(super) fn prepare(&mut self, entry: &Entry) -> std::io::Result<()> {
         let decision = match entry {

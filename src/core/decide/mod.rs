@@ -7,6 +7,7 @@ mod approval_set;
 mod approvals;
 mod code;
 mod finding;
+mod grants;
 mod hint;
 mod identity;
 mod marks;
@@ -32,6 +33,7 @@ pub use code::{Area, Code};
 pub use finding::{
     Finding, Landed, Outcome, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
 };
+pub use grants::{CommitLimit, commit_limits, counted_commits, received_commits};
 pub use marks::{MarkWeight, mark_weight};
 pub use standing::Standing;
 pub use submitter::{principal as submitting_principal, pushing_service};
@@ -153,6 +155,7 @@ fn judge_update(context: &UpdateContext<'_>, begun: PartialVerdict) -> RefVerdic
     let mut findings = Findings { context: *context, collected };
     protected::judge(context, &mut findings);
     records::judge(context, &mut findings);
+    grants::judge(context, &mut findings);
     if let Some(doubt) = &update.doubt {
         findings.doubt(None, doubt);
     }
@@ -222,13 +225,19 @@ struct RuleContext<'a> {
 }
 
 impl<'a> RuleContext<'a> {
+    /// Without the rule.
+    fn whole(&self) -> UpdateContext<'a> {
+        let Self { policy, facts, update, rule: _, now } = *self;
+        UpdateContext { policy, facts, update, now }
+    }
+
     fn standing(&self) -> Standing<'a> {
         Standing { policy: self.policy, rule: self.rule }
     }
 
     /// The agent whose key a signature says to be made with, whether it verifies or not.
     fn claimed_agent(&self, signature: &SignatureFact) -> Option<&'a Principal> {
-        let holder = signature.claimed_key().and_then(|key| self.policy.by_key(key));
+        let holder = signature.claimed_holder(self.policy);
         holder.filter(|one| one.kind == PrincipalKind::Agent && self.policy.registers(self.rule, one))
     }
 
@@ -281,6 +290,11 @@ impl Findings<'_> {
     fn protect(&mut self, code: Code, detail: String, hint: String) {
         let subject = Subject::Ref(self.context.update.name.to_vec());
         self.insert(Severity::Error, Vec::new(), code, subject, [detail, hint]);
+    }
+
+    /// The same, about something that the update brings.
+    fn protect_subject(&mut self, code: Code, subject: Subject, words: [String; 2]) {
+        self.insert(Severity::Error, Vec::new(), code, subject, words);
     }
 
     fn insert(&mut self, severity: Severity, rules: Vec<RuleName>, code: Code, subject: Subject, words: [String; 2]) {
@@ -358,8 +372,7 @@ fn agent_of_tag(policy: &Policy, tag: &TagFacts) -> Option<String> {
 }
 
 fn shown(policy: &Policy, signature: &SignatureFact, marks: &[Mark]) -> Option<String> {
-    let signer =
-        signature.claimed_key().and_then(|key| policy.by_key(key)).filter(|one| one.kind == PrincipalKind::Agent);
+    let signer = signature.claimed_holder(policy).filter(|one| one.kind == PrincipalKind::Agent);
     // Of several agents of one tool, the mark says only which tool.
     let registered = |mark: &Mark| policy.agent_for_tool(&mark.agent).filter(|_| policy.is_one_agent(&mark.agent));
     let marked =

@@ -125,7 +125,7 @@ fn judged(draft: &Draft, more: &str) -> Result<String, (Code, String)> {
     let at = Timestamp(i64::try_from(NOON + 60).unwrap());
     match judge(&policy, &draft.made(), at) {
         Ok(granted) => Ok(granted.agent().id.to_string()),
-        Err(Objection { code, detail }) => Err((code, detail)),
+        Err(Objection { code, detail, grant: _ }) => Err((code, detail)),
     }
 }
 

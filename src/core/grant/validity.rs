@@ -1,5 +1,7 @@
 //! Whether a grant holds: asked with a policy, and with the time at which what it signed was first received.
 
+use std::fmt;
+
 use super::chain::{Grant, GrantFault, Link};
 use super::scope::{Dimension, Excess, Scope};
 use super::{BACKDATED, SCOPE};
@@ -12,10 +14,24 @@ use crate::core::ssh::{PublicKey, VerifiedCertificate, single_string};
 /// Why a grant does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objection {
+    /// The name of the grant, as far as it says one.
+    pub grant: String,
     /// The code of the finding.
     pub code: Code,
     /// Why, in words that follow the name of the grant.
     pub detail: String,
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "the grant {} {}", self.grant, self.detail)
+    }
+}
+
+/// A reason, before it is known of which grant.
+struct Reason {
+    code: Code,
+    detail: String,
 }
 
 /// Who issued a grant that holds.
@@ -111,10 +127,12 @@ fn patterns(globs: Option<&[crate::core::policy::Glob]>) -> String {
     texts.join(", ")
 }
 
-/// What bounds every certificate that an authority issued, whether it holds or not.
-pub fn issuer_scope<'p>(policy: &'p Policy, grant: &Grant) -> Option<&'p Scope> {
-    let root = grant.links().last()?;
-    policy.issuer_by_key(root.certificate.issuer())?.scope.as_ref()
+/// Everything that bounds a grant, whether it holds or not.
+pub fn bounds<'a>(policy: &'a Policy, grant: &'a Grant) -> impl Iterator<Item = &'a Scope> {
+    let root = grant.links().last();
+    let authority = root.and_then(|root| policy.issuer_by_key(root.certificate.issuer()));
+    let own = grant.links().iter().filter_map(|link| link.scope.as_ref());
+    own.chain(authority.and_then(|authority| authority.scope.as_ref()))
 }
 
 /// Judges a grant. `sighted` is when what it signed was first received: no date that its holder wrote counts. Revocation counts always.
@@ -126,16 +144,55 @@ pub fn judge<'p>(
     certificate: &VerifiedCertificate,
     sighted: Timestamp,
 ) -> Result<Granted<'p>, Objection> {
+    let check = |agent: &Principal, link: &VerifiedCertificate| holds(policy, agent, link, sighted);
+    follow(policy, certificate, &check).map_err(|Reason { code, detail }| Objection {
+        grant: name(certificate),
+        code,
+        detail,
+    })
+}
+
+/// The agent for which an issuer of it signed a certificate, whether that holds or not.
+pub fn holder<'p>(policy: &'p Policy, certificate: &VerifiedCertificate) -> Option<&'p Principal> {
+    follow(policy, certificate, &|_, _| Ok(())).ok().map(|granted| granted.agent())
+}
+
+/// How a person stands behind what was made under a grant, whether that holds or not: issued it, or owns an agent above, which did. Words that
+/// follow the person's name.
+pub fn stands_behind(policy: &Policy, certificate: &VerifiedCertificate, person: &Id) -> Option<String> {
+    let granted = follow(policy, certificate, &|_, _| Ok(())).ok()?;
+    let issuer = match granted.issuer {
+        IssuedBy::Principal(issuer) => Some(issuer),
+        IssuedBy::Authority(_) => None,
+    };
+    if issuer.is_some_and(|issuer| issuer.id == *person) {
+        return Some(format!("issued the grant {}", name(certificate)));
+    }
+    let above = granted.above().chain(issuer).find(|agent| agent.owner.as_ref() == Some(person))?;
+    Some(format!("owns {}, which issued the grant {}", above.id, name(certificate)))
+}
+
+/// What a grant is called: `agent:serial`, by its own word.
+pub fn name(certificate: &VerifiedCertificate) -> String {
+    format!("{}:{}", certificate.key_id(), certificate.serial())
+}
+
+/// Follows a chain from whoever issued the first certificate: each issuer is one of the agent's.
+fn follow<'p>(
+    policy: &'p Policy,
+    certificate: &VerifiedCertificate,
+    check: &dyn Fn(&Principal, &VerifiedCertificate) -> Result<(), Reason>,
+) -> Result<Granted<'p>, Reason> {
     let grant = Grant::of(certificate).map_err(|fault| of_fault(&fault))?;
     let mut agents: Vec<&'p Principal> = Vec::new();
     let mut issuer = None;
     for link in grant.links().iter().rev() {
         let (agent, by) = match agents.last() {
-            None => root(policy, link, sighted)?,
+            None => root(policy, link)?,
             Some(above) => (registered(policy, link.certificate.key_id())?, IssuedBy::Principal(above)),
         };
         listed(agent, by, &link.certificate)?;
-        holds(policy, agent, &link.certificate, sighted)?;
+        check(agent, &link.certificate)?;
         agents.push(agent);
         issuer = issuer.or(Some(by));
     }
@@ -144,7 +201,7 @@ pub fn judge<'p>(
     Ok(Granted { grant, issuer, agents })
 }
 
-fn of_fault(fault: &GrantFault) -> Objection {
+fn of_fault(fault: &GrantFault) -> Reason {
     let code = match fault {
         GrantFault::Parent(_) | GrantFault::NotIssuedByParent => Code::GrantUnknownIssuer,
         GrantFault::CriticalOption(_)
@@ -156,26 +213,25 @@ fn of_fault(fault: &GrantFault) -> Objection {
         | GrantFault::TooDeep
         | GrantFault::Wider(_) => Code::GrantOutOfScope,
     };
-    Objection { code, detail: fault.to_string() }
+    Reason { code, detail: fault.to_string() }
 }
 
-fn unknown_issuer(detail: String) -> Objection {
-    Objection { code: Code::GrantUnknownIssuer, detail }
+fn unknown_issuer(detail: String) -> Reason {
+    Reason { code: Code::GrantUnknownIssuer, detail }
 }
 
-fn out_of_scope(detail: String) -> Objection {
-    Objection { code: Code::GrantOutOfScope, detail }
+fn out_of_scope(detail: String) -> Reason {
+    Reason { code: Code::GrantOutOfScope, detail }
 }
 
-fn revoked(detail: String) -> Objection {
-    Objection { code: Code::GrantRevoked, detail }
+fn revoked(detail: String) -> Reason {
+    Reason { code: Code::GrantRevoked, detail }
 }
 
 /// The agent of the first certificate, and who issued it.
-fn root<'p>(policy: &'p Policy, link: &Link, sighted: Timestamp) -> Result<(&'p Principal, IssuedBy<'p>), Objection> {
+fn root<'p>(policy: &'p Policy, link: &Link) -> Result<(&'p Principal, IssuedBy<'p>), Reason> {
     let certificate = &link.certificate;
     let key = certificate.issuer();
-    key_counts(policy, key, sighted)?;
     let Some(authority) = policy.issuer_by_key(key) else {
         let Some(issuer) = policy.by_key(key) else {
             return Err(unknown_issuer(format!("was issued by the key {}, which is nobody's", key.fingerprint())));
@@ -193,7 +249,7 @@ fn root<'p>(policy: &'p Policy, link: &Link, sighted: Timestamp) -> Result<(&'p 
             let mut named = certificate.principals().iter().filter(known);
             let (Some(one), None) = (named.next(), named.next()) else {
                 let detail = format!("does not name one agent among its principals, where {} does", authority.name);
-                return Err(Objection { code: Code::UnknownAgent, detail });
+                return Err(Reason { code: Code::UnknownAgent, detail });
             };
             registered(policy, one)?
         }
@@ -202,7 +258,7 @@ fn root<'p>(policy: &'p Policy, link: &Link, sighted: Timestamp) -> Result<(&'p 
                 certificate.extension(name).and_then(single_string).and_then(|text| std::str::from_utf8(text).ok());
             let Some(text) = text else {
                 let detail = format!("has no extension {name}, where {} names the agent", authority.name);
-                return Err(Objection { code: Code::UnknownAgent, detail });
+                return Err(Reason { code: Code::UnknownAgent, detail });
             };
             registered(policy, text)?
         }
@@ -226,7 +282,7 @@ fn root<'p>(policy: &'p Policy, link: &Link, sighted: Timestamp) -> Result<(&'p 
 }
 
 /// Whether a key that issues may still be used.
-fn key_counts(policy: &Policy, key: &PublicKey, sighted: Timestamp) -> Result<(), Objection> {
+fn key_counts(policy: &Policy, key: &PublicKey, sighted: Timestamp) -> Result<(), Reason> {
     match policy.key_status(key, sighted) {
         KeyStatus::Good => Ok(()),
         KeyStatus::Revoked => Err(revoked(format!("was issued by the revoked key {}", key.fingerprint()))),
@@ -238,15 +294,15 @@ fn is_agent(one: &Principal) -> bool {
     one.kind == PrincipalKind::Agent
 }
 
-fn registered<'p>(policy: &'p Policy, name: &str) -> Result<&'p Principal, Objection> {
-    policy.principal_named(name).filter(|one| is_agent(one)).ok_or_else(|| Objection {
+fn registered<'p>(policy: &'p Policy, name: &str) -> Result<&'p Principal, Reason> {
+    policy.principal_named(name).filter(|one| is_agent(one)).ok_or_else(|| Reason {
         code: Code::UnknownAgent,
         detail: format!("is for {name:?}, which is no registered agent"),
     })
 }
 
 /// Whether the agent lists whoever issued a certificate for it.
-fn listed(agent: &Principal, by: IssuedBy<'_>, certificate: &VerifiedCertificate) -> Result<(), Objection> {
+fn listed(agent: &Principal, by: IssuedBy<'_>, certificate: &VerifiedCertificate) -> Result<(), Reason> {
     let id = match by {
         IssuedBy::Principal(principal) => &principal.id,
         IssuedBy::Authority(issuer) => &issuer.name,
@@ -269,7 +325,8 @@ fn holds(
     agent: &Principal,
     certificate: &VerifiedCertificate,
     sighted: Timestamp,
-) -> Result<(), Objection> {
+) -> Result<(), Reason> {
+    key_counts(policy, certificate.issuer(), sighted)?;
     let named = |id: &Id| certificate.principals().iter().any(|name| name == id.as_str());
     if let Some(other) =
         certificate.principals().iter().filter_map(|name| policy.principal_named(name)).find(|one| one.id != agent.id)
@@ -281,7 +338,7 @@ fn holds(
     }
     if let Some(holder) = policy.by_key(certificate.key()).filter(|holder| holder.id != agent.id) {
         let detail = format!("is over a key of {} {}", holder.kind.noun(), holder.id);
-        return Err(Objection { code: Code::SharedKey, detail });
+        return Err(Reason { code: Code::SharedKey, detail });
     }
     if policy.key_status(certificate.key(), sighted) == KeyStatus::Revoked {
         return Err(revoked(format!("is over the revoked key {}", certificate.key().fingerprint())));
@@ -297,7 +354,7 @@ fn holds(
         return Err(out_of_scope(detail));
     }
     let at = u64::try_from(sighted.0).unwrap_or(0);
-    let expired = |detail| Err(Objection { code: Code::GrantExpired, detail });
+    let expired = |detail| Err(Reason { code: Code::GrantExpired, detail });
     let text = |time: u64| Time(Timestamp(i64::try_from(time).unwrap_or(i64::MAX)));
     if at < after {
         return expired(format!("is not valid before {}, and this was received at {}", text(after), text(at)));

@@ -8,6 +8,7 @@ use super::certificates::{self, Origin};
 use super::grants::{Grants, ISSUING, Issuing, MAX_GRANT, span};
 use super::problem::Location;
 use super::reader::{Located, Problems, Table};
+use crate::core::grant::Objection;
 use crate::core::id::Id;
 use crate::core::openpgp::{self, Certificate, Unusable};
 use crate::core::signature::KeyName;
@@ -92,6 +93,8 @@ pub enum KeyObjection {
     Retired,
     /// It is of a certificate that does not let it sign.
     Unusable(Unusable),
+    /// It came under a grant that does not hold.
+    Grant(Objection),
 }
 
 impl KeyStatus {
@@ -112,6 +115,7 @@ impl KeyObjection {
             Self::Revoked => format!("the revoked key {key}"),
             Self::Retired => format!("the retired key {key}"),
             Self::Unusable(reason) => format!("the OpenPGP key {key}, which does not count: {reason}"),
+            Self::Grant(objection) => format!("the key {key}: {objection}"),
         }
     }
 }

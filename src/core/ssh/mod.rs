@@ -25,5 +25,5 @@ pub use certificate::{
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
 pub use krl::{Krl, KrlError, MAGIC as KRL_MAGIC};
 pub use private::{PrivateKey, PrivateKeyError};
-pub use sshsig::{ClaimedSignature, SignatureError, claimed_key};
+pub use sshsig::{ClaimedSignature, SignatureError, claimed_key, claimed_key_id};
 pub use verify::{Presence, VerifiedSignature};

@@ -201,6 +201,15 @@ pub fn claimed_key(text: &[u8]) -> Option<PublicKey> {
     PublicKey::from_blob(key).or_else(|_| ClaimedCertificate::from_blob(key).map(|own| own.key().clone())).ok()
 }
 
+/// The key id of the certificate that a signature says to be made under, as [`claimed_key`].
+pub fn claimed_key_id(text: &[u8]) -> Option<String> {
+    let (blob, _) = split(text).ok()?;
+    let mut reader = WireReader(&blob);
+    reader.tag(b"SSHSIG")?;
+    reader.uint32()?;
+    ClaimedCertificate::from_blob(reader.string()?).ok().map(|own| own.key_id().to_owned())
+}
+
 /// What the key signs: the preamble again, and the message by its digest.
 pub(super) fn signed_data(namespace: &str, hash: &str, digest: &[u8]) -> Vec<u8> {
     let mut signed = b"SSHSIG".to_vec();

@@ -547,7 +547,7 @@ impl FactReader<'_> {
     }
 
     /// The tips of those among the refs that are cheap to know.
-    fn near_tips(&self, counts: &dyn Fn(&[u8]) -> bool) -> Result<Vec<Oid>, Doubt> {
+    pub(super) fn near_tips(&self, counts: &dyn Fn(&[u8]) -> bool) -> Result<Vec<Oid>, Doubt> {
         let mut names: BTreeSet<String> = self.context.refs.head_branch().map_err(unreadable)?.into_iter().collect();
         names.extend(self.policy.rules().iter().flat_map(|rule| rule.literal_refs().map(str::to_owned)));
         let mut tips = Vec::new();

@@ -6,6 +6,7 @@
 //! either. Only where something was found does a second look subtract every ref that counts.
 
 mod approvals;
+mod grants;
 mod many;
 mod subtraction;
 
@@ -67,6 +68,8 @@ pub(crate) struct FactReader<'a> {
     history: &'a History<'a>,
     examiner: Examiner<'a>,
     policy_on_ref: Option<PolicyCheck<'a>>,
+    /// The refs that the push moves.
+    moved: BTreeSet<Arc<[u8]>>,
     /// What has been found out so far.
     facts: Facts,
     /// Commits that an earlier look has examined.
@@ -124,6 +127,7 @@ impl<'a> FactReader<'a> {
             history,
             examiner: Examiner::new(standard, context.objects),
             policy_on_ref: None,
+            moved: BTreeSet::new(),
             facts: Facts { submitter, repository: Some(repository.clone()), ..Facts::default() },
             examined: BTreeMap::new(),
             subtraction: Subtraction {
@@ -170,9 +174,19 @@ impl<'a> FactReader<'a> {
         self.look = look;
         let mut updates: Vec<&RefUpdate> = push.updates.iter().collect();
         updates.sort_by(|a, b| a.name.cmp(&b.name));
-        let Facts { repository: _, policy: _, submitter: _, updates: kept, commits, tags, receipts: _, approvals } =
-            &mut self.facts;
+        let Facts {
+            repository: _,
+            policy: _,
+            submitter: _,
+            updates: kept,
+            commits,
+            tags,
+            receipts: _,
+            uses: _,
+            approvals,
+        } = &mut self.facts;
         kept.clear();
+        self.moved = push.updates.iter().map(|update| Arc::clone(&update.name)).collect();
         self.examined = std::mem::take(commits);
         tags.clear();
         approvals.clear();
@@ -232,6 +246,7 @@ impl<'a> FactReader<'a> {
             continuity: self.context.memory.continuity(&update.name),
             policy: None,
             record: None,
+            granted: Vec::new(),
             landings: Vec::new(),
         };
         if update.claimed.is_some() {
@@ -321,7 +336,7 @@ impl<'a> FactReader<'a> {
         }
         drop(since_old);
         self.judge_many(facts, ends, begun);
-        Ok(())
+        self.follow_grants(facts, ends)
     }
 
     /// Commits that may be new. A first look gives up where they are many: a second one judges them, and each once.
@@ -500,7 +515,13 @@ impl<'a> FactReader<'a> {
     }
 
     fn look_up_receipts(&mut self, commit: &CommitFacts) -> Result<(), Doubt> {
-        commit.received().try_for_each(|(key, digest)| self.look_up_receipt(key, digest))
+        for (key, digest) in commit.received() {
+            self.look_up_receipt(key, digest)?;
+            if let SigningKey::Certified(certificate) = key {
+                self.look_up_uses(certificate)?;
+            }
+        }
+        Ok(())
     }
 
     /// Keeps when something was first received, where that can make a difference.
