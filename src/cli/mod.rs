@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::audit::{log, show};
-use crate::desk::{agent, approve, check, sign, tools};
+use crate::desk::{agent, approve, check, grant, sign, tools};
 use crate::doctor;
 use crate::server::{Install, Uninstall, ledgers};
 use crate::system::{Exit, bug, say};
@@ -40,6 +40,8 @@ enum Command {
     Desk(tools::Arguments),
     /// Give an agent a key of its own
     Agent(agent::Arguments),
+    /// Give an agent a key for one task
+    Grant(grant::Arguments),
     /// Decide beforehand what the server would say about commits
     Check(check::Arguments),
     /// Show who stands behind a commit
@@ -119,6 +121,7 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(arguments),
         Command::Desk(arguments) => tools::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
+        Command::Grant(arguments) => grant::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),

@@ -420,3 +420,88 @@ independent = true
     assert!(told.contains("issued the grant claude-code:42"), "{told}");
     world.push(&["HEAD:refs/heads/main"]).refused("approval-missing");
 }
+
+/// Runs `countersign grant issue` with alice's key. What it printed, and whether it issued.
+fn issue_by_command(world: &World, words: &[&str]) -> (String, bool) {
+    let (policy, key) = (world.policy_path().display().to_string(), world.private_key(ALICE).display().to_string());
+    let more: &[&str] = if words.contains(&"--key") { &[] } else { &["--key", &key] };
+    let output = world.countersign(&[&["grant", "issue", "--policy", &policy], words, more].concat());
+    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (told, output.status.success())
+}
+
+/// The key's file that the command printed.
+fn printed_key(told: &str) -> PathBuf {
+    let line =
+        told.lines().find(|line| line.starts_with("git config countersign.")).unwrap_or_else(|| panic!("{told}"));
+    PathBuf::from(line.rsplit(' ').next().unwrap().trim_matches('\''))
+}
+
+#[test]
+fn a_person_issues_a_grant_and_its_agent_one_for_its_own() {
+    let world = world(BRANCHES);
+    let words =
+        ["claude-code", "--for", "2h", "--task", "PAY-112", "--ref", "agent/*", "--path", "src/**", "--delegate", "1"];
+    let (told, issued) = issue_by_command(&world, &words);
+    assert!(issued, "{told}");
+    let key = printed_key(&told);
+    world.sealed_by("claude-code", &key, "src/a");
+    world.push(&["HEAD:refs/heads/main"]).refused("grant-out-of-scope");
+    world.push(&["HEAD:refs/heads/agent/a"]).accepted();
+    // ssh-keygen reads what was issued, and it ends when it was to.
+    let mut list = world.command("ssh-keygen", &world.path(""));
+    list.arg("-L").arg("-f").arg(format!("{}-cert.pub", key.display()));
+    let listed = String::from_utf8(world.run(list, None).stdout).unwrap();
+    assert!(listed.contains("Key ID: \"claude-code\"") && listed.contains("permit-pty"), "{listed}");
+
+    let own = key.display().to_string();
+    let below = ["helper", "--task", "PAY-112", "--ref", "agent/a", "--path", "src/**", "--key", &own];
+    let (told, issued) = issue_by_command(&world, &below);
+    assert!(issued, "{told}");
+    world.sealed_by("helper", &printed_key(&told), "src/b");
+    world.push(&["HEAD:refs/heads/agent/a"]).accepted();
+
+    let wider = ["helper", "--task", "PAY-112", "--ref", "**", "--path", "src/**", "--key", &own];
+    for (words, expected) in [
+        (&wider[..], "it goes further than the certificate above it: refs"),
+        (&["scribe", "--task", "PAY-112", "--ref", "agent/a", "--path", "src/**", "--key", &own], "does not list"),
+        (&["codex"], "an admin adds issuers"),
+        (&["nobody"], "no registered agent"),
+        (&["claude-code", "--for", "5h"], "4 hours is the longest"),
+        (&["claude-code", "--ref", "a?"], "has no meaning here"),
+        (&["claude-code", "--ref", "agent/a", "--ref", "agent/a"], "1 to 32 different patterns"),
+        (&["claude-code", "--commits", "0"], "not a number from 1"),
+        (&["claude-code", "--key", "/nowhere"], "ssh-keygen did not sign"),
+    ] {
+        let before = std::fs::read_dir(key.parent().unwrap()).unwrap().count();
+        let (told, issued) = issue_by_command(&world, words);
+        assert!(!issued && told.contains(expected), "{words:?}: {told}");
+        assert_eq!(std::fs::read_dir(key.parent().unwrap()).unwrap().count(), before, "nothing is half issued");
+    }
+}
+
+#[test]
+fn a_grant_is_issued_over_a_given_key_and_by_ssh_keygen() {
+    let world = world(BRANCHES);
+    let make = |name: &str, kind: &str| {
+        let file = world.path(&format!("keys/{name}"));
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let mut make = world.command("ssh-keygen", &world.path(""));
+        make.args(["-q", "-t", kind, "-N", "", "-f"]).arg(&file);
+        assert!(world.run(make, None).status.success());
+        file
+    };
+    // A key that this program does not sign with itself: ssh-keygen does.
+    let (issuer, own) = (make("issuer", "ecdsa"), make("own", "ed25519"));
+    let line = std::fs::read_to_string(issuer.with_extension("pub")).unwrap();
+    let registered =
+        granting().replace(&format!("keys = [\"{}\"]", BOB.line()), &format!("keys = [\"{}\"]", line.trim()));
+    world.set_policy(&format!("{registered}{BRANCHES}"));
+    let (public, issuer) = (own.with_extension("pub").display().to_string(), issuer.display().to_string());
+    let words = ["claude-code", "--ref", "work", "--public-key", &public, "--key", &issuer];
+    let (told, issued) = issue_by_command(&world, &words);
+    assert!(issued && told.contains("own-cert.pub"), "{told}");
+    world.sealed_by("claude-code", &own, "a");
+    world.push(&["HEAD:refs/heads/work"]).accepted();
+    world.push(&["HEAD:refs/heads/other"]).refused("grant-out-of-scope");
+}
