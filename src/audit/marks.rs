@@ -14,12 +14,13 @@ use crate::core::objects::Graph as _;
 use crate::core::oid::Oid;
 use crate::core::policy::{Identity, Marks, Mode, Permission, Policy, PrincipalKind, Rule};
 use crate::core::report::escape;
+use crate::core::text::plural;
 use crate::desk::clone::Local;
 use crate::gate::examine::signature_fact;
 use crate::server::resolved;
 use crate::store::History;
 use crate::system::users::Owner;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result};
 
 /// Commits of each ref that are looked at: what people do now, and not what was done in another time.
 const COMMITS: usize = 1000;
@@ -27,7 +28,7 @@ const COMMITS: usize = 1000;
 /// Opens a server's repository for reading.
 pub(crate) fn server(path: &Path) -> Result<Local> {
     let none = || Failure::new(format!("{} is no git repository", path.display()));
-    let git_dir = resolved(path).ok_or_else(none)?.canonicalize().map_err(Failure::new)?;
+    let git_dir = resolved(path).ok_or_else(none)?.on_disk().canonicalize().map_err(Failure::new)?;
     let owner = Owner::of(&git_dir).map_err(Failure::new)?;
     if owner.is_another() {
         // What root opens in another's directory may be a link to anything.
@@ -288,10 +289,6 @@ impl Walk<'_> {
         self.known.insert(id, node.clone());
         Ok(node)
     }
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

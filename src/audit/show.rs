@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
@@ -25,22 +23,18 @@ use crate::gate::ref_values::{RefValues, StoredRefs};
 use crate::server::{installed_hook, installed_ledger, resolved};
 use crate::system::process::server_git;
 use crate::system::users::Owner;
-use crate::system::{Exit, Failure, Result, characters, now, print};
+use crate::system::{Exit, Failure, OnDisk as _, Result, characters, now, print, stdout};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
+/// Which commit, and by which policy and ledger it is told of.
+pub(crate) struct Request {
     /// The commit
-    #[arg(default_value = "HEAD")]
-    commit: String,
+    pub(crate) commit: String,
     /// A policy instead of the configured one, to tell whose keys they are
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
-    policies: Vec<PolicyArg>,
+    pub(crate) policies: Vec<PolicyArg>,
     /// A server's repository that has the commit; without it, the one here
-    #[arg(long, value_name = "REPO.git")]
-    server: Option<PathBuf>,
+    pub(crate) server: Option<PathBuf>,
     /// The directory of a ledger; without it, that of the server's repository
-    #[arg(long, value_name = "DIR")]
-    ledger: Option<PathBuf>,
+    pub(crate) ledger: Option<PathBuf>,
 }
 
 /// Where the commit is looked for, and by which policy.
@@ -52,18 +46,18 @@ struct Place {
 }
 
 impl Place {
-    fn here(arguments: &Arguments) -> Result<Self> {
+    fn here(request: &Request) -> Result<Self> {
         let local = Local::open()?;
-        let settings = settings(&arguments.policies, None)?;
+        let settings = settings(&request.policies, None)?;
         let policy = policy(&local, &settings, &TrackedRefs { local: &local, remote: "origin".to_owned() })?;
-        let id = local.commit(&arguments.commit)?;
+        let id = local.commit(&request.commit)?;
         Ok(Self { local, settings, policy, id })
     }
 
     /// By what the hooks there decide.
-    fn at_server(arguments: &Arguments, server: &Path) -> Result<Self> {
+    fn at_server(request: &Request, server: &Path) -> Result<Self> {
         let hint = "give the path of a bare repository:\ncountersign show --server REPO.git COMMIT";
-        let git_dir = resolved(server).and_then(|path| path.canonicalize().ok());
+        let git_dir = resolved(server).and_then(|path| path.on_disk().canonicalize().ok());
         let git_dir =
             git_dir.ok_or_else(|| Failure::new(format!("{} is not a git repository", server.display())).hint(hint))?;
         // What root reads there may be a link of its owner's.
@@ -73,25 +67,25 @@ impl Place {
         let local = Local::of_server(&git_dir)?;
         let hook = installed_hook(&git_dir);
         let repository = hook.as_ref().and_then(|hook| hook.name_of(&git_dir));
-        let policies = match arguments.policies.as_slice() {
+        let policies = match request.policies.as_slice() {
             [] => hook.map(|hook| hook.policies).unwrap_or_default(),
             given => given.to_vec(),
         };
         let settings = Settings { policies, repository, baseline: None };
         let policy = policy(&local, &settings, &StoredRefs { refs: &local.refs, objects: &local.objects })?;
-        let named = format!("{}^{{commit}}", arguments.commit);
+        let named = format!("{}^{{commit}}", request.commit);
         let line = server_git(&git_dir, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named]).line();
         let id = line.ok().and_then(|line| Oid::parse(line.as_bytes()));
         let id =
-            id.ok_or_else(|| Failure::new(format!("{} names no commit in {}", arguments.commit, git_dir.display())))?;
+            id.ok_or_else(|| Failure::new(format!("{} names no commit in {}", request.commit, git_dir.display())))?;
         Ok(Self { local, settings, policy, id })
     }
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result {
-    let place = match &arguments.server {
-        Some(server) => Place::at_server(&arguments, server)?,
-        None => Place::here(&arguments)?,
+pub(crate) fn run(request: Request) -> Result {
+    let place = match &request.server {
+        Some(server) => Place::at_server(&request, server)?,
+        None => Place::here(&request)?,
     };
     let Place { local, settings, policy, id } = place;
     let repository = match &policy {
@@ -109,7 +103,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         }
     }
     let ledger =
-        arguments.ledger.or_else(|| Some(installed_ledger(&local.dir.common_dir)).filter(|path| path.exists()));
+        request.ledger.or_else(|| Some(installed_ledger(&local.dir.common_dir)).filter(|path| path.on_disk().exists()));
     if let Some(ledger) = ledger {
         lines.extend(history(&ledger, id)?);
     }
@@ -135,7 +129,7 @@ fn describe(
     repository: Option<&RepositoryName>,
     lines: &mut Vec<String>,
 ) -> Result<()> {
-    let screen = characters(&std::io::stdout());
+    let screen = characters(&stdout());
     let plain = |bytes: &[u8]| screen.escape(bytes, 120);
     let person = |name: &[u8], email: &[u8]| format!("{} <{}> (claimed)", plain(name), plain(email));
     lines.push(format!("subject   {}", plain(commit.message.split(|byte| *byte == b'\n').next().unwrap_or_default())));

@@ -7,8 +7,7 @@ use clap::Args;
 
 use crate::core::ssh::PrivateKey;
 use crate::desk::agent::write_key;
-use crate::system::random_seed;
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, Result, disk, env, print, process, random_seed};
 
 #[derive(Args)]
 pub(crate) struct Arguments {}
@@ -16,11 +15,11 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(_: Arguments) -> Result {
     let failed = |error: std::io::Error| Failure::new(format!("cannot make a temporary directory: {error}"));
     let root = tempfile::Builder::new().prefix("countersign-demo-").tempdir().map_err(failed)?.keep();
-    let story = Story { program: std::env::current_exe().map_err(Failure::new)?, root };
-    std::fs::create_dir(story.root.join("home")).map_err(Failure::new)?;
+    let story = Story { program: env::current_exe().map_err(Failure::new)?, root };
+    disk::create_dir(story.root.join("home")).map_err(Failure::new)?;
     // Nobody is asked here, as a person would be in a terminal of their own.
     let unattended = "[countersign \"approve\"]\n\tunattended = true\n";
-    std::fs::write(story.root.join("home").join(".gitconfig"), unattended).map_err(Failure::new)?;
+    disk::write(story.root.join("home").join(".gitconfig"), unattended).map_err(Failure::new)?;
     story.tell()?;
     Ok(Exit::Accepted)
 }
@@ -154,7 +153,7 @@ impl Story {
     /// The admin adds the agent's lines to the policy.
     fn register(&self, lines: &str) -> Result<()> {
         let path = self.root.join("policy.toml");
-        let policy = std::fs::read_to_string(&path).map_err(Failure::new)?;
+        let policy = disk::read_to_string(&path).map_err(Failure::new)?;
         self.write("policy.toml", &format!("{policy}\n{lines}"))?;
         print("(the admin appends these lines to policy.toml)\n")
     }
@@ -162,7 +161,7 @@ impl Story {
     /// The admin writes one more rule.
     fn ask_for_approvals(&self) -> Result<()> {
         let path = self.root.join("policy.toml");
-        let policy = std::fs::read_to_string(&path).map_err(Failure::new)?;
+        let policy = disk::read_to_string(&path).map_err(Failure::new)?;
         let rule = "[[rule]]\nname = \"approved\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nforce-push = \"deny\"\n\
                     delete = \"deny\"\n[rule.approvals]\nfor = \"agents\"\nfrom = [\"alice\"]\n";
         self.write("policy.toml", &format!("{policy}\n{rule}"))?;
@@ -174,7 +173,7 @@ impl Story {
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
-        std::fs::write(self.root.join(name), text).map_err(Failure::new)
+        disk::write(self.root.join(name), text).map_err(Failure::new)
     }
 
     fn git(&self, actor: Actor, line: &str, ending: Ending) -> Result<String> {
@@ -217,9 +216,9 @@ impl Story {
     /// A shell whose environment is the story's alone.
     fn shell(&self, actor: Actor, line: &str, directory: &Path) -> Command {
         let program = self.program.parent().unwrap_or(Path::new("/"));
-        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = env::var_os("PATH").unwrap_or_default();
         let paths = std::iter::once(program.to_owned()).chain(std::env::split_paths(&path));
-        let mut command = Command::new("sh");
+        let mut command = process::command("sh");
         command.args(["-c", line]).current_dir(directory).stdin(Stdio::null()).env_clear();
         command.env("PATH", std::env::join_paths(paths).unwrap_or(path)).env("HOME", self.root.join("home"));
         command.env("GIT_CONFIG_NOSYSTEM", "1");

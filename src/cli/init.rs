@@ -7,9 +7,8 @@ use clap::Args;
 use crate::core::id::RepositoryName;
 use crate::core::policy::starter;
 use crate::gate::command::repository_name;
-use crate::system::files;
 use crate::system::process::{config, git};
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, Result, disk, files, print};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -44,7 +43,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         }
     };
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        std::fs::create_dir_all(directory).map_err(failed)?;
+        disk::create_dir_all(directory).map_err(failed)?;
     }
     files::create(&path, starter(name.as_ref()).as_bytes(), 0o666).map_err(failed)?;
     let whose = name.map_or_else(|| "any repository".to_owned(), |name| format!("repository {name}"));

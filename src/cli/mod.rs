@@ -1,26 +1,32 @@
 //! The commands. Each parses its arguments, gathers facts, calls the core, prints, and ends with an exit code:
 //! 0 accepted, 1 rejected by policy, 2 could not decide or wrong usage.
 
-#![expect(clippy::disallowed_methods, reason = "commands read arguments and files")]
-
+mod agent;
+mod approve;
+mod check;
 mod demo;
+mod desk;
+mod doctor;
 mod explain;
+mod grant;
 mod hooks;
 mod init;
 mod install;
+mod ledger;
+mod log;
 mod policy;
+mod servers;
 mod shells;
+mod show;
+mod sign;
+mod values;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::audit::{log, show};
-use crate::desk::{agent, approve, check, grant, sign, tools};
-use crate::doctor;
-use crate::server::{Install, Uninstall, ledgers};
-use crate::system::{Exit, bug, say};
+use crate::system::{Exit, bug, env, process, say};
 
 /// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
 #[derive(Parser)]
@@ -37,7 +43,7 @@ enum Command {
     /// Write a starter policy that locks nobody out
     Init(init::Arguments),
     /// Set a coding agent up by its own settings, so that its commits are sealed
-    Desk(tools::Arguments),
+    Desk(desk::Arguments),
     /// Give an agent a key of its own
     Agent(agent::Arguments),
     /// Give an agent a key for one task
@@ -49,9 +55,9 @@ enum Command {
     /// Say in words what a ref needs, or what a finding means
     Explain(explain::Arguments),
     /// Protect server repositories, or give this clone its hooks
-    Install(Install),
+    Install(install::Install),
     /// Put back what was there before install
-    Uninstall(Uninstall),
+    Uninstall(install::Uninstall),
     /// Look whether the gate runs, here or on a server, and what would let a bad push in
     Doctor(doctor::Arguments),
     /// Seal an agent's commits, or adopt them as a person
@@ -61,7 +67,7 @@ enum Command {
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
     /// Say of ledgers that their repositories were moved, restored or copied, or that the clock is right
-    Ledger(ledgers::Arguments),
+    Ledger(ledger::Arguments),
     /// Check a policy, or print its digest
     Policy(policy::Arguments),
     /// Print what a shell needs to complete the commands
@@ -104,10 +110,9 @@ fn parse(words: Vec<OsString>) -> Result<Command, clap::Error> {
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         say(&bug(panic));
-        #[allow(clippy::exit, reason = "a thread that panics must end the process")]
-        std::process::exit(2);
+        process::exit(2);
     }));
-    let command = match parse(words(std::env::args_os().collect())) {
+    let command = match parse(words(env::args_os())) {
         Ok(command) => command,
         Err(error) => {
             let wrong = error.use_stderr();
@@ -119,7 +124,7 @@ pub fn run() -> ExitCode {
     let result = match command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Init(arguments) => init::run(arguments),
-        Command::Desk(arguments) => tools::run(arguments),
+        Command::Desk(arguments) => desk::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
         Command::Grant(arguments) => grant::run(arguments),
         Command::Show(arguments) => show::run(arguments),
@@ -131,7 +136,7 @@ pub fn run() -> ExitCode {
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
         Command::Log(arguments) => log::run(arguments),
-        Command::Ledger(arguments) => ledgers::run(&arguments),
+        Command::Ledger(arguments) => ledger::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Completions(arguments) => shells::completions(&arguments, &Arguments::command()),
         Command::Man(arguments) => shells::man(&arguments, &Arguments::command()),

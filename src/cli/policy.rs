@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::audit::marks as policy_marks;
-use crate::core::policy::{self, Direction, Loaded, PolicyDifference, Problem};
+use crate::audit::{marks as policy_marks, rehearsal};
+use crate::core::policy::{self, Case, Direction, Loaded, PolicyDifference, Problem, Source};
 use crate::core::report::escape;
+use crate::core::text::plural;
 use crate::desk::clone::Local;
 use crate::gate::policy_source::{PolicyArg, PolicyError, PolicyReader};
 use crate::gate::ref_values::{RefValues, StoredRefs};
-use crate::system::{Exit, Failure, Result, now, print, say, say_fix};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, now, print, say, say_fix};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -27,6 +28,8 @@ enum Command {
     Digest(Files),
     /// Print every line that hangs on a person, an agent or a service, as before she leaves; exit 1 if there is any
     HangsOn(HangsOn),
+    /// Judge the pushes that a file of cases tells of, as the gate would; exit 1 if one is not judged as it expects
+    Test(Test),
     /// Say what a new policy asks less than the old one, and what more; exit 1 if anything is weaker
     Diff(Two),
 }
@@ -61,6 +64,19 @@ struct Check {
 }
 
 #[derive(Args)]
+struct Test {
+    /// The cases (POLICY.md, "Test a policy")
+    #[arg(value_name = "FILE")]
+    cases: PathBuf,
+    /// Policies that hold together, the organisation's first; without any, the policy.toml beside the cases
+    #[arg(long = "policy", value_name = "FILE")]
+    policies: Vec<PathBuf>,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Args)]
 struct Two {
     /// The policy as it is
     #[arg(value_name = "OLD: FILE|ref:REF:PATH")]
@@ -88,6 +104,7 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             Ok(Exit::Accepted)
         }
         Command::HangsOn(HangsOn { id, files }) => hangs_on(&id, &files),
+        Command::Test(arguments) => test(&arguments),
         Command::Diff(two) => compare(&two),
     }
 }
@@ -97,7 +114,7 @@ fn hangs_on(id: &str, files: &Files) -> Result {
     let Some(loaded) = load(files)? else { return Ok(Exit::Rejected) };
     let mut texts = Vec::new();
     for path in policy_files(files, &loaded) {
-        let text = std::fs::read_to_string(&path);
+        let text = disk::read_to_string(&path);
         let text = text.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         texts.push((path.display().to_string(), text));
     }
@@ -116,7 +133,12 @@ fn hangs_on(id: &str, files: &Files) -> Result {
             escape(through.as_bytes(), 200)
         ))?;
     }
-    print(&format!("{} lines hang on {}\n", found.len(), escape(id.as_bytes(), 100)))?;
+    print(&format!(
+        "{} {} on {}\n",
+        plural(found.len(), "line"),
+        if found.len() == 1 { "hangs" } else { "hang" },
+        escape(id.as_bytes(), 100)
+    ))?;
     Ok(Exit::Rejected)
 }
 
@@ -126,10 +148,32 @@ fn policy_files(files: &Files, loaded: &Loaded) -> BTreeSet<PathBuf> {
     let names = (0..files.files.len()).flat_map(|layer| loaded.policy.files(layer));
     for name in names {
         for beside in files.files.iter().filter_map(|file| file.parent()) {
-            all.extend(Some(beside.join(name)).filter(|path| path.is_file()));
+            all.extend(Some(beside.join(name)).filter(|path| path.on_disk().is_file()));
         }
     }
     all
+}
+
+/// Judges cases.
+fn test(arguments: &Test) -> Result {
+    let Test { cases: file, policies, format } = arguments;
+    let files = if policies.is_empty() { vec![file.with_file_name("policy.toml")] } else { policies.clone() };
+    let Some(loaded) = load(&Files { files })? else { return Ok(Exit::Rejected) };
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::new(format!("{name}: {error}")))?;
+    let cases = match Case::read(&Source { name, text }, &loaded.policy) {
+        Ok(cases) => cases,
+        Err(problems) => {
+            tell(&problems);
+            return Ok(Exit::Undecided);
+        }
+    };
+    let performed = rehearsal::perform(&loaded.policy, &cases)?;
+    print(&match format {
+        Format::Text => rehearsal::text(&cases, &performed),
+        Format::Json => rehearsal::json(&cases, &performed),
+    })?;
+    Ok(if performed.iter().all(|one| one.holds) { Exit::Accepted } else { Exit::Rejected })
 }
 
 fn compare(two: &Two) -> Result {
@@ -197,7 +241,9 @@ fn check(arguments: &Check) -> Result {
     }
     let (rules, warnings) = (loaded.policy.rules().len(), warnings.len());
     print(&format!(
-        "the policy is valid: {rules} rules, {warnings} warnings, digest sha256:{}\n",
+        "the policy is valid: {}, {}, digest sha256:{}\n",
+        plural(rules, "rule"),
+        plural(warnings, "warning"),
         loaded.policy.digest()
     ))?;
     if let Some(local) = local.as_ref().filter(|_| *marks) {

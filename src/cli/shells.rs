@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap_complete::Shell;
 
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, Result, disk, print};
 
 #[derive(Args)]
 pub(super) struct Completions {
@@ -39,7 +39,7 @@ pub(super) fn completions(arguments: &Completions, program: &clap::Command) -> R
 pub(super) fn man(arguments: &Man, program: &clap::Command) -> Result {
     let directory = &arguments.directory;
     let failed = |error: std::io::Error| Failure::new(format!("cannot write to {}: {error}", directory.display()));
-    std::fs::create_dir_all(directory).map_err(failed)?;
+    disk::create_dir_all(directory).map_err(failed)?;
     clap_mangen::generate_to(typed(program), directory).map_err(failed)?;
     print(&format!(
         "wrote the pages to {}\nread one by:\nman -l {}\n",

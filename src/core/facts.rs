@@ -343,7 +343,10 @@ impl CommitFacts {
     pub fn signer<'p>(&self, policy: &'p Policy) -> Option<&'p Principal> {
         match &self.signature {
             SignatureFact::Good(signature) => policy.by_signer(signature.key()),
-            _ => None,
+            SignatureFact::None
+            | SignatureFact::Unsupported(_)
+            | SignatureFact::Foreign(_)
+            | SignatureFact::Bad { .. } => None,
         }
     }
 
@@ -351,7 +354,10 @@ impl CommitFacts {
     pub fn service<'p>(&self, policy: &'p Policy) -> Option<&'p Principal> {
         let made_it = match &self.signature {
             SignatureFact::Good(_) => self.signer(policy),
-            _ => self.unsigned_service.as_ref().and_then(|id| policy.principal(id)),
+            SignatureFact::None
+            | SignatureFact::Unsupported(_)
+            | SignatureFact::Foreign(_)
+            | SignatureFact::Bad { .. } => self.unsigned_service.as_ref().and_then(|id| policy.principal(id)),
         };
         made_it.filter(|one| one.kind == PrincipalKind::Service)
     }

@@ -1,58 +1,31 @@
 //! `countersign agent add`: a key of its own for an agent, and the lines that register it.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-
-use clap::{Args, Subcommand};
 
 use crate::core::id::Id;
 use crate::core::ssh::PrivateKey;
 use crate::desk::at_work::{near_tool, tools};
 use crate::desk::keys;
 use crate::gate::shim::quoted;
-use crate::system::files;
 use crate::system::process::{config, git};
-use crate::system::{Exit, Failure, Result, print, random_seed, say, say_hint};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, files, print, random_seed, say, say_hint};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Make a key for an agent, tell git config, and print the lines that register it in the policy
-    Add(Add),
-}
-
-#[derive(Args)]
-struct Add {
+/// An agent that gets a key.
+pub(crate) struct Add {
     /// The agent's id in the policy
-    #[arg(value_parser = parse_id)]
-    id: Id,
+    pub(crate) id: Id,
     /// The tool that it is an instance of, if that is not its id
-    #[arg(long, value_parser = parse_id)]
-    tool: Option<Id>,
+    pub(crate) tool: Option<Id>,
     /// The id of the person who answers for it
-    #[arg(long, value_parser = parse_id)]
-    owner: Option<Id>,
+    pub(crate) owner: Option<Id>,
     /// Make the key in one place of this user's, for all clones
-    #[arg(long)]
-    user: bool,
+    pub(crate) user: bool,
     /// Make a new key although the agent has one, such as one that is retired or lost
-    #[arg(long)]
-    new_key: bool,
+    pub(crate) new_key: bool,
 }
 
-/// Reads an id of a command line.
-pub(super) fn parse_id(text: &str) -> std::result::Result<Id, String> {
-    Id::parse(text.as_bytes()).ok_or_else(|| "an id is [a-z0-9][a-z0-9._-]{0,63}".to_owned())
-}
-
-pub(crate) fn run(arguments: Arguments) -> Result {
-    let Command::Add(add) = arguments.command;
+pub(crate) fn add(add: &Add) -> Result {
     let setting = format!("countersign.{}.key", add.id);
     let of_user = keys::of_user(&add.id);
     if let Some(path) = config(&setting)?.filter(|_| !add.new_key) {
@@ -61,9 +34,9 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             // The clone has been moved, and its key with it.
             git(&["config", "--local", &setting, text_of(&found)?]).run()?;
         }
-        return known(&add, &found);
+        return known(add, &found);
     }
-    let elsewhere = of_user.as_ref().filter(|path| path.is_file() && !add.new_key);
+    let elsewhere = of_user.as_ref().filter(|path| path.on_disk().is_file() && !add.new_key);
     if let (Some(path), false) = (elsewhere, add.user) {
         let scope = if git(&["rev-parse", "--git-dir"]).succeeds()? { "" } else { " --global" };
         return Err(Failure::new(format!("agent {} has a key already, in {}", add.id, path.display())).hint(format!(
@@ -82,13 +55,13 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     // A key that was is kept: it may still be of use to tell what it signed.
     let names = std::iter::once(first.clone()).chain((2..).map(|number| format!("{first}.{number}")));
     let mut paths = names.map(|name| directory.join(name));
-    let path = paths.find(|path| !add.new_key || path.symlink_metadata().is_err());
+    let path = paths.find(|path| !add.new_key || path.on_disk().symlink_metadata().is_err());
     let path = path.ok_or_else(|| Failure::new("no name is left for a key"))?;
     let text = text_of(&path)?;
-    if path.symlink_metadata().is_ok() {
+    if path.on_disk().symlink_metadata().is_ok() {
         // Made before, and forgotten in the configuration.
         git(&["config", scope, &setting, text]).run()?;
-        return known(&add, &path);
+        return known(add, &path);
     }
     let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
     let public = format!("{} {}", key.public().to_line(), add.id);
@@ -98,8 +71,8 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     if *tool != add.id {
         git(&["config", scope, &format!("countersign.{}.env", add.id), tool.as_str()]).run()?;
     }
-    say_how_it_is_recognised(&add)?;
-    print_lines(&add, text, tool, &public)
+    say_how_it_is_recognised(add)?;
+    print_lines(add, text, tool, &public)
 }
 
 fn text_of(path: &Path) -> Result<&str> {
@@ -129,7 +102,7 @@ fn say_how_it_is_recognised(add: &Add) -> Result<()> {
 /// Prints the lines again of an agent that has its key: they may have got lost on the way to the admin.
 fn known(add: &Add, path: &Path) -> Result {
     let public = path.with_added_extension("pub");
-    let text = std::fs::read_to_string(&public).map_err(|error| {
+    let text = disk::read_to_string(&public).map_err(|error| {
         Failure::new(format!(
             "agent {} has the key {} already, and its {}: {error}",
             add.id,
@@ -160,7 +133,7 @@ fn print_lines(add: &Add, path: &str, tool: impl std::fmt::Display, public: &str
 /// Both halves, the private one for this user alone. Nothing is overwritten.
 pub(crate) fn write_key(directory: &Path, path: &Path, private: &str, public: &str) -> Result<()> {
     let failed = |error: std::io::Error| Failure::new(format!("cannot write the key {}: {error}", path.display()));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    disk::create_private_dir_all(directory).map_err(failed)?;
     for (path, text, mode) in [(path.to_owned(), private, 0o600), (path.with_added_extension("pub"), public, 0o644)] {
         let end = if text.ends_with('\n') { "" } else { "\n" };
         files::create(&path, format!("{text}{end}").as_bytes(), mode).map_err(failed)?;

@@ -1,6 +1,7 @@
 //! The processes above this one, as the system shows them: the git command that a hook runs under, and where a variable of the
 //! environment comes from.
 
+use crate::system::{OnDisk as _, disk};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ impl Process {
     pub(crate) fn runs(self) -> bool {
         match began(self.id) {
             Some(began) => began == self.began,
-            None => !Path::new("/proc/self/stat").exists(),
+            None => !Path::new("/proc/self/stat").on_disk().exists(),
         }
     }
 }
@@ -66,7 +67,7 @@ pub(crate) fn environments() -> impl Iterator<Item = Ancestor> {
     let mut next = Some(std::process::id());
     let from = std::iter::from_fn(move || {
         let id = next?;
-        let environment = std::fs::read(place(id, "environ")).ok()?;
+        let environment = disk::read(place(id, "environ")).ok()?;
         next = parent(id).filter(|parent| *parent != 0);
         Some(Ancestor { environment, parent: next })
     });
@@ -90,7 +91,7 @@ impl Ancestor {
 
 /// Whether a process is one that takes over what others leave behind: the system's first, or a user's.
 pub(crate) fn takes_over_orphans(process: u32) -> bool {
-    let name = std::fs::read(place(process, "comm")).unwrap_or_default();
+    let name = disk::read(place(process, "comm")).unwrap_or_default();
     let names: [&[u8]; 7] = [b"systemd", b"init", b"launchd", b"runit", b"s6-svscan", b"openrc-init", b"tini"];
     names.contains(&name.trim_ascii_end())
 }
@@ -100,7 +101,7 @@ fn place(process: u32, file: &str) -> PathBuf {
 }
 
 fn command_line(process: u32) -> Option<Vec<OsString>> {
-    let bytes = std::fs::read(place(process, "cmdline")).ok()?;
+    let bytes = disk::read(place(process, "cmdline")).ok()?;
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
     Some(bytes.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect())
 }
@@ -117,7 +118,7 @@ fn began(process: u32) -> Option<u64> {
 
 /// A field of `stat`, counted from 1, from the third on: the second is a name in parentheses that may hold anything.
 fn field(process: u32, number: usize) -> Option<String> {
-    let stat = std::fs::read(place(process, "stat")).ok()?;
+    let stat = disk::read(place(process, "stat")).ok()?;
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(end.checked_add(1)?..)?).ok()?;
     rest.split_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)
@@ -247,6 +248,7 @@ fn skips_hooks(options: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::env;
 
     fn words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()
@@ -318,13 +320,13 @@ mod tests {
         let own = std::process::id();
         assert_eq!(parent(own), Some(std::os::unix::process::parent_id()));
         let shown = command_line(own).unwrap();
-        assert_eq!(shown.first().map(OsString::as_os_str), std::env::args_os().next().as_deref());
+        assert_eq!(shown.first().map(OsString::as_os_str), env::args_os().first().map(OsString::as_os_str));
         assert_eq!(command_line(u32::MAX), None);
         let process = Process { id: own, began: began(own).unwrap() };
         assert!(process.runs());
         assert!(!Process { began: process.began + 1, ..process }.runs(), "another of the same number");
         assert!(!Process { id: u32::MAX, began: 1 }.runs());
-        let path = std::env::var("PATH").unwrap();
+        let path = env::var_os("PATH").unwrap().into_string().unwrap();
         assert!(environments().next().unwrap().has("PATH", &path));
         assert!(!environments().next().unwrap().has("PATH", "elsewhere"));
     }

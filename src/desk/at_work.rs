@@ -10,7 +10,7 @@ use crate::desk::clone::{Local, repository_by};
 use crate::desk::keys::found;
 use crate::desk::who::{Agent, Agents, Desk, agents, desk_by, signs};
 use crate::system::process::git;
-use crate::system::{Configuration, Failure, Result};
+use crate::system::{Configuration, Failure, OnDisk as _, Result, disk, env};
 
 /// What is known of who runs this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +120,7 @@ fn examine(
         let message = format!("the key of {id} is in {}, and there is no HOME to find it by", agent.key.display());
         obstacles.push(Obstacle::new(message, format!("git config countersign.{id}.key /FULL/PATH")));
     }
-    let key = std::fs::read(&file).ok().and_then(|pem| PrivateKey::parse_openssh(&pem).ok());
+    let key = disk::read(&file).ok().and_then(|pem| PrivateKey::parse_openssh(&pem).ok());
     match &key {
         None => {
             let message = format!("the key of {id} in {} cannot be used", file.display());
@@ -170,8 +170,9 @@ const PROGRAMS: [(&str, &str); 15] = [
 ];
 
 fn not_set_up(known: &Agents) -> Vec<String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_here = |program: &str| std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_here =
+        |program: &str| std::env::split_paths(&path).any(|directory| directory.join(program).on_disk().is_file());
     let missing = |tool: &str| !known.values().any(|agent| agent.is_called(tool));
     PROGRAMS
         .iter()

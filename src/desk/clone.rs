@@ -12,7 +12,7 @@ use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::gate::ref_values::RefValues;
 use crate::store::{GitDir, Objects, Quarantine, Refs, SymbolicRef, peel};
 use crate::system::process::{git, server_git};
-use crate::system::{Configuration, Failure, Result};
+use crate::system::{Configuration, Failure, OnDisk as _, Result, disk, env};
 
 /// A clone, opened for reading.
 pub(crate) struct Local {
@@ -31,7 +31,7 @@ impl Local {
     /// Opens the repository of a hook: git starts the hooks of a clone at the top of its worktree, so that what it found is there.
     pub(crate) fn of_hook(configuration: &Configuration) -> Result<Self> {
         let format = configuration.value("extensions.objectformat").unwrap_or("sha1");
-        let named = std::env::var_os("GIT_DIR").map(PathBuf::from);
+        let named = env::var_os("GIT_DIR").map(PathBuf::from);
         match named.or_else(|| git_dir_here(Path::new(".git"))) {
             Some(dir) => Self::at(&dir, format),
             None => Self::open(),
@@ -75,7 +75,7 @@ impl Local {
 
     /// Whether the history of this clone ends before that of what it was cloned from.
     pub(crate) fn is_shallow(&self) -> bool {
-        self.dir.common_dir.join("shallow").exists()
+        self.dir.common_dir.join("shallow").on_disk().exists()
     }
 }
 
@@ -86,11 +86,13 @@ pub(crate) fn common_dir() -> Result<PathBuf> {
 
 /// What `.git` is: a directory, or a file that names one (gitrepository-layout(5)).
 fn git_dir_here(path: &Path) -> Option<PathBuf> {
-    if path.is_dir() {
+    if path.on_disk().is_dir() {
         return Some(path.to_owned());
     }
-    let text = std::fs::read_to_string(path).ok()?;
-    text.strip_prefix("gitdir: ").map(|named| PathBuf::from(named.trim_end_matches('\n'))).filter(|dir| dir.is_dir())
+    let text = disk::read_to_string(path).ok()?;
+    text.strip_prefix("gitdir: ")
+        .map(|named| PathBuf::from(named.trim_end_matches('\n')))
+        .filter(|dir| dir.on_disk().is_dir())
 }
 
 /// Whether a commit is contained in another, as git sees both.
@@ -124,7 +126,7 @@ pub(crate) fn settings_by(configuration: &Configuration, top: Option<&Path>) -> 
 
 fn work_tree_policy(top: &Path) -> Option<PolicyArg> {
     let path = top.join(".countersign").join("policy.toml");
-    path.exists().then_some(PolicyArg::File(path))
+    path.on_disk().exists().then_some(PolicyArg::File(path))
 }
 
 /// Why the engine cannot decide, to whoever works in a clone: what a clone does not know, a clone is told.

@@ -20,7 +20,7 @@ use crate::desk::clone::Local;
 use crate::desk::draft::Draft;
 use crate::desk::sealing::{Seals, change_of, seals_in, seals_of};
 use crate::system::process::git;
-use crate::system::{Failure, Result, say};
+use crate::system::{Failure, OnDisk as _, Result, disk, say};
 
 /// Commits below HEAD that are searched for the one a seal came from. Reading as many takes some milliseconds, and only where a
 /// person's message holds a seal.
@@ -31,7 +31,7 @@ const CARRYING: [&str; 5] = ["CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_HEAD", "r
 
 /// Takes the seals out of the message in `file` where they are for another commit.
 pub(crate) fn leave_out_copied_seals(file: &Path, draft: &Draft<'_>) -> Result<()> {
-    let message = std::fs::read(file).map_err(Failure::new)?;
+    let message = disk::read(file).map_err(Failure::new)?;
     let seals = seals_in(&message);
     if seals.is_empty() {
         return Ok(());
@@ -39,9 +39,9 @@ pub(crate) fn leave_out_copied_seals(file: &Path, draft: &Draft<'_>) -> Result<(
     let (local, strays) = (draft.local, draft.note.strays(draft.local));
     if seals.iter().any(|seal| strays.contains(seal)) {
         // Another process is making that commit in this clone, and wrote its message into the one file that there is.
-        return std::fs::write(file, without_blocks(&message)).map_err(Failure::new);
+        return disk::write(file, without_blocks(&message)).map_err(Failure::new);
     }
-    if CARRYING.iter().any(|name| local.dir.git_dir.join(name).exists()) {
+    if CARRYING.iter().any(|name| local.dir.git_dir.join(name).on_disk().exists()) {
         return Ok(());
     }
     let head = local.commit("HEAD")?;
@@ -60,7 +60,7 @@ pub(crate) fn leave_out_copied_seals(file: &Path, draft: &Draft<'_>) -> Result<(
     if !is_another {
         return Ok(());
     }
-    std::fs::write(file, without_blocks(&message)).map_err(Failure::new)?;
+    disk::write(file, without_blocks(&message)).map_err(Failure::new)?;
     let agent = sealer(&message).map_or_else(|| "an agent".to_owned(), |agent| agent.to_string());
     say(&format!(
         "countersign: {agent}'s seal came with the message of {}, is for that commit alone, and is left out",

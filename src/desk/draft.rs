@@ -14,7 +14,7 @@ use crate::desk::sealing::{Content, Sealer, change_of, drafted_in, without_ours}
 use crate::desk::who::Agent;
 use crate::store::{peel, written_tree};
 use crate::system::process::git;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, Result, disk, env};
 
 /// What the hooks of one commit know of it.
 pub(crate) struct Draft<'a> {
@@ -30,7 +30,7 @@ impl Draft<'_> {
 
     /// The tree that the commit will have: git has written it before it runs hooks.
     pub(crate) fn tree(&self) -> Result<Oid> {
-        let named = std::env::var_os("GIT_INDEX_FILE").map(Into::into);
+        let named = env::var_os("GIT_INDEX_FILE").map(Into::into);
         let index = named.unwrap_or_else(|| self.local.dir.git_dir.join("index"));
         match written_tree(&index, self.local.objects.format()) {
             Some(tree) if self.local.objects.contains(tree).map_err(Failure::new)? => Ok(tree),
@@ -60,7 +60,7 @@ impl Draft<'_> {
             let raw = local.objects.commit(head).map_err(Failure::new)?;
             return Ok(Commit::parse(&raw, local.objects.format()).map_err(Failure::new)?.parents);
         }
-        let state = |name: &str| std::fs::read(local.dir.git_dir.join(name)).unwrap_or_default();
+        let state = |name: &str| disk::read(local.dir.git_dir.join(name)).unwrap_or_default();
         let mut merged = Vec::new();
         for id in state("MERGE_HEAD").split(|byte| *byte == b'\n').filter_map(Oid::parse) {
             merged.extend(peel(&local.objects, id).map_err(Failure::new)?);
@@ -84,7 +84,7 @@ impl Draft<'_> {
             Some(("commit", _)) | None => Ok(exported_author()),
             Some(("revert", _)) => Ok(Some(git(&["var", "GIT_AUTHOR_IDENT"]).line()?.into_bytes())),
             Some(("cherry-pick" | "rebase", _)) => {
-                let picked = std::fs::read(self.local.dir.git_dir.join("CHERRY_PICK_HEAD")).unwrap_or_default();
+                let picked = disk::read(self.local.dir.git_dir.join("CHERRY_PICK_HEAD")).unwrap_or_default();
                 let Some(id) = Oid::parse(picked.trim_ascii()) else { return Ok(None) };
                 let raw = self.local.objects.commit(id).map_err(Failure::new)?;
                 let commit = Commit::parse(&raw, self.local.objects.format()).map_err(Failure::new)?;
@@ -123,7 +123,7 @@ impl Draft<'_> {
     /// file holds now, where it was sealed.
     pub(crate) fn seal(&self, file: &Path, agent: Agent) -> Result<Option<Vec<u8>>> {
         let configuration = &self.note.configuration;
-        let read = std::fs::read(file).map_err(Failure::new)?;
+        let read = disk::read(file).map_err(Failure::new)?;
         let comment = ["core.commentstring", "core.commentchar"].iter().find_map(|key| configuration.value(key));
         let comment = comment.unwrap_or("#");
         let commented = read.split(|byte| *byte == b'\n').any(|line| line.starts_with(comment.as_bytes()));
@@ -145,20 +145,20 @@ impl Draft<'_> {
             root: Root::of(&parents),
         };
         let sealed = sealer.seal_message(&message, &drafted, &content);
-        std::fs::write(file, &sealed).map_err(Failure::new)?;
+        disk::write(file, &sealed).map_err(Failure::new)?;
         Ok(Some(sealed))
     }
 }
 
 /// Whether an editor is to come for the message. Git says that none is by one that does nothing (builtin/commit.c, run_commit_hook).
 pub(crate) fn is_edited() -> bool {
-    std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":")
+    env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":")
 }
 
 /// `NAME <EMAIL> SECONDS ZONE`, of the variables that git sets for the hooks of a commit; the date is `@SECONDS ZONE`.
 fn exported_author() -> Option<Vec<u8>> {
     use std::os::unix::ffi::OsStringExt as _;
-    let value = |name: &str| std::env::var_os(name).map(std::ffi::OsString::into_vec);
+    let value = |name: &str| env::var_os(name).map(std::ffi::OsString::into_vec);
     let (name, email, date) = (value("GIT_AUTHOR_NAME")?, value("GIT_AUTHOR_EMAIL")?, value("GIT_AUTHOR_DATE")?);
     let date = date.strip_prefix(b"@")?;
     Some([&name[..], b" <", &email, b"> ", date].concat())

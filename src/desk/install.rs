@@ -9,7 +9,7 @@ use crate::gate::shim::{
     write,
 };
 use crate::system::process::{Git, config, git};
-use crate::system::{Exit, Failure, Result, print, quote};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, print, quote};
 
 /// The hooks that seal and check.
 pub(crate) const HOOKS: [&str; 6] = ["commit-msg", "post-applypatch", "post-commit", "post-merge", "pre-push", FIRST];
@@ -22,7 +22,7 @@ pub(crate) fn has_first_hook(local: &Local) -> bool {
     let common = &local.dir.common_dir;
     let places = [common.join("hooks"), common.join("countersign").join("hooks")];
     let is_there = |place: &PathBuf| {
-        std::fs::read_to_string(place.join(FIRST)).is_ok_and(|text| text.contains(" hook prepare-commit-msg"))
+        disk::read_to_string(place.join(FIRST)).is_ok_and(|text| text.contains(" hook prepare-commit-msg"))
     };
     places.iter().any(is_there)
 }
@@ -54,7 +54,7 @@ pub(crate) fn is_servers() -> Result<bool> {
         return Ok(false);
     }
     let common = common_dir()?;
-    Ok(std::fs::read_dir(common.join("worktrees")).map_or(true, |mut entries| entries.next().is_none()))
+    Ok(disk::read_dir(common.join("worktrees")).map_or(true, |mut entries| entries.next().is_none()))
 }
 
 /// The directory of the hooks that git runs in a clone as it is set up, whatever the environment says.
@@ -75,7 +75,7 @@ pub(crate) fn lost() -> Result<Option<String>> {
     }
     let directory = hooks_in_force(&common)?;
     let (ours, gone): (Vec<&str>, Vec<&str>) = HOOKS.into_iter().partition(|name| is_ours(&directory.join(name)));
-    let replaced: Vec<&str> = gone.into_iter().filter(|name| directory.join(name).exists()).collect();
+    let replaced: Vec<&str> = gone.into_iter().filter(|name| directory.join(name).on_disk().exists()).collect();
     let known = !ours.is_empty() && !replaced.is_empty();
     Ok(known.then(|| format!("another tool's hooks stand in the place of countersign's: {}", replaced.join(", "))))
 }
@@ -190,7 +190,7 @@ fn other_hooks(directory: &Path) -> Result<BTreeSet<String>> {
     let failed =
         |error: std::io::Error| Failure::new(format!("cannot read the hooks in {}: {error}", directory.display()));
     let mut names: BTreeSet<String> = OTHERS.map(str::to_owned).into();
-    let entries = match std::fs::read_dir(directory) {
+    let entries = match disk::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
         Err(error) => return Err(failed(error)),
@@ -220,7 +220,7 @@ pub(crate) fn uninstall() -> Result {
             former => git(&["config", "--local", "core.hooksPath", former]).run()?,
         };
         git(&["config", "--local", "--unset", FORMER]).run()?;
-        std::fs::remove_dir_all(&own)
+        disk::remove_dir_all(&own)
             .map_err(|error| Failure::new(format!("cannot remove {}: {error}", own.display())))?;
         removed = true;
     }

@@ -10,7 +10,7 @@ use crate::desk::reflog::Move;
 use crate::desk::sealing::{Seals, change_of, seals_of};
 use crate::desk::who::Agent;
 use crate::system::process::git;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, Result, disk};
 
 /// Whose work a new commit is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ fn amended(local: &Local, commit: &Commit<'_>, by: &Move) -> Result<Option<Oid>>
 
 /// The commit that a rebase is at: the last line of its list of what is done.
 fn picked(local: &Local) -> Option<Oid> {
-    let done = std::fs::read_to_string(local.dir.git_dir.join("rebase-merge").join("done")).ok()?;
+    let done = disk::read_to_string(local.dir.git_dir.join("rebase-merge").join("done")).ok()?;
     let line = done.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with('#'))?;
     let mut words = line.split_whitespace();
     let command = words.next()?;

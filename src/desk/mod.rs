@@ -1,5 +1,4 @@
 //! One developer's clone: who is at work there, the keys, sealing, adopting, approving, and the hooks that do so.
-#![expect(clippy::disallowed_methods, reason = "a clone is files and processes")]
 
 pub(crate) mod agent;
 mod ancestry;

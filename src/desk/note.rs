@@ -16,7 +16,7 @@ use crate::core::seal::SealValue;
 use crate::desk::ancestry::{GitProcess, Process, git_process, is_above};
 use crate::desk::clone::Local;
 use crate::desk::sealing::seals_in;
-use crate::system::{Configuration, Failure, Result};
+use crate::system::{Configuration, Failure, OnDisk as _, Result, disk, started, threads};
 
 /// Where notes lie in the directory of a worktree.
 const DIRECTORY: &str = "countersign/making";
@@ -70,7 +70,7 @@ impl Note {
     pub(crate) fn of_this_commit(local: &Local) -> Option<Self> {
         let git = git_process();
         let path = path_of(local, git.process);
-        let read = std::fs::read(&path).ok()?;
+        let read = disk::read(&path).ok()?;
         let (text, rest) = split_once(&read, b"\n\n")?;
         let mut lines = std::str::from_utf8(text).ok()?.lines();
         let named = (lines.next() == Some(VERSION)).then(|| lines.next()).flatten()?;
@@ -103,15 +103,15 @@ impl Note {
         let bytes = [text.as_bytes(), &self.message, &self.configuration.to_bytes(asked)].concat();
         let failed = |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", self.path.display()));
         if let Some(directory) = self.path.parent() {
-            std::fs::create_dir_all(directory).map_err(failed)?;
+            disk::create_dir_all(directory).map_err(failed)?;
         }
-        std::fs::write(&self.path, bytes).map_err(failed)
+        disk::write(&self.path, bytes).map_err(failed)
     }
 
     /// The commit is made: the note has served.
     pub(crate) fn remove(&self) {
         // One that stays is taken away by the next commit.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = disk::remove_file(&self.path);
     }
 
     /// Whether words are those of this commit's message, or of them with something added, and no other process's: there is one file for
@@ -132,7 +132,7 @@ impl Note {
     /// process's message, it came there by the file.
     pub(crate) fn strays(&self, local: &Local) -> Vec<SealValue> {
         let others = notes(local).filter(|path| *path != self.path);
-        others.filter_map(|path| std::fs::read(path).ok()).flat_map(|read| seals_in(&read)).collect()
+        others.filter_map(|path| disk::read(path).ok()).flat_map(|read| seals_in(&read)).collect()
     }
 }
 
@@ -145,7 +145,7 @@ fn path_of(local: &Local, process: Process) -> PathBuf {
 }
 
 fn notes(local: &Local) -> impl Iterator<Item = PathBuf> {
-    let entries = std::fs::read_dir(local.dir.git_dir.join(DIRECTORY)).into_iter().flatten().flatten();
+    let entries = disk::read_dir(local.dir.git_dir.join(DIRECTORY)).into_iter().flatten().flatten();
     entries
         .map(|entry| entry.path())
         .filter(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TURN)))
@@ -155,12 +155,12 @@ fn notes(local: &Local) -> impl Iterator<Item = PathBuf> {
 fn remove_stale(local: &Local) {
     let mut stale: Vec<(std::time::SystemTime, PathBuf)> = notes(local)
         .filter(|path| process_in(path, 1).is_none_or(|process| !process.runs()))
-        .filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path)))
+        .filter_map(|path| Some((path.on_disk().metadata().ok()?.modified().ok()?, path)))
         .collect();
     stale.sort();
     for (_, path) in stale.iter().rev().skip(KEPT) {
         // Another process may have been quicker.
-        let _ = std::fs::remove_file(path);
+        let _ = disk::remove_file(path);
     }
 }
 
@@ -169,7 +169,7 @@ const KEPT: usize = 8;
 
 /// The process that a line of a file names.
 fn process_in(path: &Path, line: usize) -> Option<Process> {
-    let read = std::fs::read(path).ok()?;
+    let read = disk::read(path).ok()?;
     let line = read.split(|byte| *byte == b'\n').nth(line)?;
     let (id, began) = std::str::from_utf8(line).ok()?.split_once(' ')?;
     Some(Process { id: id.parse().ok()?, began: began.parse().ok()? })
@@ -197,13 +197,13 @@ impl Turn {
         let path = local.dir.git_dir.join(DIRECTORY).join(TURN);
         // Complete when it appears: a file that is there and says nothing would be waited for.
         let own = path.with_extension(std::process::id().to_string());
-        let made = path.parent().is_some_and(|directory| std::fs::create_dir_all(directory).is_ok());
-        if !made || std::fs::write(&own, format!("{}\n", shown(process))).is_err() {
+        let made = path.parent().is_some_and(|directory| disk::create_dir_all(directory).is_ok());
+        if !made || disk::write(&own, format!("{}\n", shown(process))).is_err() {
             return;
         }
-        let since = std::time::Instant::now();
+        let since = started();
         while since.elapsed() < PATIENCE {
-            match std::fs::hard_link(&own, &path) {
+            match disk::hard_link(&own, &path) {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 // It is taken, or this file system has no turns.
                 Ok(()) | Err(_) => break,
@@ -211,21 +211,21 @@ impl Turn {
             match process_in(&path, 0) {
                 Some(holder) if holder == process || is_above(holder) => break,
                 Some(holder) if !holder.runs() => Self::clear(&path, holder),
-                Some(_) | None => std::thread::sleep(Duration::from_millis(3)),
+                Some(_) | None => threads::sleep(Duration::from_millis(3)),
             }
         }
-        let _ = std::fs::remove_file(own);
+        let _ = disk::remove_file(own);
     }
 
     /// Takes away what a process has left that is gone, unless somebody else was quicker.
     fn clear(path: &Path, holder: Process) {
         let aside = path.with_extension(format!("{}.gone", std::process::id()));
-        if std::fs::rename(path, &aside).is_ok() {
+        if disk::rename(path, &aside).is_ok() {
             if process_in(&aside, 0) != Some(holder) {
                 // It was another's by then, who gets it back unless a third has it.
-                let _ = std::fs::hard_link(&aside, path);
+                let _ = disk::hard_link(&aside, path);
             }
-            let _ = std::fs::remove_file(&aside);
+            let _ = disk::remove_file(&aside);
         }
     }
 
@@ -233,7 +233,7 @@ impl Turn {
     pub(crate) fn end(local: &Local, process: Process) {
         let path = local.dir.git_dir.join(DIRECTORY).join(TURN);
         if process_in(&path, 0) == Some(process) {
-            let _ = std::fs::remove_file(path);
+            let _ = disk::remove_file(path);
         }
     }
 }

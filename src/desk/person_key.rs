@@ -1,11 +1,11 @@
 //! Signing as the person at the desk: commits with the key that git would use, approvals with that or another.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::core::ssh::{PrivateKey, PublicKey, armor};
 use crate::desk::who::expand_home;
-use crate::system::{Configuration, Failure, Result};
+use crate::system::{Configuration, Failure, Result, disk, process};
 
 /// A key of the person's, and the program that signs with it where this process cannot.
 pub(crate) struct PersonKey {
@@ -75,7 +75,7 @@ impl PersonKey {
             Some(extension) if extension == "pub" => path.with_extension(""),
             _ => path.clone(),
         };
-        let key = std::fs::read(&private).ok().and_then(|pem| PrivateKey::parse_openssh(&pem).ok());
+        let key = disk::read(&private).ok().and_then(|pem| PrivateKey::parse_openssh(&pem).ok());
         let setting = key.map_or(Setting::File(path), |key| Setting::InProcess(Box::new(key)));
         Self { setting, program: PROGRAM.into() }
     }
@@ -96,7 +96,7 @@ impl PersonKey {
                 if path.extension().is_none_or(|extension| extension != "pub") {
                     public.push(".pub");
                 }
-                std::fs::read_to_string(&public).map_err(|error| {
+                disk::read_to_string(&public).map_err(|error| {
                     let public = PathBuf::from(&public);
                     unusable(&format!("{}: {error}", public.display())).hint(format!(
                         "ssh-keygen -y -f {} > {}",
@@ -126,7 +126,7 @@ impl PersonKey {
         let directory = tempfile::tempdir().map_err(|error| cannot_write(&error))?;
         let write = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
             let path = directory.path().join(name);
-            std::fs::write(&path, bytes).map_err(|error| cannot_write(&error))?;
+            disk::write(&path, bytes).map_err(|error| cannot_write(&error))?;
             Ok(path)
         };
         let (key, more): (PathBuf, &[&str]) = match key {
@@ -136,14 +136,14 @@ impl PersonKey {
         };
         let file = write("payload", payload)?;
         self.run(namespace, &key, more, &file)?;
-        std::fs::read_to_string(directory.path().join("payload.sig")).map_err(|error| {
+        disk::read_to_string(directory.path().join("payload.sig")).map_err(|error| {
             Failure::new(format!("{} said that it signed, and left no signature: {error}", self.program.display()))
         })
     }
 
     /// Runs the program as git does, with a file to sign: programs that take the place of ssh-keygen know no other way.
     fn run(&self, namespace: &str, key: &Path, more: &[&str], file: &Path) -> Result<()> {
-        let mut command = Command::new(&self.program);
+        let mut command = process::command(&self.program);
         command.args(["-Y", "sign", "-n", namespace, "-f"]).arg(key).args(more).arg(file);
         // It asks for a passphrase or a touch on the terminal and its standard error.
         let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status().map_err(|error| {
@@ -174,7 +174,7 @@ fn default_key(command: &str) -> Result<String> {
     };
     let words = crate::gate::shim::exec_words(&format!("exec {command}\n")).unwrap_or_default();
     let (program, arguments) = words.split_first().ok_or_else(|| wrong("cannot be taken apart into words"))?;
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = process::command(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| wrong(&format!("cannot be run: {error}")))?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let first = printed.lines().next().unwrap_or_default();

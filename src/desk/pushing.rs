@@ -2,30 +2,26 @@
 
 use std::io::Read as _;
 
-use clap::Args;
-
 use crate::core::decide::{Area, Severity, Verdict};
 use crate::core::report::{self, Audience};
 use crate::desk::check::{has_findings, judge_locally, say_that_hooks_are_lost, take_out_what_is_cut_off};
 use crate::desk::clone::{Local, TrackedRefs, settings, tracked_commit};
 use crate::desk::hooks::{Chained, run_other};
 use crate::gate::push::{Push, RefUpdate};
-use crate::system::{Exit, Failure, Result, characters, say};
+use crate::system::{Exit, Failure, Result, characters, say, stderr, stdin};
 
-#[derive(Args)]
 pub(crate) struct PrePush {
-    #[command(flatten)]
-    chained: Chained,
+    pub(crate) chained: Chained,
     /// The remote's name
-    remote: String,
+    pub(crate) remote: String,
     /// Where it is
-    url: String,
+    pub(crate) url: String,
 }
 
 /// Asks the server's engine, with what this clone knows, before anything is sent.
 pub(crate) fn pre_push(hook: PrePush) -> Result {
     let mut input = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut input).map_err(Failure::new)?;
+    stdin().lock().read_to_end(&mut input).map_err(Failure::new)?;
     if let Some(other) = hook.chained.runnable()
         && !run_other(&other, &[hook.remote.as_ref(), hook.url.as_ref()], Some(&input))?
     {
@@ -57,7 +53,7 @@ pub(crate) fn pre_push(hook: PrePush) -> Result {
     }
     let ends_here = concerns_identity(&verdict) || Exit::from(&verdict) == Exit::Undecided;
     let reader = if ends_here { Audience::Checker } else { Audience::Client };
-    let report = report::text(&verdict, reader, characters(&std::io::stderr()));
+    let report = report::text(&verdict, reader, characters(&stderr()));
     if has_findings(&verdict) || Exit::from(&verdict) != Exit::Accepted {
         say(report.trim_end());
     }

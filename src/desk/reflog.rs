@@ -4,6 +4,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 use crate::core::oid::Oid;
 use crate::desk::clone::Local;
+use crate::system::disk;
 use crate::system::process::git;
 
 /// One move of HEAD.
@@ -33,7 +34,7 @@ pub(crate) fn moves(local: &Local) -> Vec<Move> {
         return moves_by_git();
     }
     let path = local.dir.git_dir.join("logs").join("HEAD");
-    let Ok(mut file) = std::fs::File::open(path) else { return Vec::new() };
+    let Ok(mut file) = disk::open(path) else { return Vec::new() };
     let size = file.metadata().map_or(0, |metadata| metadata.len());
     let mut tail = Vec::new();
     let read = file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).and_then(|_| file.read_to_end(&mut tail));

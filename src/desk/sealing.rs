@@ -19,14 +19,14 @@ use crate::desk::keys::found;
 use crate::desk::who::Agent;
 use crate::store::Objects;
 use crate::system::process::git;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, Result, disk};
 
 /// What seals: an agent with its key, for one repository.
 pub(crate) struct Sealer {
     pub(crate) agent: Agent,
     pub(crate) key: PrivateKey,
     /// The certificate beside the key's file: what a grant lets the key seal as.
-    certificate: Option<VerifiedCertificate>,
+    pub(crate) certificate: Option<VerifiedCertificate>,
     pub(crate) repository: RepositoryName,
     /// A later step of a pipeline; `None` for the author.
     pub(crate) role: Option<Id>,
@@ -50,7 +50,7 @@ impl Sealer {
             Failure::new(format!("cannot use the key of agent {} in {path}: {error}{home}", agent.id))
                 .hint(format!("a key without a passphrase is made by:\ncountersign agent add {}", agent.id))
         };
-        let pem = std::fs::read(&file).map_err(|error| failed(&error))?;
+        let pem = disk::read(&file).map_err(|error| failed(&error))?;
         let key = PrivateKey::parse_openssh(&pem).map_err(|error| failed(&error))?;
         let certificate = certificate_beside(&file, &key).map_err(|error| failed(&error))?;
         let mut agent = agent;
@@ -112,7 +112,7 @@ impl Sealer {
 fn certificate_beside(key: &Path, own: &PrivateKey) -> std::result::Result<Option<VerifiedCertificate>, String> {
     let mut name = key.as_os_str().to_owned();
     name.push("-cert.pub");
-    let line = match std::fs::read_to_string(&name) {
+    let line = match disk::read_to_string(&name) {
         Ok(line) => line,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("its certificate cannot be read: {error}")),

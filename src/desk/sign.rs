@@ -3,8 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use clap::Args;
-
 use crate::core::commit::{Commit, DRAFTED, Trailers, ends_in_trailers, parse_trailers};
 use crate::core::id::{Id, RepositoryName};
 use crate::core::marks::{Catalogue, MarkSearch, Strength, squashed_authors};
@@ -20,40 +18,33 @@ use crate::desk::unsealed;
 use crate::desk::who::{Agent, Desk, agent_named, desk};
 use crate::store::Objects;
 use crate::system::process::git;
-use crate::system::{Configuration, Exit, Failure, Result, print, say};
+use crate::system::{Configuration, Exit, Failure, OnDisk as _, Result, print, say};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
+/// What is sealed or adopted, and by whom.
+pub(crate) struct Request {
     /// The commits: OLD..HEAD, or COMMITs one by one; without any, those of HEAD that no remote-tracking branch has
-    #[arg(value_name = "RANGE")]
-    ranges: Vec<String>,
+    pub(crate) ranges: Vec<String>,
     /// Seal as this agent instead of the one whose process this is; with --adopt, the drafter of commits that do not say
-    #[arg(long, value_name = "ID")]
-    agent: Option<String>,
+    pub(crate) agent: Option<String>,
     /// As a person, make agents' commits yours: name the agent that drafted them, and sign
-    #[arg(long)]
-    adopt: bool,
+    pub(crate) adopt: bool,
     /// The step that the agent performed, on commits that another agent has sealed as their author
-    #[arg(long, value_name = "ROLE", conflicts_with = "adopt")]
-    role: Option<String>,
+    pub(crate) role: Option<String>,
     /// The model that the agent ran on
-    #[arg(long)]
-    model: Option<String>,
+    pub(crate) model: Option<String>,
     /// The task that the agent worked on
-    #[arg(long)]
-    task: Option<String>,
+    pub(crate) task: Option<String>,
     /// Also rewrite commits that were pushed, signed, or made by others
-    #[arg(long)]
-    force: bool,
+    pub(crate) force: bool,
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result {
+pub(crate) fn run(request: &Request) -> Result {
     let local = Local::open()?;
     refuse_mid_rebase(&local)?;
     let repository = desk_repository()?;
     let head = local.commit("HEAD")?;
-    let chosen = chosen(&local, &arguments.ranges, head)?;
-    let work = work(&arguments, &repository)?;
+    let chosen = chosen(&local, &request.ranges, head)?;
+    let work = work(request, &repository)?;
     let others = match &work {
         Work::Seal(sealer) => others_work(&local.objects, &chosen, &sealer.agent)?,
         Work::Adopt { .. } => BTreeSet::new(),
@@ -67,8 +58,8 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         repository: &repository,
         work,
         others,
-        force: if arguments.force { Force::Yes } else { Force::No },
-        wanted: [arguments.model.clone(), arguments.task.clone()],
+        force: if request.force { Force::Yes } else { Force::No },
+        wanted: [request.model.clone(), request.task.clone()],
         own_email: own_email()?,
         published: published(&chosen.commits)?,
         plain,
@@ -115,7 +106,7 @@ pub(crate) fn desk_repository() -> Result<RepositoryName> {
 }
 
 fn refuse_mid_rebase(local: &Local) -> Result<()> {
-    let busy = ["rebase-merge", "rebase-apply"].iter().any(|name| local.dir.git_dir.join(name).exists());
+    let busy = ["rebase-merge", "rebase-apply"].iter().any(|name| local.dir.git_dir.join(name).on_disk().exists());
     if busy {
         return Err(Failure::new("a rebase is under way").hint("finish it, then sign:\ngit rebase --continue"));
     }
@@ -246,19 +237,19 @@ enum Force {
     No,
 }
 
-fn work(arguments: &Arguments, repository: &RepositoryName) -> Result<Work> {
+fn work(request: &Request, repository: &RepositoryName) -> Result<Work> {
     let at_desk = desk()?;
-    if arguments.adopt {
+    if request.adopt {
         if let Desk::Agent(_) | Desk::Unknown(_) | Desk::Ambiguous(_) = at_desk {
             return Err(Failure::new("an agent's process cannot adopt: adopting is a person's answer for the work")
                 .hint("a person runs this in a terminal of their own; an agent runs:\ncountersign sign"));
         }
         let parse =
             |id: &String| Id::parse(id.as_bytes()).ok_or_else(|| Failure::new("an id is [a-z0-9][a-z0-9._-]{0,63}"));
-        let drafter = arguments.agent.as_ref().map(parse).transpose()?;
+        let drafter = request.agent.as_ref().map(parse).transpose()?;
         return Ok(Work::Adopt { key: PersonKey::configured()?, drafter });
     }
-    let mut agent = match (&arguments.agent, at_desk) {
+    let mut agent = match (&request.agent, at_desk) {
         (Some(id), _) => agent_named(id)?,
         (None, Desk::Agent(agent)) => agent,
         (None, Desk::Person) => {
@@ -270,15 +261,15 @@ fn work(arguments: &Arguments, repository: &RepositoryName) -> Result<Work> {
         (None, Desk::Ambiguous(tools)) => return Err(ambiguous(&tools)),
         (None, Desk::Doubted(tool)) => return Err(doubted(&tool)),
     };
-    agent.model = arguments.model.clone().or(agent.model);
-    agent.task = arguments.task.clone().or(agent.task);
+    agent.model = request.model.clone().or(agent.model);
+    agent.task = request.task.clone().or(agent.task);
     for value in [&agent.model, &agent.task].into_iter().flatten() {
         if crate::core::seal::plain_value(value.as_bytes()).is_none() {
             return Err(Failure::new(format!("\"{}\" cannot stand in a seal", escape(value.as_bytes(), 120)))
                 .hint("use 1 to 100 printable ASCII characters"));
         }
     }
-    let role = arguments.role.as_ref().map(|role| {
+    let role = request.role.as_ref().map(|role| {
         let parsed = Id::parse(role.as_bytes()).filter(|role| role.as_str() != crate::core::seal::AUTHOR);
         parsed.ok_or_else(|| Failure::new("a role is [a-z0-9][a-z0-9._-]{0,63} and not author"))
     });

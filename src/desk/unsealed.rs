@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::core::oid::Oid;
 use crate::desk::clone::Local;
+use crate::system::disk;
 
 /// Lines that are read: the latest. Each is a commit and the agent's id, or the tool's name.
 const READ: usize = 1000;
@@ -18,15 +19,15 @@ fn path(local: &Local) -> PathBuf {
 pub(crate) fn record(local: &Local, commit: Oid, agent: &str) {
     let path = path(local);
     // Where nothing can be written down, the commit is named by hand.
-    let _ = path.parent().map(std::fs::create_dir_all);
-    if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path) {
+    let _ = path.parent().map(disk::create_dir_all);
+    if let Ok(mut file) = disk::open_at_end(path) {
         let _ = file.write_all(format!("{commit} {agent}\n").as_bytes());
     }
 }
 
 /// The commits that were written down, and whose they are.
 pub(crate) fn recorded(local: &Local) -> BTreeMap<Oid, String> {
-    let text = std::fs::read_to_string(path(local)).unwrap_or_default();
+    let text = disk::read_to_string(path(local)).unwrap_or_default();
     let lines = text.lines().rev().take(READ).filter_map(|line| {
         let (id, agent) = line.split_once(' ')?;
         Some((Oid::parse(id.as_bytes())?, agent.to_owned()))
@@ -40,8 +41,8 @@ pub(crate) fn forget(local: &Local, sealed: &[Oid]) {
     left.retain(|id, _| !sealed.contains(id));
     let path = path(local);
     let _ = if left.is_empty() {
-        std::fs::remove_file(path)
+        disk::remove_file(path)
     } else {
-        std::fs::write(path, left.iter().map(|(id, agent)| format!("{id} {agent}\n")).collect::<String>())
+        disk::write(path, left.iter().map(|(id, agent)| format!("{id} {agent}\n")).collect::<String>())
     };
 }

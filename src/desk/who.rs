@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::core::id::Id;
 use crate::core::marks::{Catalogue, EnvMark};
 use crate::desk::ancestry::{environments, takes_over_orphans};
-use crate::system::{Configuration, Failure, Result};
+use crate::system::{Configuration, Failure, Result, env};
 
 /// Who runs this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(crate) fn desk_by(configuration: &Configuration) -> Desk {
 }
 
 fn variable(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Reads all `countersign.<id>.*` settings, those of the environment (`GIT_CONFIG_COUNT`) included.
@@ -142,7 +142,7 @@ pub(crate) fn agent_named(id: &str) -> Result<Agent> {
 
 /// A path of git's configuration (git-config(1), "pathname").
 pub(super) fn expand_home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+    match (path.strip_prefix("~/"), env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(path),
     }

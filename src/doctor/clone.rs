@@ -14,7 +14,7 @@ use crate::gate::engine::Settings;
 use crate::gate::policy_source::PolicyReader;
 use crate::gate::shim::{is_executable, is_ours, quoted};
 use crate::system::process::{config, git};
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result};
 
 const INSTALL: &str = "countersign install";
 
@@ -96,7 +96,7 @@ pub(super) fn examine(report: &mut Report) -> Result<()> {
 fn hook(path: &Path, report: &mut Report) {
     let shown = path.display();
     let later = LATER.iter().find(|(name, _)| path.ends_with(name)).map(|(_, without)| *without);
-    match (path.symlink_metadata(), path.metadata()) {
+    match (path.on_disk().symlink_metadata(), path.on_disk().metadata()) {
         (Err(_), _) => match later {
             Some(without) => report.warn(&shown, Check::Missing, without, INSTALL),
             None => report.error(&shown, Check::Missing, "the hook is not there", INSTALL),
@@ -115,7 +115,7 @@ fn key(name: &str, path: &Path, report: &mut Report) {
     let found = Id::parse(id.as_bytes()).map_or_else(|| path.to_owned(), |id| found(&id, path));
     let path = found.as_path();
     let shown = path.display();
-    match path.metadata() {
+    match path.on_disk().metadata() {
         Err(error) => {
             let fix = format!("make a new one:\ncountersign agent add {id}");
             report.error(&name, Check::Key, format!("the key {shown} cannot be read: {error}"), fix);

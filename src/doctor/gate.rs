@@ -9,7 +9,7 @@ use crate::server::Layout;
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::process::server_git;
 use crate::system::users::Owner;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result, disk};
 
 /// The hook of a repository that decides.
 pub(super) struct Gate {
@@ -67,7 +67,7 @@ impl Seen {
             "sha256" => ObjectFormat::Sha256,
             other => return Err(format!("the object format {other} is unknown")),
         };
-        let config = std::fs::read(path.join("config")).unwrap_or_default();
+        let config = disk::read(path.join("config")).unwrap_or_default();
         let config = String::from_utf8_lossy(&config).into_owned();
         Ok(Self { path: path.to_owned(), place: path.display().to_string(), hooks: path.join(hooks), format, config })
     }
@@ -94,7 +94,11 @@ impl Seen {
     pub(super) fn looks_at_home(&self) -> bool {
         let own = self.path.join("hooks");
         self.hooks == own
-            || self.hooks.canonicalize().is_ok_and(|hooks| own.canonicalize().is_ok_and(|own| own == hooks))
+            || self
+                .hooks
+                .on_disk()
+                .canonicalize()
+                .is_ok_and(|hooks| own.on_disk().canonicalize().is_ok_and(|own| own == hooks))
     }
 }
 
@@ -115,7 +119,7 @@ pub(super) fn is_whole(text: &str) -> bool {
 
 /// Whether a hook that somebody wrote by hand runs this program in the end, as the README shows.
 pub(super) fn calls_us(hook: &Path) -> bool {
-    std::fs::read_to_string(hook).is_ok_and(|text| PreReceive::read(&text).is_some())
+    disk::read_to_string(hook).is_ok_and(|text| PreReceive::read(&text).is_some())
 }
 
 /// Whether a line of a hook that somebody wrote by hand cannot keep it from calling us.

@@ -1,5 +1,4 @@
 //! `countersign doctor`: whether the gate runs. Most servers accept a push when a hook is missing or not executable, and say nothing.
-#![expect(clippy::disallowed_methods, reason = "a checkup looks at files")]
 
 mod checks;
 mod clone;
@@ -9,44 +8,40 @@ mod server;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
 use report::{Report, Severity, text};
 
-use crate::server::{Exclude, OwnOnly};
+use crate::server::{Exclude, Owners};
 use crate::system::{Exit, Failure, Result, print};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
+/// Where to look.
+pub(crate) struct Request {
     /// Repositories of a server, or directories that hold them; without any, this clone is looked at
-    #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1..)]
-    servers: Vec<PathBuf>,
-    #[command(flatten)]
-    exclude: Exclude,
+    pub(crate) servers: Vec<PathBuf>,
+    pub(crate) exclude: Exclude,
     /// The configuration of the sshd that people push through
-    #[arg(long, value_name = "FILE", requires = "servers", default_value = "/etc/ssh/sshd_config")]
-    sshd_config: PathBuf,
+    pub(crate) sshd_config: PathBuf,
     /// How to print
-    #[arg(long, default_value = "text")]
-    format: Format,
-    #[command(flatten)]
-    own_only: OwnOnly,
+    pub(crate) format: Format,
+    /// Whose repositories this process sees to
+    pub(crate) owners: Owners,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+/// How it is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
     Text,
     Json,
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result {
+pub(crate) fn run(request: &Request) -> Result {
     let mut report = Report { schema: crate::core::report::SCHEMA, ..Report::default() };
-    if arguments.servers.is_empty() {
+    if request.servers.is_empty() {
         clone::examine(&mut report)?;
     } else {
-        server::examine(&arguments, &mut report)?;
+        server::examine(request, &mut report)?;
     }
     report.findings.sort_by(|a, b| (a.severity, &a.place, &a.check).cmp(&(b.severity, &b.place, &b.check)));
-    match arguments.format {
+    match request.format {
         Format::Json => print(&format!("{}\n", serde_json::to_string(&report).map_err(Failure::new)?))?,
         Format::Text => print(&text(&report))?,
     }

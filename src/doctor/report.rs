@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::checks::Check;
 use crate::core::policy::Policy;
 use crate::core::report::escape;
+use crate::core::text::plural;
 use crate::desk::at_work::{AtWork, Kind};
 
 /// How bad it is.
@@ -133,10 +134,10 @@ pub(super) fn text(report: &Report) -> String {
     let count = |severity| report.findings.iter().filter(|symptom| symptom.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     text.push_str(&match report.repositories {
-        _ if report.desk.is_some() => format!("this clone: {errors} errors, {warnings} warnings\n"),
-        1 => format!("1 repository: {errors} errors, {warnings} warnings\n"),
-        many => format!("{many} repositories: {errors} errors, {warnings} warnings\n"),
+        _ if report.desk.is_some() => "this clone".to_owned(),
+        repositories => plural(repositories, "repository"),
     });
+    text.push_str(&format!(": {}, {}\n", plural(errors, "error"), plural(warnings, "warning")));
     text
 }
 

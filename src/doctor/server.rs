@@ -9,7 +9,7 @@ use std::process::Stdio;
 use crate::core::decide::Timestamp;
 use crate::core::id::RepositoryName;
 use crate::core::policy::Policy;
-use crate::doctor::Arguments;
+use crate::doctor::Request;
 use crate::doctor::checks::{self, Check, Footing};
 use crate::doctor::gate::{Examined, Opened, Seen};
 use crate::doctor::report::Report;
@@ -17,26 +17,25 @@ use crate::gate::shim::quoted;
 use crate::server::{Below, Configured, Owners, Used, git_version, named, resolved};
 use crate::system::ground::Ground;
 use crate::system::users::{AT_ONCE, Owner, current_user};
-use crate::system::{Failure, Progress, Result, now};
+use crate::system::{Failure, OnDisk as _, Progress, Result, now};
 
 /// Git has had the quarantine, which hooks rely on, since then.
 const OLDEST_GIT: (u32, u32) = (2, 11);
 
 /// Looks at all of them; those that others own, as those.
-pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> {
-    let Arguments { servers, exclude, own_only, sshd_config, format: _ } = arguments;
-    let owners = own_only.owners();
+pub(super) fn examine(request: &Request, report: &mut Report) -> Result<()> {
+    let Request { servers, exclude, owners, sshd_config, format: _ } = request;
     let mut used = Used::default();
     let mut repositories = Vec::new();
-    let given: Vec<PathBuf> = servers.iter().filter_map(|server| server.canonicalize().ok()).collect();
+    let given: Vec<PathBuf> = servers.iter().filter_map(|server| server.on_disk().canonicalize().ok()).collect();
     for server in servers {
         let mut found = match owners {
             Owners::All => named(server)?,
             // Who started this process looks at where they lie.
             Owners::This => Below { repositories: vec![server.clone()], ..Below::default() },
         };
-        if found.repositories.is_empty() || (server.is_file() && resolved(server).is_none()) {
-            let what = if server.is_file() {
+        if found.repositories.is_empty() || (server.on_disk().is_file() && resolved(server).is_none()) {
+            let what = if server.on_disk().is_file() {
                 "is a file, and leads to no repository"
             } else {
                 "is no repository, and none lies below it"
@@ -45,20 +44,21 @@ pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> 
                 "give the path of a repository, such as /srv/git/project.git, or of the directory that holds them",
             ));
         }
-        if owners == Owners::All {
+        if *owners == Owners::All {
             exclude.apply(server, &mut found, &mut used);
         }
         repositories.extend(found.repositories);
         for (path, reason) in found.passed_over {
-            let covered = path.canonicalize().is_ok_and(|path| given.iter().any(|given| path.starts_with(given)));
-            if !covered || path.symlink_metadata().is_ok_and(|found| !found.is_symlink()) {
+            let covered =
+                path.on_disk().canonicalize().is_ok_and(|path| given.iter().any(|given| path.starts_with(given)));
+            if !covered || path.on_disk().symlink_metadata().is_ok_and(|found| !found.is_symlink()) {
                 let message = format!("{reason}: nobody looked at what lies there");
                 let fix = "give it with --server as well, as a user who may look into it";
                 report.error(&path.display(), Check::PassedOver, message, fix);
             }
         }
     }
-    if owners == Owners::All {
+    if *owners == Owners::All {
         exclude.tell_unused(&used);
     }
     let mut others: BTreeMap<Owner, Vec<PathBuf>> = BTreeMap::new();
@@ -67,12 +67,12 @@ pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> 
     let mut seen = BTreeSet::new();
     for repository in repositories {
         let path = resolved(&repository).unwrap_or(repository);
-        let path = path.canonicalize().unwrap_or(path);
+        let path = path.on_disk().canonicalize().unwrap_or(path);
         if !seen.insert(path.clone()) {
             continue;
         }
         match Owner::of(&path) {
-            Ok(owner) if owners == Owners::This && !owner.is_this() => {}
+            Ok(owner) if *owners == Owners::This && !owner.is_this() => {}
             Ok(owner) if owner.is_another() => others.entry(owner).or_default().push(path),
             Ok(owner) if !owner.is_this() && !current_user().is(0) => *strangers.entry(owner).or_default() += 1,
             Ok(_) => own.push(path),
@@ -95,7 +95,7 @@ pub(super) fn examine(arguments: &Arguments, report: &mut Report) -> Result<()> 
         report.error(&places.join(" "), Check::WrongUser, message, fix);
     }
     if !own.is_empty() {
-        examine_own(&own, arguments, report)?;
+        examine_own(&own, request, report)?;
     }
     for (owner, repositories) in others {
         for some in repositories.chunks(AT_ONCE) {
@@ -126,7 +126,7 @@ fn examine_as(owner: Owner, repositories: &[PathBuf], sshd_config: &Path, report
     Ok(())
 }
 
-fn examine_own(repositories: &[PathBuf], arguments: &Arguments, report: &mut Report) -> Result<()> {
+fn examine_own(repositories: &[PathBuf], request: &Request, report: &mut Report) -> Result<()> {
     let version = git_version()?;
     if version < OLDEST_GIT {
         let message = format!("git {}.{} keeps no quarantine for what is pushed", version.0, version.1);
@@ -140,8 +140,8 @@ fn examine_own(repositories: &[PathBuf], arguments: &Arguments, report: &mut Rep
         told: BTreeSet::new(),
         tried: BTreeSet::new(),
         now: now()?,
-        sshd_config: &arguments.sshd_config,
-        ground: root_asks(arguments.own_only.owners()).then(|| Ground::of(current_user())),
+        sshd_config: &request.sshd_config,
+        ground: root_asks(request.owners).then(|| Ground::of(current_user())),
         report,
     };
     let progress = Progress::new("repositories", Some(repositories.len()));

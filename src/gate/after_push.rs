@@ -20,7 +20,7 @@ use crate::gate::ref_values::StoredRefs;
 use crate::gate::session::{Posture, Session};
 use crate::ledger::{LedgerError, State, Witness};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
-use crate::system::{Exit, Failure, Result, now, say};
+use crate::system::{Exit, Failure, Result, now, say, stdin, threads};
 
 /// Seconds that these hooks may take. What they do not come to write down, the next push does.
 const SECONDS: u64 = 30;
@@ -32,7 +32,7 @@ pub(crate) fn post_receive(hook: PostReceive) -> Result {
     let session = Session::begin(Posture::Enforce, "", chain);
     session.when_over(Over::Pass);
     session.end_after(SECONDS);
-    let (push, input) = Push::read(&mut std::io::stdin().lock()).map_err(Failure::new)?;
+    let (push, input) = Push::read(&mut stdin().lock()).map_err(Failure::new)?;
     session.give(Vec::new(), Some(&input))?;
     drop(input);
     if let Err(failure) = settle(&hook.ledger, push)
@@ -90,7 +90,7 @@ pub(crate) fn reference_transaction(call: ReferenceTransaction) -> Result {
     session.end_after(SECONDS);
     let mut input = Vec::new();
     let cap = u64::try_from(limits::REF_UPDATES).unwrap_or(u64::MAX).saturating_mul(4096);
-    std::io::stdin().lock().take(cap).read_to_end(&mut input).map_err(Failure::new)?;
+    stdin().lock().take(cap).read_to_end(&mut input).map_err(Failure::new)?;
     let arguments = vec![state.clone().into()];
     session.give(arguments, Some(&input))?;
     match watched(&session, &watch, &state, &input) {
@@ -195,7 +195,7 @@ fn stays(refs: &Refs, line: &Line, looks: &mut u32) -> Result<bool> {
             return Ok(false);
         }
         *looks -= 1;
-        std::thread::sleep(PAUSE);
+        threads::sleep(PAUSE);
     }
     Ok(refs.packed_value(&line.name.0).map_err(unreadable)? == value)
 }

@@ -5,13 +5,13 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use super::session::Session;
 use crate::system::process::in_memory;
 use crate::system::users::may_execute;
-use crate::system::{Exit, Failure, Result};
+use crate::system::{Exit, Failure, Result, process};
 
 /// A hook to become.
 #[derive(Clone, Default)]
@@ -26,7 +26,7 @@ impl Chained {
     pub(crate) fn run(self) -> Result {
         let Some(hook) = self.hook else { return Ok(Exit::Accepted) };
         let failed = |error: std::io::Error| cannot_run(&hook, &error);
-        let mut process = Command::new(&hook);
+        let mut process = process::command(&hook);
         process.args(self.arguments);
         if let Some(input) = self.input {
             process.stdin(Stdio::from(input.try_clone().map_err(failed)?));

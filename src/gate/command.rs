@@ -3,17 +3,15 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
-
 use super::naming::default_name;
 use super::policy_source::PolicyArg;
 use super::shim::exec_words;
 use crate::core::id::RepositoryName;
 use crate::core::submitter::Adapter;
-use crate::system::quote;
+use crate::system::{OnDisk as _, quote};
 
 /// The command of a hook at a server.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HookCommand {
     /// Decides a push.
     PreReceive(PreReceive),
@@ -23,87 +21,119 @@ pub(crate) enum HookCommand {
     ReferenceTransaction(Watch),
 }
 
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PreReceive {
     /// A policy file, or ref:REF:PATH for one in the repository; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", required = true)]
     pub(crate) policies: Vec<PolicyArg>,
     /// The name that seals are bound to
-    #[arg(long, value_name = "NAME", value_parser = repository_name)]
     pub(crate) repository: Option<RepositoryName>,
     /// The directory that holds all repositories: the path below it is the name, and a ledger is made for a new one
-    #[arg(long, value_name = "DIR", conflicts_with = "repository")]
     pub(crate) below: Option<PathBuf>,
     /// A file of commits whose history is exempt
-    #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
     /// The directory of the ledger that every decision is recorded in
-    #[arg(long, value_name = "DIR")]
     pub(crate) ledger: Option<PathBuf>,
     /// The kind of server, which tells who pushes: ssh, http, gitolite, gitlab, gitea, ghes, bitbucket, push-cert or none
-    #[arg(long, value_name = "KIND", value_parser = adapter)]
     pub(crate) submitter: Option<Adapter>,
     /// Seconds after which the push is refused if it is not decided
-    #[arg(long, value_name = "SECONDS")]
     pub(crate) deadline: Option<u64>,
     /// Decide and record, and refuse nothing
-    #[arg(long)]
     pub(crate) observe: bool,
     /// A hook to run afterwards if the push is accepted, with the same input
-    #[arg(long, value_name = "FILE")]
     pub(crate) chain: Option<PathBuf>,
 }
 
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PostReceive {
     /// The directory of the ledger
-    #[arg(long, value_name = "DIR")]
     pub(crate) ledger: PathBuf,
     /// A hook to run afterwards with the same input
-    #[arg(long, value_name = "FILE")]
     pub(crate) chain: Option<PathBuf>,
     /// Record, and say nothing
-    #[arg(long)]
     pub(crate) observe: bool,
 }
 
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Watch {
     /// A policy file, or `ref:REF:PATH` for one in the repository; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", required = true)]
     pub(crate) policies: Vec<PolicyArg>,
     /// The directory of the ledger
-    #[arg(long, value_name = "DIR")]
     pub(crate) ledger: PathBuf,
     /// A hook to run afterwards with the same input
-    #[arg(long, value_name = "FILE")]
     pub(crate) chain: Option<PathBuf>,
     /// Record, and refuse nothing
-    #[arg(long)]
     pub(crate) observe: bool,
 }
 
 /// What git calls the hook with that sees refs move.
-#[derive(Args)]
 pub(crate) struct ReferenceTransaction {
-    #[command(flatten)]
     pub(crate) watch: Watch,
     /// `prepared`, `committed` or `aborted`
     pub(crate) state: String,
 }
 
 /// What git calls the hook with that sees one ref.
-#[derive(Args)]
 pub(crate) struct Update {
-    #[command(flatten)]
     pub(crate) server: PreReceive,
     /// The full name of the ref
-    #[arg(value_name = "REF")]
     pub(crate) name: OsString,
     /// Its value before
     pub(crate) old: OsString,
     /// Its value after
     pub(crate) new: OsString,
+}
+
+/// The options of a hook's command that nobody has asked for yet: each with its value, if it has one.
+struct Options<'a>(Vec<(&'a str, Option<&'a str>)>);
+
+impl<'a> Options<'a> {
+    /// `None` where a word is no option.
+    fn read(words: &'a [String]) -> Option<Self> {
+        let mut options = Vec::new();
+        let mut words = words.iter().peekable();
+        while let Some(word) = words.next() {
+            word.strip_prefix("--")?;
+            options.push(match word.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (word.as_str(), words.next_if(|next| !next.starts_with('-')).map(String::as_str)),
+            });
+        }
+        Some(Self(options))
+    }
+
+    /// The values of an option.
+    fn take(&mut self, name: &str) -> Vec<Option<&'a str>> {
+        let (named, left): (Vec<_>, _) = std::mem::take(&mut self.0).into_iter().partition(|(own, _)| *own == name);
+        self.0 = left;
+        named.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// What an option says that is given once at most; outer `None` where it says nothing that could be meant.
+    fn parsed<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+        match self.take(name).as_slice() {
+            [] => Some(None),
+            [Some(value)] => parse(value).map(Some),
+            _ => None,
+        }
+    }
+
+    fn path(&mut self, name: &str) -> Option<Option<PathBuf>> {
+        self.parsed(name, |path| (!path.is_empty()).then(|| path.into()))
+    }
+
+    fn policies(&mut self) -> Option<Vec<PolicyArg>> {
+        let given = self.take("--policy");
+        let policies: Option<Vec<PolicyArg>> = given.into_iter().map(|policy| policy?.parse().ok()).collect();
+        policies.filter(|policies| !policies.is_empty())
+    }
+
+    fn is_set(&mut self, name: &str) -> Option<bool> {
+        match self.take(name).as_slice() {
+            [] => Some(false),
+            [None] => Some(true),
+            _ => None,
+        }
+    }
 }
 
 /// A word of a command.
@@ -127,16 +157,42 @@ fn path(words: &mut Vec<Word>, name: &str, value: Option<&PathBuf>) {
 impl HookCommand {
     /// The program that the text of a hook runs, and with what command; `None` where it is none of ours.
     pub(crate) fn read(text: &str) -> Option<(PathBuf, Self)> {
-        #[derive(Parser)]
-        #[command(no_binary_name = true)]
-        struct Line {
-            #[command(subcommand)]
-            command: HookCommand,
-        }
         let words = exec_words(text)?;
         let (program, words) = words.split_first()?;
-        let words = words.strip_prefix(&["hook".to_owned()])?;
-        Some((program.into(), Line::try_parse_from(words).ok()?.command))
+        let (hook, words) = words.strip_prefix(&["hook".to_owned()])?.split_first()?;
+        Some((program.into(), Self::of_words(hook, words)?))
+    }
+
+    /// The command that a hook's name and the words after it are, which may be written by hand.
+    fn of_words(hook: &str, words: &[String]) -> Option<Self> {
+        let mut options = Options::read(words)?;
+        let command = match hook {
+            "pre-receive" => Self::PreReceive(PreReceive {
+                policies: options.policies()?,
+                repository: options.parsed("--repository", |name| repository_name(name).ok())?,
+                below: options.path("--below")?,
+                baseline: options.path("--baseline")?,
+                ledger: options.path("--ledger")?,
+                submitter: options.parsed("--submitter", Adapter::parse)?,
+                deadline: options.parsed("--deadline", |seconds| seconds.parse().ok())?,
+                observe: options.is_set("--observe")?,
+                chain: options.path("--chain")?,
+            }),
+            "post-receive" => Self::PostReceive(PostReceive {
+                ledger: options.path("--ledger")??,
+                chain: options.path("--chain")?,
+                observe: options.is_set("--observe")?,
+            }),
+            "reference-transaction" => Self::ReferenceTransaction(Watch {
+                policies: options.policies()?,
+                ledger: options.path("--ledger")??,
+                chain: options.path("--chain")?,
+                observe: options.is_set("--observe")?,
+            }),
+            _ => return None,
+        };
+        let both = matches!(&command, Self::PreReceive(PreReceive { repository: Some(_), below: Some(_), .. }));
+        (options.0.is_empty() && !both).then_some(command)
     }
 
     /// The name of the hook.
@@ -246,7 +302,7 @@ impl PreReceive {
 
     /// What the gate calls the repository at a path; `None` where it is known at a push only.
     pub(crate) fn name_of(&self, path: &Path) -> Option<RepositoryName> {
-        let below = || default_name(&self.below.as_ref()?.canonicalize().ok()?, path);
+        let below = || default_name(&self.below.as_ref()?.on_disk().canonicalize().ok()?, path);
         self.repository.clone().or_else(below)
     }
 
@@ -342,10 +398,21 @@ mod tests {
             "exec countersign doctor --policy p",
             "exec countersign hook pre-receive --policy $HOME/p",
             "exec countersign hook pre-receive --policy p --unknown",
+            "exec countersign hook pre-receive --policy",
+            "exec countersign hook pre-receive --policy --observe",
+            "exec countersign hook pre-receive --policy p q",
+            "exec countersign hook pre-receive --policy p --observe=1",
+            "exec countersign hook pre-receive --policy p --deadline soon",
+            "exec countersign hook pre-receive --policy p --ledger a --ledger b",
+            "exec countersign hook pre-receive --policy p --repository a --below b",
+            "exec countersign hook post-receive",
             "countersign hook pre-receive --policy p",
         ] {
             assert_eq!(HookCommand::read(text), None, "{text}");
         }
         assert!(HookCommand::read("exec countersign hook pre-receive --policy p \"$@\"\n").is_some());
+        assert!(
+            HookCommand::read("exec countersign hook pre-receive --observe --policy=p --policy q \"$@\"\n").is_some()
+        );
     }
 }

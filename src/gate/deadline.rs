@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::session::{Posture, Session};
+use crate::system::{process, threads};
 
 /// What a hook is doing.
 #[derive(Clone, Copy)]
@@ -86,12 +87,12 @@ impl Session {
     pub(crate) fn end_after(self: &Arc<Self>, seconds: u64) {
         let session = Arc::clone(self);
         let watch = move || {
-            std::thread::sleep(Duration::from_secs(seconds));
+            threads::sleep(Duration::from_secs(seconds));
             session.is_over.store(true, Ordering::SeqCst);
             let refuses = session.refuses.load(Ordering::Relaxed);
             let (done, told) = mpsc::channel();
             let speaker = Arc::clone(&session);
-            let last_words = std::thread::Builder::new().spawn(move || {
+            let last_words = threads::spawn(move || {
                 let reason = speaker.reason(seconds);
                 if refuses {
                     let (words, needed) = speaker.needs(seconds);
@@ -109,17 +110,16 @@ impl Session {
             if last_words.is_ok() {
                 let _ = told.recv_timeout(LAST_WORDS);
             }
-            #[allow(clippy::exit, reason = "whatever this process does, it ends now")]
-            std::process::exit(if refuses { 2 } else { session.pass().into() });
+            process::exit(if refuses { 2 } else { session.pass().into() });
         };
         // Where no thread can be started the server's own limits are left.
-        let _ = std::thread::Builder::new().spawn(watch);
+        let _ = threads::spawn(watch);
     }
 
     /// Returns if there is time left. What is decided after it was said that it was not does not count.
     pub(crate) fn still_in_time(&self) {
         while self.is_over.load(Ordering::SeqCst) {
-            std::thread::sleep(LAST_WORDS);
+            threads::sleep(LAST_WORDS);
         }
     }
 

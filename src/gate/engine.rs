@@ -144,13 +144,24 @@ pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) 
     if let Some(name) = &policy_ref {
         fact_reader = fact_reader.with_policy_check(PolicyCheck { name, problems: &problems });
     }
-    let first = if push.updates.len() < MANY { Look::Near } else { Look::Everywhere };
-    let mut verdict = fact_reader.judge_all(push, first);
-    if first == Look::Near && verdict.depends_on_commits() {
-        verdict = fact_reader.judge_all(push, Look::Everywhere);
-    }
+    let verdict = decided(&mut fact_reader, push);
     let (facts, received) = fact_reader.into_facts();
     Ok(Judgement { verdict, facts, received, policy })
+}
+
+fn decided(fact_reader: &mut FactReader<'_>, push: &Push) -> Verdict {
+    let first = if push.updates.len() < MANY { Look::Near } else { Look::Everywhere };
+    let verdict = fact_reader.judge_all(push, first);
+    if first == Look::Near && verdict.depends_on_commits() {
+        return fact_reader.judge_all(push, Look::Everywhere);
+    }
+    verdict
+}
+
+/// What [`judge`] decides by a policy that lies nowhere in the repository.
+pub(crate) fn judge_by(policy: &Policy, repository: &RepositoryName, push: &Push, context: PushContext<'_>) -> Verdict {
+    let history = History::new(context.objects, context.dir);
+    decided(&mut FactReader::new(policy, repository, &history, context), push)
 }
 
 /// The name that seals are bound to.

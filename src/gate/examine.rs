@@ -23,7 +23,7 @@ use crate::core::tree::{
 };
 use crate::gate::session::Session;
 use crate::store::{GitDir, History, Objects, Stores};
-use crate::system::Failure;
+use crate::system::{Failure, threads};
 
 /// Commits for which another thread is worth starting. Below it, opening the stores again costs more than it saves.
 const COMMITS_PER_THREAD: usize = 64;
@@ -84,7 +84,7 @@ impl<'a> Examiner<'a> {
         let threads = threads.min(most).min(std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
         let mut shares = commits.chunks(commits.len().div_ceil(threads));
         let first = shares.next().unwrap_or_default();
-        std::thread::scope(|scope| {
+        threads::scope(|scope| {
             let (standard, stores) = (self.standard, self.objects.stores());
             let others: Vec<_> = shares
                 .map(|share| {

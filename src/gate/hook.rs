@@ -21,7 +21,7 @@ use crate::gate::ref_values::StoredRefs;
 use crate::gate::session::{Posture, Session};
 use crate::gate::submitting::{Pushed, submitter};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
-use crate::system::{Exit, Failure, Result, characters, now};
+use crate::system::{Exit, Failure, OnDisk as _, Result, characters, env, now, stderr, stdin};
 
 /// Begins a run: how its lines begin, and when it ends.
 fn begin(server: &PreReceive) -> Arc<Session> {
@@ -35,7 +35,7 @@ fn begin(server: &PreReceive) -> Arc<Session> {
 
 pub(crate) fn pre_receive(server: PreReceive) -> Result {
     let session = begin(&server);
-    let (push, input) = match Push::read(&mut std::io::stdin().lock()) {
+    let (push, input) = match Push::read(&mut stdin().lock()) {
         Ok(read) => read,
         Err(_) if server.observe => return Ok(if session.pass() == 0 { Exit::Accepted } else { Exit::Undecided }),
         Err(error) => return session.end(Err(Failure::new(error))),
@@ -121,7 +121,7 @@ fn enforce(session: &Session, server: &PreReceive, push: Push) -> Result {
 /// Where the ledger is, as the hook names it. A canary is decided like any push; what becomes of it is nothing that the real ledger
 /// should hold.
 fn ledger_of(server: &PreReceive, dir: &GitDir) -> Option<PathBuf> {
-    let is_canary = dir.git_dir.join(CANARY).exists();
+    let is_canary = dir.git_dir.join(CANARY).on_disk().exists();
     server.ledger.clone().map(|own| if is_canary { LEDGER.into() } else { own })
 }
 
@@ -203,7 +203,7 @@ impl Run<'_> {
         let recorded = recorder.map_or(Ok(Vec::new()), |recorder| recorder.record(self.clock, judgement, outcome));
         if !self.server.observe {
             recorded.iter().flatten().for_each(|told| self.session.say(told));
-            let screen = characters(&std::io::stderr());
+            let screen = characters(&stderr());
             self.session.say(&report::text(&judgement.verdict, report::Audience::Pusher, screen));
         }
         match recorded {
@@ -227,12 +227,13 @@ fn name(server: &PreReceive, dir: &GitDir) -> Result<Option<RepositoryName>> {
     let hint = "an admin can name it:\ncountersign install --server REPO.git --repository NAME --policy FILE";
     if let Some(root) = &server.below {
         let cannot = |error: std::io::Error| Failure::new(format!("cannot tell where the repository lies: {error}"));
-        let (root, own) = (root.canonicalize().map_err(cannot)?, dir.git_dir.canonicalize().map_err(cannot)?);
+        let (root, own) =
+            (root.on_disk().canonicalize().map_err(cannot)?, dir.git_dir.on_disk().canonicalize().map_err(cannot)?);
         let none = || Failure::new(format!("{} gives the repository no name", own.display())).hint(hint);
         let name = default_name(&root, &own).ok_or_else(none)?;
         // Names fold case, and a repository of the plain name is who has it: else whoever makes another shares its seals.
         for plain in [format!("{name}.git"), name.to_string()] {
-            if root.join(&plain).canonicalize().is_ok_and(|plain| plain != own) {
+            if root.join(&plain).on_disk().canonicalize().is_ok_and(|plain| plain != own) {
                 let both = format!("{} would be called {name}, which {plain} is", own.display());
                 return Err(Failure::new(both).hint("an admin can rename one of the two repositories"));
             }
@@ -243,7 +244,7 @@ fn name(server: &PreReceive, dir: &GitDir) -> Result<Option<RepositoryName>> {
     if variables.is_empty() {
         return Ok(server.repository.clone());
     }
-    let set = |name: &&str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let set = |name: &&str| env::var_os(name).filter(|value| !value.is_empty());
     let parts: Option<PathBuf> = variables.iter().map(set).collect();
     let named = parts.and_then(|parts| default_name(Path::new(""), &parts));
     let none = || Failure::new(format!("{} does not name the repository", variables.join("/"))).hint(hint);

@@ -8,6 +8,7 @@ use crate::gate::hook::LEDGER;
 use crate::gate::shim::is_set_aside;
 use crate::ledger::{Ledger, LedgerError, Place};
 use crate::store::GitDir;
+use crate::system::OnDisk as _;
 
 /// Where the commits lie whose history is exempt.
 pub(crate) const BASELINE: &str = "countersign/baseline";
@@ -19,7 +20,8 @@ const DIRECTORIES: [&str; 3] = ["countersign", "hooks", "custom_hooks"];
 pub(crate) fn settled(named: &Path, git_dir: &Path) -> PathBuf {
     let Some((root, own)) = divided(named) else { return git_dir.join(named) };
     let here = git_dir.join(own);
-    let is_kept = own == Path::new(LEDGER) || own == Path::new(BASELINE) || (is_set_aside(own) && here.exists());
+    let is_kept =
+        own == Path::new(LEDGER) || own == Path::new(BASELINE) || (is_set_aside(own) && here.on_disk().exists());
     if is_kept && is_elsewhere(root, git_dir) { here } else { named.to_owned() }
 }
 
@@ -35,10 +37,12 @@ fn divided(named: &Path) -> Option<(&Path, &Path)> {
 
 /// Whether a directory is gone, or is another repository than this one.
 fn is_elsewhere(root: &Path, git_dir: &Path) -> bool {
-    let id = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino()));
+    let id = |path: &Path| path.on_disk().metadata().map(|found| (found.dev(), found.ino()));
     match (id(root), id(git_dir)) {
         (Err(error), _) => error.kind() == std::io::ErrorKind::NotFound,
-        (Ok(one), Ok(other)) => one != other && root.join("objects").is_dir() && root.join("HEAD").exists(),
+        (Ok(one), Ok(other)) => {
+            one != other && root.join("objects").on_disk().is_dir() && root.join("HEAD").on_disk().exists()
+        }
         (Ok(_), Err(_)) => false,
     }
 }
@@ -47,7 +51,7 @@ fn is_elsewhere(root: &Path, git_dir: &Path) -> bool {
 /// own, if an admin said so.
 pub(crate) fn ledger_directory(named: &Path, dir: &GitDir) -> PathBuf {
     let (settled, own) = (settled(named, &dir.common_dir), dir.common_dir.join(LEDGER));
-    if settled == own || !own.join("key").exists() {
+    if settled == own || !own.join("key").on_disk().exists() {
         return settled;
     }
     let is_kept = |directory: &Path| {
@@ -74,19 +78,20 @@ pub(crate) fn open_ledger(named: &Path, dir: &GitDir) -> Result<Ledger, LedgerEr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::disk;
 
     #[test]
     fn a_file_of_the_repository_goes_where_it_goes() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         for repository in ["now.git", "other.git"] {
-            std::fs::create_dir_all(root.join(repository).join("objects")).unwrap();
-            std::fs::create_dir_all(root.join(repository).join("hooks")).unwrap();
-            std::fs::write(root.join(repository).join("HEAD"), "").unwrap();
+            disk::create_dir_all(root.join(repository).join("objects")).unwrap();
+            disk::create_dir_all(root.join(repository).join("hooks")).unwrap();
+            disk::write(root.join(repository).join("HEAD"), "").unwrap();
         }
-        std::fs::create_dir_all(root.join("kept/countersign")).unwrap();
+        disk::create_dir_all(root.join("kept/countersign")).unwrap();
         let now = root.join("now.git");
-        std::fs::write(now.join("hooks/update.before-countersign"), "").unwrap();
+        disk::write(now.join("hooks/update.before-countersign"), "").unwrap();
         let set_aside = "hooks/update.before-countersign";
         for (named, expected) in [
             ("countersign/ledger".into(), now.join(LEDGER)),

@@ -14,6 +14,7 @@ use crate::core::policy::{self, Loaded, Problem, Source};
 use crate::core::tree::{EntryMode, entry_at};
 use crate::gate::ref_values::RefValues;
 use crate::store::{Objects, peel};
+use crate::system::{OnDisk as _, disk};
 
 /// A policy argument: `FILE`, or `ref:REF:PATH[@sha256:DIGEST]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,11 +206,11 @@ impl PolicyReader<'_> {
 /// Reads a file of the admin's. Reports call it by its name alone: where it lies is not the pusher's business.
 fn read_file(path: &Path) -> Result<(Source, Place), PolicyError> {
     let failed = |error| PolicyError::File(path.to_owned(), error);
-    let size = std::fs::metadata(path).map_err(failed)?.len();
+    let size = path.on_disk().metadata().map_err(failed)?.len();
     if usize::try_from(size).map_or(true, |size| size > limits::POLICY_BYTES) {
         return Err(PolicyError::TooLarge(path.display().to_string()));
     }
-    let bytes = std::fs::read(path).map_err(failed)?;
+    let bytes = disk::read(path).map_err(failed)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let directory = path.parent().unwrap_or(Path::new("")).to_owned();
     let not_text = || failed(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"));

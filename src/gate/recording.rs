@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,8 +30,7 @@ use crate::ledger::{
     Moved, OTHERS, Outcome, Place, Receipts, State, UpdateRecord, Updates, Work,
 };
 use crate::store::{GitDir, Objects, Quarantine, Refs};
-use crate::system::random_seed;
-use crate::system::{Failure, Result, now};
+use crate::system::{Failure, OnDisk as _, Result, disk, now, random_seed};
 
 /// The ledger of the repository that a hook runs in.
 pub(crate) struct Recorder<'a> {
@@ -142,24 +141,24 @@ pub(crate) fn begin_ledger(directory: &Path, beginning: Beginning<'_>) -> Result
         Err(LedgerError::Absent(_)) => {}
         Err(error) => return Err(ledger_failure(&error)),
     }
-    if directory.exists() {
+    if directory.on_disk().exists() {
         return beginning.make(directory).map(Begun::Now);
     }
     let cannot =
         |error: std::io::Error| Failure::new(format!("cannot make the ledger {}: {error}", directory.display()));
     let around = directory.parent().unwrap_or(Path::new("."));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(around).map_err(cannot)?;
+    disk::create_private_dir_all(around).map_err(cannot)?;
     let own = std::fs::Permissions::from_mode(0o700);
     let made = tempfile::Builder::new().prefix(".ledger-").permissions(own).tempdir_in(around).map_err(cannot)?;
     let spent = beginning.make(made.path())?;
-    match std::fs::rename(made.path(), directory) {
+    match disk::rename(made.path(), directory) {
         Ok(()) => {
             // It is no longer there to be removed.
             let _ = made.keep();
             Ok(Begun::Now(spent))
         }
         // Another process was faster.
-        Err(_) if directory.exists() => Ok(Begun::Before),
+        Err(_) if directory.on_disk().exists() => Ok(Begun::Before),
         Err(error) => Err(cannot(error)),
     }
 }
@@ -168,7 +167,7 @@ impl<'a> Recorder<'a> {
     /// Makes the ledger of a repository that has just been made: where there is no ref, nothing is left out by beginning now. One
     /// that has refs and no ledger was not installed, or lost it.
     pub(crate) fn begin(directory: &Path, beginning: Beginning<'_>) -> Result<()> {
-        if directory.exists() {
+        if directory.on_disk().exists() {
             return Ok(());
         }
         let values = beginning.refs.values().map_err(|error| ledger_failure(&refs_failed(error)))?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::chain::Chained;
 use super::deadline::{Over, Record, Stage};
-use crate::system::{Exit, Failure, Result, say_lines};
+use crate::system::{Exit, Failure, Result, process, say_lines};
 
 /// Whether a hook may refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +50,7 @@ impl Session {
         std::panic::set_hook(Box::new(move |panic| {
             on_panic.say(&crate::system::bug(panic));
             let code = if on_panic.observes() { on_panic.pass() } else { 2 };
-            #[allow(clippy::exit, reason = "a thread that panics must end the process")]
-            std::process::exit(code.into());
+            process::exit(code.into());
         }));
         session
     }

@@ -15,6 +15,7 @@ use crate::core::oid::Oid;
 use crate::core::submitter::push_cert::{CertifiedUpdate, ClaimedPushCert, Expected};
 use crate::core::submitter::{Adapter, Answer, Said, Submitter, Via, Who, account, login};
 use crate::store::{GitDir, Objects};
+use crate::system::{OnDisk as _, disk, env};
 
 /// What a certificate is held against.
 pub(crate) struct Pushed<'a> {
@@ -36,7 +37,7 @@ pub(crate) fn submitter(adapter: Adapter, pushed: &Pushed<'_>) -> Submitter {
 }
 
 fn variable(name: &'static str) -> Option<Vec<u8>> {
-    std::env::var_os(name).map(OsStringExt::into_vec)
+    env::var_os(name).map(OsStringExt::into_vec)
 }
 
 /// The variables of an ssh session that this program reads.
@@ -112,7 +113,7 @@ struct Process {
 
 impl Process {
     fn read(id: u32) -> Option<Self> {
-        let text = String::from_utf8_lossy(&std::fs::read(format!("/proc/{id}/status")).ok()?).into_owned();
+        let text = String::from_utf8_lossy(&disk::read(format!("/proc/{id}/status")).ok()?).into_owned();
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
             Some(line.trim().to_owned())
@@ -130,12 +131,12 @@ impl Process {
         }
         let exe = PathBuf::from(format!("/proc/{}/exe", self.id));
         let roots = |metadata: &std::fs::Metadata| metadata.uid() == 0 && metadata.mode() & 0o022 == 0;
-        if let (Ok(target), Ok(metadata)) = (std::fs::read_link(&exe), std::fs::metadata(&exe)) {
+        if let (Ok(target), Ok(metadata)) = (disk::read_link(&exe), exe.on_disk().metadata()) {
             // The name that it was started from, also after an upgrade put another file there.
             let target = target.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
             let target = Path::new(&target);
             let named = target.file_name().is_some_and(|name| called_so(&name.to_string_lossy()));
-            let mut directories = target.ancestors().skip(1).map(std::fs::metadata);
+            let mut directories = target.ancestors().skip(1).map(|directory| directory.on_disk().metadata());
             return named && roots(&metadata) && directories.all(|directory| directory.is_ok_and(|one| roots(&one)));
         }
         // It keeps others from looking, as anything may do that has given up root. Then root runs it, or its parent.
@@ -155,7 +156,7 @@ fn session_environment() -> Result<Vec<u8>, String> {
         }
         let parent = Process::read(child.parent).ok_or_else(hidden)?;
         if parent.is_sshd() {
-            return std::fs::read(format!("/proc/{}/environ", child.id))
+            return disk::read(format!("/proc/{}/environ", child.id))
                 .map_err(|error| format!("the ssh session cannot be looked at: {}", error.kind()));
         }
         child = parent;
@@ -182,7 +183,7 @@ fn by_certificate(pushed: &Pushed<'_>) -> Result<Submitter, String> {
     let objects = pushed.objects.ok_or_else(|| unreadable(&"the objects cannot be opened"))?;
     let bytes = objects.blob(blob, limits::PUSH_CERT_BYTES).map_err(|error| unreadable(&error))?;
     let repository = pushed.repository.ok_or("the hook was installed without --repository")?;
-    let path = pushed.dir.git_dir.canonicalize().map_err(|error| unreadable(&error))?;
+    let path = pushed.dir.git_dir.on_disk().canonicalize().map_err(|error| unreadable(&error))?;
     let updates = pushed.updates;
     let expected = Expected { nonce: &nonce, repository, path: path.as_os_str().as_bytes(), updates };
     let claimed = ClaimedPushCert::parse(&bytes).map_err(|error| error.to_string())?;

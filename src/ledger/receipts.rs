@@ -78,7 +78,18 @@ fn postings_of(entry: &Entry, number: u64, found: &mut Vec<Posting>) {
         Entry::Spent(presumed) | Entry::Unspent(presumed) => {
             return found.extend(presumed.approvals.iter().map(|digest| posting(&digest.0, number | CONTINUED)));
         }
-        _ => return,
+        Entry::Opened(_)
+        | Entry::Raised(_)
+        | Entry::Placed(_)
+        | Entry::Rekeyed(_)
+        | Entry::Continues(_)
+        | Entry::Clock(_)
+        | Entry::Refs(_)
+        | Entry::Decided(_)
+        | Entry::Aborted(_)
+        | Entry::Unexplained(_)
+        | Entry::Suppressed(_)
+        | Entry::Recovered(_) => return,
     };
     let work = updates.iter().flat_map(|update| &update.work).flat_map(|work| &work.commits);
     let landed = updates.iter().flat_map(|update| &update.approvals).map(|approval| &approval.digest);
@@ -185,7 +196,18 @@ impl Receipts {
                     presumed = None;
                     continue;
                 }
-                _ => continue,
+                Entry::Opened(_)
+                | Entry::Raised(_)
+                | Entry::Placed(_)
+                | Entry::Rekeyed(_)
+                | Entry::Continues(_)
+                | Entry::Clock(_)
+                | Entry::Refs(_)
+                | Entry::Committed(_)
+                | Entry::Aborted(_)
+                | Entry::Unexplained(_)
+                | Entry::Suppressed(_)
+                | Entry::Recovered(_) => continue,
             };
             let holds = |update: &&UpdateRecord| {
                 update.work.iter().any(|work| work.commits.iter().any(|(_, accepted)| accepted.0 == digest))

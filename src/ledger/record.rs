@@ -77,7 +77,7 @@ pub(super) struct Signer<'a> {
 }
 
 /// The log's name, which is also that of its key in a note.
-fn origin(repository: &str) -> String {
+pub(super) fn origin(repository: &str) -> String {
     format!("countersign/{repository}")
 }
 

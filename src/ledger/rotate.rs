@@ -297,7 +297,18 @@ impl Known {
                     self.received.insert(digest.0, First { decision: 0, time: *time, value: *value });
                 }
             }
-            _ => {}
+            Entry::Opened(_)
+            | Entry::Raised(_)
+            | Entry::Placed(_)
+            | Entry::Rekeyed(_)
+            | Entry::Continues(_)
+            | Entry::Clock(_)
+            | Entry::Refs(_)
+            | Entry::Decided(_)
+            | Entry::Aborted(_)
+            | Entry::Unexplained(_)
+            | Entry::Suppressed(_)
+            | Entry::Recovered(_) => {}
         }
     }
 

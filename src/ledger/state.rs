@@ -198,7 +198,20 @@ impl State {
         let decision = match entry {
             Entry::Committed(settled) | Entry::Aborted(settled) => settled.decision,
             Entry::Continued(continued) => continued.decision,
-            _ => return Ok(()),
+            Entry::Opened(_)
+            | Entry::Raised(_)
+            | Entry::Placed(_)
+            | Entry::Rekeyed(_)
+            | Entry::Continues(_)
+            | Entry::Carried(_)
+            | Entry::Spent(_)
+            | Entry::Unspent(_)
+            | Entry::Clock(_)
+            | Entry::Refs(_)
+            | Entry::Decided(_)
+            | Entry::Unexplained(_)
+            | Entry::Suppressed(_)
+            | Entry::Recovered(_) => return Ok(()),
         };
         self.open.get_mut(&decision).map_or(Ok(()), Open::load)
     }

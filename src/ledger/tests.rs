@@ -1,7 +1,7 @@
 #![allow(clippy::print_stderr)]
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -1143,4 +1143,16 @@ fn a_log_that_was_cut_short_gets_its_end_back() {
         assert_eq!(std::fs::read(&log).unwrap(), cut);
         push(&foreign, &Refs::default(), START + 51, vec![update(&format!("refs/heads/{number}"), None, Some(1))]);
     }
+}
+
+#[test]
+fn every_kind_of_entry_is_specified() {
+    // Whoever is given a kind that is none is told of all that are.
+    let told = serde_json::from_str::<Entry>(r#"{"kind":""}"#).unwrap_err().to_string();
+    let kinds: BTreeSet<&str> = told.split('`').skip(3).step_by(2).collect();
+    assert!(kinds.contains("opened") && kinds.len() >= 17, "{told}");
+    let table = include_str!("FORMAT.md").split_once("| kind | keys | meaning |").unwrap().1;
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let named = rows.filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    assert_eq!(named.collect::<BTreeSet<_>>(), kinds);
 }

@@ -4,20 +4,18 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use clap::Args;
-
 use crate::core::policy::{Glob, LetterCase};
 use crate::server::targets::Below;
 use crate::system::say;
 
-#[derive(Args, Default)]
+#[derive(Default)]
 pub(crate) struct Exclude {
     /// Leave out what matches, by its path below ROOT, with all below it: `*` within one component, `**` across
-    #[arg(long = "exclude", value_name = "PATTERN", requires = "servers", value_parser = pattern)]
-    patterns: Vec<Glob>,
+    pub(crate) patterns: Vec<Glob>,
 }
 
-fn pattern(text: &str) -> Result<Glob, String> {
+/// Reads a pattern, which may end as directories do.
+pub(crate) fn pattern(text: &str) -> Result<Glob, String> {
     Glob::parse(text.trim_end_matches('/')).map_err(|error| error.to_string())
 }
 

@@ -9,7 +9,7 @@ use crate::gate::policy_source::PolicyArg;
 use crate::gate::shim::is_ours;
 use crate::server::Layout;
 use crate::store::GitDir;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result, disk};
 
 /// What an admin decided in the hook that is there. One in another place would run beside this one, or in its stead.
 pub(super) fn installed(git_dir: &Path, layout: Layout) -> Result<Option<PreReceive>> {
@@ -18,12 +18,12 @@ pub(super) fn installed(git_dir: &Path, layout: Layout) -> Result<Option<PreRece
         if !is_ours(&hook) {
             continue;
         }
-        let linked = hook.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        let linked = hook.on_disk().symlink_metadata().is_ok_and(|found| found.is_symlink());
         if linked != layout.is_linked() || (other != layout && !linked) {
             return Err(Failure::new(format!("the hook {} was installed for another kind of server", hook.display()))
                 .hint("add the --submitter or --layout that it was installed with, or uninstall it first"));
         }
-        let text = std::fs::read_to_string(&hook).map_err(Failure::new)?;
+        let text = disk::read_to_string(&hook).map_err(Failure::new)?;
         if linked {
             return Ok(None);
         }
@@ -39,7 +39,7 @@ pub(super) fn installed(git_dir: &Path, layout: Layout) -> Result<Option<PreRece
 /// What the hook of a repository was told by which it decides; `None` where it has no hook of ours.
 pub(crate) fn installed_hook(git_dir: &Path) -> Option<PreReceive> {
     let mut hooks = Layout::in_repository().map(|layout| layout.path(git_dir, "pre-receive"));
-    hooks.find_map(|hook| PreReceive::read(&std::fs::read_to_string(hook).ok()?)).map(|(_, hook)| hook)
+    hooks.find_map(|hook| PreReceive::read(&disk::read_to_string(hook).ok()?)).map(|(_, hook)| hook)
 }
 
 /// The policies by which the hook of a repository decides; none where it has no hook of ours.
@@ -52,7 +52,7 @@ pub(super) fn named_ledger(git_dir: &Path) -> PathBuf {
     let paths = ["pre-receive", "post-receive"]
         .into_iter()
         .flat_map(|hook| Layout::in_repository().map(move |layout| layout.path(git_dir, hook)));
-    let commands = paths.filter_map(|path| HookCommand::read(&std::fs::read_to_string(path).ok()?));
+    let commands = paths.filter_map(|path| HookCommand::read(&disk::read_to_string(path).ok()?));
     let named = commands.filter_map(|(_, command)| command.ledger().map(Path::to_owned)).next();
     named.unwrap_or_else(|| LEDGER.into())
 }

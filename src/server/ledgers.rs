@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
-
 use crate::core::ssh::PrivateKey;
+use crate::core::text::plural;
 use crate::gate::hook::LEDGER;
 use crate::gate::own_files::{installed_at, ledger_directory};
 use crate::gate::recording::ledger_failure;
@@ -12,101 +11,63 @@ use crate::ledger::{Closed, Ledger, LedgerError, Place};
 use crate::server::Layout;
 use crate::server::exclude::Exclude;
 use crate::server::installed::named_ledger;
-use crate::server::others::{Others, OwnOnly, Printed};
+use crate::server::others::{Others, Owners, Printed};
 use crate::server::repository::Repository;
 use crate::server::targets::{Naming, found_below, targets};
-use crate::system::{Exit, Failure, Result, now, print, random_seed, say, say_hint};
+use crate::system::{Exit, Failure, OnDisk as _, Result, now, print, random_seed, say, say_hint};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
+/// What is done to ledgers.
+pub(crate) enum Request {
+    /// Let them go on for repositories that were moved, restored or copied.
+    Adopt(Adopted),
+    /// Put records right that do not verify: from a copy, if there is one.
+    Repair { from: Option<PathBuf> },
+    /// Close their logs where they have so many bytes or more, and begin others.
+    Rotate { over: u64, key: Key },
+    /// Let times go on from what this machine's clock says.
+    Clock,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Let ledgers go on for repositories that were moved, restored or copied
-    Adopt(Adopt),
-    /// Put records right that do not verify, and give up nothing else
-    Repair(Repair),
-    /// Close the log, which can be archived then, and begin another on it that knows all that counts
-    Rotate(Rotate),
-    /// Let times go on from what this machine's clock says, where it was ahead before
-    Clock(Repositories),
+/// What has happened to repositories, as an admin says.
+#[derive(Clone, Copy)]
+pub(crate) enum Adopted {
+    /// They were moved to another file system, or restored.
+    Moved,
+    /// They are copies, and the originals go on too.
+    Copied,
+    /// Their ledgers began beside stored approvals, and none of them has landed yet.
+    Unspent,
 }
 
-#[derive(Args)]
-#[group(id = "what", required = true, multiple = false)]
-struct What {
-    /// They were moved to another file system, or restored: all that is known goes on to be known
-    #[arg(long, group = "what")]
-    moved: bool,
-    /// They are copies, and the originals go on too: each goes on by itself, and knows what has landed
-    #[arg(long, group = "what")]
-    copy: bool,
-    /// The ledger began beside stored approvals, and none of them has landed yet
-    #[arg(long, group = "what")]
-    unspent: bool,
+/// Which key signs from here on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    Same,
+    New,
 }
 
-#[derive(Args)]
-struct Adopt {
-    #[command(flatten)]
-    what: What,
-    #[command(flatten)]
-    repositories: Repositories,
-}
-
-#[derive(Args)]
-struct Repair {
-    /// A copy of the ledger, as it was at any time: its directory, or its log. Without one a record is put right of which one byte has
-    /// changed
-    #[arg(long, value_name = "DIR")]
-    from: Option<PathBuf>,
-    #[command(flatten)]
-    repositories: Repositories,
-}
-
-#[derive(Args)]
-struct Rotate {
-    /// Sign with another key from here on, which the one before signs
-    #[arg(long)]
-    new_key: bool,
-    /// Only logs of at least so many bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 0)]
-    over: u64,
-    #[command(flatten)]
-    repositories: Repositories,
-}
-
-#[derive(Args)]
-struct Repositories {
+/// Whose ledgers.
+pub(crate) struct Repositories {
     /// Repositories, or directories that hold them
-    #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1.., required = true)]
-    servers: Vec<PathBuf>,
-    #[command(flatten)]
-    own_only: OwnOnly,
+    pub(crate) servers: Vec<PathBuf>,
+    /// Whose repositories this process sees to
+    pub(crate) owners: Owners,
     /// The directory below which they were found
-    #[arg(long, hide = true, value_name = "DIR", requires = "own_only")]
-    root: Option<PathBuf>,
+    pub(crate) root: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result {
-    match &arguments.command {
-        Command::Adopt(Adopt { what: What { moved: true, .. }, repositories }) => each(repositories, &moved),
-        Command::Adopt(Adopt { what: What { copy: true, .. }, repositories }) => each(repositories, &copied),
-        Command::Adopt(Adopt { repositories, .. }) => each(repositories, &unspent),
-        Command::Repair(Repair { from, repositories }) => {
-            each(repositories, &|kept: &Kept| repaired(kept, from.as_deref()))
-        }
-        Command::Rotate(Rotate { new_key, over, repositories }) => {
-            each(repositories, &|kept: &Kept| match (kept.log_bytes()? < *over, new_key) {
-                (true, _) => Ok("its log is not as long".to_owned()),
-                (false, true) => kept.change_key().and_then(|()| rotated(kept)),
-                (false, false) => rotated(kept),
-            })
-        }
-        Command::Clock(repositories) => each(repositories, &clock),
+pub(crate) fn run(request: &Request, repositories: &Repositories) -> Result {
+    match request {
+        Request::Adopt(Adopted::Moved) => each(repositories, &moved),
+        Request::Adopt(Adopted::Copied) => each(repositories, &copied),
+        Request::Adopt(Adopted::Unspent) => each(repositories, &unspent),
+        Request::Repair { from } => each(repositories, &|kept: &Kept| repaired(kept, from.as_deref())),
+        Request::Rotate { over, key } => each(repositories, &|kept: &Kept| match (kept.log_bytes()? < *over, key) {
+            (true, _) => Ok("its log is not as long".to_owned()),
+            (false, Key::New) => kept.change_key().and_then(|()| rotated(kept)),
+            (false, Key::Same) => rotated(kept),
+        }),
+        Request::Clock => each(repositories, &clock),
     }
 }
 
@@ -122,7 +83,7 @@ fn each(repositories: &Repositories, act: &dyn Fn(&Kept) -> Result<String>) -> R
         Some(root) => found_below(root, &repositories.servers, Naming::ByServer).targets,
         None => targets(&repositories.servers, Layout::Hooks, Naming::ByServer, &Exclude::default())?.targets,
     };
-    let others = Others::split(&mut found, repositories.own_only.owners())?;
+    let others = Others::split(&mut found, repositories.owners)?;
     let mut exit = Exit::Accepted;
     for target in &found {
         let done = Repository::open(&target.path).and_then(|repository| {
@@ -160,7 +121,10 @@ impl Kept {
 impl Kept {
     fn log_bytes(&self) -> Result<u64> {
         let log = self.directory().join("log");
-        log.metadata().map(|log| log.len()).map_err(|error| Failure::new(format!("{}: {error}", log.display())))
+        log.on_disk()
+            .metadata()
+            .map(|log| log.len())
+            .map_err(|error| Failure::new(format!("{}: {error}", log.display())))
     }
 
     fn change_key(&self) -> Result<()> {
@@ -172,7 +136,11 @@ impl Kept {
 fn rotated(kept: &Kept) -> Result<String> {
     let closed = kept.ledger()?.rotate(now()?).map_err(failed)?;
     let Closed { generation, size, root, directory } = closed;
-    Ok(format!("generation {generation} is closed: {size} entries, root sha256:{root}, in {}", directory.display()))
+    Ok(format!(
+        "generation {generation} is closed: {}, root sha256:{root}, in {}",
+        plural(size, "entry"),
+        directory.display()
+    ))
 }
 
 fn failed(error: LedgerError) -> Failure {
@@ -205,7 +173,7 @@ fn copied(kept: &Kept) -> Result<String> {
             if original.is_kept_for(&place) {
                 return Ok(NOTHING.to_owned());
             }
-            if !own.exists() {
+            if !own.on_disk().exists() {
                 original.copy_to(&own).map_err(failed)?;
             }
             own
@@ -222,7 +190,7 @@ fn copied(kept: &Kept) -> Result<String> {
 }
 
 fn is_within(path: &Path, directory: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let real = |path: &Path| path.on_disk().canonicalize().unwrap_or_else(|_| path.to_owned());
     real(path).starts_with(real(directory))
 }
 
@@ -230,13 +198,14 @@ fn unspent(kept: &Kept) -> Result<String> {
     let ledger = kept.ledger()?;
     let stored = kept.repository.stored_approvals()?;
     ledger.presume_unspent(now()?, &stored).map_err(failed)?;
-    Ok(format!("{} stored approvals count, unless a decision says that they landed", stored.len()))
+    let (count, verb) = (plural(stored.len(), "stored approval"), if stored.len() == 1 { "counts" } else { "count" });
+    Ok(format!("{count} {verb}, unless a decision says that they landed"))
 }
 
 fn clock(kept: &Kept) -> Result<String> {
     match kept.ledger()?.set_clock(now()?).map_err(failed)? {
         0 => Ok("its ledger is not ahead of the clock".to_owned()),
-        seconds => Ok(format!("its ledger was {seconds} seconds ahead, and goes on as the clock says")),
+        seconds => Ok(format!("its ledger was {} ahead, and goes on as the clock says", plural(seconds, "second"))),
     }
 }
 

@@ -6,11 +6,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use clap::Args;
-
 use crate::server::targets::{Target, resolved};
 use crate::system::users::{AT_ONCE, Owner, command_line};
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result};
 
 /// The repositories that are not root's, where root is at work: by their owner, and by the directory that they are named below.
 pub(super) struct Others {
@@ -24,20 +22,6 @@ pub(crate) enum Owners {
     All,
     /// Its own user's: root started it.
     This,
-}
-
-/// The option by which root tells a process that it started.
-#[derive(Args)]
-pub(crate) struct OwnOnly {
-    /// Only repositories that this user owns: root sees to each owner's as that owner
-    #[arg(long, hide = true)]
-    own_only: bool,
-}
-
-impl OwnOnly {
-    pub(crate) fn owners(&self) -> Owners {
-        if self.own_only { Owners::This } else { Owners::All }
-    }
 }
 
 /// What becomes of what the command prints.
@@ -62,12 +46,13 @@ impl Others {
             if owner.is_another() {
                 // A link keeps its own name, from which the repository's is made.
                 let directory =
-                    target.path.parent().map(|parent| std::path::Path::new(".").join(parent).canonicalize());
+                    target.path.parent().map(|parent| std::path::Path::new(".").join(parent).on_disk().canonicalize());
                 let path = match (directory, target.path.file_name()) {
                     (Some(Ok(directory)), Some(name)) => directory.join(name),
-                    _ => target.path.canonicalize().map_err(cannot)?,
+                    _ => target.path.on_disk().canonicalize().map_err(cannot)?,
                 };
-                let root = target.root.as_ref().map(|root| root.canonicalize().map_err(cannot)).transpose()?;
+                let root =
+                    target.root.as_ref().map(|root| root.on_disk().canonicalize().map_err(cannot)).transpose()?;
                 others.repositories.entry((owner, root)).or_default().push(path);
             } else {
                 own.push(target);

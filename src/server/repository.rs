@@ -19,7 +19,7 @@ use crate::ledger::LedgerError;
 use crate::server::targets::{Naming, Target, resolved};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::process::server_git;
-use crate::system::{Failure, Result, now};
+use crate::system::{Failure, OnDisk as _, Result, disk, now};
 
 /// When a ledger takes the refs as they are for right.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Repository {
     /// Opens a server's repository.
     pub(super) fn open(server: &Path) -> Result<Self> {
         let hint = "give the path of a bare repository, such as /srv/git/project.git";
-        let absolute = server.canonicalize().map_err(|error| Failure::new(error).hint(hint))?;
+        let absolute = server.on_disk().canonicalize().map_err(|error| Failure::new(error).hint(hint))?;
         let git_dir = resolved(&absolute).ok_or_else(|| Failure::new("this is not a git repository").hint(hint))?;
         let words = ["rev-parse", "--absolute-git-dir", "--show-object-format", "--git-path", "hooks"];
         let answer = server_git(&git_dir, &words).run().map_err(|failure| failure.hint(hint))?;
@@ -62,7 +62,7 @@ impl Repository {
 
     /// Whether several users push here as themselves.
     pub(super) fn is_shared(&self) -> Result<bool> {
-        let config = std::fs::read_to_string(self.dir.common_dir.join("config")).unwrap_or_default();
+        let config = disk::read_to_string(self.dir.common_dir.join("config")).unwrap_or_default();
         if !config.to_ascii_lowercase().contains("sharedrepository") {
             return Ok(false);
         }
@@ -74,12 +74,14 @@ impl Repository {
     /// Makes sure that git looks for its hooks where we would put them.
     pub(super) fn check_hooks_path(&self) -> Result<()> {
         let expected = self.git_dir.join("hooks");
-        if self.hooks.canonicalize().unwrap_or(self.hooks.clone()) != expected.canonicalize().unwrap_or(expected) {
+        if self.hooks.on_disk().canonicalize().unwrap_or(self.hooks.clone())
+            != expected.on_disk().canonicalize().unwrap_or(expected)
+        {
             return Err(Failure::new(format!("core.hooksPath sends git to {} for hooks", self.hooks.display()))
                 .hint("unset core.hooksPath for this repository, or place the shim there by hand: see the README"));
         }
         let own = self.git_dir.join("hooks");
-        if let Ok(target) = std::fs::read_link(&own) {
+        if let Ok(target) = disk::read_link(&own) {
             return Err(Failure::new(format!("{} is a link to {}, which others may share", own.display(), target.display()))
                 .hint("make it a directory of this repository's own; or place the shim there by hand, with --below: see hooks/pre-receive"));
         }
@@ -253,11 +255,11 @@ pub(super) fn settled_file(path: &Path) -> Result<PathBuf> {
     };
     // A link stays one: an admin may let it lead to the next version.
     let path = std::path::absolute(path).map_err(failed)?;
-    if !path.metadata().map_err(failed)?.is_file() {
+    if !path.on_disk().metadata().map_err(failed)?.is_file() {
         return Err(Failure::new(format!("the policy {} is no file", path.display())));
     }
-    std::fs::File::open(&path).map_err(failed)?;
-    if path.metadata().map_err(failed)?.permissions().mode() & 0o002 != 0 {
+    disk::open(&path).map_err(failed)?;
+    if path.on_disk().metadata().map_err(failed)?.permissions().mode() & 0o002 != 0 {
         let shown = path.display();
         return Err(Failure::new(format!("anyone on this machine can change the policy {shown}"))
             .hint(format!("chmod o-w {shown}")));

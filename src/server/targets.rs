@@ -11,7 +11,7 @@ use crate::gate::hook::{CANARY, CANARY_PREFIX};
 use crate::gate::naming::{default_name, hashed_name};
 use crate::server::Layout;
 use crate::server::exclude::{Exclude, Used};
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result, disk};
 
 /// Where a repository's name comes from that nobody gives it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ fn tell_namesakes(targets: &mut [Target]) {
 /// What the path of a repository makes its name; that of a work tree at the top goes by the directory.
 fn name_below(root: &Path, path: &Path) -> Option<RepositoryName> {
     if path == root.join(".git") {
-        return root.canonicalize().ok().and_then(|root| hashed_name(&root));
+        return root.on_disk().canonicalize().ok().and_then(|root| hashed_name(&root));
     }
     default_name(root, path)
 }
@@ -111,7 +111,9 @@ pub(super) fn targets(servers: &[PathBuf], layout: Layout, naming: Naming, exclu
 
 /// Whether a directory holds what git looks for in one (gitrepository-layout(5)).
 fn is_repository(path: &Path) -> bool {
-    path.join("objects").is_dir() && path.join("refs").is_dir() && path.join("HEAD").symlink_metadata().is_ok()
+    path.join("objects").on_disk().is_dir()
+        && path.join("refs").on_disk().is_dir()
+        && path.join("HEAD").on_disk().symlink_metadata().is_ok()
 }
 
 /// The repository whose objects and hooks git uses for a path: itself, that of a work tree, or where a file in its place leads to
@@ -125,15 +127,16 @@ pub(crate) fn resolved(path: &Path) -> Option<PathBuf> {
         }
         let led = gitfile(path)?;
         let common = small(&led.join("commondir")).and_then(|text| String::from_utf8(text).ok());
-        let led = common.map_or_else(|| Some(led.clone()), |common| led.join(common.trim_end()).canonicalize().ok())?;
+        let led = common
+            .map_or_else(|| Some(led.clone()), |common| led.join(common.trim_end()).on_disk().canonicalize().ok())?;
         is_repository(&led).then_some(led)
     })
 }
 
 /// A file of one line; nothing that could hold up whoever reads it.
 fn small(path: &Path) -> Option<Vec<u8>> {
-    path.metadata().ok().filter(|found| found.is_file() && found.len() < 8192)?;
-    std::fs::read(path).ok()
+    path.on_disk().metadata().ok().filter(|found| found.is_file() && found.len() < 8192)?;
+    disk::read(path).ok()
 }
 
 /// Where a file leads that stands in the place of a repository.
@@ -142,7 +145,7 @@ fn gitfile(path: &Path) -> Option<PathBuf> {
     let target = text.strip_prefix(b"gitdir: ")?;
     let target = target.split(|byte| *byte == b'\n').next()?;
     let target = Path::new(std::ffi::OsStr::from_bytes(target));
-    path.parent()?.join(target).canonicalize().ok()
+    path.parent()?.join(target).on_disk().canonicalize().ok()
 }
 
 /// Directories between a root and its repositories: more is a loop or no directory of repositories.
@@ -154,7 +157,7 @@ const OWN: [&str; 10] =
 
 /// The repositories that a path names: a bare one itself, otherwise all below a directory, that of a work tree among them.
 pub(crate) fn named(path: &Path) -> Result<Below> {
-    if is_repository(path) && !path.join(".git").exists() || path.is_file() {
+    if is_repository(path) && !path.join(".git").on_disk().exists() || path.on_disk().is_file() {
         return Ok(Below { repositories: vec![path.to_owned()], ..Below::default() });
     }
     below(path)
@@ -177,7 +180,7 @@ pub(crate) fn below(root: &Path) -> Result<Below> {
     let mut pending = vec![(root.to_owned(), 0)];
     while let Some((directory, depth)) = pending.pop() {
         let cannot = |error: std::io::Error| Failure::new(format!("cannot look into {}: {error}", directory.display()));
-        let entries = match std::fs::read_dir(&directory) {
+        let entries = match disk::read_dir(&directory) {
             Ok(entries) => entries,
             Err(error) if depth > 0 => {
                 // mke2fs(8) makes one at the top of a file system, for root alone.
@@ -194,13 +197,14 @@ pub(crate) fn below(root: &Path) -> Result<Below> {
             let kind = entry.file_type().map_err(cannot)?;
             let (name, path) = (entry.file_name(), entry.path());
             let own = inside && OWN.iter().any(|own| name == *own);
-            if own || (name.to_string_lossy().starts_with(CANARY_PREFIX) && path.join(CANARY).is_file()) {
+            if own || (name.to_string_lossy().starts_with(CANARY_PREFIX) && path.join(CANARY).on_disk().is_file()) {
                 continue;
             }
             let led = || {
                 // What somebody else's link leads to is not theirs to have protected, or unprotected.
                 let whose = entry.metadata().map(|found| found.uid()).unwrap_or(u32::MAX);
-                resolved(&path).filter(|to| whose == 0 || to.metadata().is_ok_and(|found| found.uid() == whose))
+                resolved(&path)
+                    .filter(|to| whose == 0 || to.on_disk().metadata().is_ok_and(|found| found.uid() == whose))
             };
             if kind.is_file() {
                 let named = name == ".git" || name.as_bytes().ends_with(b".git");
@@ -214,7 +218,7 @@ pub(crate) fn below(root: &Path) -> Result<Below> {
                     links.push(path);
                 } else if resolved(&path).is_some() {
                     found.passed_over.push((path, "it leads to a repository of another user".to_owned()));
-                } else if path.is_dir() {
+                } else if path.on_disk().is_dir() {
                     let reason = "it is a link to another directory, which is not followed";
                     found.passed_over.push((path, reason.to_owned()));
                 }
@@ -229,9 +233,12 @@ pub(crate) fn below(root: &Path) -> Result<Below> {
         }
     }
     // One repository is looked at once, by its own path if that lies here too.
-    let mut seen: BTreeSet<PathBuf> = found.repositories.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let mut seen: BTreeSet<PathBuf> =
+        found.repositories.iter().filter_map(|path| path.on_disk().canonicalize().ok()).collect();
     links.sort();
-    links.retain(|link| resolved(link).is_some_and(|led| led.canonicalize().is_ok_and(|target| seen.insert(target))));
+    links.retain(|link| {
+        resolved(link).is_some_and(|led| led.on_disk().canonicalize().is_ok_and(|target| seen.insert(target)))
+    });
     found.repositories.append(&mut links);
     found.repositories.sort();
     found.passed_over.sort();

@@ -12,7 +12,7 @@ use crate::server::others::{Others, Printed};
 use crate::server::repository::Repository;
 use crate::server::targets::{Naming, found_below, targets};
 use crate::server::{Exclude, Layout, Uninstall};
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, print};
 
 /// Puts servers back as they were.
 pub(crate) fn uninstall(arguments: &Uninstall) -> Result {
@@ -26,7 +26,7 @@ pub(crate) fn uninstall(arguments: &Uninstall) -> Result {
         None => targets(&arguments.servers, Layout::Hooks, Naming::ByServer, &Exclude::default())?.targets,
     };
     take_away(&targets)?;
-    let others = Others::split(&mut targets, arguments.own_only.owners())?;
+    let others = Others::split(&mut targets, arguments.owners)?;
     targets.iter().try_for_each(|target| restore(&target.path))?;
     others.run(&[], Printed::Shown)?;
     Ok(Exit::Accepted)
@@ -44,19 +44,19 @@ fn restore(server: &Path) -> Result<()> {
         for hook in HOOKS {
             let path = layout.path(&repository.git_dir, hook);
             // A link is not what install writes: gitolite's lead to what serves every repository.
-            if !path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+            if !path.on_disk().symlink_metadata().is_ok_and(|found| found.is_symlink()) {
                 removed |= remove(&path)?;
             }
         }
     }
     let own = repository.git_dir.join("countersign");
-    match std::fs::remove_file(repository.git_dir.join(BASELINE)) {
+    match disk::remove_file(repository.git_dir.join(BASELINE)) {
         // Something else may live there; then it stays.
-        Ok(()) => drop(std::fs::remove_dir(&own)),
+        Ok(()) => drop(disk::remove_dir(&own)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(Failure::new(format!("cannot remove the baseline: {error}"))),
     }
-    let words = match (removed, ledger.exists()) {
+    let words = match (removed, ledger.on_disk().exists()) {
         (false, _) => NOTHING.to_owned(),
         (true, false) => "uninstalled".to_owned(),
         (true, true) if ledger == repository.git_dir.join(LEDGER) => {

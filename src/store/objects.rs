@@ -146,9 +146,21 @@ impl Objects {
     /// # Errors
     /// [`ReadError::Write`] if the object directory cannot be written.
     pub fn write_commit(&self, raw: &[u8]) -> Result<Oid, ReadError> {
+        self.write(gix::objs::Kind::Commit, raw)
+    }
+
+    /// Stores a blob in the same way.
+    ///
+    /// # Errors
+    /// As [`Objects::write_commit`].
+    pub fn write_blob(&self, raw: &[u8]) -> Result<Oid, ReadError> {
+        self.write(gix::objs::Kind::Blob, raw)
+    }
+
+    fn write(&self, kind: gix::objs::Kind, raw: &[u8]) -> Result<Oid, ReadError> {
         use gix::objs::Write as _;
         let store = self.stored.first().ok_or_else(|| ReadError::Write("no object directory is open".into()))?;
-        let written = store.write_buf(gix::objs::Kind::Commit, raw);
+        let written = store.write_buf(kind, raw);
         written.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
     }
 

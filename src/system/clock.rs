@@ -3,6 +3,11 @@
 use super::{Failure, Result};
 use crate::core::decide::Timestamp;
 
+/// This moment, to see how long something takes.
+pub(crate) fn started() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// The time now.
 pub(crate) fn now() -> Result<Timestamp> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -3,6 +3,8 @@
 
 mod clock;
 mod configuration;
+pub(crate) mod disk;
+pub(crate) mod env;
 pub(crate) mod files;
 pub(crate) mod ground;
 mod outcome;
@@ -11,14 +13,16 @@ pub(crate) mod process;
 mod progress;
 mod random;
 mod terminal;
+pub(crate) mod threads;
 pub(crate) mod users;
 mod words;
 
-pub(crate) use clock::now;
+pub(crate) use clock::{now, started};
 pub(crate) use configuration::Configuration;
+pub(crate) use disk::OnDisk;
 pub(crate) use outcome::{Exit, Failure, Result, bug};
 pub(crate) use pager::Paged;
 pub(crate) use progress::Progress;
 pub(crate) use random::random_seed;
-pub(crate) use terminal::{characters, print, say, say_fix, say_hint, say_lines};
+pub(crate) use terminal::{characters, print, say, say_fix, say_hint, say_lines, stderr, stdin, stdout};
 pub(crate) use words::quote;

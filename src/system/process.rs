@@ -1,5 +1,6 @@
 //! Child processes: git above all, which answers what is local.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
@@ -17,6 +18,17 @@ pub(crate) fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
     file.write_all(bytes)?;
     file.rewind()?;
     Ok(file)
+}
+
+/// Prepares a program to run.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    Command::new(program)
+}
+
+/// Ends this process.
+#[expect(clippy::exit, reason = "whatever threads of it do, it ends now")]
+pub(crate) fn exit(code: i32) -> ! {
+    std::process::exit(code)
 }
 
 /// One value of git's configuration.

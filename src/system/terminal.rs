@@ -45,6 +45,18 @@ pub(crate) fn print(text: &str) -> Result<()> {
     })
 }
 
+pub(crate) fn stdin() -> std::io::Stdin {
+    std::io::stdin()
+}
+
+pub(crate) fn stdout() -> std::io::Stdout {
+    std::io::stdout()
+}
+
+pub(crate) fn stderr() -> std::io::Stderr {
+    std::io::stderr()
+}
+
 /// What the screen behind a stream shows. A server does not know the pusher's: there the stream leads to git.
 pub(crate) fn characters(stream: &impl std::io::IsTerminal) -> crate::core::report::Characters {
     use crate::core::report::Characters;

@@ -256,7 +256,7 @@ fn whoever_is_neither_gits_user_nor_root_is_told_one_thing() {
     assert!(refused.ends_with("it belongs to root, and this must be run as that user or as root\n"), "{refused}");
     let expected = format!(
         "error: [wrong-user] {server}: 1 repository belongs to root: doctor must be run as root\n\
-         hint: sudo countersign doctor --server {server}\n0 repositories: 1 errors, 0 warnings\n"
+         hint: sudo countersign doctor --server {server}\n0 repositories: 1 error, 0 warnings\n"
     );
     assert_eq!(said, expected);
 }

@@ -60,6 +60,35 @@ fn a_room_uses_only_those_below_it() {
     assert_eq!(names.filter(|name| !is_room(name)).collect::<Vec<_>>(), ["fuzzing"]);
 }
 
+/// What a command takes is read in `cli` alone; the rooms get requests of their own.
+#[test]
+fn only_the_command_line_names_its_library() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        sources(&src).into_iter().partition(|(path, _)| path.starts_with(src.join("cli")));
+    let names = |text: &str| text.contains("clap::") || text.contains("#[arg(") || text.contains("#[command(");
+    assert!(inside.iter().filter(|(_, text)| names(text)).count() > 10);
+    for (path, text) in outside {
+        assert!(!names(&text), "{}: its command's arguments belong to src/cli", path.display());
+    }
+}
+
+/// Only these rooms call what clippy.toml lists; a file of tests may.
+#[test]
+fn only_three_rooms_ask_the_system() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (path, text) in sources(&src) {
+        let may = ["system", "store", "ledger", "fuzzing"].iter().any(|room| path.starts_with(src.join(room)));
+        let core = path.starts_with(src.join("core"));
+        let own = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let lifts = own.contains("clippy::disallowed_methods") || own.contains("clippy::all");
+        assert!(may || core || !lifts, "{}: ask src/system for it", path.display());
+    }
+    // The list itself is in force.
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("disallowed_methods = \"warn\""));
+}
+
 /// Tests may use stock tools as oracles; the rest may not.
 #[test]
 fn core_asks_nothing_of_the_system() {

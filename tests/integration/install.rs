@@ -588,7 +588,7 @@ fn links_below_a_directory() {
     push_to(&world, "again.git", "refs/heads/main").refused("unsealed-agent-commit");
     let doctor = world.countersign(&["doctor", "--server", world.path("root").to_str().unwrap()]);
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert!(!doctor.status.success() && said.contains("2 repositories: 1 errors, 0 warnings"), "{said}");
+    assert!(!doctor.status.success() && said.contains("2 repositories: 1 error, 0 warnings"), "{said}");
     assert!(said.contains("error: [passed-over]"), "{said}");
     // What is named as well is not passed over.
     world.git_in(&world.path(""), &["init", "-q", "--bare", "-b", "main", "archive/old.git"]);

@@ -16,6 +16,7 @@
 mod approvals;
 mod approve;
 mod attacks;
+mod ci;
 mod client;
 mod desks;
 mod doctor;
@@ -34,6 +35,7 @@ mod openpgp;
 mod oracles;
 mod places;
 mod reftable;
+mod rehearsal;
 mod seals;
 mod servers;
 mod shells;

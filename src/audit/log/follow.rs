@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum as _};
 use serde::{Deserialize, Serialize};
 
 use super::formats::Format;
@@ -17,29 +16,23 @@ use crate::core::canonical::Time;
 use crate::core::decide::Timestamp;
 use crate::gate::recording::ledger_failure;
 use crate::ledger::{self, LedgerError, Position};
-use crate::server::{Layout, OwnOnly, Owners, installed_ledger, named, resolved};
+use crate::server::{Layout, Owners, installed_ledger, named, resolved};
 use crate::system::process::in_memory;
 use crate::system::users::{AT_ONCE, Owner};
-use crate::system::{Exit, Failure, Result, files, print, say};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, files, print, say, stdin, threads};
 
-#[derive(Args)]
-pub(super) struct Follow {
+pub(crate) struct Follow {
     /// Repositories of a server, or directories that hold them
-    #[arg(long = "server", value_name = "REPO.git|ROOT", num_args = 1.., required = true)]
-    servers: Vec<PathBuf>,
+    pub(crate) servers: Vec<PathBuf>,
     /// Where it is kept how far each ledger was read
-    #[arg(long, value_name = "FILE")]
-    cursor: PathBuf,
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    format: Format,
+    pub(crate) cursor: PathBuf,
+    pub(crate) format: Format,
     /// Seconds from one round to the next
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    interval: u64,
+    pub(crate) interval: u64,
     /// One round, and no more
-    #[arg(long)]
-    once: bool,
-    #[command(flatten)]
-    own_only: OwnOnly,
+    pub(crate) once: bool,
+    /// Whose repositories this process sees to
+    pub(crate) owners: Owners,
 }
 
 /// How far a ledger was read, and which it was.
@@ -71,7 +64,7 @@ struct Follower<'a> {
     now: BTreeSet<String>,
 }
 
-pub(super) fn run(follow: &Follow) -> Result {
+pub(crate) fn run(follow: &Follow) -> Result {
     let cursors = if follow.by_root() { given()? } else { kept(&follow.cursor)? };
     let mut follower = Follower { follow, cursors, told: BTreeSet::new(), now: BTreeSet::new() };
     loop {
@@ -86,28 +79,28 @@ pub(super) fn run(follow: &Follow) -> Result {
         if follow.once {
             return Ok(if follower.told.is_empty() { Exit::Accepted } else { Exit::Rejected });
         }
-        std::thread::sleep(Duration::from_secs(follow.interval));
+        threads::sleep(Duration::from_secs(follow.interval));
     }
 }
 
 impl Follow {
     /// Whether root started this, for the repositories of one owner.
     fn by_root(&self) -> bool {
-        self.own_only.owners() == Owners::This
+        self.owners == Owners::This
     }
 }
 
 /// The cursors that root hands over.
 fn given() -> Result<Cursors> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(Failure::new)?;
+    stdin().read_to_string(&mut text).map_err(Failure::new)?;
     serde_json::from_str(&text).map_err(Failure::new)
 }
 
 /// The cursors of a file; none where there is no file yet.
 fn kept(path: &Path) -> Result<Cursors> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(format!("the cursor {}: {error}", path.display()));
-    let text = match std::fs::read(path) {
+    let text = match disk::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(Cursors { schema: crate::core::report::SCHEMA, ..Cursors::default() });
@@ -135,7 +128,7 @@ impl Follower<'_> {
         let mut seen = BTreeSet::new();
         for server in &self.follow.servers {
             let found = named(server)?.repositories;
-            for git_dir in found.iter().filter_map(|path| resolved(path)?.canonicalize().ok()) {
+            for git_dir in found.iter().filter_map(|path| resolved(path)?.on_disk().canonicalize().ok()) {
                 // One that is gone meanwhile is not there any more.
                 let Ok(owner) = Owner::of(&git_dir) else { continue };
                 if !seen.insert(git_dir.clone()) {
@@ -180,7 +173,7 @@ impl Follower<'_> {
             .filter(|cursor| cursor.ledger == ledger)
             .map(|cursor| cursor.at.clone());
         let at = at.unwrap_or_default();
-        let size = std::fs::metadata(ledger.join("log")).map(|log| log.len());
+        let size = ledger.join("log").on_disk().metadata().map(|log| log.len());
         if size.is_ok_and(|size| size == at.bytes) && known.is_some() {
             return Ok(());
         }
@@ -206,9 +199,8 @@ impl Follower<'_> {
 
     /// Lets this program read, run as the owner of these repositories.
     fn as_owner(&mut self, owner: Owner, repositories: &[PathBuf]) -> Result<()> {
-        let format =
-            self.follow.format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        let words = ["log", "follow", "--own-only", "--once", "--cursor", "-", "--format", &format, "--server"];
+        let format = self.follow.format.word();
+        let words = ["log", "follow", "--own-only", "--once", "--cursor", "-", "--format", format, "--server"];
         let mut words: Vec<OsString> = words.map(OsString::from).into();
         words.extend(repositories.iter().map(|path| path.clone().into_os_string()));
         let names: BTreeSet<&str> = repositories.iter().filter_map(|path| path.to_str()).collect();
@@ -254,7 +246,7 @@ impl Follow {
 /// What changes when another hook comes, which may name another ledger.
 fn stamp(git_dir: &Path) -> String {
     let hooks = Layout::in_repository().map(|layout| layout.path(git_dir, "pre-receive"));
-    let stamps = hooks.filter_map(|hook| hook.metadata().ok());
+    let stamps = hooks.filter_map(|hook| hook.on_disk().metadata().ok());
     stamps
         .map(|found| format!("{}.{}.{}", found.ino(), found.mtime(), found.mtime_nsec()))
         .collect::<Vec<_>>()

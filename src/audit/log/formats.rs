@@ -1,7 +1,5 @@
 //! Entries for programs: JSON, CSV and CEF, a line each, or one for each ref of an entry. Every line names the repository.
 
-use clap::ValueEnum;
-
 use super::entries::{SaidOfRefs, said_of_refs, submitter_of};
 use super::lines::{self, word};
 use super::ocsf;
@@ -9,12 +7,11 @@ use crate::core::canonical::{CanonicalOid, RefName, Time};
 use crate::core::report::escape;
 use crate::ledger::{Entry, UpdateRecord};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
     /// Lines for people
     Text,
     /// One JSON object a line, with the entry as it is signed
-    #[value(alias = "jsonl")]
     Json,
     /// A line for each ref of an entry: time, repository, number, kind, outcome, submitter, ref, old, new, agents, approvers, codes
     Csv,
@@ -25,6 +22,17 @@ pub(super) enum Format {
 }
 
 impl Format {
+    /// The word for it on the command line.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Cef => "cef",
+            Self::Ocsf => "ocsf",
+        }
+    }
+
     /// The lines of an entry. One that has no time has that of the entry before, `latest`.
     pub(super) fn lines(self, repository: &str, number: u64, entry: &Entry, latest: Time) -> String {
         match self {

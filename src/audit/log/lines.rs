@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::core::canonical::{CanonicalOid, RefName, Time};
 use crate::core::report::escape;
+use crate::core::text::plural;
 use crate::ledger::{Entry, How, Moved, Outcome, Settled, UpdateRecord};
 
 pub(super) fn word(outcome: Outcome) -> &'static str {
@@ -43,16 +44,18 @@ pub(super) fn text(number: u64, entry: &Entry) -> String {
         }
         Entry::Rekeyed(rekeyed) => head(format!("from here on signed by {}", rekeyed.key)),
         Entry::Continues(continues) => head(format!(
-            "generation {}, after {} entries with root {}",
-            continues.generation, continues.size, continues.root
+            "generation {}, after {} with root {}",
+            continues.generation,
+            plural(continues.size, "entry"),
+            continues.root
         )),
-        Entry::Carried(carried) => head(format!("{} receipts of generations before", carried.receipts.len())),
-        Entry::Spent(presumed) => head(format!("{} approvals count as landed", presumed.approvals.len())),
+        Entry::Carried(carried) => head(format!("{} of generations before", plural(carried.receipts.len(), "receipt"))),
+        Entry::Spent(presumed) => head(format!("{} taken for landed", plural(presumed.approvals.len(), "approval"))),
         Entry::Unspent(presumed) => {
-            head(format!("an admin says that {} approvals have not landed", presumed.approvals.len()))
+            head(format!("{} not landed yet, as an admin says", plural(presumed.approvals.len(), "approval")))
         }
         Entry::Clock(_) => head("an admin says that the clock is right: times go on from here".to_owned()),
-        Entry::Refs(found) => head(format!("{} refs taken as found", found.refs.len())),
+        Entry::Refs(found) => head(format!("{} taken as found", plural(found.refs.len(), "ref"))),
         Entry::Decided(decided) => {
             let policy = decided.policy.map_or_else(|| "no policy".to_owned(), |digest| format!("policy {}", &digest));
             let submitter = decided.submitter.as_ref().map(|id| format!(" from {id}")).unwrap_or_default();
@@ -78,12 +81,14 @@ pub(super) fn text(number: u64, entry: &Entry) -> String {
             let submitter = suppressed.submitter.as_deref().unwrap_or("anybody");
             head(format!("{} more pushes of {submitter} refused since {}", suppressed.refused, suppressed.hour))
         }
-        Entry::Recovered(recovered) => head(format!("{} bytes that a crash left were cut off", recovered.cut)),
+        Entry::Recovered(recovered) => {
+            head(format!("{} cut off, which a crash had left", plural(recovered.cut, "byte")))
+        }
     }
 }
 
 fn update_text(update: &UpdateRecord) -> String {
-    let commits = if update.commits == 1 { "1 commit".to_owned() } else { format!("{} commits", update.commits) };
+    let commits = plural(update.commits, "commit");
     let who: Vec<String> =
         update.work.iter().map(|work| format!("{} of {}", work.commits.len(), work.principal)).collect();
     let who: Vec<String> =

@@ -12,34 +12,9 @@ mod show;
 mod verify;
 mod would_refuse;
 
-use clap::{Args, Subcommand};
-use follow::Follow;
+pub(crate) use follow::{Follow, run as follow};
+pub(crate) use formats::Format;
 pub(crate) use history::history;
-use show::Show;
-use verify::Verify;
-
-use crate::system::Result;
-
-#[derive(Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Print entries, the oldest first
-    Show(Box<Show>),
-    /// Print what is new in all ledgers of a server, and go on so: for a collector
-    Follow(Follow),
-    /// Check every record, and the repository's refs against the last one about each
-    Verify(Verify),
-}
-
-pub(crate) fn run(arguments: Arguments) -> Result {
-    match arguments.command {
-        Command::Show(show) => show::run(&show),
-        Command::Follow(follow) => follow::run(&follow),
-        Command::Verify(verify) => verify::run(&verify),
-    }
-}
+pub(crate) use place::Place;
+pub(crate) use show::{Show, UNDECIDED, run as show};
+pub(crate) use verify::{Verify, run as verify};

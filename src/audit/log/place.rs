@@ -3,21 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use crate::server::{below, installed_ledger, resolved};
 use crate::system::process::git;
 use crate::system::users::Owner;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result};
 
-#[derive(Args)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Repositories whose ledgers are read; without any, the one here
-    #[arg(long = "server", value_name = "REPO.git", num_args = 1..)]
-    servers: Vec<PathBuf>,
+    pub(crate) servers: Vec<PathBuf>,
     /// The directory of a ledger, or of a copy of one
-    #[arg(long, value_name = "DIR", conflicts_with = "servers")]
-    ledger: Option<PathBuf>,
+    pub(crate) ledger: Option<PathBuf>,
 }
 
 /// One ledger, and the repository it is of where that is at hand.
@@ -46,7 +41,7 @@ impl Place {
         if let Some(owner) = owners.iter().find(|owner| owner.is_another()) {
             // What root writes there its owner could not, and what root reads may be a link.
             return Err(if owners.len() == 1 {
-                let real = |server: &PathBuf| server.canonicalize().unwrap_or_else(|_| server.clone());
+                let real = |server: &PathBuf| server.on_disk().canonicalize().unwrap_or_else(|_| server.clone());
                 owner.become_owner(&servers.iter().map(real).collect::<Vec<_>>())
             } else {
                 Failure::new(format!("these repositories are not all root's, but also {owner}'s"))
@@ -60,7 +55,7 @@ impl Place {
 fn ledger_of(server: &Path) -> Result<Found> {
     let hint = "name the repository, or its ledger with --ledger DIR:\ncountersign log show --server REPO.git";
     let git_dir = match resolved(server) {
-        Some(git_dir) => git_dir.canonicalize().map_err(Failure::new)?,
+        Some(git_dir) => git_dir.on_disk().canonicalize().map_err(Failure::new)?,
         // Below the top of a work tree git knows where its repository is.
         None => PathBuf::from(
             git(&["rev-parse", "--absolute-git-dir"])

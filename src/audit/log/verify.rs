@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use super::lines::{shown, value};
 use super::place::{Found, Place};
 use crate::core::canonical::CanonicalOid;
@@ -12,32 +10,23 @@ use crate::core::digest::Digest;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::report::escape;
 use crate::core::ssh::PublicKey;
+use crate::core::text::plural;
 use crate::gate::recording::{ServerRefs, ledger_failure};
 use crate::ledger::{self, Continues, CurrentRefs, LedgerError, Signatures, Verified};
 use crate::store::{GitDir, Refs};
-use crate::system::{Exit, Failure, Progress, Result, print, say, say_hint};
+use crate::system::{Exit, Failure, OnDisk as _, Progress, Result, disk, print, say, say_hint};
 
-#[derive(Args)]
-pub(super) struct Verify {
-    #[command(flatten)]
-    place: Place,
+pub(crate) struct Verify {
+    pub(crate) place: Place,
     /// The public key that the ledger must be signed with, kept since install in another place: a file, or its line
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
     /// The root that the ledger had with as many entries as --size says, kept since then in another place
-    #[arg(long, value_name = "SHA256", requires = "size", value_parser = root)]
-    root: Option<Digest>,
+    pub(crate) root: Option<Digest>,
     /// The number of entries that the ledger must have had, and has at least now
-    #[arg(long, value_name = "N")]
-    size: Option<u64>,
+    pub(crate) size: Option<u64>,
 }
 
-fn root(text: &str) -> std::result::Result<Digest, String> {
-    let hex = text.strip_prefix("sha256:").unwrap_or(text);
-    Digest::parse(hex.as_bytes()).ok_or_else(|| "a root is 64 hexadecimal digits".to_owned())
-}
-
-pub(super) fn run(verify: &Verify) -> Result {
+pub(crate) fn run(verify: &Verify) -> Result {
     let mut exit = Exit::Accepted;
     for found in verify.place.find()? {
         match check(verify, &found) {
@@ -67,7 +56,7 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
     if let Some(path) = &verify.key {
         // The line itself stands here where root has read the file for the ledger's owner.
         let line = path.to_str().filter(|text| text.contains(' ') && PublicKey::parse_line(text).is_ok());
-        let text = line.map_or_else(|| std::fs::read_to_string(path), |line| Ok(line.to_owned()));
+        let text = line.map_or_else(|| disk::read_to_string(path), |line| Ok(line.to_owned()));
         let text = text
             .map_err(|error| Wrong::CannotTell(Failure::new(format!("the public key {}: {error}", path.display()))))?;
         let (key, _) = PublicKey::parse_line(&text).map_err(|error| Wrong::CannotTell(Failure::new(error)))?;
@@ -80,7 +69,10 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
     check_before(&found.directory, &verified)?;
     check_size(verify, found, verified.size)?;
     if verified.torn > 0 {
-        let message = format!("the last {} bytes are what a crash left of an entry", verified.torn);
+        let message = match verified.torn {
+            1 => "the last byte is what a crash left of an entry".to_owned(),
+            torn => format!("the last {torn} bytes are what a crash left of an entry"),
+        };
         return Err(Wrong::Ledger(Failure::new(message).hint("the next push cuts them off and says so in an entry")));
     }
     for name in verified.state.unexplained() {
@@ -98,7 +90,11 @@ fn summary(verified: &Verified) -> String {
         0 => String::new(),
         number => format!("generation {number}, "),
     };
-    format!("{repository}: {generation}{size} entries, each signed by {}, root sha256:{root}\n", key.fingerprint())
+    format!(
+        "{repository}: {generation}{}, each signed by {}, root sha256:{root}\n",
+        plural(*size, "entry"),
+        key.fingerprint()
+    )
 }
 
 /// Holds the generations before against what the log says that it goes on from, as far back as they are there.
@@ -107,9 +103,9 @@ fn check_before(directory: &Path, last: &Verified) -> std::result::Result<(), Wr
     while let Some((continues, key)) = later {
         let number = continues.generation.saturating_sub(1);
         let before = ledger::generation(directory, number);
-        if !before.join("log").exists() {
+        if !before.join("log").on_disk().exists() {
             let Continues { size, root, .. } = continues;
-            let line = format!("generation {number} is not here: {size} entries, root {root}\n");
+            let line = format!("generation {number} is not here: {}, root {root}\n", plural(size, "entry"));
             return print(&line).map_err(Wrong::CannotTell);
         }
         let verified = read(&before)?;
@@ -143,7 +139,7 @@ fn read(directory: &Path) -> std::result::Result<Verified, Wrong> {
 fn check_size(verify: &Verify, found: &Found, size: u64) -> std::result::Result<(), Wrong> {
     let Some(expected) = verify.size else { return Ok(()) };
     if size < expected {
-        let failure = Failure::new(format!("it has {size} entries, and had {expected}: it was cut short"));
+        let failure = Failure::new(format!("it has {}, and had {expected}: it was cut short", plural(size, "entry")));
         return Err(Wrong::Ledger(failure.hint("restore it from a backup that has them all")));
     }
     let Some(root) = verify.root else { return Ok(()) };
@@ -151,7 +147,7 @@ fn check_size(verify: &Verify, found: &Found, size: u64) -> std::result::Result<
     if was == Some(root) {
         return Ok(());
     }
-    let failure = Failure::new(format!("with {expected} entries its root is another than sha256:{root}"));
+    let failure = Failure::new(format!("with {} its root is another than sha256:{root}", plural(expected, "entry")));
     Err(Wrong::Ledger(failure.hint("somebody has made other entries in the place of those")))
 }
 
@@ -180,6 +176,9 @@ fn check_refs(git_dir: &Path, state: &ledger::State) -> std::result::Result<(), 
     if wrong == 0 {
         return Ok(());
     }
-    let failure = Failure::new(format!("{wrong} refs are not where the ledger left them"));
+    let failure = Failure::new(match wrong {
+        1 => "1 ref is not where the ledger left it".to_owned(),
+        _ => format!("{wrong} refs are not where the ledger left them"),
+    });
     Err(Wrong::Ledger(failure.hint("the next push records them as moved with no decision")))
 }

@@ -92,6 +92,17 @@ pub enum Outcome {
     Undecided,
 }
 
+impl Outcome {
+    /// Its name in reports for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accept",
+            Self::Rejected => "reject",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
 impl Verdict {
     /// The outcome of the whole push, the strongest of its refs'.
     pub fn outcome(&self) -> Outcome {

@@ -465,7 +465,11 @@ impl<'b> IdentityCheck<'b, '_, '_> {
             let seal = self.commands().seal(Some(&mark.agent));
             let hint = match mark.kind {
                 MarkKind::SquashedSeal => self.commands().adopt("a person who squashed the work").and(seal),
-                _ => seal,
+                MarkKind::AuthorEmail
+                | MarkKind::AuthorName
+                | MarkKind::Subject
+                | MarkKind::Trailer
+                | MarkKind::Footer => seal,
             };
             return self.find(Code::UnsealedAgentCommit, detail, hint.text());
         }

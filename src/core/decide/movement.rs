@@ -18,7 +18,7 @@ pub(super) fn judge(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
             let hint = "leave it; an admin can delete it on the server".to_owned();
             findings.add(rule, Code::DeleteDenied, subject, detail, hint);
         }
-        _ => {}
+        Movement::Created | Movement::Deleted | Movement::Forward | Movement::Forced | Movement::Unexamined => {}
     }
 }
 

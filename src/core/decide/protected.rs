@@ -73,7 +73,7 @@ fn judge_policy(commands: Commands<'_>, findings: &mut Findings<'_>) {
             let detail = "the ref holds the policy in force and cannot be forced".to_owned();
             findings.protect(Code::ForcePushDenied, detail, commands.pull().text());
         }
-        _ => {}
+        Movement::Created | Movement::Forward | Movement::Unexamined => {}
     }
     for problem in update.policy.iter().flat_map(|policy| &policy.problems) {
         let detail = format!("the push would leave the ref without a valid policy: {problem}");

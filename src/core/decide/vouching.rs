@@ -52,7 +52,9 @@ fn maker_is_vouched_for(context: &RuleContext<'_>, commit: &CommitFacts) -> bool
             let signer = policy.by_signer(signature.key()).filter(|one| policy.registers(context.rule, one));
             signer.is_some() && policy.objection(signature, received, context.now).is_none()
         }
-        _ => context.standing().service(commit).is_some(),
+        SignatureFact::None | SignatureFact::Unsupported(_) | SignatureFact::Foreign(_) | SignatureFact::Bad { .. } => {
+            context.standing().service(commit).is_some()
+        }
     }
 }
 

@@ -27,10 +27,13 @@ pub use squashed::squashed_authors;
 pub use syntax::PatternError;
 pub use table::{CatalogueError, EnvMark, EnvTest, MarkKind, MarkRow, RowOrigin, RowProblem, Strength};
 
-/// The day of the built-in list.
-pub const DATE: &str = "2026-11-28";
-
 const BUILTIN: &str = include_str!("agents.tsv");
+
+/// The day of the built-in list, as its first line says it.
+pub fn date() -> &'static str {
+    let after = BUILTIN.strip_prefix("# AI marks, ").and_then(|rest| rest.split_once(". "));
+    after.map_or("", |(day, _)| day)
+}
 
 /// Different marks of one strength, known since one day, that are reported for one commit; a squash of everything has no more to say.
 const MARKS: usize = 16;

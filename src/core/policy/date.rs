@@ -44,6 +44,11 @@ impl Date {
         self.is_past(Timestamp(now.0.saturating_add(days.saturating_mul(DAY))))
     }
 
+    /// The middle of the day.
+    pub fn noon(self) -> Option<Timestamp> {
+        self.start().map(|start| Timestamp(start.saturating_add(DAY / 2)))
+    }
+
     fn start(self) -> Option<i64> {
         jiff::tz::TimeZone::UTC.to_timestamp(self.0.at(0, 0, 0, 0)).ok().map(jiff::Timestamp::as_second)
     }

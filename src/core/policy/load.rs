@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
 use super::approvals::Whose;
+use super::builtin_classes::{self, Known};
 use super::certificates::{self, Origin, Texts};
 use super::glob::Below;
 use super::principals::{Principal, Registry};
@@ -67,7 +68,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     let layered = with_includes(sources, include, &mut problems);
     let parsed = parse(&layered, &mut problems);
     let marks = read_marks(&layered, &mut problems);
-    let mut building = Building::default();
+    let mut building = Building { classes_dates: classes_dates(&parsed, &mut problems), ..Building::default() };
     let texts: Texts<'_> = layered.iter().filter_map(Layered::named_text).collect();
     for (file, table, layer) in &parsed {
         building.declare(file, table, (layer, &texts), &mut problems);
@@ -88,7 +89,8 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     if problems.0.iter().any(|problem| problem.weight == Weight::Error) {
         return Err(problems.0);
     }
-    let Building { registry, classes: _, repository, refuses_unmatched, out_of_band, marks_dates } = building;
+    let Building { registry, classes: _, classes_dates: _, repository, refuses_unmatched, out_of_band, marks_dates } =
+        building;
     let policy = Policy {
         digest: digest(&layered),
         repository,
@@ -241,10 +243,27 @@ fn parse<'s>(layered: &'s [Layered], problems: &mut Problems) -> Parsed<'s> {
     parsed
 }
 
+/// The `classes-date` of each policy, whichever of its files says it.
+fn classes_dates(parsed: &Parsed<'_>, problems: &mut Problems) -> BTreeMap<usize, Date> {
+    let mut dates: BTreeMap<usize, Date> = BTreeMap::new();
+    for (file, table, layered) in parsed {
+        let mut top = Table::new(file, file.at(0), table.get_ref());
+        let Some(date) = top.date("classes-date", problems) else { continue };
+        builtin_classes::check_date(date.value, &date.at, problems);
+        if let Some(other) = dates.insert(layered.layer, date.value).filter(|other| *other != date.value) {
+            let message = format!("classes-date is {other} in another file and {} here", date.value);
+            problems.error(&date.at, message, "say it once");
+        }
+    }
+    dates
+}
+
 #[derive(Default)]
 struct Building {
     registry: Registry,
     classes: BTreeMap<usize, Classes>,
+    /// The day up to which each policy knows the classes that come with the program, where it names one.
+    classes_dates: BTreeMap<usize, Date>,
     repository: Option<RepositoryName>,
     refuses_unmatched: Option<usize>,
     out_of_band: Option<OutOfBand>,
@@ -324,10 +343,15 @@ impl Building {
         self.registry.read(&mut top, origin, problems);
         let mut classes =
             self.classes.range(..=layered.layer).next_back().map(|(_, classes)| classes.clone()).unwrap_or_default();
-        read_classes(&mut top, &mut classes, problems);
+        let _ = top.has("classes-date");
+        read_classes(&mut top, &mut classes, self.known(layered.layer), problems);
         self.classes.insert(layered.layer, classes);
         let _ = top.array_of_tables("rule", &mut Problems::default());
         top.finish(problems);
+    }
+
+    fn known(&self, layer: usize) -> Known {
+        Known { until: self.classes_dates.get(&layer).copied() }
     }
 
     fn rules(&self, parsed: &Parsed<'_>, problems: &mut Problems) -> Vec<Rule> {
@@ -337,7 +361,8 @@ impl Building {
         for (file, table, layered) in parsed {
             let classes = self.classes.get(&layered.layer).unwrap_or(&none);
             let marks_date = self.marks_dates.get(&layered.layer).copied();
-            let resolver = Resolver { registry: &self.registry, classes, layer: layered.layer, marks_date };
+            let known = self.known(layered.layer);
+            let resolver = Resolver { registry: &self.registry, classes, layer: layered.layer, marks_date, known };
             let mut top = Table::new(file, file.at(0), table.get_ref());
             for table in top.array_of_tables("rule", problems) {
                 let Some(rule) = resolver.rule(table, problems) else { continue };

@@ -2,6 +2,8 @@
 
 mod approvals;
 mod automaton;
+mod builtin_classes;
+mod cases;
 mod certificates;
 mod date;
 mod dependents;
@@ -16,6 +18,7 @@ mod principals;
 mod problem;
 mod reach;
 mod reader;
+mod rehearsed;
 mod rules;
 mod search;
 mod starter;
@@ -28,6 +31,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use approvals::{Approvals, Span, Whose};
+pub use builtin_classes::{class_names, classes_date, is_of_class};
+pub use cases::{Case, Expected, Proof, Step};
 pub use date::Date;
 pub use dependents::{Dependent, dependents};
 pub use diff::{Direction, PolicyDifference, diff};

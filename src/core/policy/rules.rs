@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Date;
 use super::approvals::Approvals;
+use super::builtin_classes::{self, Known};
 use super::glob::{Below, Glob, LetterCase, Text};
 use super::plain_names;
 use super::principals::{Principal, PrincipalKind, Registry, id};
@@ -376,8 +377,14 @@ pub(super) const PERMISSIONS: &[(&str, Permission)] = &[("allow", Permission::Al
 pub(super) type Classes = BTreeMap<String, Patterns>;
 
 /// Reads the classes of one source.
-pub(super) fn read_classes(top: &mut Table<'_>, classes: &mut Classes, problems: &mut Problems) {
+pub(super) fn read_classes(top: &mut Table<'_>, classes: &mut Classes, known: Known, problems: &mut Problems) {
     for (name, patterns) in top.lists("paths", problems) {
+        for pattern in &patterns {
+            if let Some(fix) = builtin_classes::meant(pattern.value).filter(|_| known.is_unknown(pattern.value)) {
+                problems.warn(&pattern.at, format!("\"{}\" covers one file of that name", pattern.value), fix);
+            }
+        }
+        let patterns = known.expanded(patterns, problems);
         if id(&name, problems).is_none() {
             continue;
         }
@@ -401,6 +408,7 @@ pub(super) struct Resolver<'a> {
     pub(super) classes: &'a Classes,
     pub(super) layer: usize,
     pub(super) marks_date: Option<Date>,
+    pub(super) known: Known,
 }
 
 impl Resolver<'_> {
@@ -540,6 +548,14 @@ impl Resolver<'_> {
         for entry in entries {
             let patterns = match self.classes.get(entry.value) {
                 Some(patterns) => patterns.clone(),
+                None if builtin_classes::class_names().contains(&entry.value) => {
+                    let at = entry.at.clone();
+                    let patterns = self.known.expanded(vec![Located { value: entry.value, at }], problems);
+                    if patterns.is_empty() {
+                        continue;
+                    }
+                    read_patterns(&patterns, &entry.at, problems)
+                }
                 None if entry.value.contains(['/', '*']) => {
                     let read = read_patterns(std::slice::from_ref(&entry), &entry.at, problems);
                     plain_names::check(std::slice::from_ref(&entry), &read, problems);
@@ -548,6 +564,7 @@ impl Resolver<'_> {
                 None => {
                     let message = format!("`{}` is no class of [paths]", entry.value);
                     let fix = "define it under [paths], or write a pattern that holds / or *";
+                    let fix = builtin_classes::meant(entry.value).unwrap_or_else(|| fix.to_owned());
                     problems.error(&entry.at, message, fix);
                     continue;
                 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn load_text(text: &str) -> Result<Loaded, Vec<Problem>> {
+pub(super) fn load_text(text: &str) -> Result<Loaded, Vec<Problem>> {
     load(vec![Source { name: "policy.toml".into(), text: text.into() }], &mut |_, path| Err(format!("no {path}")))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::unescaped;
-use crate::core::decide::{Finding, Outcome, RefVerdict, Subject, Undecided, Verdict, WhoseWork};
+use crate::core::decide::{Finding, RefVerdict, Subject, Undecided, Verdict, WhoseWork};
 
 /// The version of the layout, in its `schema` key. Keys may be added under one version; none changes or goes away.
 pub const SCHEMA: u32 = 1;
@@ -15,7 +15,7 @@ pub const SCHEMA: u32 = 1;
 /// # Errors
 /// Never for a verdict of this program: the layout has nothing that JSON cannot hold.
 pub fn json(verdict: &Verdict) -> Result<String, serde_json::Error> {
-    let outcome = outcome_name(verdict.outcome());
+    let outcome = verdict.outcome().name();
     serde_json::to_string(&Report {
         schema: SCHEMA,
         verdict: outcome,
@@ -78,7 +78,7 @@ fn ref_report(verdict: &RefVerdict) -> RefReport {
         name: plain(&verdict.name),
         old: verdict.old.map(|id| id.to_string()),
         new: verdict.new.map(|id| id.to_string()),
-        verdict: outcome_name(verdict.outcome()),
+        verdict: verdict.outcome().name(),
         commits: verdict.commits,
         findings: verdict.findings.iter().map(finding_report).collect(),
         more: more(verdict),
@@ -137,12 +137,4 @@ fn undecided_report(doubt: &Undecided) -> UndecidedReport {
 
 fn plain(bytes: &[u8]) -> String {
     unescaped(bytes, 4096)
-}
-
-fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accept",
-        Outcome::Rejected => "reject",
-        Outcome::Undecided => "undecided",
-    }
 }

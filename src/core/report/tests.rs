@@ -71,3 +71,34 @@ fn hostile_bytes_are_told_as_what_they_are() {
     insta::assert_snapshot!("hostile_bytes", hostile);
     insta::assert_snapshot!("plain_bytes", named("Fine", "refs/heads/fine"));
 }
+
+/// What CI systems show of a verdict, of hostile bytes too.
+#[test]
+fn each_ci_system_is_told_in_its_own_format() {
+    let name = "refs/heads/a,b:c%0A::warning::x";
+    let two = Story::under(&(rule("main", AGENTS) + &rule("soft", "mode = \"warn\"\nidentity = \"everyone\"")));
+    let story = two
+        .gains_made(UNSEALED, |commit| commit.summary = "<a> & \"b\" \u{202e}]]>\u{1b}[2J".into())
+        .moves(|update| update.name = name.as_bytes().into());
+    let undecided =
+        refused().moves(|update| update.doubt = Some(Doubt::Unreadable("object 1234 is missing".to_owned())));
+    let accepted = Story::under(&rule("main", AGENTS)).gains((Proof::Seal(CLAUDE), true));
+    for (format, print) in FORMATS {
+        let all: Vec<String> = [&story, &undecided, &accepted].map(|story| print(&story.verdict())).to_vec();
+        insta::assert_snapshot!(format, all.join("----\n"));
+    }
+}
+
+type Print = fn(&Verdict) -> String;
+
+const FORMATS: [(&str, Print); 4] = [("github", github), ("gitlab", gitlab), ("junit", junit), ("sarif", sarif)];
+
+/// The types are made from the schema of OASIS, and take no key that it does not know.
+#[test]
+fn sarif_is_what_its_schema_says() {
+    let log: serde_sarif::sarif::Sarif = serde_json::from_str(&sarif(&refused().verdict())).unwrap();
+    let run = log.runs.first().unwrap();
+    assert_eq!(run.results.as_ref().map(Vec::len), Some(1));
+    assert_eq!(run.tool.driver.rules.as_ref().map(Vec::len), Some(1));
+    assert!(serde_json::from_str::<serde_sarif::sarif::Sarif>("{\"version\":\"2.1.0\",\"runs\":[{}]}").is_err());
+}

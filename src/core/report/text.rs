@@ -7,6 +7,7 @@ use super::Characters;
 use crate::core::decide::{
     Code, Finding, Outcome, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
 };
+use crate::core::text::plural;
 
 /// Findings shown per ref and severity; the rest are counted.
 const SHOWN: usize = 10;
@@ -186,10 +187,6 @@ fn place(rules: &[RuleName], screen: Characters) -> String {
 
 fn label(severity: Severity) -> &'static str {
     if severity == Severity::Error { "error" } else { "warning" }
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -109,7 +109,8 @@ impl fmt::Display for StaleSeal {
         out.write_str(match (self.change, self.message) {
             (SinceSealing::Changed, SinceSealing::Changed) => "the content and the message",
             (SinceSealing::Changed, SinceSealing::Same) => "the content",
-            _ => "the message",
+            // One of them has changed, or there is no such error.
+            (SinceSealing::Same, SinceSealing::Changed | SinceSealing::Same) => "the message",
         })
     }
 }

@@ -10,6 +10,7 @@ mod krl;
 mod note;
 mod private;
 mod sshsig;
+mod token;
 mod verify;
 mod wire;
 
@@ -24,6 +25,8 @@ pub use certificate::{
 };
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
 pub use krl::{Krl, KrlError, MAGIC as KRL_MAGIC};
+pub use note::{WitnessKey, is_name};
 pub use private::{PrivateKey, PrivateKeyError};
 pub use sshsig::{ClaimedSignature, SignatureError, claimed_key, claimed_key_id};
+pub use token::SoftwareToken;
 pub use verify::{Presence, VerifiedSignature};

@@ -8,7 +8,7 @@ use ssh_key::private::{Ed25519Keypair, KeypairData};
 use thiserror::Error;
 
 use super::key::{KeyError, PublicKey};
-use super::sshsig::signed_data;
+use super::sshsig::{blob, signed_data};
 use super::wire::put_string;
 use crate::core::limits;
 
@@ -48,10 +48,10 @@ impl PrivateKey {
     /// [`PrivateKeyError::Key`] for a seed whose public point is not accepted; no random seed is.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, PrivateKeyError> {
         let signing = ed25519_dalek::SigningKey::from_bytes(seed);
-        let mut blob = Vec::new();
-        put_string(&mut blob, b"ssh-ed25519");
-        put_string(&mut blob, signing.verifying_key().as_bytes());
-        Ok(Self { signing, public: PublicKey::from_blob(&blob)? })
+        let mut key = Vec::new();
+        put_string(&mut key, b"ssh-ed25519");
+        put_string(&mut key, signing.verifying_key().as_bytes());
+        Ok(Self { signing, public: PublicKey::from_blob(&key)? })
     }
 
     /// Reads a key file.
@@ -113,12 +113,7 @@ impl PrivateKey {
         let mut inner = Vec::new();
         put_string(&mut inner, b"ssh-ed25519");
         put_string(&mut inner, &self.signing.sign(&signed).to_bytes());
-        let mut blob = b"SSHSIG".to_vec();
-        blob.extend_from_slice(&1_u32.to_be_bytes());
-        for field in [key, namespace.as_bytes(), b"", b"sha512", &inner] {
-            put_string(&mut blob, field);
-        }
-        blob
+        blob(key, namespace, &inner)
     }
 }
 

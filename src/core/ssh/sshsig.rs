@@ -210,6 +210,16 @@ pub fn claimed_key_id(text: &[u8]) -> Option<String> {
     ClaimedCertificate::from_blob(reader.string()?).ok().map(|own| own.key_id().to_owned())
 }
 
+/// The binary form of a signature by SHA-512, by a key or under a certificate, of which `inner` is the algorithm's label and its numbers.
+pub(super) fn blob(key: &[u8], namespace: &str, inner: &[u8]) -> Vec<u8> {
+    let mut blob = b"SSHSIG".to_vec();
+    blob.extend_from_slice(&1_u32.to_be_bytes());
+    for field in [key, namespace.as_bytes(), b"", b"sha512", inner] {
+        put_string(&mut blob, field);
+    }
+    blob
+}
+
 /// What the key signs: the preamble again, and the message by its digest.
 pub(super) fn signed_data(namespace: &str, hash: &str, digest: &[u8]) -> Vec<u8> {
     let mut signed = b"SSHSIG".to_vec();

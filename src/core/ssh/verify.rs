@@ -97,7 +97,7 @@ pub(super) fn verify_inner(
 }
 
 /// What a token signs (PROTOCOL.u2f, "SSH U2F signatures").
-fn token_data(application: &[u8], flags: u8, counter: u32, signed: &[u8]) -> Vec<u8> {
+pub(super) fn token_data(application: &[u8], flags: u8, counter: u32, signed: &[u8]) -> Vec<u8> {
     let mut data = Sha256::digest(application).to_vec();
     data.push(flags);
     data.extend_from_slice(&counter.to_be_bytes());

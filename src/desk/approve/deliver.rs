@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::core::approval::ApprovalPlace;
 use crate::core::digest::Digest;
 use crate::system::process::git;
-use crate::system::{Failure, Result, print};
+use crate::system::{Failure, Result, disk, print};
 
 type Record = (ApprovalPlace, String);
 
@@ -15,7 +15,7 @@ pub(super) fn to_file(file: &Path, records: &[Record]) -> Result<()> {
         return Err(Failure::new("--out holds one record, and there are several").hint("name one ref with --for"));
     };
     let failed = |error| Failure::new(format!("cannot write {}: {error}", file.display()));
-    std::fs::write(file, record).map_err(failed)?;
+    disk::write(file, record).map_err(failed)?;
     let (file, place) = (file.display(), place.to_string());
     print(&format!("written to {file}; to deliver it: git push REMOTE +$(git hash-object -w {file}):{place}\n"))
 }

@@ -1,14 +1,14 @@
 //! Whose approval it is, and the key that signs it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::core::approval::{Approval, ClaimedApproval, NAMESPACE, pre_authentication, seal_envelope};
 use crate::core::policy::{Policy, Principal, PrincipalKind};
 use crate::core::ssh::{PublicKey, dearmor};
 use crate::desk::person_key::PersonKey;
 use crate::system::process::config;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, Result, disk, env, process};
 
 /// The person at the desk, with a registered key.
 pub(super) struct Approver<'a> {
@@ -73,7 +73,7 @@ fn only_registered(policy: &Policy) -> Result<PersonKey> {
     };
     let mut found: Vec<(PublicKey, PersonKey)> = Vec::new();
     for path in public_files() {
-        if let Some(key) = std::fs::read_to_string(&path).ok().and_then(|line| is_registered(&line)) {
+        if let Some(key) = disk::read_to_string(&path).ok().and_then(|line| is_registered(&line)) {
             found.push((key, PersonKey::file(path)));
         }
     }
@@ -95,8 +95,8 @@ fn only_registered(policy: &Policy) -> Result<PersonKey> {
 }
 
 fn public_files() -> Vec<PathBuf> {
-    let Some(home) = std::env::var_os("HOME") else { return Vec::new() };
-    let Ok(entries) = std::fs::read_dir(PathBuf::from(home).join(".ssh")) else { return Vec::new() };
+    let Some(home) = env::var_os("HOME") else { return Vec::new() };
+    let Ok(entries) = disk::read_dir(PathBuf::from(home).join(".ssh")) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "pub"));
     files.sort();
@@ -105,10 +105,10 @@ fn public_files() -> Vec<PathBuf> {
 
 /// The lines of `ssh-add -L`; none where there is no ssh-agent.
 fn agent_keys() -> Vec<String> {
-    if std::env::var_os("SSH_AUTH_SOCK").is_none() {
+    if env::var_os("SSH_AUTH_SOCK").is_none() {
         return Vec::new();
     }
-    let listed = Command::new("ssh-add").arg("-L").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let listed = process::command("ssh-add").arg("-L").stdin(Stdio::null()).stderr(Stdio::null()).output();
     let text = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }

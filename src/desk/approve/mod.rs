@@ -11,8 +11,6 @@ mod withdraw;
 
 use std::path::PathBuf;
 
-use clap::Args;
-
 use crate::core::approval::{Approval, ApprovalPlace};
 use crate::core::canonical::Time;
 use crate::core::decide::Timestamp;
@@ -26,52 +24,36 @@ use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::system::{Configuration, Exit, Failure, Result, now, print};
 use compose::{Terms, Work};
 use key::Approver;
-use remote::Remote;
+pub(in crate::desk) use remote::Remote;
 use shown::Answer;
 use withdraw::Wanted;
 
-#[derive(Args)]
-pub(crate) struct Arguments {
+/// What is approved, by which key, and where the record goes.
+pub(crate) struct Request {
     /// A branch of the remote, a revision of this clone, or a range whose left side is the merge base
-    #[arg(value_name = "BRANCH|RANGE", required_unless_present = "list")]
-    what: Option<String>,
+    pub(crate) what: Option<String>,
     /// The ref that the commits may land on: a full name, or a branch; several get an approval each
-    #[arg(long = "for", value_name = "REF", required_unless_present = "list")]
-    targets: Vec<String>,
+    pub(crate) targets: Vec<String>,
     /// The key to sign with, a file: by default git's user.signingkey
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
     /// How long the approval counts: a number of m, h, d or w
-    #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span)]
-    expires: Span,
+    pub(crate) expires: Span,
     /// What else to say, in the record for everybody to read
-    #[arg(long, value_name = "TEXT")]
-    comment: Option<String>,
+    pub(crate) comment: Option<String>,
     /// Store the record in this clone and push nothing
-    #[arg(long, conflicts_with = "out")]
-    no_push: bool,
+    pub(crate) no_push: bool,
     /// Write the record to a file and store nothing
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// Do not ask: what is printed has been looked at elsewhere
-    #[arg(long)]
-    yes: bool,
+    pub(crate) yes: bool,
     /// Take your approval of a branch back, or the one that --list names by these digits
-    #[arg(long, conflicts_with = "list")]
-    withdraw: bool,
+    pub(crate) withdraw: bool,
     /// List the approvals that there are, and what waits for yours
-    #[arg(long, conflicts_with_all = ["what", "comment", "no_push", "out", "yes"])]
-    list: bool,
+    pub(crate) list: bool,
     /// A policy instead of the configured one; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
-    policies: Vec<PolicyArg>,
+    pub(crate) policies: Vec<PolicyArg>,
     /// The remote that has the branch, the target and the approvals
-    #[arg(long, default_value = "origin")]
-    remote: String,
-}
-
-fn span(text: &str) -> std::result::Result<Span, String> {
-    Span::parse(text).ok_or_else(|| "write a number of m, h, d or w, such as 7d".to_owned())
+    pub(crate) remote: String,
 }
 
 /// Who is asked and by which rules.
@@ -82,28 +64,28 @@ struct ApprovalContext {
     settings: crate::gate::engine::Settings,
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result {
-    if let Some(mark) = trace_of_agent(&Configuration::load()?).filter(|_| !arguments.list) {
+pub(crate) fn run(request: &Request) -> Result {
+    if let Some(mark) = trace_of_agent(&Configuration::load()?).filter(|_| !request.list) {
         return Err(Failure::new(format!("{} is set, so an agent may be running this; only a person approves", mark))
             .hint("a person runs it in a terminal of their own"));
     }
-    let context = open(&arguments)?;
-    let targets: Vec<String> = arguments.targets.iter().map(|name| full_name(name)).collect();
-    let remote = Remote::read(&arguments.remote)?;
-    if arguments.list {
+    let context = open(request)?;
+    let targets: Vec<String> = request.targets.iter().map(|name| full_name(name)).collect();
+    let remote = Remote::read(&request.remote)?;
+    if request.list {
         remote.fetch_everything()?;
-        return list::run(&context, &remote, &targets, arguments.key.as_deref());
+        return list::run(&context, &remote, &targets, request.key.as_deref());
     }
-    let approver = Approver::find(arguments.key.as_deref(), &context.policy)?;
-    let what = arguments.what.as_deref().unwrap_or_default();
+    let approver = Approver::find(request.key.as_deref(), &context.policy)?;
+    let what = request.what.as_deref().unwrap_or_default();
     remote.fetch(ends(what).1, &targets)?;
     let mut approvals = Vec::new();
     let mut text = String::new();
     let mut works = Vec::new();
     for target in &targets {
-        let approval = if arguments.withdraw {
+        let approval = if request.withdraw {
             let approval = {
-                let wanted = Wanted { what, target, expires: arguments.expires };
+                let wanted = Wanted { what, target, expires: request.expires };
                 withdraw::approval(&context, &remote, &approver, wanted)?
             };
             text += &withdraw::text(&context, &approval, &approver);
@@ -115,8 +97,8 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             let terms = Terms {
                 approver: approver.person.id.clone(),
                 issued: now()?,
-                expires: arguments.expires,
-                comment: arguments.comment.clone(),
+                expires: request.expires,
+                comment: request.comment.clone(),
             };
             let mut approval = work.approval(&context, target, terms)?;
             // A record counts only if it is issued later than the one in its place, and a second can hold both.
@@ -130,12 +112,12 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         };
         approvals.push(approval);
     }
-    if arguments.yes {
+    if request.yes {
         print(&text)?;
         shown::refuse_unattended()?;
     } else {
         shown::present(&text)?;
-        let verb = if arguments.withdraw { "Withdraw" } else { "Approve" };
+        let verb = if request.withdraw { "Withdraw" } else { "Approve" };
         let mut answer = shown::ask(verb)?;
         while answer == Answer::InFull {
             let full: Result<String> =
@@ -151,10 +133,10 @@ pub(crate) fn run(arguments: Arguments) -> Result {
     for approval in approvals {
         signed.push((place_of(&approval, &approver), approver.sign(&approval)?));
     }
-    match (&arguments.out, arguments.no_push) {
+    match (&request.out, request.no_push) {
         (Some(file), _) => deliver::to_file(file, &signed)?,
-        (None, true) => deliver::to_clone(&signed, &arguments.remote)?,
-        (None, false) => deliver::to_remote(&signed, &arguments.remote)?,
+        (None, true) => deliver::to_clone(&signed, &request.remote)?,
+        (None, false) => deliver::to_remote(&signed, &request.remote)?,
     }
     Ok(Exit::Accepted)
 }
@@ -171,13 +153,13 @@ fn place_of(approval: &Approval, approver: &Approver<'_>) -> ApprovalPlace {
     ApprovalPlace { target: approval.name.clone(), change: approval.change.0, approver: approver.person.id.clone() }
 }
 
-fn open(arguments: &Arguments) -> Result<ApprovalContext> {
+fn open(request: &Request) -> Result<ApprovalContext> {
     let local = Local::open()?;
-    let settings = settings(&arguments.policies, None)?;
+    let settings = settings(&request.policies, None)?;
     if settings.policies.is_empty() {
         return Err(desk_failure(&EngineError::NoPolicy));
     }
-    let refs = TrackedRefs { local: &local, remote: arguments.remote.clone() };
+    let refs = TrackedRefs { local: &local, remote: request.remote.clone() };
     let reader = PolicyReader { repository: Some((&local.objects, &refs)) };
     let policy = reader.load(&settings.policies).map_err(|error| desk_failure(&error.into()))?.policy;
     let repository = repository_name(&settings, &policy).map_err(|error| desk_failure(&error))?;

@@ -8,14 +8,14 @@ use crate::system::process::git;
 use crate::system::{Failure, Result};
 
 /// The refs of a remote.
-pub(super) struct Remote {
+pub(in crate::desk) struct Remote {
     pub(super) name: String,
     pub(super) refs: BTreeMap<String, Oid>,
 }
 
 impl Remote {
     /// Asks the remote for its refs.
-    pub(super) fn read(name: &str) -> Result<Self> {
+    pub(in crate::desk) fn read(name: &str) -> Result<Self> {
         let listed = git(&["ls-remote", "--refs", "--", name])
             .line()
             .map_err(|failure| failure.hint("--remote names another of these:\ngit remote -v"))?;
@@ -36,7 +36,7 @@ impl Remote {
     }
 
     /// Gets the branch, the targets and the approvals for them.
-    pub(super) fn fetch(&self, branch: &str, targets: &[String]) -> Result<()> {
+    pub(in crate::desk) fn fetch(&self, branch: &str, targets: &[String]) -> Result<()> {
         let branch = format!("refs/heads/{branch}");
         let mut wanted: Vec<String> = targets
             .iter()

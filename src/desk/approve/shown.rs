@@ -1,10 +1,9 @@
 //! What the approver sees before signing. All of it comes from others, so all of it is escaped.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::core::approval::{Approval, Decision};
 use crate::core::facts::CommitFacts;
@@ -15,7 +14,7 @@ use crate::desk::approve::key::Approver;
 use crate::desk::approve::{ApprovalContext, changes, list};
 use crate::gate::examine::touches;
 use crate::system::process::git;
-use crate::system::{Failure, Result, print, say};
+use crate::system::{Failure, Result, disk, env, print, process, say, stdout};
 
 /// Who says what, with which key and until when.
 pub(super) fn heading(approval: &Approval, approver: &Approver<'_>) -> String {
@@ -127,12 +126,12 @@ fn asked(context: &ApprovalContext, approval: &Approval) -> String {
 pub(super) fn present(text: &str) -> Result<()> {
     let pager = git(&["var", "GIT_PAGER"]).in_repository(Path::new("/")).line().unwrap_or_default();
     let is_own = git(&["var", "GIT_PAGER"]).line().is_ok_and(|here| here == pager);
-    if !std::io::stdout().is_terminal() || !is_own || pager.is_empty() || pager == "cat" {
+    if !stdout().is_terminal() || !is_own || pager.is_empty() || pager == "cat" {
         return print(text);
     }
-    let mut command = Command::new("sh");
+    let mut command = process::command("sh");
     command.args(["-c", &pager]).stdin(Stdio::piped());
-    if std::env::var_os("LESS").is_none() {
+    if env::var_os("LESS").is_none() {
         command.env("LESS", "FRX");
     }
     let Ok(mut child) = command.spawn() else { return print(text) };
@@ -159,7 +158,7 @@ pub(super) fn ask(verb: &str) -> Result<Answer> {
     let no_terminal = |_| {
         Failure::new("there is no terminal to ask on, so nothing is signed").hint("run it in a terminal of your own")
     };
-    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
+    let mut terminal = disk::open_both_ways("/dev/tty").map_err(no_terminal)?;
     terminal.write_all(format!("{verb}? [y/N] (d shows every line) ").as_bytes()).map_err(no_terminal)?;
     let mut answer = String::new();
     BufReader::new(terminal).read_line(&mut answer).map_err(no_terminal)?;
@@ -176,7 +175,7 @@ const UNATTENDED: &str = "countersign.approve.unattended";
 /// Refuses `--yes` where there is no terminal, unless the person's own configuration allows it. It keeps accidents away; an agent that has
 /// the person's account can write that configuration as well.
 pub(super) fn refuse_unattended() -> Result<()> {
-    if OpenOptions::new().read(true).write(true).open("/dev/tty").is_ok() {
+    if disk::open_both_ways("/dev/tty").is_ok() {
         return Ok(());
     }
     let allowed = git(&["config", "--global", "--type=bool", "--get", UNATTENDED]).line().unwrap_or_default();

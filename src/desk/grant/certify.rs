@@ -2,7 +2,7 @@
 //! passphrase.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use base64ct::{Base64, Encoding as _};
 
@@ -12,7 +12,7 @@ use crate::core::id::Id;
 use crate::core::ssh::{ClaimedCertificate, NewCertificate, PrivateKey, PublicKey, VerifiedCertificate};
 use crate::desk::who::expand_home;
 use crate::system::process::config;
-use crate::system::{Failure, Result, random_seed};
+use crate::system::{Failure, OnDisk as _, Result, disk, process, random_seed};
 
 /// Seconds by which a grant begins before now, for clocks that differ.
 const BACKDATED: u64 = 60;
@@ -52,7 +52,7 @@ impl IssuingKey {
         let text = path.to_string_lossy();
         let bare = text.strip_suffix("-cert.pub").or_else(|| text.strip_suffix(".pub")).unwrap_or(&text);
         let beside = PathBuf::from(format!("{bare}-cert.pub"));
-        let parent = match std::fs::read_to_string(&beside) {
+        let parent = match disk::read_to_string(&beside) {
             Ok(line) => {
                 let read = ClaimedCertificate::parse_line(&line).and_then(|(claimed, _)| claimed.verify());
                 // A certificate for logging in says nothing here.
@@ -81,7 +81,7 @@ impl IssuingKey {
         let mut extensions: Vec<(&str, Option<&str>)> = Vec::new();
         extensions.extend(parent.as_deref().map(|parent| (PARENT, Some(parent))));
         extensions.extend([("permit-pty", None), (SCOPE, Some(scope.as_str()))]);
-        let signed = match std::fs::read(&self.path).ok().and_then(|pem| PrivateKey::parse_openssh(&pem).ok()) {
+        let signed = match disk::read(&self.path).ok().and_then(|pem| PrivateKey::parse_openssh(&pem).ok()) {
             Some(key) => {
                 let new = NewCertificate {
                     nonce: &random_seed()?,
@@ -114,10 +114,10 @@ impl IssuingKey {
         let failed = |error: std::io::Error| Failure::new(format!("cannot issue the grant: {error}"));
         let directory = tempfile::tempdir().map_err(failed)?;
         let public = directory.path().join("key.pub");
-        std::fs::write(&public, format!("{}\n", wanted.key.to_line())).map_err(failed)?;
-        let mut command = Command::new("ssh-keygen");
+        disk::write(&public, format!("{}\n", wanted.key.to_line())).map_err(failed)?;
+        let mut command = process::command("ssh-keygen");
         command.arg("-q").arg("-s");
-        if self.path.exists() {
+        if self.path.on_disk().exists() {
             command.arg(&self.path);
         } else {
             command.arg(self.path.with_added_extension("pub")).arg("-U");
@@ -134,6 +134,6 @@ impl IssuingKey {
             return Err(Failure::new(format!("ssh-keygen did not sign with {}", self.path.display()))
                 .hint("name the key that issues:\ncountersign grant issue AGENT --key FILE"));
         }
-        std::fs::read_to_string(directory.path().join("key-cert.pub")).map_err(failed)
+        disk::read_to_string(directory.path().join("key-cert.pub")).map_err(failed)
     }
 }

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 use super::certify::{IssuingKey, Wanted};
 use crate::core::canonical::Time;
 use crate::core::decide::Timestamp;
@@ -12,7 +10,7 @@ use crate::core::id::{Id, RepositoryName};
 use crate::core::policy::{Glob, Policy, Span};
 use crate::core::report::escape;
 use crate::core::ssh::{PrivateKey, PublicKey, VerifiedCertificate};
-use crate::desk::agent::{parse_id, write_key};
+use crate::desk::agent::write_key;
 use crate::desk::check::full_name;
 use crate::desk::clone::{Local, TrackedRefs, settings};
 use crate::desk::keys;
@@ -21,60 +19,40 @@ use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::gate::shim::quoted;
 use crate::system::files;
-use crate::system::{Exit, Failure, Result, now, print, random_seed, say};
-
-#[derive(Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    request: Request,
-    /// Certify this public key instead of making one; the certificate goes beside it
-    #[arg(long, value_name = "FILE", conflicts_with = "out")]
-    public_key: Option<PathBuf>,
-    /// The directory for the new key and its certificate; without it, that of this clone's keys
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-}
+use crate::system::{Exit, Failure, Result, disk, now, print, random_seed, say};
 
 /// What a grant is for.
-#[derive(Args)]
-pub(super) struct Request {
-    /// The agent's id in the policy
-    #[arg(value_parser = parse_id)]
-    pub(super) agent: Id,
-    /// How long it lasts: a number of m, h or d
-    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = parse_span)]
-    span: Span,
-    /// The task that every seal names
-    #[arg(long)]
-    task: Option<String>,
-    /// Where the agent works, such as production
-    #[arg(long)]
-    environment: Option<String>,
-    /// Refs that the agent may move: full names, branches, patterns
-    #[arg(long = "ref", value_name = "PATTERN")]
-    refs: Vec<String>,
-    /// Paths that its commits may touch
-    #[arg(long = "path", value_name = "PATTERN")]
-    paths: Vec<String>,
-    /// Repositories that it is for, instead of this one
-    #[arg(long = "repository", value_name = "PATTERN")]
-    repositories: Vec<String>,
-    /// How many commits it may seal
-    #[arg(long)]
-    commits: Option<u64>,
-    /// How many grants may follow below it
-    #[arg(long)]
-    delegate: Option<u64>,
-    /// The key that issues it, instead of the one that git signs with; a grant's own key issues for a sub-agent
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
-    /// A policy instead of the configured one; all given hold together
-    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH")]
-    policies: Vec<PolicyArg>,
+pub(crate) struct Request {
+    /// The agent's id in the policy.
+    pub(crate) agent: Id,
+    /// How long it lasts.
+    pub(crate) span: Span,
+    /// The task that every seal names.
+    pub(crate) task: Option<String>,
+    /// Where the agent works.
+    pub(crate) environment: Option<String>,
+    /// Refs that the agent may move, as full names, branches or patterns.
+    pub(crate) refs: Vec<String>,
+    /// Patterns of paths that its commits may touch.
+    pub(crate) paths: Vec<String>,
+    /// Patterns of repositories that it is for, instead of this one.
+    pub(crate) repositories: Vec<String>,
+    /// How many commits it may seal.
+    pub(crate) commits: Option<u64>,
+    /// How many grants may follow below it.
+    pub(crate) delegate: Option<u64>,
+    /// The key that issues it, instead of the one that git signs with.
+    pub(crate) key: Option<PathBuf>,
+    /// Policies instead of the configured ones.
+    pub(crate) policies: Vec<PolicyArg>,
 }
 
-fn parse_span(text: &str) -> std::result::Result<Span, String> {
-    Span::parse(text).ok_or_else(|| "a length of time is a number of m, h, d or w, such as 2h".to_owned())
+/// Which key a grant is over.
+pub(crate) enum Over {
+    /// This one; its certificate goes beside it.
+    Public(PathBuf),
+    /// A fresh one, in a directory; without one, in that of this clone's keys.
+    Fresh(Option<PathBuf>),
 }
 
 impl Request {
@@ -149,20 +127,12 @@ impl Request {
     }
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result {
-    let Arguments { request, public_key, out } = arguments;
-    if let Some(public) = public_key {
-        let line = std::fs::read_to_string(&public)
-            .map_err(|error| Failure::new(format!("cannot read {}: {error}", public.display())))?;
-        let (key, _) = PublicKey::parse_line(line.trim())
-            .map_err(|error| Failure::new(format!("{} cannot be certified: {error}", public.display())))?;
-        let certificate = request.issue(&key)?;
-        let text = public.to_string_lossy();
-        let place = PathBuf::from(format!("{}-cert.pub", text.strip_suffix(".pub").unwrap_or(&text)));
-        write_certificate(&place, &certificate)?;
-        print(&format!("{}\n# The certificate is in {}\n", told(&certificate), place.display()))?;
-        return Ok(Exit::Accepted);
-    }
+/// Issues a grant, and says where it is.
+pub(crate) fn issue(request: &Request, over: Over) -> Result {
+    let out = match over {
+        Over::Public(public) => return certify(request, &public),
+        Over::Fresh(out) => out,
+    };
     let key = PrivateKey::from_seed(&random_seed()?).map_err(Failure::new)?;
     let certificate = request.issue(key.public())?;
     let directory = out.map_or_else(keys::of_clone, Ok)?;
@@ -181,6 +151,19 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         request.agent,
         quoted(&path)
     ))?;
+    Ok(Exit::Accepted)
+}
+
+fn certify(request: &Request, public: &Path) -> Result {
+    let line = disk::read_to_string(public)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", public.display())))?;
+    let (key, _) = PublicKey::parse_line(line.trim())
+        .map_err(|error| Failure::new(format!("{} cannot be certified: {error}", public.display())))?;
+    let certificate = request.issue(&key)?;
+    let text = public.to_string_lossy();
+    let place = PathBuf::from(format!("{}-cert.pub", text.strip_suffix(".pub").unwrap_or(&text)));
+    write_certificate(&place, &certificate)?;
+    print(&format!("{}\n# The certificate is in {}\n", told(&certificate), place.display()))?;
     Ok(Exit::Accepted)
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{Edit, Seen, Tool, Wanted, What};
 use crate::desk::clone::common_dir;
 use crate::desk::install::hooks_in_force;
-use crate::system::{Exit, Result, print, quote};
+use crate::system::{Exit, Result, print, quote, stdin};
 
 pub(super) const TOOL: Tool = Tool {
     name: "gemini-cli",
@@ -29,9 +29,9 @@ const CALL: u64 = 4 << 20;
 
 /// Runs before a command of the shell: has git find the clone's hooks again, whatever the tool's environment says of them. What cannot
 /// be made out stays as it is.
-pub(super) fn before_shell() -> Result {
+pub(crate) fn before_shell() -> Result {
     let mut call = String::new();
-    let read = std::io::stdin().lock().take(CALL).read_to_string(&mut call);
+    let read = stdin().lock().take(CALL).read_to_string(&mut call);
     let call: Option<serde_json::Value> = read.ok().and_then(|_| serde_json::from_str(&call).ok());
     let command = call.as_ref().and_then(|call| call.get("tool_input")?.get("command")?.as_str());
     let answer = match (command, common_dir()) {

@@ -18,51 +18,24 @@ mod settings_file;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-
 use crate::core::id::Id;
-use crate::desk::agent::parse_id;
 use crate::desk::at_work::near_tool;
 use crate::desk::clone::common_dir;
 use crate::desk::who::agents;
 use crate::system::{Configuration, Exit, Failure, Result, print};
-use settings_file::{Scope, SettingsFile};
+pub(crate) use gemini_cli::before_shell;
+pub(crate) use settings_file::Scope;
+use settings_file::SettingsFile;
 
-#[derive(Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Write the settings of a coding agent, so that its commits are sealed
-    Add(Change),
-    /// List the coding agents that are known, and what is set up
-    List,
-    /// Take out of a coding agent's settings what add has written
-    Remove(Change),
-    /// What a tool that switches git's hooks off runs before each command of its shell
-    #[command(hide = true)]
-    BeforeShell,
-}
-
-#[derive(Args)]
-struct Change {
-    /// The coding agent: what `countersign desk list` calls it
-    tool: String,
-    /// The settings of this user, for all projects
-    #[arg(long, conflicts_with = "project")]
-    user: bool,
-    /// The settings of this project, which are committed with it (without either: the user's)
-    #[arg(long)]
-    project: bool,
-    /// The agent's id in the policy, if it is not the tool's name
-    #[arg(long, value_name = "ID", value_parser = parse_id)]
-    agent: Option<Id>,
-    /// Print what would change, and change nothing
-    #[arg(long)]
-    dry_run: bool,
+/// What is to change.
+pub(crate) struct Change {
+    /// The coding agent, as the list calls it.
+    pub(crate) tool: String,
+    pub(crate) scope: Scope,
+    /// The agent's id in the policy, if it is not the tool's name.
+    pub(crate) agent: Option<Id>,
+    /// Only print what would change.
+    pub(crate) dry_run: bool,
 }
 
 /// How a tool was seen with what is written for it.
@@ -157,15 +130,6 @@ const TOOLS: [&Tool; 14] = [
     &qwen_code::TOOL,
 ];
 
-pub(crate) fn run(arguments: Arguments) -> Result {
-    match arguments.command {
-        Command::Add(change) => add(&change),
-        Command::List => list(),
-        Command::Remove(change) => remove(&change),
-        Command::BeforeShell => gemini_cli::before_shell(),
-    }
-}
-
 fn find(name: &str) -> Result<&'static Tool> {
     TOOLS.into_iter().find(|tool| tool.name == name).ok_or_else(|| {
         let near = near_tool(name, TOOLS.iter().map(|tool| tool.name));
@@ -177,12 +141,12 @@ fn find(name: &str) -> Result<&'static Tool> {
 impl Change {
     fn wanted(&self, tool: &Tool) -> Wanted {
         let agent = self.agent.as_ref().map_or_else(|| tool.name.to_owned(), Id::to_string);
-        let scope = if self.project { Scope::Project } else { Scope::User };
-        Wanted { agent, scope, common: common_dir().ok() }
+        Wanted { agent, scope: self.scope, common: common_dir().ok() }
     }
 }
 
-fn add(change: &Change) -> Result {
+/// `desk add`.
+pub(crate) fn add(change: &Change) -> Result {
     let tool = find(&change.tool)?;
     let wanted = change.wanted(tool);
     let mut said = String::new();
@@ -228,7 +192,8 @@ fn add(change: &Change) -> Result {
     Ok(Exit::Accepted)
 }
 
-fn remove(change: &Change) -> Result {
+/// `desk remove`.
+pub(crate) fn remove(change: &Change) -> Result {
     let tool = find(&change.tool)?;
     let wanted = change.wanted(tool);
     let mut said = String::new();
@@ -263,7 +228,8 @@ fn remove(change: &Change) -> Result {
     Ok(Exit::Accepted)
 }
 
-fn list() -> Result {
+/// `desk list`.
+pub(crate) fn list() -> Result {
     let known = agents(&Configuration::load()?);
     let mut text = String::new();
     for tool in TOOLS {

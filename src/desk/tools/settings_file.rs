@@ -7,11 +7,11 @@ use crate::desk::keys;
 use crate::desk::line_diff::hunks;
 use crate::desk::tools::Wanted;
 use crate::system::process::git;
-use crate::system::{Failure, Result, files};
+use crate::system::{Failure, OnDisk as _, Result, disk, env, files};
 
 /// Whose settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     User,
     Project,
 }
@@ -28,7 +28,7 @@ impl SettingsFile {
     pub(super) fn of(wanted: &Wanted, file: &str) -> Result<Self> {
         let (root, memory) = match wanted.scope {
             Scope::User => {
-                let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+                let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
                 let home = home.ok_or_else(|| Failure::new("there is no HOME, where the settings of a user are"))?;
                 (home, keys::home().map(|agents| agents.with_file_name("desk")))
             }
@@ -46,7 +46,7 @@ impl SettingsFile {
     /// What it holds; `None` where there is none. A link may lead to what is shared, and is not written through.
     pub(super) fn read(&self) -> Result<Option<String>> {
         let shown = self.path.display();
-        match self.path.symlink_metadata() {
+        match self.path.on_disk().symlink_metadata() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::new(format!("cannot read {shown}: {error}"))),
             Ok(found) if found.is_symlink() => {
@@ -55,7 +55,7 @@ impl SettingsFile {
             }
             Ok(_) => {}
         }
-        std::fs::read_to_string(&self.path)
+        disk::read_to_string(&self.path)
             .map(Some)
             .map_err(|error| Failure::new(format!("cannot read {shown}: {error}")))
     }
@@ -72,11 +72,11 @@ impl SettingsFile {
     pub(super) fn write(&self, before: Option<&str>, after: &str) -> Result<()> {
         let failed = |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", self.path.display()));
         // Written to a second time, it goes back to what it was before the first.
-        let known = std::fs::read_to_string(self.after()).ok();
+        let known = disk::read_to_string(self.after()).ok();
         if known.as_deref() != before || before.is_none() {
             match before {
                 Some(before) => files::replace(&self.before(), before.as_bytes(), 0o600).map_err(failed)?,
-                None => drop(std::fs::remove_file(self.before())),
+                None => drop(disk::remove_file(self.before())),
             }
         }
         files::replace(&self.after(), after.as_bytes(), 0o600).map_err(failed)?;
@@ -85,13 +85,13 @@ impl SettingsFile {
 
     fn mode(&self) -> u32 {
         use std::os::unix::fs::PermissionsExt as _;
-        self.path.metadata().map_or(0o644, |found| found.permissions().mode() & 0o777)
+        self.path.on_disk().metadata().map_or(0o644, |found| found.permissions().mode() & 0o777)
     }
 
     /// What it was before, where it is still as it was written: `Some(None)` where it was not there.
     pub(super) fn remembered(&self, now: &str) -> Result<Option<Option<String>>> {
-        let after = std::fs::read_to_string(self.after()).ok();
-        Ok((after.as_deref() == Some(now)).then(|| std::fs::read_to_string(self.before()).ok()))
+        let after = disk::read_to_string(self.after()).ok();
+        Ok((after.as_deref() == Some(now)).then(|| disk::read_to_string(self.before()).ok()))
     }
 
     /// Puts back what it was.
@@ -100,15 +100,15 @@ impl SettingsFile {
         match before {
             Some(before) => files::replace(&self.path, before.as_bytes(), self.mode()).map_err(failed)?,
             None => {
-                std::fs::remove_file(&self.path).map_err(failed)?;
+                disk::remove_file(&self.path).map_err(failed)?;
                 // The directory that was made for it alone; another's is not empty.
                 if let Some(directory) = self.path.parent() {
-                    let _ = std::fs::remove_dir(directory);
+                    let _ = disk::remove_dir(directory);
                 }
             }
         }
         for memory in [self.before(), self.after()] {
-            let _ = std::fs::remove_file(memory);
+            let _ = disk::remove_file(memory);
         }
         Ok(())
     }

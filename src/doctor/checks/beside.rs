@@ -9,6 +9,7 @@ use crate::gate::command::{HookCommand, Watch};
 use crate::gate::own_files::settled;
 use crate::gate::shim::{is_executable, is_ours, quoted};
 use crate::server::RunBy;
+use crate::system::disk;
 
 pub(super) fn examine(seen: &Seen, gate: &Gate, report: &mut Report) {
     let Gate { layout, server, .. } = gate;
@@ -28,7 +29,7 @@ pub(super) fn examine(seen: &Seen, gate: &Gate, report: &mut Report) {
     }
     let watch = at("reference-transaction");
     if is_ours(&watch) {
-        let text = std::fs::read_to_string(&watch).ok().filter(|text| is_whole(text));
+        let text = disk::read_to_string(&watch).ok().filter(|text| is_whole(text));
         let fits = match text.and_then(|text| HookCommand::read(&text)) {
             Some((program, HookCommand::ReferenceTransaction(Watch { policies, ledger, chain, .. }))) => {
                 let same = policies == server.policies && Some(ledger.as_path()) == server.ledger.as_deref();

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use super::Check;
@@ -22,9 +22,8 @@ use crate::gate::shim::is_ours;
 use crate::server::RunBy;
 use crate::store::{GitDir, Refs};
 use crate::system::process::{git, server_git};
-use crate::system::random_seed;
 use crate::system::users::{Owner, may_write};
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result, disk, env, process, random_seed};
 
 /// Where the forged commit goes.
 struct Aim {
@@ -69,9 +68,7 @@ fn likeness(seen: &Seen, gate: &Gate) -> String {
     let is_common = is_ours(&gate.hook) || matches!(run_by, RunBy::Configuration);
     let own = if is_common { "" } else { seen.place.as_str() };
     let delegate = match run_by {
-        RunBy::Delegate(_) => {
-            Digest::of(&std::fs::read(seen.hooks.join("pre-receive")).unwrap_or_default()).to_string()
-        }
+        RunBy::Delegate(_) => Digest::of(&disk::read(seen.hooks.join("pre-receive")).unwrap_or_default()).to_string(),
         RunBy::Git | RunBy::Server | RunBy::Configuration => String::new(),
     };
     let config = Digest::of(relevant(&seen.config).as_bytes());
@@ -150,7 +147,7 @@ fn ground(real: &Path) -> Result<PathBuf> {
         return Ok(beside.to_owned());
     }
     let inside = real.join("countersign");
-    std::fs::create_dir_all(&inside).map_err(|error| Failure::new(format!("{}: {error}", inside.display())))?;
+    disk::create_dir_all(&inside).map_err(|error| Failure::new(format!("{}: {error}", inside.display())))?;
     Ok(inside)
 }
 
@@ -161,14 +158,15 @@ const REFTABLE: &str = "reftable";
 const STALE: Duration = Duration::from_secs(3600);
 
 fn remove_stale(ground: &Path) {
-    for entry in std::fs::read_dir(ground).into_iter().flatten().flatten() {
+    for entry in disk::read_dir(ground).into_iter().flatten().flatten() {
         let path = entry.path();
-        let is_canary = entry.file_name().to_string_lossy().starts_with(CANARY_PREFIX) && path.join(CANARY).is_file();
+        let is_canary =
+            entry.file_name().to_string_lossy().starts_with(CANARY_PREFIX) && path.join(CANARY).on_disk().is_file();
         let own = Owner::of(&path).is_ok_and(Owner::is_this);
         let age = entry.metadata().and_then(|found| found.modified()).map(|time| time.elapsed().unwrap_or_default());
         if is_canary && own && age.is_ok_and(|age| age > STALE) {
             // It disturbs nobody; another user's is left to them.
-            let _ = std::fs::remove_dir_all(path);
+            let _ = disk::remove_dir_all(path);
         }
     }
 }
@@ -208,10 +206,10 @@ fn push(seen: &Seen, gate: &Gate, policy: &Policy, aim: &Aim) -> Result<Outcome>
         .run()?;
     let commit = commit(policy, &repository, desk.path(), aim)?;
     // The way of every push, with the configuration that the server's git has, and no more of this process's environment.
-    let mut command = Command::new("git");
+    let mut command = process::command("git");
     command.env_clear().current_dir(desk.path()).env("GIT_DIR", desk.path()).stdin(Stdio::null());
     for kept in ["PATH", "HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"] {
-        command.envs(std::env::var_os(kept).map(|value| (kept, value)));
+        command.envs(env::var_os(kept).map(|value| (kept, value)));
     }
     command.envs(server.naming_variables().iter().map(|name| (name, "countersign-canary")));
     // What this user has configured for pushes of their own.
@@ -237,22 +235,22 @@ fn push(seen: &Seen, gate: &Gate, policy: &Policy, aim: &Aim) -> Result<Outcome>
 /// A repository with the real one's configuration and objects, and no refs.
 fn make_repository(seen: &Seen, path: &Path) -> std::io::Result<()> {
     let real = &seen.path;
-    std::fs::create_dir_all(path.join("objects/info"))?;
-    std::fs::create_dir_all(path.join("refs"))?;
-    std::fs::copy(real.join("HEAD"), path.join("HEAD"))?;
-    std::fs::copy(real.join("config"), path.join("config"))?;
-    if real.join(REFTABLE).is_dir() {
-        std::fs::copy(real.join("refs/heads"), path.join("refs/heads"))?;
-        std::fs::create_dir(path.join(REFTABLE))?;
+    disk::create_dir_all(path.join("objects/info"))?;
+    disk::create_dir_all(path.join("refs"))?;
+    disk::copy(real.join("HEAD"), path.join("HEAD"))?;
+    disk::copy(real.join("config"), path.join("config"))?;
+    if real.join(REFTABLE).on_disk().is_dir() {
+        disk::copy(real.join("refs/heads"), path.join("refs/heads"))?;
+        disk::create_dir(path.join(REFTABLE))?;
     }
-    std::fs::write(path.join("objects/info/alternates"), format!("{}\n", real.join("objects").display()))?;
-    std::fs::create_dir_all(path.join("countersign"))?;
-    std::fs::write(path.join(CANARY), "This repository is a canary of countersign doctor.\n")
+    disk::write(path.join("objects/info/alternates"), format!("{}\n", real.join("objects").display()))?;
+    disk::create_dir_all(path.join("countersign"))?;
+    disk::write(path.join(CANARY), "This repository is a canary of countersign doctor.\n")
 }
 
 /// Has the same branch for the main one where HEAD is in a table.
 fn name_main_branch(real: &Path, path: &Path) -> Result<()> {
-    if !real.join(REFTABLE).is_dir() {
+    if !real.join(REFTABLE).on_disk().is_dir() {
         return Ok(());
     }
     let branch = server_git(real, &["symbolic-ref", "HEAD"]).line()?;
@@ -263,9 +261,7 @@ fn name_main_branch(real: &Path, path: &Path) -> Result<()> {
 fn link_hooks(seen: &Seen, gate: &Gate, path: &Path) -> Result<()> {
     let hooks = path.join("hooks");
     let link = |target: &Path, name: &Path| {
-        std::fs::create_dir_all(name.parent().unwrap_or(path))
-            .and_then(|()| symlink(target, name))
-            .map_err(Failure::new)
+        disk::create_dir_all(name.parent().unwrap_or(path)).and_then(|()| symlink(target, name)).map_err(Failure::new)
     };
     let at = |git_dir: &Path| gate.layout.path(git_dir, "pre-receive");
     match gate.layout.run_by() {
@@ -280,7 +276,7 @@ fn link_hooks(seen: &Seen, gate: &Gate, path: &Path) -> Result<()> {
             link(&seen.hooks.join("pre-receive"), &hooks.join("pre-receive"))?;
             link(&gate.hook, &at(path))
         }
-        RunBy::Configuration => std::fs::create_dir(&hooks).map_err(Failure::new),
+        RunBy::Configuration => disk::create_dir(&hooks).map_err(Failure::new),
         RunBy::Git if seen.looks_at_home() => link(&seen.hooks, &hooks),
         RunBy::Git => {
             let elsewhere = seen.hooks.to_str().ok_or_else(|| Failure::new("the hooks' path is not UTF-8"))?;

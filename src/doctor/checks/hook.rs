@@ -8,6 +8,7 @@ use crate::doctor::server::Checkup;
 use crate::gate::command::PreReceive;
 use crate::gate::shim::{is_executable, is_ours, quoted};
 use crate::server::{CONFIGURED_GIT, Configured, Layout, RunBy};
+use crate::system::{OnDisk as _, disk};
 
 impl Checkup<'_> {
     /// The hook that decides, if there is one that git runs.
@@ -58,7 +59,7 @@ impl Checkup<'_> {
                 return None;
             }
         }
-        let text = std::fs::read_to_string(&hook).unwrap_or_default();
+        let text = disk::read_to_string(&hook).unwrap_or_default();
         let ours = is_ours(&hook);
         let Some((program, server)) = PreReceive::read(&text).filter(|_| !ours || is_whole(&text)) else {
             let message = "it is another hook than the one that install writes, and nobody can tell what it decides";
@@ -103,7 +104,7 @@ impl Checkup<'_> {
             return;
         }
         let shown = hook.display();
-        match (hook.symlink_metadata(), hook.metadata()) {
+        match (hook.on_disk().symlink_metadata(), hook.on_disk().metadata()) {
             (Err(_), _) => {
                 let message = "there is no pre-receive hook of ours: every push is accepted";
                 let mut fix = seen.install();
@@ -120,7 +121,7 @@ impl Checkup<'_> {
                     seen.install(),
                 );
             }
-            (Ok(_), Ok(_)) if std::fs::read(hook).is_err() => {
+            (Ok(_), Ok(_)) if disk::read(hook).is_err() => {
                 let message = "the user that git runs as may not read it: no push is accepted, or every one";
                 self.report.error(&shown, Check::Replaced, message, format!("chmod 755 {}", quoted(hook)));
             }

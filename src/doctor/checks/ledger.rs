@@ -12,6 +12,7 @@ use crate::gate::recording::{SET_CLOCK, ServerRefs, clock_behind};
 use crate::gate::shim::quoted;
 use crate::ledger::{self, LedgerError, Signatures};
 use crate::system::users::{current_user, may_write};
+use crate::system::{OnDisk as _, disk};
 
 impl Checkup<'_> {
     pub(in crate::doctor) fn ledger(&mut self, examined: &Examined<'_>) {
@@ -89,11 +90,11 @@ impl Checkup<'_> {
 
 /// What of a ledger this user may not write to.
 fn not_writable(directory: &Path) -> Option<PathBuf> {
-    let entries = match std::fs::read_dir(directory) {
+    let entries = match disk::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(_) => return Some(directory.to_owned()),
     };
     let all = std::iter::once(directory.to_owned()).chain(entries.flatten().map(|entry| entry.path()));
-    all.into_iter().find(|path| path.exists() && !may_write(path))
+    all.into_iter().find(|path| path.on_disk().exists() && !may_write(path))
 }

@@ -7,6 +7,7 @@ use crate::doctor::gate::{Gate, Seen};
 use crate::doctor::server::Checkup;
 use crate::gate::shim::{is_executable, quoted};
 use crate::server::RunBy;
+use crate::system::env;
 
 impl Checkup<'_> {
     /// Returns whether the program can run.
@@ -16,7 +17,7 @@ impl Checkup<'_> {
             let program = gate.program.display();
             let message =
                 format!("the hook calls {program}, which the user that git runs as cannot run: no push is accepted");
-            let own = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("countersign"));
+            let own = env::current_exe().unwrap_or_else(|_| PathBuf::from("countersign"));
             let fix = format!(
                 "put the program where everybody may run it, and install with that one:\ncp {} /usr/local/bin/countersign\n/usr/local/bin/{}",
                 quoted(&own),

@@ -4,6 +4,7 @@ use super::Check;
 use crate::doctor::gate::Examined;
 use crate::doctor::report::Report;
 use crate::gate::shim::quoted;
+use crate::system::OnDisk as _;
 use crate::system::users::may_write;
 
 pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
@@ -16,7 +17,7 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
     }
     let directories =
         ["objects", "refs", "refs/heads", "refs/tags", "reftable"].map(|name| opened.dir.common_dir.join(name));
-    for directory in directories.into_iter().filter(|directory| directory.exists()) {
+    for directory in directories.into_iter().filter(|directory| directory.on_disk().exists()) {
         if !may_write(&directory) {
             let message =
                 format!("the user that git runs as may not write to {}: no push is accepted", directory.display());

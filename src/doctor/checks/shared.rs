@@ -6,6 +6,7 @@ use super::Check;
 use crate::doctor::gate::Examined;
 use crate::doctor::report::Report;
 use crate::gate::shim::quoted;
+use crate::system::OnDisk as _;
 
 pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
     let Examined { seen, gate, .. } = examined;
@@ -16,7 +17,7 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, report: &mut Report) {
         .hook
         .ancestors()
         .take(2)
-        .find(|path| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o011 == 0));
+        .find(|path| path.on_disk().metadata().is_ok_and(|found| found.permissions().mode() & 0o011 == 0));
     if let Some(closed) = closed {
         let message =
             format!("the group that it is shared with may not run {}: their pushes are all accepted", closed.display());

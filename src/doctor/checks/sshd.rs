@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::core::policy::{Glob, LetterCase};
+use crate::system::disk;
 
 /// Where sshd has its configuration, and where relative paths of `Include` lead.
 const DIRECTORY: &str = "/etc/ssh";
@@ -43,7 +44,7 @@ pub(super) fn can_tell(config: &Path, user: &str, authorized_keys: &str) -> bool
 
 impl Reading {
     fn file(&mut self, path: &Path, user: &str, about: About, depth: usize) {
-        let text = std::fs::read(path).ok().filter(|_| depth < DEPTH);
+        let text = disk::read(path).ok().filter(|_| depth < DEPTH);
         let Some(text) = text else {
             // What cannot be read may say anything.
             self.is_open = true;
@@ -119,7 +120,7 @@ fn included(word: &str) -> Vec<PathBuf> {
         return vec![path];
     }
     let (Ok(pattern), Some(directory)) = (Glob::parse(&name), path.parent()) else { return vec![path] };
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let entries = disk::read_dir(directory).into_iter().flatten().flatten();
     let named = entries.filter(|entry| pattern.matches(entry.file_name().as_encoded_bytes(), LetterCase::Exact));
     let mut files: Vec<PathBuf> = named.map(|entry| entry.path()).collect();
     files.sort();
@@ -135,10 +136,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("sshd_config");
         let drop_in = directory.path().join("d");
-        std::fs::create_dir(&drop_in).unwrap();
+        disk::create_dir(&drop_in).unwrap();
         let include = format!("Include {}/*.conf\n", drop_in.display());
-        std::fs::write(drop_in.join("50-expose.conf"), "Match User other\nMatch all\n exposeauthinfo=yes\n").unwrap();
-        std::fs::write(drop_in.join("other"), "nonsense").unwrap();
+        disk::write(drop_in.join("50-expose.conf"), "Match User other\nMatch all\n exposeauthinfo=yes\n").unwrap();
+        disk::write(drop_in.join("other"), "nonsense").unwrap();
         for (text, keys, expected) in [
             ("", "", false),
             ("ExposeAuthInfo yes\n", "", true),
@@ -158,7 +159,7 @@ mod tests {
             (include.as_str(), "", true),
             ("Include /nowhere/at/all\n", "", true),
         ] {
-            std::fs::write(&config, text).unwrap();
+            disk::write(&config, text).unwrap();
             assert_eq!(can_tell(&config, "git", keys), expected, "{text:?} {keys:?}");
         }
         assert!(can_tell(&directory.path().join("none"), "git", ""), "what is not there says nothing");

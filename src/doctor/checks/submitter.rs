@@ -8,6 +8,7 @@ use crate::core::submitter::Adapter;
 use crate::doctor::gate::Examined;
 use crate::doctor::report::Report;
 use crate::system::process::server_git;
+use crate::system::{disk, env};
 
 pub(in crate::doctor) fn examine(examined: &Examined<'_>, policy: &Policy, sshd_config: &Path, report: &mut Report) {
     let Examined { seen, gate, opened } = examined;
@@ -26,8 +27,8 @@ pub(in crate::doctor) fn examine(examined: &Examined<'_>, policy: &Policy, sshd_
         }
     }
     if gate.server.submitter == Some(Adapter::Ssh) && policy.asks_for_submitter() {
-        let keys = std::env::home_dir().map(|home| home.join(".ssh/authorized_keys"));
-        let keys = keys.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let keys = env::home_dir().map(|home| home.join(".ssh/authorized_keys"));
+        let keys = keys.and_then(|path| disk::read(path).ok()).unwrap_or_default();
         if !sshd::can_tell(sshd_config, &seen.owner(), &String::from_utf8_lossy(&keys)) {
             let message = format!(
                 "the policy says who may push, and sshd tells no session's key, without ExposeAuthInfo in {}: no such push is accepted",

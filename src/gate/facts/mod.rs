@@ -39,6 +39,7 @@ use crate::gate::push::{Push, RefUpdate};
 use crate::gate::received::Received;
 use crate::gate::ref_values::RefValues;
 use crate::store::{History, SymbolicRef, peel};
+use crate::system::disk;
 
 use approvals::Ends;
 use many::Many;
@@ -576,7 +577,7 @@ impl<'a> FactReader<'a> {
         let Some(path) = self.subtraction.baseline else { return Ok(Vec::new()) };
         let unreadable =
             |reason: &dyn std::fmt::Display| Doubt::Unreadable(format!("the baseline {}: {reason}", path.display()));
-        let text = match std::fs::read(path) {
+        let text = match disk::read(path) {
             Ok(text) => text,
             // A hook for many repositories names the place where each may have one; without it nothing is exempt.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

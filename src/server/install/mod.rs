@@ -15,6 +15,7 @@ use shared::SharedPlan;
 use template::Template;
 pub(super) use template::take_away;
 
+use crate::core::text::plural;
 use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::gate::shim::{Planned, is_in_place, quoted, write};
@@ -23,13 +24,13 @@ use crate::server::others::{Others, Owners, Printed};
 use crate::server::repository::AsFound;
 use crate::server::targets::{Targets, found_below, resolved, targets};
 use crate::server::{Install, Layout};
-use crate::system::files;
 use crate::system::ground::{By, Ground};
 use crate::system::users::{Owner, current_user, may_write};
-use crate::system::{Failure, Progress, Result, print, say};
+use crate::system::{Failure, OnDisk as _, Progress, Result, files, print, say};
 
 /// Protects repositories: those that can be, unless the admin wants all or none.
-pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
+pub(crate) fn install(arguments: &Install) -> Result {
+    let layout = arguments.layout;
     if let Serves::Elsewhere(write) = &layout.kind().serves {
         return write(arguments);
     }
@@ -47,7 +48,7 @@ pub(crate) fn install(arguments: &Install, layout: Layout) -> Result {
     }
     let mut refused = Refused::new(arguments, &targets);
     let templates = template::plan(arguments, layout, &targets)?;
-    let owners = arguments.own_only.owners();
+    let owners = arguments.owners;
     refused.take_out_namesakes(&mut targets)?;
     let others = Others::split(&mut targets, owners)?;
     if others.any() {
@@ -234,12 +235,12 @@ fn show(ready: &[(&Path, Ready)], shared: &SharedPlan, templates: &[Template]) -
     }
     shared.hooks.iter().try_for_each(hook)?;
     for (_, ready) in ready {
-        if !ready.repository.git_dir.join(&ready.ledger).exists() {
+        if !ready.repository.git_dir.join(&ready.ledger).on_disk().exists() {
             let ledger = ready.repository.git_dir.join(&ready.ledger);
             text.push_str(&format!("make the ledger {}\n", ledger.display()));
         }
         if let Some((path, tips)) = &ready.baseline {
-            text.push_str(&format!("write {}, {} commits\n", path.display(), tips.lines().count()));
+            text.push_str(&format!("write {}, {}\n", path.display(), plural(tips.lines().count(), "commit")));
         }
     }
     for (hook, command) in &shared.commands {

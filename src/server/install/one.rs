@@ -16,7 +16,7 @@ use crate::server::installed::installed;
 use crate::server::repository::Repository;
 use crate::server::targets::{Naming, Target};
 use crate::server::{Install, Layout};
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result};
 
 /// What is to be written for one repository, once all have been checked.
 pub(super) struct Ready {
@@ -89,7 +89,7 @@ pub(super) fn prepare(target: &Target, arguments: &Install, layout: Layout) -> R
             below: None,
             ledger: ledger.clone(),
             // What was exempt stays so when install is run again.
-            baseline: (baseline.is_some() || own(BASELINE).exists()).then(|| BASELINE.into()),
+            baseline: (baseline.is_some() || own(BASELINE).on_disk().exists()).then(|| BASELINE.into()),
             watch: arguments.reference_transaction || refuses || watches,
         };
         let program = quote_path(&program()?)?;
@@ -108,8 +108,8 @@ fn ledger_to_keep(given: Option<&Path>, kept: Option<&Path>, repository: &Reposi
     let present = ledger_directory(kept.unwrap_or(Path::new(LEDGER)), &repository.dir);
     let Some(given) = given else { return Ok(own(present)) };
     let given = std::path::absolute(given).map_err(Failure::new)?;
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if present.join("log").exists() && real(&given) != real(&present) {
+    let real = |path: &Path| path.on_disk().canonicalize().unwrap_or_else(|_| path.to_owned());
+    if present.join("log").on_disk().exists() && real(&given) != real(&present) {
         let message = format!("its ledger is {}, and another one would not know what has landed", present.display());
         let hint = format!("move it there, and install again:\nmv {} {}", quoted(&present), quoted(&given));
         return Err(Failure::new(message).hint(hint));

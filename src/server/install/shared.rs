@@ -15,7 +15,7 @@ use crate::server::commands::{Calls, Options, Served, shim};
 use crate::server::kinds::{Shared, Stands, config};
 use crate::server::repository::settled_file;
 use crate::server::targets::{Naming, resolved};
-use crate::system::{Failure, Result};
+use crate::system::{Failure, OnDisk as _, Result, disk};
 
 /// What serves all repositories at once.
 #[derive(Default)]
@@ -34,7 +34,7 @@ pub(super) fn plan(arguments: &Install, shared: &Shared) -> Result<SharedPlan> {
         return Err(Failure::new("one hook serves all repositories below one directory, and several are given")
             .hint("give the directory that holds them all"));
     };
-    let root = root.canonicalize().map_err(|error| about(root, Failure::new(error)))?;
+    let root = root.on_disk().canonicalize().map_err(|error| about(root, Failure::new(error)))?;
     if resolved(&root).is_some() {
         return Err(about(&root, Failure::new("this is one repository, and the hook would serve all of them"))
             .hint("give the directory that holds them all, or install it in this one alone with --layout hooks"));
@@ -47,7 +47,7 @@ pub(super) fn plan(arguments: &Install, shared: &Shared) -> Result<SharedPlan> {
         (Stands::Uploaded, None) => return Err(no_place()),
     };
     let there = directory.as_ref().map(|directory| directory.join("pre-receive")).filter(|hook| is_ours(hook));
-    let before = there.and_then(|hook| std::fs::read_to_string(hook).ok()).and_then(|text| PreReceive::read(&text));
+    let before = there.and_then(|hook| disk::read_to_string(hook).ok()).and_then(|text| PreReceive::read(&text));
     let before = before.map(|(_, before)| before);
     let options = Options::at(arguments, before.as_ref());
     let reader = PolicyReader { repository: None };

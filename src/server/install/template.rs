@@ -17,7 +17,7 @@ use crate::server::{Install, Layout};
 use crate::system::ground::{By, Ground};
 use crate::system::process::git;
 use crate::system::users::{Owner, current_user};
-use crate::system::{Failure, Result, print};
+use crate::system::{Failure, OnDisk as _, Result, disk, print};
 
 /// Where it lies below the directory of repositories, and where git looks for hooks in it.
 const PLACE: [&str; 3] = [".countersign", "template", "hooks"];
@@ -31,7 +31,7 @@ pub(super) struct Template {
 /// The directories that these were found below, as far as they are this user's to write to.
 fn roots(targets: &[Target]) -> BTreeSet<PathBuf> {
     let roots: BTreeSet<PathBuf> =
-        targets.iter().filter_map(|target| target.root.as_ref()?.canonicalize().ok()).collect();
+        targets.iter().filter_map(|target| target.root.as_ref()?.on_disk().canonicalize().ok()).collect();
     let ground = Ground::of(current_user());
     // Who may put things into the directory itself could have laid a link there.
     let is_firm = |root: &PathBuf| {
@@ -54,7 +54,7 @@ pub(super) fn plan(arguments: &Install, layout: Layout, targets: &[Target]) -> R
 
 fn plan_one(arguments: &Install, root: PathBuf) -> Result<Template> {
     let directory = root.join(PLACE.join("/"));
-    let before = std::fs::read_to_string(directory.join("pre-receive")).ok().and_then(|text| PreReceive::read(&text));
+    let before = disk::read_to_string(directory.join("pre-receive")).ok().and_then(|text| PreReceive::read(&text));
     let options = Options::at(arguments, before.as_ref().map(|(_, before)| before));
     let served = Served {
         policies: shared::settled_files(&arguments.policies)?,
@@ -79,10 +79,10 @@ impl Template {
         let mut directory = self.root.clone();
         for name in PLACE {
             directory.push(name);
-            if !directory.exists() {
-                std::fs::create_dir(&directory).map_err(failed)?;
+            if !directory.on_disk().exists() {
+                disk::create_dir(&directory).map_err(failed)?;
                 // Whoever makes repositories reads it, whatever mask this process has.
-                std::fs::set_permissions(&directory, Permissions::from_mode(0o755)).map_err(failed)?;
+                disk::set_permissions(&directory, Permissions::from_mode(0o755)).map_err(failed)?;
             }
         }
         let template = directory.parent().unwrap_or(&self.root);
@@ -112,7 +112,7 @@ pub(in crate::server) fn take_away(targets: &[Target]) -> Result<()> {
         }
         if removed {
             // Where somebody keeps more there, it stays.
-            let _ = directory.ancestors().take(PLACE.len()).try_for_each(std::fs::remove_dir);
+            let _ = directory.ancestors().take(PLACE.len()).try_for_each(disk::remove_dir);
             print(&format!("{}: took the template for new repositories away\n", root.display()))?;
         }
     }

@@ -2,7 +2,7 @@
 //! line to put into a repository (its documentation, "Managing pre-receive hooks").
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::{Kind, RunBy, Serves, in_hooks};
 use crate::core::submitter::Adapter;
@@ -11,8 +11,7 @@ use crate::gate::hook::engine_failure;
 use crate::gate::policy_source::{PolicyArg, PolicyReader};
 use crate::server::Install;
 use crate::server::repository::{Repository, settled_file};
-use crate::system::files;
-use crate::system::{Exit, Failure, Result, print};
+use crate::system::{Exit, Failure, Result, disk, env, files, print, process};
 
 pub(super) static KIND: Kind = Kind {
     serves: Serves::Elsewhere(write),
@@ -30,7 +29,7 @@ fn write(arguments: &Install) -> Result {
         Failure::new("GitHub Enterprise Server takes its hooks by upload, so nothing is installed in place")
             .hint("say where to write the environment and the script: --out DIR")
     })?;
-    let program = std::env::current_exe().and_then(std::fs::read).map_err(Failure::new)?;
+    let program = env::current_exe().and_then(disk::read).map_err(Failure::new)?;
     if !is_static(&program) {
         return Err(Failure::new("this program needs the system's libraries, and the environment has none")
             .hint("build it static:\nRUSTFLAGS='-C target-feature=+crt-static' cargo build --release --target x86_64-unknown-linux-gnu"));
@@ -55,7 +54,7 @@ fn write(arguments: &Install) -> Result {
             return Err(Failure::new("the environment holds the policy's files: give a file"));
         };
         let inside = format!("etc/countersign/{number}.toml");
-        place(&inside, &std::fs::read(settled_file(path)?).map_err(Failure::new)?, 0o644).map_err(Failure::new)?;
+        place(&inside, &disk::read(settled_file(path)?).map_err(Failure::new)?, 0o644).map_err(Failure::new)?;
         policies.push(PolicyArg::File(Path::new("/").join(inside)));
     }
     let command = HookCommand::PreReceive(PreReceive {
@@ -80,9 +79,9 @@ fn write(arguments: &Install) -> Result {
         ))?;
         return Ok(Exit::Accepted);
     }
-    std::fs::create_dir_all(out).map_err(Failure::new)?;
+    disk::create_dir_all(out).map_err(Failure::new)?;
     let archive = out.join("countersign-environment.tar.gz");
-    let packed = Command::new("tar")
+    let packed = process::command("tar")
         .args(["--create", "--gzip", "--owner=0", "--group=0", "--sort=name", "--mtime=@0", "--file"])
         .arg(std::path::absolute(&archive).map_err(Failure::new)?)
         .args(["etc", "usr"])

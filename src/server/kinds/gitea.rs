@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Kind, RunBy, Serves, in_hooks};
 use crate::gate::shim::is_executable;
 use crate::server::repository::Repository;
-use crate::system::{Failure, Result};
+use crate::system::{Failure, Result, disk};
 
 pub(super) static KIND: Kind = Kind { serves: Serves::One, path, check, run_by: RunBy::Delegate(delegates) };
 
@@ -20,7 +20,7 @@ fn path(git_dir: &Path, hook: &str) -> PathBuf {
 
 /// Whether a hook of the server's runs what lies in the directory beside it.
 fn delegates(hook: &Path) -> bool {
-    std::fs::read_to_string(hook).is_ok_and(|text| text.contains(".d/")) && is_executable(hook)
+    disk::read_to_string(hook).is_ok_and(|text| text.contains(".d/")) && is_executable(hook)
 }
 
 fn check(repository: &Repository) -> Result<()> {
@@ -60,8 +60,8 @@ mod tests {
             ("#!/bin/sh\nfor hook in \"$0.d/\"*; do :; done\n", 0o644, false),
             ("#!/bin/sh\nexit 0\n", 0o755, false),
         ] {
-            std::fs::write(&hook, text).unwrap();
-            std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(mode)).unwrap();
+            disk::write(&hook, text).unwrap();
+            disk::set_permissions(&hook, std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(delegates(&hook), expected, "{mode:o} {text}");
         }
     }

@@ -1,7 +1,7 @@
 //! gitolite: one hook in its local code, which it links into every repository (its documentation, "hooks").
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::{Kind, RunBy, Serves, Shared, Stands, in_hooks};
 use crate::gate::shim::remove;
@@ -9,7 +9,7 @@ use crate::server::commands::HOOKS;
 use crate::server::repository::Repository;
 use crate::server::targets::below;
 use crate::server::uninstall::NOTHING;
-use crate::system::{Failure, Result, files, print, say};
+use crate::system::{Failure, OnDisk as _, Result, disk, files, print, process, say};
 
 pub(super) static KIND: Kind = Kind {
     serves: Serves::All(Shared {
@@ -29,7 +29,7 @@ pub(super) static KIND: Kind = Kind {
 const HINT: &str = "run this as the user that gitolite runs as, with gitolite on PATH";
 
 fn gitolite(arguments: &[&str]) -> Result<Option<String>> {
-    let output = Command::new("gitolite")
+    let output = process::command("gitolite")
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -50,7 +50,7 @@ fn common_hooks(root: &Path) -> Result<PathBuf> {
 fn local_hooks(root: &Path) -> Result<PathBuf> {
     let base = gitolite(&["query-rc", "GL_REPO_BASE"])?
         .ok_or_else(|| Failure::new("gitolite does not say where its repositories are").hint(HINT))?;
-    let is_base = |path: &Path| path.canonicalize().ok() == Path::new(&base).canonicalize().ok();
+    let is_base = |path: &Path| path.on_disk().canonicalize().ok() == Path::new(&base).on_disk().canonicalize().ok();
     if !is_base(root) {
         return Err(Failure::new(format!("gitolite's repositories are below {base}, not {}", root.display())).hint(
             format!("give that directory:\ncountersign install --server {base} --submitter gitolite --policy FILE"),
@@ -78,7 +78,7 @@ fn refuse_own_hooks(repositories: &[PathBuf]) -> Result<()> {
     for hook in
         repositories.iter().flat_map(|path| ["pre-receive", "post-receive"].map(|hook| path.join("hooks").join(hook)))
     {
-        if hook.symlink_metadata().is_ok_and(|found| found.is_file()) {
+        if hook.on_disk().symlink_metadata().is_ok_and(|found| found.is_file()) {
             return Err(Failure::new(format!(
                 "gitolite would remove {}, a hook of that repository's own",
                 hook.display()
@@ -94,7 +94,7 @@ fn refuse_own_hooks(repositories: &[PathBuf]) -> Result<()> {
 /// `option hook.pre-receive` of gitolite.conf puts another hook in the place of ours, in silence.
 fn warn_of_options(repositories: &[PathBuf]) {
     for path in repositories {
-        let configured = std::fs::read_to_string(path.join("gl-conf")).unwrap_or_default();
+        let configured = disk::read_to_string(path.join("gl-conf")).unwrap_or_default();
         if configured.contains("hook.pre-receive") || configured.contains("hook.post-receive") {
             say(&format!("warning: {}: gitolite.conf replaces its hook by an option hook.*", path.display()));
             say("hint: remove the option; a hook of your own goes to LOCAL_CODE/hooks/common before this is installed");
@@ -120,8 +120,8 @@ fn restore(root: &Path) -> Result<()> {
 
 /// Removes a link that gitolite made to a hook of ours and that leads nowhere now.
 fn unlink_dangling(link: &Path, target: &Path) -> Result<()> {
-    let leads = std::fs::read_link(link).is_ok_and(|to| to == target);
-    if leads && !link.exists() {
+    let leads = disk::read_link(link).is_ok_and(|to| to == target);
+    if leads && !link.on_disk().exists() {
         files::remove(link)?;
     }
     Ok(())
@@ -137,13 +137,13 @@ mod tests {
     fn only_a_link_of_gitolites_to_what_is_gone_goes() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        std::fs::write(at("there"), "").unwrap();
+        disk::write(at("there"), "").unwrap();
         for (target, goes) in [("gone", true), ("there", false), ("elsewhere", false)] {
             let (link, ours) = (at("link"), at(if target == "elsewhere" { "gone" } else { target }));
             symlink(at(target), &link).unwrap();
             unlink_dangling(&link, &ours).unwrap();
-            assert_eq!(link.symlink_metadata().is_err(), goes, "{target}");
-            let _ = std::fs::remove_file(&link);
+            assert_eq!(link.on_disk().symlink_metadata().is_err(), goes, "{target}");
+            let _ = disk::remove_file(&link);
         }
     }
 
@@ -151,12 +151,12 @@ mod tests {
     fn a_hook_of_a_repositorys_own_is_not_given_away() {
         let directory = tempfile::tempdir().unwrap();
         let repositories = [directory.path().to_owned()];
-        std::fs::create_dir(directory.path().join("hooks")).unwrap();
+        disk::create_dir(directory.path().join("hooks")).unwrap();
         let hook = in_hooks(directory.path(), "pre-receive");
         symlink("/nonexistent/common/pre-receive", &hook).unwrap();
         assert!(refuse_own_hooks(&repositories).is_ok(), "a link is gitolite's");
-        std::fs::remove_file(&hook).unwrap();
-        std::fs::write(&hook, "#!/bin/sh\n").unwrap();
+        disk::remove_file(&hook).unwrap();
+        disk::write(&hook, "#!/bin/sh\n").unwrap();
         assert!(refuse_own_hooks(&repositories).is_err());
     }
 }

@@ -11,8 +11,6 @@ mod hooks;
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-
 use super::Install;
 use super::repository::Repository;
 use crate::core::submitter::Adapter;
@@ -76,15 +74,29 @@ pub(crate) enum RunBy {
 }
 
 macro_rules! layouts {
-    ($($(#[$doc:meta])* $variant:ident $file:ident)*) => {
+    ($(#[doc = $about:literal] $variant:ident $file:ident)*) => {
         /// Where the hooks go.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Layout {
-            $($(#[$doc])* $variant,)*
+            $(#[doc = $about] $variant,)*
         }
 
         impl Layout {
-            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word for it on the command line.
+            pub(crate) fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($file),)*
+                }
+            }
+
+            /// What is said of it there.
+            pub(crate) fn about(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $about.trim_ascii(),)*
+                }
+            }
 
             pub(super) fn kind(self) -> &'static Kind {
                 match self {
@@ -177,8 +189,7 @@ impl Layout {
 /// The word for it on the command line.
 impl std::fmt::Display for Layout {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let word = self.to_possible_value();
-        word.map_or(Ok(()), |word| out.write_str(word.get_name()))
+        out.write_str(self.word())
     }
 }
 

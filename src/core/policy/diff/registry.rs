@@ -35,8 +35,10 @@ impl Comparison<'_> {
                 // The addresses of a person who is gone no longer keep anybody from approving.
                 let (direction, why) = match principal.kind {
                     PrincipalKind::Service => self.without_service(),
-                    _ if principal.emails.is_empty() => (Direction::Stricter, ""),
-                    _ => (Direction::Weaker, ""),
+                    PrincipalKind::Person | PrincipalKind::Agent if principal.emails.is_empty() => {
+                        (Direction::Stricter, "")
+                    }
+                    PrincipalKind::Person | PrincipalKind::Agent => (Direction::Weaker, ""),
                 };
                 let message = format!("it is gone, with {}{why}", keys(principal));
                 self.add(direction, about(principal), message);
