@@ -167,7 +167,7 @@ fn the_certificate_of_a_session_says_which_agent_pushes() {
     // Also where nobody asks who pushes.
     push(&good, "refs/heads/free").accepted();
     push(&good, "refs/heads/other").refused("grant-out-of-scope");
-    push(&good, ":refs/heads/agent/a").accepted();
+    world.push_by(&[("GIT_SSH_COMMAND", good)], &[":refs/heads/agent/a"]).accepted();
     // sshd lets it in for a month; the policy does not.
     let long = login("long", "{}", "-1m:+4w");
     push(&long, "refs/heads/agent/a").refused("submitter-unknown");
