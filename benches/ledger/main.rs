@@ -73,6 +73,7 @@ fn update(number: u64) -> UpdateRecord {
         order: None,
         overrides: Vec::new(),
         work: vec![Work {
+            grant: Vec::new(),
             principal: "claude-code".into(),
             key: "SHA256:Y8rvSqrN7eLmuU+B865WBD+wqeUlOipmbJkd+s4zMVU".into(),
             commits: vec![(CanonicalOid(oid(number)), Sha256(seal(number)))],
@@ -150,6 +151,7 @@ fn measure(directory: &Path, records: u64) {
             let ledger = Ledger::open(directory).unwrap();
             let suspects = ledger.suspects(&refs).unwrap();
             let attempt = Attempt {
+                counted: Vec::new(),
                 now: Timestamp(NOW),
                 outcome: Outcome::Accepted,
                 policy: Some(Digest::of(b"policy")),

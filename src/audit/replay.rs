@@ -189,6 +189,8 @@ struct Past {
     unexplained: BTreeSet<RefName>,
     /// The value of each ref up to which it was judged, where people passed over findings since.
     judged_until: BTreeMap<RefName, Option<Oid>>,
+    /// The commits that were received under each certificate of a grant, or under one below it.
+    uses: BTreeMap<Digest, BTreeSet<Oid>>,
     /// Decisions of which refs may still move.
     decided: HashMap<u64, (Timestamp, Vec<UpdateRecord>)>,
 }
@@ -387,6 +389,11 @@ impl Past {
             } else if !update.overrides.is_empty() {
                 self.judged_until.entry(update.name.clone()).or_insert(update.old.map(|id| id.0));
             }
+            for work in &update.work {
+                for link in &work.grant {
+                    self.uses.entry(link.certificate.0).or_default().extend(work.commits.iter().map(|(id, _)| id.0));
+                }
+            }
             for one in &update.overrides {
                 self.received.entry(one.digest.0).or_insert((time, value));
             }
@@ -441,6 +448,14 @@ impl RefValues for Known<'_> {
 impl Memory for Known<'_> {
     fn remembers(&self) -> bool {
         true
+    }
+
+    fn uses(
+        &self,
+        certificate: Digest,
+        _: &dyn Fn(&RefName) -> bool,
+    ) -> std::result::Result<Option<BTreeSet<Oid>>, String> {
+        Ok(Some(self.past.uses.get(&certificate).cloned().unwrap_or_default()))
     }
 
     fn judged_until(&self, name: &[u8]) -> Option<Option<Oid>> {

@@ -9,6 +9,7 @@ use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
 use crate::core::facts::SignatureFact;
+use crate::core::grant;
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSearch, unreadable_encoding};
 use crate::core::oid::Oid;
@@ -147,7 +148,7 @@ fn agents_of<'p>(commit: &Commit<'_>, policy: &'p Policy) -> Vec<&'p Principal> 
     let mut agents: Vec<&Principal> =
         trailers.iter().filter_map(|block| policy.principal(&block.claim.agent)).collect();
     let signature = signature_fact(commit.signature.as_ref(), Some(policy));
-    agents.extend(signature.claimed_key().and_then(|key| policy.by_key(key)));
+    agents.extend(signature.claimed_holder(policy));
     agents.retain(|one| one.kind == PrincipalKind::Agent);
     agents.dedup_by(|one, other| one.id == other.id);
     agents
@@ -189,10 +190,9 @@ fn describe(
                         let change = change_of(&local.objects, &commit.parents, commit.tree)?;
                         match block.verify(commit, repository, change) {
                             SealOutcome::Holds(seal) => {
-                                let status =
-                                    |(policy, now): (&Policy, _)| policy.key_status(seal.key(), now).objection();
+                                let status = |(policy, now): (&Policy, _)| policy.ssh_objection(seal.signer(), now);
                                 let objection = policy.and_then(status);
-                                format!("holds, key {}", holder(SigningKey::Ssh(seal.key()), objection, policy))
+                                format!("holds, key {}", holder(seal.signer(), objection, policy))
                             }
                             SealOutcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
                             SealOutcome::Bad(reason) => format!("does not verify: {reason}"),
@@ -256,6 +256,13 @@ fn holder(key: SigningKey<'_>, objection: Option<KeyObjection>, policy: Known<'_
         Some(KeyObjection::Revoked) => ", revoked".to_owned(),
         Some(KeyObjection::Retired) => ", retired".to_owned(),
         Some(KeyObjection::Unusable(reason)) => format!(", which does not count: {reason}"),
+        Some(KeyObjection::Grant(objection)) => format!(", by today: {objection}"),
+    };
+    let standing = match key {
+        SigningKey::Certified(certificate) if policy.is_granted(certificate) => {
+            format!(" under the grant {}{standing}", grant::name(certificate))
+        }
+        SigningKey::Certified(_) | SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => standing,
     };
     match policy.by_signer(key) {
         None => format!("{name} of nobody registered{standing}"),

@@ -53,6 +53,8 @@ enum Command {
     Desk(desk::Arguments),
     /// Give an agent a key of its own, or tell what agents there are and what they did
     Agent(agent::Arguments),
+    /// Give an agent a key for one task
+    Grant(grant::Arguments),
     /// Decide beforehand what the server would say about commits
     Check(check::Arguments),
     /// Show who stands behind a commit
@@ -77,8 +79,6 @@ enum Command {
     Thaw(orders::Thaw),
     /// Accept one move of one ref in spite of findings, together with others, within the hour
     Override(orders::Override),
-    /// Take grants of agents back
-    Grant(grant::Arguments),
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
     /// Say what a proof of the record bears out, with nothing but the ledger's public key: the check before a deployment
@@ -143,6 +143,7 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(arguments),
         Command::Desk(arguments) => desk::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
+        Command::Grant(arguments) => grant::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
@@ -155,7 +156,6 @@ pub fn run() -> ExitCode {
         Command::Freeze(arguments) => orders::freeze(arguments),
         Command::Thaw(arguments) => orders::thaw(arguments),
         Command::Override(arguments) => orders::pass_over(arguments),
-        Command::Grant(arguments) => grant::run(arguments),
         Command::Log(arguments) => log::run(arguments),
         Command::VerifyProof(arguments) => proof::run(arguments),
         Command::Ledger(arguments) => ledger::run(arguments),

@@ -152,6 +152,7 @@ pub mod digest;
 pub mod dsse;
 pub mod facts;
 pub mod forge;
+pub mod grant;
 pub mod id;
 pub mod landing;
 pub mod limits;

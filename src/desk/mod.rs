@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod clone;
 mod copied;
 mod draft;
+pub(crate) mod grant;
 pub(crate) mod hooks;
 pub(crate) mod install;
 pub(crate) mod keys;

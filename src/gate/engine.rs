@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::core::approval;
+use crate::core::canonical::RefName;
 use crate::core::decide::{Timestamp, Verdict};
 use crate::core::digest::Digest;
 use crate::core::facts::{Continuity, Facts, PolicyOnRef};
@@ -69,6 +70,9 @@ pub(crate) trait Memory {
     fn remembers(&self) -> bool;
     /// When a seal or signature was first received, by its digest.
     fn receipt(&self, digest: Digest) -> Result<Option<Timestamp>, String>;
+    /// The commits that were received under a certificate, by its digest, or under one below it. `None` where nobody counts.
+    /// `moves` says which refs the push moves that asks.
+    fn uses(&self, certificate: Digest, moves: &dyn Fn(&RefName) -> bool) -> Result<Option<BTreeSet<Oid>>, String>;
     /// Whether an approval has landed, by the digest of its statement, and the value to which the ref moved then.
     fn landing(&self, digest: Digest) -> Result<Option<Option<Oid>>, String>;
     /// What is known of records of approvals that were read before.
@@ -91,6 +95,9 @@ impl Memory for NoMemory {
         false
     }
     fn receipt(&self, _: Digest) -> Result<Option<Timestamp>, String> {
+        Ok(None)
+    }
+    fn uses(&self, _: Digest, _: &dyn Fn(&RefName) -> bool) -> Result<Option<BTreeSet<Oid>>, String> {
         Ok(None)
     }
     fn landing(&self, _: Digest) -> Result<Option<Option<Oid>>, String> {

@@ -87,6 +87,7 @@ pub(crate) fn prune(
         freezes: None,
         updates: Box::new(over.iter().map(update).collect::<Vec<_>>()),
         suspects: Vec::new(),
+        counted: Vec::new(),
     };
     ledger.decide(attempt, &ServerRefs(refs))?;
     delete(dir, refs, &over)?;

@@ -17,7 +17,7 @@ use crate::core::limits;
 use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::order::VerifiedOrder;
-use crate::core::policy::{Identity, Mode, OutOfBand, Policy};
+use crate::core::policy::{OutOfBand, Policy};
 use crate::core::report::escape;
 use crate::core::signature::SigningKey;
 use crate::core::ssh::PrivateKey;
@@ -26,10 +26,11 @@ use crate::gate::engine::{Judgement, Memory};
 use crate::gate::facts::orders::digest_of_freezes;
 use crate::gate::own_files::open_ledger;
 use crate::gate::push::{Push, RefUpdate};
-use crate::gate::received::maker;
+use crate::gate::received::Maker;
 use crate::ledger::{
-    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, LeftOutKind, Moved, OTHERS,
-    OrderRecord, Outcome, OverriddenMove, OverrideRecord, Place, Receipts, State, UpdateRecord, Updates, Work,
+    Asked, Attempt, Counted, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, LeftOutKind,
+    Moved, OTHERS, OrderRecord, Outcome, OverriddenMove, OverrideRecord, Place, Receipts, State, UpdateRecord, Updates,
+    Work,
 };
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::{Failure, OnDisk as _, Result, disk, now, random_seed};
@@ -219,6 +220,7 @@ impl<'a> Recorder<'a> {
             freezes: digest_of_freezes(&judgement.facts.orders),
             updates: Box::new(Judged { judgement, refs, outcome }),
             suspects: self.suspects.clone(),
+            counted: counted(judgement),
         };
         let told = self.write(attempt)?;
         if judgement.received.has_failed() {
@@ -249,6 +251,7 @@ impl<'a> Recorder<'a> {
             freezes: None,
             updates: Box::new(Undecided(refs)),
             suspects: self.suspects.clone(),
+            counted: Vec::new(),
         };
         self.write(attempt)
     }
@@ -334,6 +337,17 @@ impl Memory for Recorder<'_> {
         Ok(found.or(Some(self.state.time()).filter(|time| *time > self.clock)))
     }
 
+    fn uses(
+        &self,
+        certificate: Digest,
+        moves: &dyn Fn(&RefName) -> bool,
+    ) -> std::result::Result<Option<BTreeSet<Oid>>, String> {
+        let Self { ledger, state, refs, clock, .. } = self;
+        let asked = Asked { ledger, state, refs, moves, clock: *clock };
+        let find = || self.receipts()?.uses(certificate, &asked);
+        find().map(Some).map_err(|error: LedgerError| error.to_string())
+    }
+
     fn landing(&self, digest: Digest) -> std::result::Result<Option<Option<Oid>>, String> {
         let find = || self.receipts()?.landing(&self.ledger, digest);
         find().map_err(|error: LedgerError| error.to_string())
@@ -373,6 +387,8 @@ fn submitter_text(submitter: &Submitter, policy: Option<&Policy>, now: Timestamp
         (Some(principal), _) => principal.id.to_string(),
         (None, Who::Account(account)) => format!("account:{}", escape(account.as_bytes(), DETAIL)),
         (None, Who::Key(key)) => format!("key:{}", key.fingerprint()),
+        (None, Who::Certificate(_, Some(account))) => format!("account:{}", escape(account.as_bytes(), DETAIL)),
+        (None, Who::Certificate(certificate, None)) => format!("key:{}", certificate.key().fingerprint()),
     };
     let service = policy.and_then(Policy::unsigned_service).map_or("forge", |service| service.id.as_str());
     Some(if said.via == Via::Forge { format!("{who} via {service}") } else { who })
@@ -712,16 +728,23 @@ fn rule_text(name: &str, file: &str, line: usize) -> String {
     format!("{} ({}:{line})", escape(name.as_bytes(), 80), escape(file.as_bytes(), 80))
 }
 
+/// What an accepted push takes of grants that are for so many commits.
+fn counted(judgement: &Judgement) -> Vec<Counted> {
+    let Judgement { facts, policy, .. } = judgement;
+    let mut counted: BTreeMap<Digest, Counted> = BTreeMap::new();
+    for (limit, commits) in decide::counted_commits(facts, policy) {
+        let decide::CommitLimit { name, certificate, most } = limit;
+        counted.insert(certificate, Counted { name, certificate, most, commits });
+    }
+    counted.into_values().collect()
+}
+
 /// Whose seals and signatures an enforcing rule accepted on a ref: from now on they are received.
 fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
-    let enforcing = update.judged.iter().filter(|judged| {
-        let asks = |rule: &crate::core::policy::Rule| rule.mode == Mode::Enforce && rule.identity != Identity::None;
-        policy.rules().get(judged.rule).is_some_and(asks)
-    });
-    let commits: BTreeSet<Oid> = enforcing.flat_map(|judged| judged.commits.iter().map(|commit| commit.id)).collect();
-    let mut makers: BTreeMap<(String, String), Vec<(CanonicalOid, Sha256)>> = BTreeMap::new();
+    let commits = decide::received_commits(update, policy);
+    let mut makers: BTreeMap<Maker, Vec<(CanonicalOid, Sha256)>> = BTreeMap::new();
     let mut receive = |id: Oid, key: SigningKey<'_>, digest: Digest| {
-        makers.entry(maker(policy, key)).or_default().push((CanonicalOid(id), Sha256(digest)));
+        makers.entry(Maker::of(policy, key)).or_default().push((CanonicalOid(id), Sha256(digest)));
     };
     for commit in commits.iter().filter_map(|id| facts.commits.get(id)) {
         commit.received().for_each(|(key, digest)| receive(commit.id, key, digest));
@@ -736,7 +759,8 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
     {
         receive(blob, SigningKey::Ssh(approval.signature().key()), approval.signature().digest());
     }
-    makers.into_iter().map(|((principal, key), commits)| Work { principal, key, commits }).collect()
+    let work = |(Maker { principal, key, grant }, commits)| Work { principal, key, grant, commits };
+    makers.into_iter().map(work).collect()
 }
 
 #[cfg(test)]

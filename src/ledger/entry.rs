@@ -142,7 +142,14 @@ pub struct Carried {
     pub time: Time,
     /// What was received.
     pub receipts: Vec<Receipt>,
+    /// The commits that were made under grants, each with the digest of a certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<GrantUse>,
 }
+
+/// The digest of a certificate, and a commit that was received under it or one below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantUse(pub Sha256, pub CanonicalOid);
 
 /// The digest of a seal, a signature or an approval's statement; when it was first received; and where an approval landed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -422,8 +429,21 @@ pub struct Work {
     pub principal: String,
     /// The fingerprint of the key.
     pub key: String,
+    /// The grant under which it signed: its own certificate first, then each above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grant: Vec<GrantLink>,
     /// Each commit with the digest of the SSHSIG blob of the seal or signature on it.
     pub commits: Vec<(CanonicalOid, Sha256)>,
+}
+
+/// One certificate of a grant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantLink {
+    /// Its name, `agent:serial` by its own word.
+    pub name: String,
+    /// The digest of the certificate.
+    pub certificate: Sha256,
 }
 
 /// See [`Entry::Committed`] and [`Entry::Aborted`].

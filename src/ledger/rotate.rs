@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64, Encoding as _};
 
 use super::entry::{
-    Carried, Continued, Continues, Decided, Entry, Found, How, Moved, Opened, Outcome, Overrode, Placed, Presumed,
-    Raised, Receipt, Settled, Suppressed, Unexplained, UpdateRecord, VERSION, Witness,
+    Carried, Continued, Continues, Decided, Entry, Found, GrantLink, GrantUse, How, Moved, Opened, Outcome, Overrode,
+    Placed, Presumed, Raised, Receipt, Settled, Suppressed, Unexplained, UpdateRecord, VERSION, Witness, Work,
 };
 use super::error::LedgerError;
 use super::scan::{self, Signatures, Verified};
@@ -21,6 +21,7 @@ use super::store::{LOCK, LOG, Ledger, PUBLIC, Plan};
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
+use crate::core::oid::Oid;
 use crate::core::ssh::PrivateKey;
 
 /// Where the logs of generations before lie, by their numbers.
@@ -137,11 +138,14 @@ impl Ledger {
         entries.extend(in_entries(moved).map(|refs| Entry::Unexplained(Unexplained { time, refs, by })));
         let overridden = state.overridden.values().cloned();
         entries.extend(in_entries(overridden).map(|moves| Entry::Overrode(Overrode { time, moves })));
-        let Known { received, presumed, .. } = known;
+        let Known { received, presumed, uses, .. } = known;
         let spent = presumed.into_iter().filter(|digest| !received.contains_key(digest)).map(Sha256);
         entries.extend(in_entries(spent).map(|approvals| Entry::Spent(Presumed { time, approvals })));
         let receipts = received.into_iter().map(|(digest, first)| Receipt(Sha256(digest), first.time, first.value));
-        entries.extend(in_entries(receipts).map(|receipts| Entry::Carried(Carried { time, receipts })));
+        let carried = |receipts, uses| Entry::Carried(Carried { time, receipts, uses });
+        entries.extend(in_entries(receipts).map(|receipts| carried(receipts, Vec::new())));
+        let uses = uses.into_iter().map(|(certificate, commit)| GrantUse(Sha256(certificate), CanonicalOid(commit)));
+        entries.extend(in_entries(uses).map(|uses| carried(Vec::new(), uses)));
         let counted = state.refused.iter().filter(|(_, refused)| refused.suppressed > 0);
         entries.extend(counted.map(|(submitter, refused)| {
             let submitter = (!submitter.is_empty()).then(|| submitter.clone());
@@ -256,6 +260,8 @@ struct Known {
     received: BTreeMap<Digest, First>,
     /// Approvals that count as landed though no decision says so.
     presumed: BTreeSet<Digest>,
+    /// Commits that were received under certificates, by the digests of these.
+    uses: BTreeSet<(Digest, Oid)>,
 }
 
 struct Decision {
@@ -268,6 +274,7 @@ struct Update {
     value: Option<CanonicalOid>,
     signed: Vec<Digest>,
     approvals: Vec<Digest>,
+    uses: Vec<(Digest, Oid)>,
 }
 
 /// Where something was received first.
@@ -293,6 +300,7 @@ impl Known {
                 self.presumed.retain(|digest| !unspent.contains(digest));
             }
             Entry::Carried(carried) => {
+                self.uses.extend(carried.uses.iter().map(|GrantUse(certificate, commit)| (certificate.0, commit.0)));
                 for Receipt(digest, time, value) in &carried.receipts {
                     self.received.insert(digest.0, First { decision: 0, time: *time, value: *value });
                 }
@@ -323,7 +331,15 @@ impl Known {
             let signed = update.work.iter().flat_map(|work| &work.commits).map(|(_, digest)| digest.0).collect();
             let approvals = update.approvals.iter().map(|approval| approval.digest.0);
             let approvals = approvals.chain(update.overrides.iter().map(|one| one.digest.0)).collect();
-            decision.updates.push(Update { name: update.name.clone(), value: update.new, signed, approvals });
+            let under = |work: &Work| -> Vec<(Digest, Oid)> {
+                let of = |link: &GrantLink| {
+                    let digest = link.certificate.0;
+                    work.commits.iter().map(move |(commit, _)| (digest, commit.0)).collect::<Vec<_>>()
+                };
+                work.grant.iter().flat_map(of).collect()
+            };
+            let uses = update.work.iter().flat_map(under).collect();
+            decision.updates.push(Update { name: update.name.clone(), value: update.new, signed, approvals, uses });
         }
     }
 
@@ -332,6 +348,7 @@ impl Known {
         let names: BTreeSet<&RefName> = settled.refs.iter().collect();
         let (time, number) = (*time, settled.decision);
         for update in updates.extract_if(.., |update| names.contains(&update.name)) {
+            self.uses.extend(update.uses);
             let signed = update.signed.into_iter().map(|digest| (digest, None));
             for (digest, value) in signed.chain(update.approvals.into_iter().map(|digest| (digest, update.value))) {
                 let first = First { decision: number, time, value };

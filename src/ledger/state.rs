@@ -210,6 +210,12 @@ impl State {
         Ok(false)
     }
 
+    /// When an accepted decision was made of which it is not known yet whether it moved this ref, as the clock said.
+    pub(super) fn awaits(&self, decision: u64, name: &RefName) -> std::io::Result<Option<Timestamp>> {
+        let Some(open) = self.open.get(&decision).filter(|open| open.missing == 0) else { return Ok(None) };
+        Ok(open.pending.find(name)?.map(|_| open.time.0))
+    }
+
     /// The decisions that may yet move a ref to a value.
     ///
     /// # Errors

@@ -87,13 +87,17 @@ pub(super) fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt<'static> 
         freezes: None,
         updates: Box::new(updates),
         suspects: Vec::new(),
+        counted: Vec::new(),
     }
 }
 
 pub(super) fn worked(update: UpdateRecord, seals: impl Iterator<Item = u32>) -> UpdateRecord {
     let commit = |number: u32| CanonicalOid(Oid::parse(format!("{:040x}", number + 1).as_bytes()).unwrap());
     let commits = seals.map(|seal| (commit(seal), Sha256(seal_digest(seal)))).collect();
-    UpdateRecord { work: vec![Work { principal: "claude-code".into(), key: "SHA256:x".into(), commits }], ..update }
+    UpdateRecord {
+        work: vec![Work { principal: "claude-code".into(), key: "SHA256:x".into(), grant: Vec::new(), commits }],
+        ..update
+    }
 }
 
 fn seal_digest(number: u32) -> Digest {

@@ -663,12 +663,14 @@ fn received_at(world: &World, then: i64) {
         work,
     };
     let work = Work {
+        grant: Vec::new(),
         principal: "claude-code".into(),
         key: "SHA256:x".into(),
         commits: vec![(CanonicalOid(head), Sha256(digest))],
     };
     for (old, new, work) in [(None, Some(head), vec![work]), (Some(head), None, Vec::new())] {
         let attempt = Attempt {
+            counted: Vec::new(),
             now: Timestamp(then),
             outcome: Outcome::Accepted,
             policy: None,

@@ -23,6 +23,7 @@ mod desks;
 mod doctor;
 mod examples;
 mod gate;
+mod grants;
 mod hints;
 mod house;
 mod imports;

@@ -200,7 +200,8 @@ impl Scene<'_> {
     ) -> Result<Vec<u8>> {
         let agent =
             Agent { id: agent.clone(), key: PathBuf::new(), model: None, task: None, env: None, below: Vec::new() };
-        let sealer = Sealer { agent, key: role.sealing_key()?, repository: repository.clone(), role: None };
+        let sealer =
+            Sealer { agent, key: role.sealing_key()?, certificate: None, repository: repository.clone(), role: None };
         let author = made.dated(ident);
         let content = Content {
             change: change_of(&self.stage.objects, made.parent.as_slice(), made.tree)?,

@@ -91,6 +91,10 @@ codes! {
     ApproverNotDistinct "approver-not-distinct" Approval Subject    0
     PresenceMissing     "presence-missing"      Approval Subject    1
     NotDistinct         "not-distinct"          Approval Subject    0
+    GrantExpired        "grant-expired"         Work     Subject    4
+    GrantOutOfScope     "grant-out-of-scope"    Work     Subject    4
+    GrantRevoked        "grant-revoked"         Work     Subject    4
+    GrantUnknownIssuer  "grant-unknown-issuer"  Work     Subject    4
     SubmitterUnknown    "submitter-unknown"     Push     NewCommits 0
     SubmitterNotAllowed "submitter-not-allowed" Push     NewCommits 4
     ForcePushDenied     "force-push-denied"     Push     Subject    4
@@ -150,6 +154,10 @@ impl Code {
             | Self::ForcePushDenied
             | Self::DeleteDenied
             | Self::PathDenied
+            | Self::GrantExpired
+            | Self::GrantOutOfScope
+            | Self::GrantRevoked
+            | Self::GrantUnknownIssuer
             | Self::AgentFrozen => true,
         }
     }

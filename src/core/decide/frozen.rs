@@ -25,7 +25,7 @@ pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
         let agent = policy.principal(&work.agent);
         let Some(freeze) = agent.and_then(|agent| frozen(context, agent)) else { continue };
         let detail = format!("{} signed it, and {}", work.agent, freeze.words());
-        findings.protect_from(Code::AgentFrozen, work.subject.clone(), detail, hint(policy, freeze));
+        findings.protect_subject(Code::AgentFrozen, work.subject.clone(), [detail, hint(policy, freeze)]);
     }
 }
 

@@ -9,6 +9,7 @@ mod approver;
 mod code;
 mod finding;
 mod frozen;
+mod grants;
 mod hint;
 mod identity;
 mod marks;
@@ -38,6 +39,7 @@ pub use finding::{
     Finding, Landed, Outcome, Overridden, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict,
     WhoseWork,
 };
+pub use grants::{CommitLimit, commit_limits, counted_commits, received_commits};
 pub use marks::{MarkWeight, mark_weight};
 pub use standing::{ApprovedBy, Standing};
 pub use submitter::{principal as submitting_principal, pushing_service};
@@ -160,6 +162,7 @@ fn judge_update(context: &UpdateContext<'_>, begun: PartialVerdict) -> RefVerdic
     protected::judge(context, &mut findings);
     records::judge(context, &mut findings);
     frozen::judge(context, &mut findings);
+    grants::judge(context, &mut findings);
     if let Some(doubt) = &update.doubt {
         findings.doubt(None, doubt);
     }
@@ -230,13 +233,19 @@ struct RuleContext<'a> {
 }
 
 impl<'a> RuleContext<'a> {
+    /// Without the rule.
+    fn whole(&self) -> UpdateContext<'a> {
+        let Self { policy, facts, update, rule: _, now } = *self;
+        UpdateContext { policy, facts, update, now }
+    }
+
     fn standing(&self) -> Standing<'a> {
         Standing { policy: self.policy, rule: self.rule }
     }
 
     /// The agent whose key a signature says to be made with, whether it verifies or not.
     fn claimed_agent(&self, signature: &SignatureFact) -> Option<&'a Principal> {
-        let holder = signature.claimed_key().and_then(|key| self.policy.by_key(key));
+        let holder = signature.claimed_holder(self.policy);
         holder.filter(|one| one.kind == PrincipalKind::Agent && self.policy.registers(self.rule, one))
     }
 
@@ -294,8 +303,8 @@ impl Findings<'_> {
     }
 
     /// The same, about something that the update brings.
-    fn protect_from(&mut self, code: Code, subject: Subject, detail: String, hint: String) {
-        self.insert(Severity::Error, Vec::new(), code, subject, [detail, hint]);
+    fn protect_subject(&mut self, code: Code, subject: Subject, words: [String; 2]) {
+        self.insert(Severity::Error, Vec::new(), code, subject, words);
     }
 
     fn insert(&mut self, severity: Severity, rules: Vec<RuleName>, code: Code, subject: Subject, words: [String; 2]) {
@@ -373,8 +382,7 @@ fn agent_of_tag(policy: &Policy, tag: &TagFacts) -> Option<String> {
 }
 
 fn shown(policy: &Policy, signature: &SignatureFact, marks: &[Mark]) -> Option<String> {
-    let signer =
-        signature.claimed_key().and_then(|key| policy.by_key(key)).filter(|one| one.kind == PrincipalKind::Agent);
+    let signer = signature.claimed_holder(policy).filter(|one| one.kind == PrincipalKind::Agent);
     // Of several agents of one tool, the mark says only which tool.
     let registered = |mark: &Mark| policy.agent_for_tool(&mark.agent).filter(|_| policy.is_one_agent(&mark.agent));
     let marked =

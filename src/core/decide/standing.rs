@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::core::commit::Address;
 use crate::core::facts::{CommitFacts, SignatureFact};
+use crate::core::grant;
 use crate::core::id::Id;
 use crate::core::policy::{Approvals, Policy, Principal, PrincipalKind, Rule};
+use crate::core::signature::SigningKey;
 use crate::core::ssh::PublicKey;
 
 /// What an approval would be signed with.
@@ -82,6 +84,13 @@ impl<'a> Standing<'a> {
         };
         if let Some(agent) = agents.into_iter().find(owns) {
             return Some(format!("owns {agent}"));
+        }
+        let certificates = commit.received().filter_map(|(key, _)| match key {
+            SigningKey::Certified(certificate) if self.policy.is_granted(certificate) => Some(certificate),
+            SigningKey::Certified(_) | SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => None,
+        });
+        if let Some(how) = { certificates }.find_map(|one| grant::stands_behind(self.policy, one, person)) {
+            return Some(how);
         }
         if self.named(&commit.author).contains(person) {
             return Some("is its author".to_owned());

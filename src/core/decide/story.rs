@@ -324,7 +324,7 @@ pub(crate) fn seal_by(seed: u8, found: &[u8]) -> SealFact {
         message: sealed,
     };
     claim.seal.signature = key(seed).sign(seal::NAMESPACE, &sealed_payload(&claim, &subject).to_bytes());
-    SealFact { agent: claim.agent.clone(), role: None, outcome: seal::verify(&claim, &subject) }
+    SealFact { agent: claim.agent.clone(), role: None, task: None, outcome: seal::verify(&claim, &subject) }
 }
 
 pub(crate) fn signature_by(seed: u8) -> SignatureFact {
@@ -334,7 +334,7 @@ pub(crate) fn signature_by(seed: u8) -> SignatureFact {
 
 pub(crate) fn broken_signature(seed: Option<u8>) -> SignatureFact {
     let claimed = seed.map(|seed| key(seed).public().clone());
-    SignatureFact::Bad { reason: crate::core::ssh::SignatureError::Mismatch.into(), claimed }
+    SignatureFact::Bad { reason: crate::core::ssh::SignatureError::Mismatch.into(), claimed, named: None }
 }
 
 /// A commit that nobody signed and nothing marks.
@@ -368,6 +368,7 @@ pub(crate) fn commit(number: usize, (proof, marked): Work) -> CommitFacts {
         unreadable_encoding: None,
         unsigned_service: None,
         merge: MergeFact::Unexamined,
+        outside: Vec::new(),
     };
     match proof {
         Proof::Nothing => {}
@@ -416,6 +417,7 @@ pub(crate) fn facts(policy: &Policy, commits: &[Work]) -> Facts {
         sealed_before: Vec::new(),
         order: None,
         frozen: Vec::new(),
+        granted: Vec::new(),
         landings: Vec::new(),
     };
     let numbered = commits.iter().enumerate();

@@ -1,6 +1,6 @@
 //! A rule in words, for `countersign explain`.
 
-use super::{AgentsAllowed, Approvals, Identity, Marks, Mode, Permission, Policy, Rule, Since, Whose};
+use super::{AgentsAllowed, Approvals, Glob, Identity, Marks, Mode, Permission, Policy, Rule, Since, Whose};
 
 impl Policy {
     /// What a rule asks, a sentence each.
@@ -21,6 +21,9 @@ impl Policy {
             delete,
             since,
             approvals,
+            standing,
+            tasks,
+            environments,
             // In words of their own.
             refs: _,
             paths: _,
@@ -43,6 +46,14 @@ impl Policy {
                 let ids: Vec<&str> = ids.iter().map(crate::core::id::Id::as_str).collect();
                 words.push(format!("Only the work of these agents is accepted: {}.", ids.join(", ")));
             }
+        }
+        if *standing == Permission::Deny {
+            words.push("What an agent seals with a standing key is not accepted: it works under a grant.".to_owned());
+        }
+        for (what, globs) in [("task", tasks), ("environment", environments)] {
+            let Some(globs) = globs else { continue };
+            let texts: Vec<&str> = globs.iter().map(Glob::as_str).collect();
+            words.push(format!("Agents' work counts under a grant whose {what} is one of: {}.", texts.join(", ")));
         }
         if *adopted == Permission::Deny {
             words.push("Agents' work that a person adopted is not accepted.".to_owned());

@@ -275,14 +275,84 @@ fn one_key_has_one_principal() {
 }
 
 #[test]
-fn what_is_not_enforced_is_refused_in_words() {
-    for more in [
-        "[agents.codex]\nowner = \"alice\"\nissuers = [\"alice\"]\n",
-        "[agents.codex]\nowner = \"alice\"\nmax-grant = \"8h\"\n",
-        "[revoked]\ngrants = [\"claude:42\"]\n",
+fn what_is_said_of_grants_is_checked() {
+    let agent = |more: &str| format!("[agents.codex]\nowner = \"alice\"\n{more}\n");
+    let issuer = |name: &str, seed: u8, more: &str| format!("[issuers.{name}]\nkey = \"{}\"\n{more}\n", key(seed));
+    let exchange =
+        "[exchanges.ci]\nissuer = \"https://ci.acme.dev\"\naudience = \"countersign\"\njwks = \"keys.json\"\n";
+    for (more, expected) in [
+        (agent("issuers = [\"bob\"]"), "`bob`, among the issuers of `codex`, cannot issue for it"),
+        (agent("issuers = [\"codex\"]"), "`codex`, among the issuers of `codex`"),
+        (agent("issuers = [\"forge\"]"), "`forge`, among the issuers"),
+        (agent("issuers = [\"alice\"]\nmax-grant = \"long\""), "`max-grant` is not a length of time"),
+        (agent("issuers = [\"alice\"]\nissuing = \"never\""), "`issuing` cannot be \"never\""),
+        (agent("issuers = \"alice\""), "`issuers` is not a list"),
+        ("[people.bob]\nissuers = [\"alice\"]\n".to_owned(), "unknown key `issuers`"),
+        ("[issuers.vault]\n".to_owned(), "issuer `vault` has no key"),
+        (issuer("vault", 9, "identity = \"name\""), "`identity` cannot be \"name\""),
+        (issuer("vault", 9, "identity = \"extension:\""), "`identity` cannot be \"extension:\""),
+        (issuer("alice", 9, ""), "`alice` is both an issuer and a principal"),
+        (issuer("vault", 1, ""), "the key of issuer `vault` is one of `alice`"),
+        (issuer("vault", 9, "") + &issuer("step", 9, ""), "have one key"),
+        (issuer("vault", 9, "scope = { refs = [] }"), "`refs` of the scope is empty"),
+        (issuer("vault", 9, "scope = { refs = [\"a?\"] }"), "has no meaning here"),
+        (issuer("vault", 9, "scope = { refs = [\"main\"] }"), "is not a full ref name"),
+        (issuer("vault", 9, "scope = { commits = 5 }"), "repositories does not name exactly one"),
+        (issuer("vault", 9, "scope = { delegate = -1 }"), "delegate of the scope is not a number"),
+        (issuer("vault", 9, "scope = { ref = [\"refs/heads/a\"] }"), "unknown key `ref`"),
+        ("[revoked]\ngrants = [\"claude\"]\n".to_owned(), "\"claude\" is not the name of a grant"),
+        ("[revoked]\ngrants = [\"claude:0\"]\n".to_owned(), "is not the name of a grant"),
+        ("[revoked]\ngrants = [\"claude:042\"]\n".to_owned(), "is not the name of a grant"),
+        ("[revoked]\nkrl = \"/etc/krl\"\n".to_owned(), "is not a path beside this file"),
+        ("[revoked]\nkrl = \"krl\"\n".to_owned(), "cannot include \"krl\""),
+        ("[exchanges.ci]\n".to_owned(), "exchange `ci` says no `issuer`"),
+        ("[exchanges.ci]\n".to_owned(), "exchange `ci` asks for no claims"),
+        (exchange.to_owned(), "cannot include \"keys.json\""),
     ] {
-        let said = problems(more);
-        assert!(said.iter().any(|line| line.contains("is not enforced by this version")), "{more}: {said:?}");
+        let said = problems(&more);
+        assert!(said.iter().any(|line| line.contains(expected)), "{more}: {said:#?}");
+    }
+}
+
+#[test]
+fn grants_are_read_with_the_files_that_they_name() {
+    let list = [crate::core::ssh::KRL_MAGIC, &[0, 0, 0, 1], &[0; 24], &[0; 8]].concat();
+    let text = format!(
+        "{}[agents.codex]\nowner = \"alice\"\nissuers = [\"alice\", \"staff\", \"vault\"]\nmax-grant = \"2h\"\n\
+         issuing = \"presence\"\n[issuers.vault]\nkey = \"{}\"\n\
+         scope = {{ refs = [\"refs/heads/**\"] }}\n[revoked]\nkrl = \"krl\"\ngrants = [\"codex:7\"]\n[exchanges.ci]\n\
+         issuer = \"https://ci.acme.dev\"\naudience = \"countersign\"\njwks = \"keys.json\"\nagent = \"codex\"\n\
+         max-grant = \"1h\"\nclaims = {{ repository = \"acme/*\" }}\n{RULE}standing = \"deny\"\ntasks = [\"PAY-*\"]\n\
+         identity = \"agents\"\n",
+        registry(),
+        key(9)
+    );
+    let load_with = |keys: &str, list: &[u8]| {
+        let source = Source { name: "policy.toml".into(), text: text.clone() };
+        load(vec![source], &mut |_, path| {
+            let bytes = if path == "krl" { list.to_vec() } else { keys.as_bytes().to_vec() };
+            Source::of_bytes(path.to_owned(), bytes).ok_or_else(|| "not text".to_owned())
+        })
+    };
+    let policy = load_with("{\"keys\":[{}]}", &list).unwrap_or_else(|problems| panic!("{problems:#?}")).policy;
+    let codex = policy.principal_named("codex").unwrap();
+    let issuers: Vec<&str> = codex.issuers.iter().map(Id::as_str).collect();
+    assert_eq!((issuers, codex.issuing), (vec!["alice", "vault"], Issuing::Presence));
+    let exchange = policy.exchanges().next().unwrap();
+    assert_eq!((exchange.audience.as_str(), exchange.agent.as_str()), ("countersign", "codex"));
+    let said = policy.describe(&policy.rules()[0]).join(" ");
+    assert!(said.contains("standing key is not accepted") && said.contains("PAY-*"), "{said}");
+
+    let other = load_with("{\"keys\":[{},{}]}", &list).unwrap().policy;
+    assert_ne!(policy.digest(), other.digest(), "the keys of tokens are part of the policy");
+    for (keys, list, expected) in [
+        ("{\"keys\":[]}", &list[..], "is no JSON Web Key Set"),
+        ("[]", &list, "is no JSON Web Key Set"),
+        ("{\"keys\":[{}]}", &[list.clone(), vec![9]].concat(), "the revocation list krl cannot be used"),
+        ("{\"keys\":[{}]}", b"text", "the revocation list krl cannot be used"),
+    ] {
+        let said = load_with(keys, list).unwrap_err();
+        assert!(said.iter().any(|problem| problem.message.contains(expected)), "{expected}: {said:#?}");
     }
 }
 
@@ -534,6 +604,9 @@ fn the_reference_knows_every_key() {
         ("[revoked]\n", "revoked"),
         ("[orders]\n", "orders"),
         ("[override]\n", "override"),
+        ("[issuers.zed]\n", "issuer"),
+        ("[exchanges.zed]\n", "exchange"),
+        ("[issuers.zed.scope]\n", "scope"),
         (RULE, "rule"),
         (&format!("{RULE}[rule.approvals]\nfrom = [\"alice\"]\n"), "approvals"),
     ] {

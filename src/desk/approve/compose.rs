@@ -15,7 +15,7 @@ use crate::core::policy::{Approvals, KeyStatus, Mode, Policy, Principal, Princip
 use crate::core::report::escape;
 use crate::core::scope::{Requirement, is_judged_at};
 use crate::core::seal;
-use crate::core::signature::SignatureFault;
+use crate::core::signature::{SignatureFault, SigningKey};
 use crate::core::text::nearest::nearest;
 use crate::core::tree::{Change, WalkLimits, changes, digest, mainline_end, new_commits};
 use crate::desk::approve::{ApprovalContext, Remote};
@@ -251,12 +251,22 @@ fn seal_fault(policy: &Policy, fact: &SealFact) -> Option<String> {
         seal::SealOutcome::Bad(reason) => return Some(format!("{agent}'s seal does not verify: {reason}")),
         seal::SealOutcome::Stale(stale) => return Some(format!("{stale} changed after {agent} sealed it")),
     };
-    let holder = policy.by_key(seal.key());
+    let holder = policy.by_signer(seal.signer());
     if holder.is_none_or(|holder| holder.kind != PrincipalKind::Agent || holder.id != *agent) {
         return Some(format!("{agent}'s seal was made with a key that is not registered as {agent}'s"));
     }
-    let revoked = policy.key_status(seal.key(), Timestamp(0)) == KeyStatus::Revoked;
-    revoked.then(|| format!("{agent}'s seal was made with a revoked key"))
+    match seal.signer() {
+        // When it was received, the server knows.
+        SigningKey::Certified(certificate) => {
+            let begun = Timestamp(i64::try_from(certificate.valid_after()).unwrap_or(i64::MAX));
+            let objection = policy.ssh_objection(seal.signer(), begun)?;
+            Some(format!("{agent}'s seal was made with {}", objection.words(&seal.signer().name())))
+        }
+        SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => {
+            let revoked = policy.key_status(seal.key(), Timestamp(0)) == KeyStatus::Revoked;
+            revoked.then(|| format!("{agent}'s seal was made with a revoked key"))
+        }
+    }
 }
 
 /// Where an approval begins: at the one merge base with the target; where the target does not exist, at the commit where its mainline

@@ -6,6 +6,7 @@
 //! either. Only where something was found does a second look subtract every ref that counts.
 
 mod approvals;
+mod grants;
 mod many;
 pub(crate) mod orders;
 mod subtraction;
@@ -74,6 +75,8 @@ pub(crate) struct FactReader<'a> {
     history: &'a History<'a>,
     examiner: Examiner<'a>,
     policy_on_ref: Option<PolicyCheck<'a>>,
+    /// The refs that the push moves.
+    moved: BTreeSet<Arc<[u8]>>,
     /// What has been found out so far.
     facts: Facts,
     /// Commits that an earlier look has examined.
@@ -135,6 +138,7 @@ impl<'a> FactReader<'a> {
             history,
             examiner: Examiner::new(standard, context.objects),
             policy_on_ref: None,
+            moved: BTreeSet::new(),
             facts: Facts { submitter, repository: Some(repository.clone()), ..Facts::default() },
             examined: BTreeMap::new(),
             subtraction: Subtraction {
@@ -198,10 +202,12 @@ impl<'a> FactReader<'a> {
             commits,
             tags,
             receipts: _,
+            uses: _,
             approvals,
             orders: _,
         } = &mut self.facts;
         kept.clear();
+        self.moved = push.updates.iter().map(|update| Arc::clone(&update.name)).collect();
         self.examined = std::mem::take(commits);
         tags.clear();
         approvals.clear();
@@ -269,6 +275,7 @@ impl<'a> FactReader<'a> {
             record: None,
             order: None,
             frozen: Vec::new(),
+            granted: Vec::new(),
             landings: Vec::new(),
         };
         if update.claimed.is_some() {
@@ -370,7 +377,7 @@ impl<'a> FactReader<'a> {
         drop(since_old);
         facts.sealed_before = self.sealed_before(facts);
         self.judge_many(facts, ends, begun);
-        Ok(())
+        self.follow_grants(facts, ends)
     }
 
     /// Who made sealed commits, where a new one bears a mark and no seal. It is for a hint: what cannot be read is left out.
@@ -569,7 +576,13 @@ impl<'a> FactReader<'a> {
     }
 
     fn look_up_receipts(&mut self, commit: &CommitFacts) -> Result<(), Doubt> {
-        commit.received().try_for_each(|(key, digest)| self.look_up_receipt(key, digest))
+        for (key, digest) in commit.received() {
+            self.look_up_receipt(key, digest)?;
+            if let SigningKey::Certified(certificate) = key {
+                self.look_up_uses(certificate)?;
+            }
+        }
+        Ok(())
     }
 
     /// Keeps when something was first received, where that can make a difference.

@@ -3,6 +3,7 @@
 //! Weaker means that something the old policy refuses might pass under the new one. It errs on that side: what cannot be told
 //! is weaker.
 
+mod grants;
 mod keys;
 mod marks;
 mod orders;
@@ -89,6 +90,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
         revoked: _,
         retired: _,
         orders: _,
+        grants: _,
         tolerated: _,
     } = old;
     let mut comparison = Comparison { old, new, found: BTreeSet::new() };
@@ -96,6 +98,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
     comparison.marks();
     comparison.registry();
     comparison.orders();
+    comparison.grants();
     for rule in old.rules() {
         match new.rules().iter().find(|other| other.name == rule.name) {
             Some(other) => comparison.rule(rule, other),

@@ -52,6 +52,10 @@ fn each_key_has_its_direction() {
             owned("delete = \"deny\""),
             "force-push \"deny\" -> \"allow\"",
         ),
+        (owned("standing = \"deny\""), owned(""), "standing \"deny\" -> \"allow\""),
+        (owned("tasks = [\"PAY-*\"]"), owned(""), "tasks [PAY-*] -> any"),
+        (owned("tasks = [\"PAY-1\"]"), owned("tasks = [\"PAY-*\"]"), "tasks [PAY-1] -> [PAY-*]"),
+        (owned("environments = [\"ci\"]"), owned("environments = [\"*\"]"), "environments [ci] -> [*]"),
         (owned("agents = []"), owned("agents = [\"claude\"]"), "agents [] -> [claude]"),
         (owned("agents = [\"claude\"]"), owned(""), "agents [claude] -> all registered"),
         (owned(""), owned("services = [\"forge\"]"), "services now lists forge"),
@@ -466,4 +470,32 @@ fn each_key_about_orders_has_its_direction() {
     let renamed = "policy: name \"a\" -> \"b\": orders for the old name do not hold any more";
     assert_eq!(lines(&said("name = \"a\"\n", ""), &said("name = \"b\"\n", "")), [format!("weaker {renamed}")]);
     assert!(lines(&said("", ""), &said("name = \"a\"\n", ""))[0].starts_with("changed policy: name none"));
+}
+
+#[test]
+fn what_is_said_of_grants_has_its_direction() {
+    let agent =
+        |more: &str| format!("[people.alice]\nkeys = [\"{}\"]\n[agents.x]\nowner = \"alice\"\n{more}\n{MAIN}", key(1));
+    let issuer =
+        |more: &str| agent("issuers = [\"vault\"]") + &format!("[issuers.vault]\nkey = \"{}\"\n{more}\n", key(5));
+    let only = |name: &str| format!("scope = {{ refs = [\"refs/heads/{name}\"] }}");
+    for (old, new, weaker) in [
+        (agent(""), agent("issuers = [\"alice\"]"), "agent \"x\": alice may issue its grants"),
+        (agent("max-grant = \"8h\""), agent("max-grant = \"1d\""), "agent \"x\": max-grant 8 hours -> 1 day"),
+        (agent("issuing = \"presence\""), agent(""), "agent \"x\": issuing \"presence\" -> \"any\""),
+        (
+            agent(""),
+            agent("") + &issuer("").replace(&agent("issuers = [\"vault\"]"), ""),
+            "issuer \"vault\": it is new",
+        ),
+        (issuer(&only("a")), issuer(&only("*")), "issuer \"vault\": scope"),
+        (issuer(&only("a")), issuer(""), "issuer \"vault\": scope"),
+        (issuer(""), issuer("identity = \"principal\""), "issuer \"vault\": identity \"key-id\" -> \"principal\""),
+        (agent("[revoked]\ngrants = [\"x:7\"]"), agent(""), "revoked: the grant x:7 is no longer revoked"),
+    ] {
+        let found = lines(&old, &new);
+        assert!(found.iter().any(|line| line.starts_with(&format!("weaker {weaker}"))), "{weaker}: {found:#?}");
+        let back = lines(&new, &old);
+        assert!(back.iter().all(|line| !line.starts_with("weaker") || weaker.contains("identity")), "{back:#?}");
+    }
 }
