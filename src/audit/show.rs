@@ -13,6 +13,7 @@ use crate::core::grant;
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSearch, unreadable_encoding};
 use crate::core::oid::Oid;
+use crate::core::order::Orders;
 use crate::core::policy::{KeyObjection, Policy, Principal, PrincipalKind};
 use crate::core::seal::{self, SealOutcome};
 use crate::core::signature::SigningKey;
@@ -98,6 +99,11 @@ pub(crate) fn run(request: Request) -> Result {
         None => settings.repository.clone(),
     };
     let at = now()?;
+    let orders = match (&policy, &repository) {
+        (Some(policy), Some(repository)) => orders::known(&local, whence, (policy, repository), at)?,
+        _ => Orders::default(),
+    };
+    let policy = policy.map(|policy| policy.with_orders(orders.clone()));
     let raw = local.objects.commit(id).map_err(Failure::new)?;
     let mut lines = vec![format!("commit    {id}")];
     match Commit::parse(&raw, local.objects.format()) {
@@ -105,8 +111,7 @@ pub(crate) fn run(request: Request) -> Result {
         Ok(commit) => {
             let known = policy.as_ref().map(|policy| (policy, at));
             describe(&local, &commit, known, repository.as_ref(), &mut lines)?;
-            if let (Some(policy), Some(repository)) = (&policy, &repository) {
-                let orders = orders::known(&local, whence, (policy, repository), at)?;
+            if let Some(policy) = &policy {
                 let agents = agents_of(&commit, policy);
                 lines.extend(agents.into_iter().flat_map(|agent| orders::lines(&orders, agent)));
             }

@@ -141,7 +141,7 @@ pub(crate) fn desk_failure(error: &EngineError) -> Failure {
             Failure::new(format!("git config countersign.repository is {installed}, and the policy is for {policy}"))
                 .hint(format!("git config countersign.repository {policy}"))
         }
-        EngineError::Policy(_) | EngineError::Objects(_) => engine_failure(error),
+        EngineError::Policy(_) | EngineError::Objects(_) | EngineError::Orders(_) => engine_failure(error),
     }
 }
 

@@ -10,13 +10,15 @@ use crate::core::approval;
 use crate::core::canonical::RefName;
 use crate::core::decide::{Timestamp, Verdict};
 use crate::core::digest::Digest;
-use crate::core::facts::{Continuity, Facts, PolicyOnRef};
+use crate::core::facts::{Continuity, Doubt, Facts, PolicyOnRef};
 use crate::core::id::RepositoryName;
 use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
+use crate::core::order::Topic;
 use crate::core::policy::{Loaded, Policy, Problem, check_self_protection};
 use crate::core::submitter::Submitter;
 use crate::gate::deadline::Over;
+use crate::gate::facts::orders::{StoredOrders, is_freeze};
 use crate::gate::facts::{FactReader, Look, PolicyCheck};
 use crate::gate::policy_source::{InRepository, PolicyArg, PolicyError, PolicyReader};
 use crate::gate::push::{Push, RefUpdate};
@@ -40,12 +42,22 @@ pub(crate) enum EngineError {
     Policy(#[from] PolicyError),
     #[error("cannot open the repository's objects: {0}")]
     Objects(#[from] ReadError),
+    #[error("cannot read what is ordered: {0}")]
+    Orders(String),
     #[error("no policy is given")]
     NoPolicy,
     #[error("the repository has no name: neither --repository nor the policy's `repository` says it")]
     NoRepositoryName,
     #[error("the hook was installed for repository {installed}, and the policy is for {policy}")]
     OtherRepository { installed: RepositoryName, policy: RepositoryName },
+}
+
+impl EngineError {
+    fn of_orders(doubt: Doubt) -> Self {
+        match doubt {
+            Doubt::Unreadable(reason) | Doubt::Limit(reason) => Self::Orders(reason),
+        }
+    }
 }
 
 /// Where and when a push is judged.
@@ -143,6 +155,7 @@ pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) 
         context.session.when_over(Over::Pass);
     }
     let repository = repository_name(settings, &policy)?;
+    let policy = with_orders(policy, &repository, push, context)?;
     let history = History::new(objects, dir);
     let place = settings.policies.iter().find_map(in_repository);
     let policy_ref = place.map(|place| moved_by(refs, &place.name)).transpose()?;
@@ -162,6 +175,23 @@ pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) 
     let verdict = decided(&mut fact_reader, push);
     let (facts, received) = fact_reader.into_facts();
     Ok(Judgement { verdict, facts, received, policy })
+}
+
+/// A policy with what is ordered of grants, where there may be any.
+fn with_orders(
+    policy: Policy,
+    repository: &RepositoryName,
+    push: &Push,
+    context: PushContext<'_>,
+) -> Result<Policy, EngineError> {
+    if !policy.principals().any(|one| !one.issuers.is_empty()) {
+        return Ok(policy);
+    }
+    let PushContext { objects, refs, stores, now, .. } = context;
+    let stored = StoredOrders::list(objects, refs, stores, push.updates.iter()).map_err(EngineError::of_orders)?;
+    let wanted = |topic: &Topic| is_freeze(topic) || matches!(topic, Topic::Revoke(..) | Topic::RevokeAll(_));
+    let orders = stored.in_force((&policy, repository), &wanted, now).map_err(EngineError::of_orders)?;
+    Ok(policy.with_orders(orders))
 }
 
 fn decided(fact_reader: &mut FactReader<'_>, push: &Push) -> Verdict {

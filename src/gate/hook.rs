@@ -295,7 +295,7 @@ pub(crate) fn engine_failure(error: &EngineError) -> Failure {
         EngineError::Policy(PolicyError::NotYet(..) | PolicyError::NotPinned(..)) => {
             "an admin sets the first policy with:\ncountersign install --server REPO.git --policy FILE"
         }
-        EngineError::Policy(_) | EngineError::NoPolicy | EngineError::Objects(_) => {
+        EngineError::Policy(_) | EngineError::NoPolicy | EngineError::Objects(_) | EngineError::Orders(_) => {
             "an admin can see what is wrong with:\ncountersign policy check FILE"
         }
         EngineError::NoRepositoryName | EngineError::OtherRepository { .. } => {

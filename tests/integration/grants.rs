@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::orders::ordered;
 use crate::world::{ALICE, Actor, BOB, CLAUDE, Pushed, World, registry};
 
 /// Agents that live by grants: alice and bob issue for claude-code, and it for its sub-agent helper, which issues for scribe.
@@ -172,6 +173,29 @@ fn a_revoked_grant_counts_for_nothing() {
     world.push(&["HEAD:refs/heads/work"]).refused("grant-revoked");
     list("43");
     world.push(&["HEAD:refs/heads/work"]).accepted();
+}
+
+/// Whoever issued it takes it back, or its agent is stopped: from the next push on, until that is undone.
+#[test]
+fn what_people_order_of_a_grant_counts_from_the_next_push_on() {
+    let world = world(BRANCHES);
+    let key = world.issue(&world.wanted("task", EVERYWHERE));
+    world.sealed_by("claude-code", &key, "a");
+    world.push(&["HEAD:refs/heads/work"]).accepted();
+    world.sealed_by("claude-code", &key, "b");
+    // Bob may issue for the agent, but this one he did not; and another serial is another grant.
+    let revoke = |who, grant: &str| ordered(&world, who, &["grant", "revoke", grant, "--because", "done", "--yes"]);
+    revoke(BOB, "claude-code:42");
+    revoke(ALICE, "claude-code:41");
+    ordered(&world, ALICE, &["freeze", "claude-code", "--because", "wait", "--yes"]);
+    world.push(&["HEAD:refs/heads/work"]).refused("agent-frozen");
+    ordered(&world, ALICE, &["thaw", "claude-code", "--because", "go on", "--yes"]);
+    world.push(&["HEAD:refs/heads/work"]).accepted();
+    world.sealed_by("claude-code", &key, "c");
+    revoke(ALICE, "claude-code:42");
+    let refused = world.push(&["HEAD:refs/heads/work"]);
+    refused.refused("grant-revoked");
+    assert!(refused.said.contains("is revoked by alice, at ") && refused.said.contains(": done"), "{}", refused.said);
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn order(world: &World, actor: Actor, words: &[&str]) -> (String, Option<i32>) {
 }
 
 #[track_caller]
-fn ordered(world: &World, actor: Actor, words: &[&str]) -> String {
+pub fn ordered(world: &World, actor: Actor, words: &[&str]) -> String {
     let (said, code) = order(world, actor, words);
     assert_eq!(code, Some(0), "{said}");
     said
@@ -117,7 +117,7 @@ fn one_command_stops_an_agent_from_the_next_push_on() {
     ordered(&world, ALICE, &["thaw", "claude-code", "--because", "its settings are mended", "--yes"]);
     sealed(&world, CLAUDE, "again");
     by(&world, "claude-bot", &["HEAD:refs/heads/four"]).accepted();
-    let agent = shown(&["agent", "show", "claude-code", "--server", world.server().to_str().unwrap()]);
+    let agent = admin(&world, &["agent", "show", "claude-code", "--server", world.server().to_str().unwrap()]);
     for part in ["owner     alice\n", "\nthawed    by alice at 20", "\nused      20"] {
         assert!(agent.contains(part), "{part}: {agent}");
     }

@@ -8,6 +8,7 @@ use super::{BACKDATED, SCOPE};
 use crate::core::canonical::Time;
 use crate::core::decide::{Code, Timestamp};
 use crate::core::id::{Id, RepositoryName};
+use crate::core::order::GrantUse;
 use crate::core::policy::{AgentField, Issuer, Issuing, KeyStatus, Policy, Principal, PrincipalKind};
 use crate::core::ssh::{PublicKey, VerifiedCertificate, single_string};
 
@@ -144,7 +145,10 @@ pub fn judge<'p>(
     certificate: &VerifiedCertificate,
     sighted: Timestamp,
 ) -> Result<Granted<'p>, Objection> {
-    let check = |agent: &Principal, link: &VerifiedCertificate| holds(policy, agent, link, sighted);
+    let check = |agent: &Principal, by: IssuedBy<'_>, link: &VerifiedCertificate| {
+        ordered(policy, (agent, by), link, sighted)?;
+        holds(policy, agent, link, sighted)
+    };
     follow(policy, certificate, &check).map_err(|Reason { code, detail }| Objection {
         grant: name(certificate),
         code,
@@ -154,13 +158,13 @@ pub fn judge<'p>(
 
 /// The agent for which an issuer of it signed a certificate, whether that holds or not.
 pub fn holder<'p>(policy: &'p Policy, certificate: &VerifiedCertificate) -> Option<&'p Principal> {
-    follow(policy, certificate, &|_, _| Ok(())).ok().map(|granted| granted.agent())
+    follow(policy, certificate, &|_, _, _| Ok(())).ok().map(|granted| granted.agent())
 }
 
 /// How a person stands behind what was made under a grant, whether that holds or not: issued it, or owns an agent above, which did. Words that
 /// follow the person's name.
 pub fn stands_behind(policy: &Policy, certificate: &VerifiedCertificate, person: &Id) -> Option<String> {
-    let granted = follow(policy, certificate, &|_, _| Ok(())).ok()?;
+    let granted = follow(policy, certificate, &|_, _, _| Ok(())).ok()?;
     let issuer = match granted.issuer {
         IssuedBy::Principal(issuer) => Some(issuer),
         IssuedBy::Authority(_) => None,
@@ -177,12 +181,11 @@ pub fn name(certificate: &VerifiedCertificate) -> String {
     format!("{}:{}", certificate.key_id(), certificate.serial())
 }
 
+/// What is asked of each link of a chain, besides who issued it.
+type Check<'c> = dyn Fn(&Principal, IssuedBy<'_>, &VerifiedCertificate) -> Result<(), Reason> + 'c;
+
 /// Follows a chain from whoever issued the first certificate: each issuer is one of the agent's.
-fn follow<'p>(
-    policy: &'p Policy,
-    certificate: &VerifiedCertificate,
-    check: &dyn Fn(&Principal, &VerifiedCertificate) -> Result<(), Reason>,
-) -> Result<Granted<'p>, Reason> {
+fn follow<'p>(policy: &'p Policy, certificate: &VerifiedCertificate, check: &Check<'_>) -> Result<Granted<'p>, Reason> {
     let grant = Grant::of(certificate).map_err(|fault| of_fault(&fault))?;
     let mut agents: Vec<&'p Principal> = Vec::new();
     let mut issuer = None;
@@ -192,7 +195,7 @@ fn follow<'p>(
             Some(above) => (registered(policy, link.certificate.key_id())?, IssuedBy::Principal(above)),
         };
         listed(agent, by, &link.certificate)?;
-        check(agent, &link.certificate)?;
+        check(agent, by, &link.certificate)?;
         agents.push(agent);
         issuer = issuer.or(Some(by));
     }
@@ -317,6 +320,35 @@ fn listed(agent: &Principal, by: IssuedBy<'_>, certificate: &VerifiedCertificate
         return Err(unknown_issuer(detail));
     }
     Ok(())
+}
+
+/// Whether people let a certificate stand: its agent is not frozen, and nobody took it back.
+fn ordered(
+    policy: &Policy,
+    (agent, by): (&Principal, IssuedBy<'_>),
+    certificate: &VerifiedCertificate,
+    sighted: Timestamp,
+) -> Result<(), Reason> {
+    let orders = policy.ordered();
+    // What came in the very second of a freeze may have come after it.
+    if let Some(freeze) = orders.freeze_of(agent).filter(|freeze| sighted >= freeze.since) {
+        return Err(Reason { code: Code::AgentFrozen, detail: format!("does not hold: {}", freeze.words()) });
+    }
+    let issuer = match by {
+        IssuedBy::Principal(principal) => &principal.id,
+        IssuedBy::Authority(issuer) => &issuer.name,
+    };
+    let grant = GrantUse {
+        agent: &agent.id,
+        serial: certificate.serial(),
+        begins: Timestamp(i64::try_from(certificate.valid_after()).unwrap_or(i64::MAX)),
+        sighted: Some(sighted),
+        issuers: std::slice::from_ref(issuer),
+    };
+    orders.revocation(&grant).map_or(Ok(()), |one| {
+        let (by, issued, reason) = (one.by.id(), Time(one.issued), &one.reason);
+        Err(revoked(format!("is revoked by {by}, at {issued}: {reason}")))
+    })
 }
 
 /// Whether one certificate counts for its agent at a time.

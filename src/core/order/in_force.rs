@@ -44,7 +44,7 @@ pub fn entitled<'p>(
                 return Ok(by);
             }
             refuse(format!(
-                "{} is neither the owner of {agent} nor one of those who may revoke ([orders] revoke)",
+                "{} is neither the owner of {agent}, nor one of its issuers, nor one of those who may revoke ([orders] revoke)",
                 by.id
             ))
         }
@@ -235,7 +235,8 @@ impl Orders {
                         Act::RevokeAll { until, .. } => Grants::Until(until.0),
                         _ => continue,
                     };
-                    let (agent, any) = (agent.clone(), counts.is_ok());
+                    let any = counts.is_ok_and(|by| policy.may_revoke_all(by, agent));
+                    let agent = agent.clone();
                     let revocation = Revocation { agent, by: said, reason, issued, digest, grants, any };
                     orders.revocations.extend(known.then_some(revocation));
                 }

@@ -19,6 +19,7 @@ use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::marks::Catalogue;
+use crate::core::order::Orders;
 use crate::core::ssh::KRL_MAGIC;
 
 /// The text of one policy file.
@@ -109,6 +110,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
         retired: registry.retired,
         orders,
         grants: registry.grants,
+        ordered: Orders::default(),
         tolerated,
     };
     Ok(Loaded { policy, warnings: problems.0 })

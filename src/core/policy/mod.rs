@@ -58,6 +58,7 @@ use crate::core::grant;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::marks::Catalogue;
 use crate::core::openpgp::{self, Certificate, Unusable};
+use crate::core::order::Orders;
 use crate::core::signature::{KeyName, ObjectSignature, SigningKey};
 use crate::core::ssh::{PublicKey, VerifiedCertificate};
 
@@ -99,6 +100,8 @@ pub struct Policy {
     /// What each of the policies given together says about orders, where it does.
     orders: BTreeMap<usize, OrderTerms>,
     grants: Grants,
+    /// What people have ordered since: freezes, and grants that are taken back.
+    ordered: Orders,
     tolerated: Vec<Tolerated>,
 }
 
@@ -267,6 +270,17 @@ impl Policy {
             SigningKey::Certified(certificate) => self.key_status(certificate.key(), received).objection(),
             SigningKey::OpenPgp(_) => None,
         }
+    }
+
+    /// The same policy with what people have ordered since, as far as it decides whether a grant holds.
+    pub fn with_orders(mut self, ordered: Orders) -> Self {
+        self.ordered = ordered;
+        self
+    }
+
+    /// What people have ordered, where it was asked for ([`Policy::with_orders`]).
+    pub fn ordered(&self) -> &Orders {
+        &self.ordered
     }
 
     /// Whether it matters when something that the key signed was first received.

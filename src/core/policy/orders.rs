@@ -67,8 +67,14 @@ impl Policy {
         person.kind == PrincipalKind::Person && self.orders.iter().any(may)
     }
 
-    /// Whether somebody may revoke any grant of an agent: its owner, or whom a policy lists.
+    /// Whether a person may order that grants of an agent are void: its owner, or whom a policy lists; its issuers, of what they issued.
     pub fn may_revoke(&self, by: &Principal, agent: &Id) -> bool {
+        let issues = self.principal(agent).is_some_and(|agent| agent.issuers.contains(&by.id));
+        by.kind == PrincipalKind::Person && (issues || self.may_revoke_all(by, agent))
+    }
+
+    /// Whether a person may take back every grant of an agent, whoever issued it.
+    pub fn may_revoke_all(&self, by: &Principal, agent: &Id) -> bool {
         let owns = self.principal(agent).is_some_and(|agent| agent.owner.as_ref() == Some(&by.id));
         let listed = || self.orders.values().any(|terms| terms.revoke.contains(&by.id));
         by.kind == PrincipalKind::Person && (owns || listed())

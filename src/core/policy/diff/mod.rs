@@ -91,6 +91,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
         retired: _,
         orders: _,
         grants: _,
+        ordered: _,
         tolerated: _,
     } = old;
     let mut comparison = Comparison { old, new, found: BTreeSet::new() };
