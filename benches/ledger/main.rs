@@ -70,7 +70,10 @@ fn update(number: u64) -> UpdateRecord {
         findings: Vec::new(),
         left_out: None,
         approvals: Vec::new(),
+        order: None,
+        overrides: Vec::new(),
         work: vec![Work {
+            grant: Vec::new(),
             principal: "claude-code".into(),
             key: "SHA256:Y8rvSqrN7eLmuU+B865WBD+wqeUlOipmbJkd+s4zMVU".into(),
             commits: vec![(CanonicalOid(oid(number)), Sha256(seal(number)))],
@@ -98,6 +101,7 @@ fn fill(ledger: &Ledger, pushes: u64) {
                         version: "0.1.0".into(),
                         submitter: None,
                         error: None,
+                        freezes: None,
                         updates: vec![update(number)],
                         continued: 0,
                     }));
@@ -147,11 +151,13 @@ fn measure(directory: &Path, records: u64) {
             let ledger = Ledger::open(directory).unwrap();
             let suspects = ledger.suspects(&refs).unwrap();
             let attempt = Attempt {
+                counted: Vec::new(),
                 now: Timestamp(NOW),
                 outcome: Outcome::Accepted,
                 policy: Some(Digest::of(b"policy")),
                 submitter: None,
                 error: None,
+                freezes: None,
                 updates: Box::new(vec![update(number)]),
                 suspects,
             };

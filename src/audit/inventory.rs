@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::audit::Printed;
 use crate::audit::activity::{self, Push};
+use crate::audit::agent::ordered;
 use crate::audit::chain::has_ledger;
 use crate::audit::log::{Place, cell};
 use crate::audit::period::{Served, day, served};
@@ -146,12 +147,14 @@ impl May {
 /// All of them, by their ids.
 struct Inventory {
     rows: BTreeMap<String, Row>,
+    /// What is ordered of the one that is looked at.
+    ordered: BTreeSet<String>,
     repositories: usize,
     now: Timestamp,
 }
 
 pub(crate) fn list(list: &List) -> Result {
-    let inventory = Inventory::of(&list.place, &mut |_, _| {})?;
+    let inventory = Inventory::of(&list.place, None, &mut |_, _| {})?;
     let mut rows: Vec<&Row> = inventory.rows.values().collect();
     rows.sort_by(|one, other| other.weight.cmp(&one.weight).then(one.id.cmp(&other.id)));
     let _paged = Paged::start();
@@ -282,9 +285,10 @@ const UNREGISTERED: &str = "gone";
 const IDLE: i64 = 90 * 86_400;
 
 impl Inventory {
-    /// Reads policies and ledgers, and hands each push to `each` with the name of its repository.
-    fn of(place: &Place, each: &mut dyn FnMut(&str, &Push)) -> Result<Self> {
-        let mut inventory = Self { rows: BTreeMap::new(), repositories: 0, now: now()? };
+    /// Reads policies and ledgers, and hands each push to `each` with the name of its repository; what is ordered is looked up for one.
+    fn of(place: &Place, one: Option<&str>, each: &mut dyn FnMut(&str, &Push)) -> Result<Self> {
+        let looked_at = one;
+        let mut inventory = Self { rows: BTreeMap::new(), ordered: BTreeSet::new(), repositories: 0, now: now()? };
         let found = served(place)?;
         let progress = Progress::new("repositories read", Some(found.len()));
         let mut people: BTreeSet<String> = BTreeSet::new();
@@ -304,6 +308,9 @@ impl Inventory {
             progress.at(number);
             inventory.repositories += 1;
             inventory.tell(one);
+            if let Some(id) = looked_at {
+                inventory.ordered.extend(ordered(one, id, inventory.now)?);
+            }
             if !has_ledger(&one.ledger) {
                 continue;
             }
@@ -433,7 +440,8 @@ struct Deed {
 pub(crate) fn show(show: &Show) -> Result {
     let mut deeds: BTreeMap<Deed, u64> = BTreeMap::new();
     let id = show.id.as_str();
-    let inventory = Inventory::of(&show.place, &mut |repository, push| note(id, repository, push, &mut deeds))?;
+    let inventory =
+        Inventory::of(&show.place, Some(id), &mut |repository, push| note(id, repository, push, &mut deeds))?;
     let row = inventory.rows.get(id).ok_or_else(|| {
         Failure::new(format!("no policy in force has an agent or service {id}, and no entry is about one"))
             .hint("those there are:\ncountersign agent list --server ROOT")
@@ -442,7 +450,10 @@ pub(crate) fn show(show: &Show) -> Result {
     if show.format == Printed::Json {
         let life: Vec<_> =
             deeds.iter().map(|(deed, count)| serde_json::json!({ "deed": deed, "count": count })).collect();
-        print(&format!("{}\n", serde_json::json!({ "schema": 1, "agent": row, "life": life })))?;
+        print(&format!(
+            "{}\n",
+            serde_json::json!({ "schema": 1, "agent": row, "ordered": inventory.ordered, "life": life })
+        ))?;
         return Ok(Exit::Accepted);
     }
     let mut lines = vec![format!("{} {}", row.kind, row.id)];
@@ -465,6 +476,7 @@ pub(crate) fn show(show: &Show) -> Result {
         },
     );
     row.may.iter().for_each(|may| line("may", may.sentence()));
+    lines.extend(inventory.ordered.iter().cloned());
     for (Deed { day, repository, name, what }, count) in &deeds {
         let repository = escape(repository.as_bytes(), 100);
         lines.push(format!("{day} {repository} {}: {count} {what}", escape(name.as_bytes(), 200)));

@@ -1,12 +1,14 @@
 //! Who, when, and by whose leave: what the record and the objects say afterwards.
 
 mod activity;
+pub(crate) mod agent;
 mod approvals;
 mod chain;
 pub(crate) mod evidence;
 pub(crate) mod inventory;
 pub(crate) mod log;
 pub(crate) mod marks;
+mod orders;
 pub(crate) mod period;
 pub(crate) mod rehearsal;
 pub(crate) mod replay;

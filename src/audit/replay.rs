@@ -187,6 +187,10 @@ struct Past {
     /// When seals, signatures and approvals were first received, and the value to which the ref of an approval moved.
     received: HashMap<Digest, (Timestamp, Option<Oid>)>,
     unexplained: BTreeSet<RefName>,
+    /// The value of each ref up to which it was judged, where people passed over findings since.
+    judged_until: BTreeMap<RefName, Option<Oid>>,
+    /// The commits that were received under each certificate of a grant, or under one below it.
+    uses: BTreeMap<Digest, BTreeSet<Oid>>,
     /// Decisions of which refs may still move.
     decided: HashMap<u64, (Timestamp, Vec<UpdateRecord>)>,
 }
@@ -285,6 +289,8 @@ impl Again<'_> {
             objects: &self.local.objects,
             refs: &known,
             memory: &known,
+            // What an admin ordered beside the repository is not as of then, but as of now.
+            stores: &[],
             submitter: &submitter,
             now: decided.time.0,
             session: &Session::on_desk(),
@@ -331,7 +337,12 @@ impl Past {
                 for (name, value) in &found.refs {
                     self.moved(name, value.map(|id| id.0));
                     self.unexplained.remove(name);
+                    self.judged_until.remove(name);
                 }
+            }
+            Entry::Overrode(overrode) => {
+                let moves = overrode.moves.iter();
+                self.judged_until.extend(moves.map(|moved| (moved.name.clone(), moved.old.map(|id| id.0))));
             }
             Entry::Unexplained(unexplained) => {
                 for moved in &unexplained.refs {
@@ -373,6 +384,19 @@ impl Past {
         let (time, updates) = (*time, updates.clone());
         for update in updates.iter().filter(|update| settled.refs.contains(&update.name)) {
             let value = update.new.map(|id| id.0);
+            if value.is_none() {
+                self.judged_until.remove(&update.name);
+            } else if !update.overrides.is_empty() {
+                self.judged_until.entry(update.name.clone()).or_insert(update.old.map(|id| id.0));
+            }
+            for work in &update.work {
+                for link in &work.grant {
+                    self.uses.entry(link.certificate.0).or_default().extend(work.commits.iter().map(|(id, _)| id.0));
+                }
+            }
+            for one in &update.overrides {
+                self.received.entry(one.digest.0).or_insert((time, value));
+            }
             self.moved(&update.name, value);
             for (_, digest) in update.work.iter().flat_map(|work| &work.commits) {
                 self.received.entry(digest.0).or_insert((time, None));
@@ -422,6 +446,22 @@ impl RefValues for Known<'_> {
 }
 
 impl Memory for Known<'_> {
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn uses(
+        &self,
+        certificate: Digest,
+        _: &dyn Fn(&RefName) -> bool,
+    ) -> std::result::Result<Option<BTreeSet<Oid>>, String> {
+        Ok(Some(self.past.uses.get(&certificate).cloned().unwrap_or_default()))
+    }
+
+    fn judged_until(&self, name: &[u8]) -> Option<Option<Oid>> {
+        self.past.judged_until.get(&RefName(name.into())).copied()
+    }
+
     fn receipt(&self, digest: Digest) -> std::result::Result<Option<Timestamp>, String> {
         Ok(self.past.received.get(&digest).map(|(time, _)| *time))
     }

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use super::orders::{self, Whence};
 use crate::audit::Printed;
 use crate::audit::chain::{Chain, has_ledger};
 use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
 use crate::core::facts::SignatureFact;
+use crate::core::grant;
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSearch, unreadable_encoding};
 use crate::core::oid::Oid;
-use crate::core::policy::{KeyObjection, Policy, PrincipalKind};
+use crate::core::policy::{KeyObjection, Policy, Principal, PrincipalKind};
 use crate::core::seal::{self, SealOutcome};
 use crate::core::signature::SigningKey;
 use crate::desk::clone::{Local, TrackedRefs, settings};
@@ -90,6 +92,7 @@ pub(crate) fn run(request: Request) -> Result {
         None => Place::here(&request)?,
     };
     let Place { local, settings, policy, id } = place;
+    let whence = if request.server.is_some() { Whence::Server } else { Whence::Clone };
     let repository = match &policy {
         Some(policy) => repository_name(&settings, policy).ok(),
         None => settings.repository.clone(),
@@ -102,6 +105,11 @@ pub(crate) fn run(request: Request) -> Result {
         Ok(commit) => {
             let known = policy.as_ref().map(|policy| (policy, at));
             describe(&local, &commit, known, repository.as_ref(), &mut lines)?;
+            if let (Some(policy), Some(repository)) = (&policy, &repository) {
+                let orders = orders::known(&local, whence, (policy, repository), at)?;
+                let agents = agents_of(&commit, policy);
+                lines.extend(agents.into_iter().flat_map(|agent| orders::lines(&orders, agent)));
+            }
         }
     }
     let ledger =
@@ -132,6 +140,18 @@ fn json(id: Oid, lines: &[String]) -> String {
     }
     let steps: Vec<_> = steps.iter().map(|(step, says)| serde_json::json!({ "step": step, "says": says })).collect();
     format!("{}\n", serde_json::json!({ "schema": 1, "commit": id.to_string(), "steps": steps }))
+}
+
+/// The registered agents that sealed or signed a commit, as it says.
+fn agents_of<'p>(commit: &Commit<'_>, policy: &'p Policy) -> Vec<&'p Principal> {
+    let trailers = parse_trailers(commit.message).map(|trailers| trailers.blocks).unwrap_or_default();
+    let mut agents: Vec<&Principal> =
+        trailers.iter().filter_map(|block| policy.principal(&block.claim.agent)).collect();
+    let signature = signature_fact(commit.signature.as_ref(), Some(policy));
+    agents.extend(signature.claimed_holder(policy));
+    agents.retain(|one| one.kind == PrincipalKind::Agent);
+    agents.dedup_by(|one, other| one.id == other.id);
+    agents
 }
 
 fn policy(local: &Local, settings: &Settings, refs: &dyn RefValues) -> Result<Option<Policy>> {
@@ -170,10 +190,9 @@ fn describe(
                         let change = change_of(&local.objects, &commit.parents, commit.tree)?;
                         match block.verify(commit, repository, change) {
                             SealOutcome::Holds(seal) => {
-                                let status =
-                                    |(policy, now): (&Policy, _)| policy.key_status(seal.key(), now).objection();
+                                let status = |(policy, now): (&Policy, _)| policy.ssh_objection(seal.signer(), now);
                                 let objection = policy.and_then(status);
-                                format!("holds, key {}", holder(SigningKey::Ssh(seal.key()), objection, policy))
+                                format!("holds, key {}", holder(seal.signer(), objection, policy))
                             }
                             SealOutcome::Stale(stale) => format!("authentic, but {stale} changed after sealing"),
                             SealOutcome::Bad(reason) => format!("does not verify: {reason}"),
@@ -237,6 +256,13 @@ fn holder(key: SigningKey<'_>, objection: Option<KeyObjection>, policy: Known<'_
         Some(KeyObjection::Revoked) => ", revoked".to_owned(),
         Some(KeyObjection::Retired) => ", retired".to_owned(),
         Some(KeyObjection::Unusable(reason)) => format!(", which does not count: {reason}"),
+        Some(KeyObjection::Grant(objection)) => format!(", by today: {objection}"),
+    };
+    let standing = match key {
+        SigningKey::Certified(certificate) if policy.is_granted(certificate) => {
+            format!(" under the grant {}{standing}", grant::name(certificate))
+        }
+        SigningKey::Certified(_) | SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => standing,
     };
     match policy.by_signer(key) {
         None => format!("{name} of nobody registered{standing}"),

@@ -1,12 +1,14 @@
-//! `countersign agent`: keys for agents, and the inventory of them.
+//! `countersign agent`: keys for agents, and what is known of them.
 
 use clap::{Args, Subcommand};
 
 use super::audit::{Agents, As, Place};
 use super::values::id;
+use crate::audit::agent as known;
 use crate::audit::inventory;
 use crate::core::id::Id;
 use crate::desk::agent;
+use crate::gate::policy_source::PolicyArg;
 use crate::system::Result;
 
 #[derive(Args)]
@@ -21,7 +23,7 @@ enum Command {
     Add(Add),
     /// List every agent and service of servers' policies and ledgers, what stands out first
     List(Agents),
-    /// Tell the whole life of one agent or service
+    /// Tell who an agent or service is and what is ordered of it, and at a server the whole life of it
     Show(Show),
 }
 
@@ -32,6 +34,9 @@ struct Show {
     id: Id,
     #[command(flatten)]
     place: Place,
+    /// In a clone, a policy instead of the configured one; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", conflicts_with_all = ["servers", "ledger"])]
+    policies: Vec<PolicyArg>,
     #[arg(long, value_enum, default_value_t = As::Text)]
     format: As,
 }
@@ -61,8 +66,12 @@ pub(super) fn run(arguments: Arguments) -> Result {
             agent::add(&agent::Add { id, tool, owner, user, new_key })
         }
         Command::List(agents) => inventory::list(&agents.into()),
-        Command::Show(Show { id, place, format }) => {
-            inventory::show(&inventory::Show { id, place: place.into(), format: format.into() })
+        Command::Show(Show { id, place, policies, format }) => {
+            let format = format.into();
+            if place.is_named() || (policies.is_empty() && known::is_at_a_server()) {
+                return inventory::show(&inventory::Show { id, place: place.into(), format });
+            }
+            known::show(&known::Request { id, policies, format })
         }
     }
 }

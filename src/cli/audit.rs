@@ -28,6 +28,13 @@ pub(super) struct Place {
     ledger: Option<PathBuf>,
 }
 
+impl Place {
+    /// Whether it says where, and does not mean the repository around.
+    pub(super) fn is_named(&self) -> bool {
+        !self.servers.is_empty() || self.ledger.is_some()
+    }
+}
+
 #[derive(Args)]
 pub(super) struct Period {
     /// From when on: so long ago, such as 90d or 12w, or a day or time in UTC

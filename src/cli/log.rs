@@ -57,6 +57,9 @@ struct Show {
     /// Only decisions that ended so
     #[arg(long, value_enum)]
     verdict: Option<VerdictArg>,
+    /// Only decisions by which something was accepted in spite of findings
+    #[arg(long)]
+    overrides: bool,
     /// Only from this time or day on, such as 2026-11-01 or 2026-11-01T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<Time>,
@@ -170,6 +173,7 @@ impl From<Show> for log::Show {
             principal: show.principal,
             code: show.code,
             verdict: show.verdict.map(Outcome::from),
+            overrides: show.overrides,
             since: show.since,
             until: show.until,
             commit: show.commit,

@@ -3,17 +3,20 @@
 
 mod agent;
 mod approve;
+mod attest;
 mod audit;
 mod check;
 mod demo;
 mod desk;
 mod doctor;
 mod explain;
+mod grant;
 mod hooks;
 mod init;
 mod install;
 mod ledger;
 mod log;
+mod orders;
 mod policy;
 mod proof;
 mod servers;
@@ -50,6 +53,8 @@ enum Command {
     Desk(desk::Arguments),
     /// Give an agent a key of its own, or tell what agents there are and what they did
     Agent(agent::Arguments),
+    /// Give an agent a key for one task
+    Grant(grant::Arguments),
     /// Decide beforehand what the server would say about commits
     Check(check::Arguments),
     /// Show who stands behind a commit
@@ -66,6 +71,14 @@ enum Command {
     Sign(sign::Arguments),
     /// Approve exactly the commits of a branch, for one ref
     Approve(approve::Arguments),
+    /// Sign, as a service, what somebody approved in a forge's pages, by the event that the forge sends
+    Attest(attest::Arguments),
+    /// Stop an agent: from now on nothing is taken that it pushes or signs
+    Freeze(orders::Freeze),
+    /// End a freeze
+    Thaw(orders::Thaw),
+    /// Accept one move of one ref in spite of findings, together with others, within the hour
+    Override(orders::Override),
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
     /// Say what a proof of the record bears out, with nothing but the ledger's public key: the check before a deployment
@@ -130,6 +143,7 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(arguments),
         Command::Desk(arguments) => desk::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
+        Command::Grant(arguments) => grant::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
@@ -138,6 +152,10 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
+        Command::Attest(arguments) => attest::run(arguments),
+        Command::Freeze(arguments) => orders::freeze(arguments),
+        Command::Thaw(arguments) => orders::thaw(arguments),
+        Command::Override(arguments) => orders::pass_over(arguments),
         Command::Log(arguments) => log::run(arguments),
         Command::VerifyProof(arguments) => proof::run(arguments),
         Command::Ledger(arguments) => ledger::run(arguments),

@@ -3,19 +3,20 @@
 //! Facts carry no judgement. What was verified is of a type that only verification makes; what could not be found out is a
 //! [`Doubt`], never an absence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::core::approval::{ApprovalError, ApprovalPlace, VerifiedApproval};
 use crate::core::commit::{Address, Approves, Malformed, MalformedTrailers};
-use crate::core::decide::Timestamp;
+use crate::core::decide::{Subject, Timestamp};
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::landing::{Landing, Use};
 use crate::core::marks::Mark;
 use crate::core::oid::Oid;
 use crate::core::openpgp::Issuer;
+use crate::core::order::{OrderError, OrderPlace, Orders, VerifiedOrder};
 use crate::core::policy::{Policy, Principal, PrincipalKind, Problem};
 use crate::core::seal;
 use crate::core::signature::{ObjectSignature, SignatureFault, SigningKey};
@@ -39,9 +40,15 @@ pub struct Facts {
     pub tags: BTreeMap<Oid, TagFacts>,
     /// When seals and signatures were first received, by their digest, where that matters and where it was before this push.
     pub receipts: BTreeMap<Digest, Timestamp>,
+    /// The commits that were received before under certificates that are for so many, by the digests of these. None of one of which nobody
+    /// counts.
+    pub uses: BTreeMap<Digest, BTreeSet<Oid>>,
     /// The records of approvals for each ref that the push updates and some rule asks approvals for, with those that the push
     /// brings, by the full name of the ref.
     pub approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
+    /// What is ordered here: by the orders that are stored, with those that the push brings in their place. Overrides that have been
+    /// spent are not among them.
+    pub orders: Orders,
 }
 
 /// One record of an approval.
@@ -76,6 +83,28 @@ pub struct RecordUpdate {
     pub replaces: Option<Timestamp>,
 }
 
+/// What a push does at the place of an order.
+#[derive(Debug)]
+pub struct OrderUpdate {
+    /// The place; `None` where the name is not that of one.
+    pub place: Option<OrderPlace>,
+    /// The order, or why it is none; `None` where it is deleted.
+    pub record: Option<Result<VerifiedOrder, OrderError>>,
+    /// When the order that it replaces was issued.
+    pub replaces: Option<Timestamp>,
+    /// How many orders by the same would be stored after the push, what is over apart, and their bytes.
+    pub stored: (usize, u64),
+}
+
+/// Something that a frozen agent signed and that was first seen after its freeze.
+#[derive(Clone, Debug)]
+pub struct FrozenWork {
+    /// The agent.
+    pub agent: Id,
+    /// The commit or tag.
+    pub subject: Subject,
+}
+
 /// One ref and where the push would move it.
 #[derive(Debug)]
 pub struct Update {
@@ -108,6 +137,12 @@ pub struct Update {
     pub policy: Option<PolicyOnRef>,
     /// Where this ref is of the namespace of approvals: what the push does there.
     pub record: Option<RecordUpdate>,
+    /// Where this ref is of the namespace of orders: what the push does there.
+    pub order: Option<OrderUpdate>,
+    /// What the push brings to the ref of agents that are frozen.
+    pub frozen: Vec<FrozenWork>,
+    /// Commits under grants that the ref gains, which the agent of the grant, or somebody unknown, moves there.
+    pub granted: Vec<Oid>,
     /// What would land on the ref, for rules that ask for approvals. Rules refer to it by position.
     pub landings: Vec<Landing>,
 }
@@ -199,10 +234,14 @@ pub enum Doubt {
 }
 
 /// The policy that a push would leave on a ref that holds the policy in force.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PolicyOnRef {
     /// What is wrong with it; empty where it is valid.
     pub problems: Vec<Problem>,
+    /// The paths of its files on this ref.
+    pub files: Vec<String>,
+    /// Whether it is another than the one in force.
+    pub changes: bool,
 }
 
 /// One commit, whatever rules look at it.
@@ -248,6 +287,8 @@ pub struct CommitFacts {
     pub unsigned_service: Option<Id>,
     /// For a merge of a service: whether it is nothing but the merge of its parents.
     pub merge: MergeFact,
+    /// For each certificate that it was sealed or signed under and whose paths it leaves, by the digest: the first such path.
+    pub outside: Vec<(Digest, Vec<u8>)>,
 }
 
 /// Whether an object has one reading.
@@ -277,6 +318,8 @@ pub struct SealFact {
     pub agent: Id,
     /// The step of a pipeline; `None` for the author.
     pub role: Option<Id>,
+    /// The task that it names, as the agent says: kept of what was sealed under a grant.
+    pub task: Option<String>,
     /// What verification found.
     pub outcome: seal::SealOutcome,
 }
@@ -296,19 +339,23 @@ pub enum SignatureFact {
         reason: SignatureFault,
         /// The SSH key that it says to be made with, where that can be read at all.
         claimed: Option<PublicKey>,
+        /// The agent that a certificate in the place of the key names.
+        named: Option<Id>,
     },
     /// It verifies with the key that it names.
     Good(ObjectSignature),
 }
 
 impl SignatureFact {
-    /// The SSH key that it says to be made with, whether it verifies or not: enough to tell whose work it claims to be, and proof of
-    /// nothing.
-    pub fn claimed_key(&self) -> Option<&PublicKey> {
+    /// Whose it says to be, whether it verifies or not: enough to tell whose work the object claims to be, and proof of nothing.
+    pub fn claimed_holder<'p>(&self, policy: &'p Policy) -> Option<&'p Principal> {
         match self {
-            Self::None | Self::Unsupported(_) | Self::Foreign(_) | Self::Good(ObjectSignature::OpenPgp(_)) => None,
-            Self::Bad { claimed, .. } => claimed.as_ref(),
-            Self::Good(ObjectSignature::Ssh(signature)) => Some(signature.key()),
+            Self::None | Self::Unsupported(_) | Self::Foreign(_) => None,
+            Self::Bad { claimed, named, .. } => {
+                let holder = claimed.as_ref().and_then(|key| policy.by_key(key));
+                holder.or_else(|| policy.principal(named.as_ref()?))
+            }
+            Self::Good(signature) => policy.by_signer(signature.key()),
         }
     }
 }
@@ -361,7 +408,7 @@ impl CommitFacts {
     /// The keys of the seals that hold and of the signature that does, with the digests by which they are received.
     pub fn received(&self) -> impl Iterator<Item = (SigningKey<'_>, Digest)> {
         let seals = self.seals.iter().flatten().filter_map(|seal| match &seal.outcome {
-            seal::SealOutcome::Holds(seal) => Some((SigningKey::Ssh(seal.key()), seal.digest())),
+            seal::SealOutcome::Holds(seal) => Some((seal.signer(), seal.digest())),
             seal::SealOutcome::Stale(_) | seal::SealOutcome::Bad(_) => None,
         });
         let signature = match &self.signature {

@@ -46,7 +46,7 @@ impl ObjectSignature {
     /// The key that made it.
     pub fn key(&self) -> SigningKey<'_> {
         match self {
-            Self::Ssh(signature) => SigningKey::Ssh(signature.key()),
+            Self::Ssh(signature) => SigningKey::of(signature),
             Self::OpenPgp(signature) => SigningKey::OpenPgp(signature.key()),
         }
     }
@@ -81,15 +81,23 @@ impl ObjectSignature {
 pub enum SigningKey<'a> {
     /// An SSH key.
     Ssh(&'a ssh::PublicKey),
+    /// An SSH key that came in a certificate.
+    Certified(&'a ssh::VerifiedCertificate),
     /// A key of an OpenPGP certificate.
     OpenPgp(&'a openpgp::Fingerprint),
 }
 
-impl SigningKey<'_> {
+impl<'a> SigningKey<'a> {
+    /// The key of an SSH signature, with the certificate that it came in.
+    pub fn of(signature: &'a ssh::VerifiedSignature) -> Self {
+        signature.certificate().map_or_else(|| Self::Ssh(signature.key()), Self::Certified)
+    }
+
     /// What it is called.
     pub fn name(self) -> KeyName {
         match self {
             Self::Ssh(key) => KeyName::Ssh(key.fingerprint()),
+            Self::Certified(certificate) => KeyName::Ssh(certificate.key().fingerprint()),
             Self::OpenPgp(key) => KeyName::OpenPgp(key.clone()),
         }
     }

@@ -1,16 +1,19 @@
 //! Making sealed commits: the message with its block, the commit around it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::core::commit::{
     Commit, DRAFTED, Ident, SealBlock, ends_in_trailers, is_our_line, names_utf8, parse_trailers,
 };
 use crate::core::digest::Digest;
+use crate::core::grant::Grant;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
 use crate::core::report::escape;
 use crate::core::seal::{self, BlockHead, Payload, Root, SEAL_KEY, SealOutcome, SealValue, parse_seal_value};
-use crate::core::ssh::{PrivateKey, PublicKey};
+use crate::core::signature::SigningKey;
+use crate::core::ssh::{ClaimedCertificate, PrivateKey, VerifiedCertificate};
 use crate::core::tree::{changes, digest};
 use crate::desk::keys::found;
 use crate::desk::who::Agent;
@@ -22,6 +25,8 @@ use crate::system::{Failure, Result, disk};
 pub(crate) struct Sealer {
     pub(crate) agent: Agent,
     pub(crate) key: PrivateKey,
+    /// The certificate beside the key's file: what a grant lets the key seal as.
+    pub(crate) certificate: Option<VerifiedCertificate>,
     pub(crate) repository: RepositoryName,
     /// A later step of a pipeline; `None` for the author.
     pub(crate) role: Option<Id>,
@@ -47,7 +52,18 @@ impl Sealer {
         };
         let pem = disk::read(&file).map_err(|error| failed(&error))?;
         let key = PrivateKey::parse_openssh(&pem).map_err(|error| failed(&error))?;
-        Ok(Self { agent, key, repository, role })
+        let certificate = certificate_beside(&file, &key).map_err(|error| failed(&error))?;
+        let mut agent = agent;
+        if agent.task.is_none() {
+            // Every seal under a grant for one task names it.
+            agent.task = certificate.as_ref().and_then(granted_task);
+        }
+        Ok(Self { agent, key, certificate, repository, role })
+    }
+
+    /// What stands in its signatures for the key: the key, or the certificate over it.
+    pub(crate) fn signer(&self) -> &[u8] {
+        self.certificate.as_ref().map_or_else(|| self.key.public().blob(), VerifiedCertificate::blob)
     }
 
     /// The message with a block of this agent at its end, below a line for each agent that drafted what it changed. What stands above
@@ -81,11 +97,38 @@ impl Sealer {
             root: content.root,
             message: Digest::of(&sealed),
         };
-        let signature = self.key.sign(seal::NAMESPACE, &payload.to_bytes());
+        let bytes = payload.to_bytes();
+        let signature = match &self.certificate {
+            Some(certificate) => self.key.sign_certified(certificate, seal::NAMESPACE, &bytes),
+            None => self.key.sign(seal::NAMESPACE, &bytes),
+        };
         let value = SealValue { change: content.change, message: payload.message, signature };
         sealed.extend_from_slice(seal::seal_line(&value).as_bytes());
         sealed
     }
+}
+
+/// The certificate in `KEY-cert.pub`, where ssh looks for it too, if it is over this key.
+fn certificate_beside(key: &Path, own: &PrivateKey) -> std::result::Result<Option<VerifiedCertificate>, String> {
+    let mut name = key.as_os_str().to_owned();
+    name.push("-cert.pub");
+    let line = match disk::read_to_string(&name) {
+        Ok(line) => line,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("its certificate cannot be read: {error}")),
+    };
+    let read = ClaimedCertificate::parse_line(&line).and_then(|(claimed, _)| claimed.verify());
+    let certificate = read.map_err(|error| format!("its certificate cannot be used: {error}"))?;
+    if certificate.key() != own.public() {
+        return Err("the certificate beside it is of another key".to_owned());
+    }
+    Ok(Some(certificate))
+}
+
+/// The task that a grant is for.
+fn granted_task(certificate: &VerifiedCertificate) -> Option<String> {
+    let grant = Grant::of(certificate).ok()?;
+    grant.links().iter().find_map(|link| link.scope.as_ref()?.task.clone())
 }
 
 /// The message without any line of ours, and without the empty lines this leaves at its end.
@@ -136,8 +179,8 @@ pub(crate) fn tree_of(objects: &Objects, commit: Oid) -> Result<Oid> {
 pub(crate) enum Seals {
     /// There are none.
     None,
-    /// All hold; the author's is this agent's, made with this key.
-    Hold(Id, PublicKey),
+    /// All hold; the author's is this agent's, made with this key, or under this certificate.
+    Hold(Id, Vec<u8>),
     /// Some do not; the first names this agent.
     Broken(Id),
     /// The trailers have no reading.
@@ -151,10 +194,13 @@ pub(crate) fn seals_of(objects: &Objects, repository: &RepositoryName, commit: &
     let agent = first.claim.agent.clone();
     let change = change_of(objects, &commit.parents, commit.tree)?;
     let holds = |block: &SealBlock| match block.verify(commit, repository, change) {
-        SealOutcome::Holds(seal) => Some(seal.key().clone()),
+        SealOutcome::Holds(seal) => Some(match seal.signer() {
+            SigningKey::Certified(certificate) => certificate.blob().to_vec(),
+            SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => seal.key().blob().to_vec(),
+        }),
         _ => None,
     };
-    let keys: Option<Vec<PublicKey>> = trailers.blocks.iter().map(holds).collect();
+    let keys: Option<Vec<Vec<u8>>> = trailers.blocks.iter().map(holds).collect();
     Ok(match keys.and_then(|keys| keys.into_iter().next()) {
         Some(key) => Seals::Hold(agent, key),
         None => Seals::Broken(agent),

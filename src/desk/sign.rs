@@ -370,7 +370,7 @@ impl Rewriter<'_> {
         let base = match (&seals, &sealer.role) {
             (Seals::Hold(author, key), None)
                 if *author == sealer.agent.id
-                    && key == sealer.key.public()
+                    && key == sealer.signer()
                     && parents.get(1..) == commit.parents.get(1..)
                     && self.agrees(commit) =>
             {
@@ -382,9 +382,7 @@ impl Rewriter<'_> {
                 ));
                 return Ok(None);
             }
-            (Seals::Hold(_, key), None)
-                if key != sealer.key.public() && self.force == Force::No && has_steps(commit) =>
-            {
+            (Seals::Hold(_, key), None) if key != sealer.signer() && self.force == Force::No && has_steps(commit) => {
                 say(&format!(
                     "countersign: left {short}: others have sealed it after a seal with another key; --force drops theirs"
                 ));

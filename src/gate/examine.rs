@@ -6,15 +6,17 @@ use std::num::NonZeroUsize;
 use crate::core::commit::{Address, Commit, Ident, RawSignature, SealBlock, message_digest, parse_trailers};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, MergeFact, ObjectForm, SealFact, SignatureFact};
-use crate::core::id::RepositoryName;
+use crate::core::grant::{self, Grant};
+use crate::core::id::{Id, RepositoryName};
 use crate::core::limits;
 use crate::core::marks::{MarkSearch, unreadable_encoding};
 use crate::core::objects::{Contents as _, ReadError};
 use crate::core::oid::Oid;
 use crate::core::openpgp;
 use crate::core::policy::{Below, Policy, Principal, PrincipalKind, Rule};
-use crate::core::signature::ObjectSignature;
-use crate::core::ssh::{ClaimedSignature, claimed_key};
+use crate::core::seal::SealOutcome;
+use crate::core::signature::{ObjectSignature, SigningKey};
+use crate::core::ssh::{ClaimedSignature, claimed_key, claimed_key_id};
 use crate::core::tree::{
     ChangeDigest, ChangeError, EntryDifference, EntryMode, Lineage, MergeTrees, NewCommits, Value, WalkError,
     WalkLimits, each_change, each_own_entry,
@@ -132,6 +134,7 @@ impl<'a> Examiner<'a> {
             unreadable_encoding: None,
             unsigned_service: None,
             merge: MergeFact::Unexamined,
+            outside: Vec::new(),
         };
         match Commit::parse(&raw, self.objects.format()) {
             Ok(commit) => self.read_commit(&commit, lineage, &mut facts)?,
@@ -172,6 +175,47 @@ impl<'a> Examiner<'a> {
         if !sealed || self.is_a_service_s(commit.signature.as_ref()) {
             facts.signature = signature_fact(commit.signature.as_ref(), Some(self.standard.policy));
         }
+        self.read_outside(commit, lineage, facts).map_err(change_doubt)
+    }
+
+    /// For each grant that the commit was made under and that limits its paths, the first path that it leaves them by: of what the commit
+    /// changes, or at a merge of what is the merge's own.
+    fn read_outside(
+        &self,
+        commit: &Commit<'_>,
+        lineage: &Lineage<'_>,
+        facts: &mut CommitFacts,
+    ) -> Result<(), ChangeError> {
+        let policy = self.standard.policy;
+        let certificates = facts.received().filter_map(|(key, _)| match key {
+            SigningKey::Certified(certificate) if policy.is_granted(certificate) => Some(certificate),
+            SigningKey::Certified(_) | SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => None,
+        });
+        let grants = certificates.filter_map(|certificate| Some((certificate.digest(), Grant::of(certificate).ok()?)));
+        let grants: Vec<(Digest, Grant)> =
+            grants.filter(|(_, grant)| grant::bounds(policy, grant).any(|scope| scope.paths.is_some())).collect();
+        if grants.is_empty() || facts.tree_fault.is_some() {
+            return Ok(());
+        }
+        let mut outside: Vec<(Digest, Vec<u8>)> = Vec::new();
+        let mut meet = |change: EntryDifference<'_>| {
+            for (digest, grant) in &grants {
+                let covered = grant::bounds(policy, grant).all(|scope| scope.covers_path(change.path));
+                if !covered && outside.iter().all(|(known, _)| known != digest) {
+                    outside.push((*digest, change.path.iter().take(limits::PATH_BYTES).copied().collect()));
+                }
+            }
+        };
+        let parents =
+            commit.parents.iter().map(|parent| self.objects.tree_of(*parent)).collect::<Result<Vec<_>, _>>()?;
+        if parents.len() > 1 {
+            let bases = lineage.merge_bases(&commit.parents)?;
+            let bases = bases.into_iter().map(|base| self.objects.tree_of(base)).collect::<Result<Vec<_>, _>>()?;
+            each_own_entry(self.objects, &MergeTrees { merge: commit.tree, parents, bases }, &mut meet)?;
+        } else {
+            each_change(self.objects, parents.first().copied(), commit.tree, &mut meet)?;
+        }
+        facts.outside = outside;
         Ok(())
     }
 
@@ -219,7 +263,11 @@ impl<'a> Examiner<'a> {
 
     fn verify_seal(&self, commit: &Commit<'_>, block: &SealBlock, change: Digest) -> SealFact {
         let outcome = block.verify(commit, self.standard.repository, change);
-        SealFact { agent: block.claim.agent.clone(), role: block.claim.role.clone(), outcome }
+        let task = match &outcome {
+            SealOutcome::Holds(seal) if matches!(seal.signer(), SigningKey::Certified(_)) => block.claim.task.clone(),
+            SealOutcome::Holds(_) | SealOutcome::Stale(_) | SealOutcome::Bad(_) => None,
+        };
+        SealFact { agent: block.claim.agent.clone(), role: block.claim.role.clone(), task, outcome }
     }
 
     /// The tree of a commit, well formed or not.
@@ -292,8 +340,17 @@ pub(crate) fn signature_fact(signature: Option<&RawSignature>, policy: Option<&P
     let verify = |claimed: ClaimedSignature| claimed.verify("git", &signature.payload);
     match ClaimedSignature::certified_from_armor(&signature.armor).and_then(verify) {
         Ok(verified) => SignatureFact::Good(ObjectSignature::Ssh(verified)),
-        Err(reason) => SignatureFact::Bad { reason: reason.into(), claimed: claimed_key(&signature.armor) },
+        Err(reason) => SignatureFact::Bad {
+            reason: reason.into(),
+            claimed: claimed_key(&signature.armor),
+            named: claimed_agent(&signature.armor),
+        },
     }
+}
+
+/// The agent that the certificate of a signature says it is of, whether anything of it is true.
+fn claimed_agent(armor: &[u8]) -> Option<Id> {
+    Id::parse(claimed_key_id(armor)?.as_bytes())
 }
 
 fn is_openpgp(signature: &RawSignature) -> bool {
@@ -302,7 +359,8 @@ fn is_openpgp(signature: &RawSignature) -> bool {
 
 /// Of several certificates with one key id, the one that made it counts.
 fn openpgp_fact(signature: &RawSignature, policy: Option<&Policy>) -> SignatureFact {
-    let bad = |reason: openpgp::SignatureError| SignatureFact::Bad { reason: reason.into(), claimed: None };
+    let bad =
+        |reason: openpgp::SignatureError| SignatureFact::Bad { reason: reason.into(), claimed: None, named: None };
     let claimed = match openpgp::ClaimedSignature::from_armor(&signature.armor) {
         Ok(claimed) => claimed,
         Err(reason) => return bad(reason),

@@ -198,8 +198,9 @@ impl PolicyReader<'_> {
         let entry = entry_at(objects, tree, path.as_bytes()).map_err(|_| absent())?;
         let Some((EntryMode::Blob | EntryMode::Executable, id)) = entry else { return Err(absent()) };
         let bytes = objects.blob(id, limits::POLICY_BYTES.try_into().unwrap_or(u64::MAX))?;
-        let text = String::from_utf8(bytes).map_err(|_| PolicyError::Absent(format!("{path} (it is not UTF-8)")))?;
-        Ok((Source { name: path.to_owned(), text }, Place::Tree { tree, directory: parent(path) }))
+        let not_text = || PolicyError::Absent(format!("{path} (it is not UTF-8)"));
+        let source = Source::of_bytes(path.to_owned(), bytes).ok_or_else(not_text)?;
+        Ok((source, Place::Tree { tree, directory: parent(path) }))
     }
 }
 
@@ -210,10 +211,12 @@ fn read_file(path: &Path) -> Result<(Source, Place), PolicyError> {
     if usize::try_from(size).map_or(true, |size| size > limits::POLICY_BYTES) {
         return Err(PolicyError::TooLarge(path.display().to_string()));
     }
-    let text = disk::read_to_string(path).map_err(failed)?;
+    let bytes = disk::read(path).map_err(failed)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let directory = path.parent().unwrap_or(Path::new("")).to_owned();
-    Ok((Source { name, text }, Place::Directory(directory)))
+    let not_text = || failed(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"));
+    let source = Source::of_bytes(name, bytes).ok_or_else(not_text)?;
+    Ok((source, Place::Directory(directory)))
 }
 
 fn parent(path: &str) -> String {

@@ -11,10 +11,12 @@ use std::sync::Arc;
 
 use crate::core::canonical::{CanonicalOid, Sha256};
 use crate::core::digest::Digest;
+use crate::core::grant::{self, Grant};
 use crate::core::oid::Oid;
 use crate::core::policy::Policy;
+use crate::core::report::escape;
 use crate::core::signature::SigningKey;
-use crate::ledger::Work;
+use crate::ledger::{GrantLink, Work};
 
 /// Receipts in one piece of work. An entry of the ledger holds one with all it needs besides.
 const PIECE: u64 = 480;
@@ -23,8 +25,7 @@ const PIECE: u64 = 480;
 #[derive(Default)]
 pub(crate) struct Received {
     file: Option<BufWriter<File>>,
-    /// Principals and the fingerprints of their keys.
-    makers: Vec<(String, String)>,
+    makers: Vec<Maker>,
     /// Where the receipts of each update stand.
     updates: Vec<(Arc<[u8]>, Range<u64>)>,
     count: u64,
@@ -38,7 +39,7 @@ impl Received {
         &mut self,
         name: &Arc<[u8]>,
         (id, digest): (Oid, Digest),
-        maker: impl FnOnce() -> (String, String),
+        maker: impl FnOnce() -> Maker,
         open: impl FnOnce() -> Option<Result<File>>,
     ) -> Result<()> {
         if self.file.is_none() {
@@ -111,18 +112,42 @@ impl Received {
             makers.entry(maker).or_default().push((CanonicalOid(id), Sha256(digest)));
         }
         let work = |(maker, commits)| {
-            let (principal, key) = self.makers.get(maker).cloned()?;
-            Some(Work { principal, key, commits })
+            let Maker { principal, key, grant } = self.makers.get(maker).cloned()?;
+            Some(Work { principal, key, grant, commits })
         };
         makers.into_iter().map(work).collect::<Option<_>>().ok_or_else(|| Error::other("a key is unknown"))
     }
 }
 
-/// Who holds a key, as it is recorded, and its fingerprint.
-pub(crate) fn maker(policy: &Policy, key: SigningKey<'_>) -> (String, String) {
-    let holder = policy.by_signer(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
-    (holder, key.name().to_string())
+/// Who made something, as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Maker {
+    /// The id of who holds the key.
+    pub(crate) principal: String,
+    /// Its fingerprint.
+    pub(crate) key: String,
+    /// The grant that it signed under.
+    pub(crate) grant: Vec<GrantLink>,
 }
+
+impl Maker {
+    pub(crate) fn of(policy: &Policy, key: SigningKey<'_>) -> Self {
+        let principal = policy.by_signer(key).map_or_else(|| "-".to_owned(), |holder| holder.id.to_string());
+        let grant = match key {
+            SigningKey::Certified(certificate) if policy.is_granted(certificate) => Grant::of(certificate).ok(),
+            SigningKey::Certified(_) | SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => None,
+        };
+        let link = |link: &grant::Link| GrantLink {
+            name: escape(grant::name(&link.certificate).as_bytes(), NAME),
+            certificate: Sha256(link.certificate.digest()),
+        };
+        let grant = grant.iter().flat_map(Grant::links).map(link).collect();
+        Self { principal, key: key.name().to_string(), grant }
+    }
+}
+
+/// Characters of a grant's name that are recorded: an id, a colon and a number.
+const NAME: usize = 100;
 
 /// One, as it is kept.
 struct Receipt {
@@ -159,7 +184,8 @@ mod tests {
         let mut received = Received::default();
         for number in 0..1_500 {
             let name = &names[usize::from(number >= 1_000)];
-            let maker = || (format!("agent-{}", number % 3), "SHA256:x".to_owned());
+            let maker =
+                || Maker { principal: format!("agent-{}", number % 3), key: "SHA256:x".to_owned(), grant: Vec::new() };
             received.add(name, (oid(number), seal(number)), maker, || Some(tempfile::tempfile())).unwrap();
         }
         received.finish().unwrap();
@@ -189,7 +215,7 @@ mod tests {
         let id = Oid::from_bytes(&[1; 20]).unwrap();
         let mut received = Received::default();
         let name: Arc<[u8]> = b"refs/heads/a".as_slice().into();
-        received.add(&name, (id, Digest::of(b"")), || (String::new(), String::new()), || None).unwrap();
+        received.add(&name, (id, Digest::of(b"")), || unreachable!("nobody asks who made it"), || None).unwrap();
         assert!(!received.holds(&name));
     }
 }

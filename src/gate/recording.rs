@@ -9,25 +9,28 @@ use std::sync::Arc;
 
 use crate::core::approval::{self, ClaimedApproval};
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
-use crate::core::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
+use crate::core::decide::{self, Finding, Landed, Overridden, RefVerdict, Subject, Timestamp};
 use crate::core::digest::Digest;
-use crate::core::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
+use crate::core::facts::{Continuity, Facts, OrderUpdate, RecordUpdate, SignatureFact, Update};
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
-use crate::core::policy::{Identity, Mode, OutOfBand, Policy};
+use crate::core::order::VerifiedOrder;
+use crate::core::policy::{OutOfBand, Policy};
 use crate::core::report::escape;
 use crate::core::signature::SigningKey;
 use crate::core::ssh::PrivateKey;
 use crate::core::submitter::{Submitter, Via, Who};
 use crate::gate::engine::{Judgement, Memory};
+use crate::gate::facts::orders::digest_of_freezes;
 use crate::gate::own_files::open_ledger;
 use crate::gate::push::{Push, RefUpdate};
-use crate::gate::received::maker;
+use crate::gate::received::Maker;
 use crate::ledger::{
-    Attempt, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, LeftOutKind, Moved, OTHERS,
-    Outcome, Place, Receipts, State, UpdateRecord, Updates, Work,
+    Asked, Attempt, Counted, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, LeftOutKind,
+    Moved, OTHERS, OrderRecord, Outcome, OverriddenMove, OverrideRecord, Place, Receipts, State, UpdateRecord, Updates,
+    Work,
 };
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::{Failure, OnDisk as _, Result, disk, now, random_seed};
@@ -214,8 +217,10 @@ impl<'a> Recorder<'a> {
             policy: Some(judgement.policy.digest()),
             submitter: submitter_text(&judgement.facts.submitter, Some(&judgement.policy), clock),
             error: not_listed(judgement.verdict.refs.len(), refs.len()),
+            freezes: digest_of_freezes(&judgement.facts.orders),
             updates: Box::new(Judged { judgement, refs, outcome }),
             suspects: self.suspects.clone(),
+            counted: counted(judgement),
         };
         let told = self.write(attempt)?;
         if judgement.received.has_failed() {
@@ -243,8 +248,10 @@ impl<'a> Recorder<'a> {
             policy: None,
             submitter: submitter_text(submitter, None, clock),
             error: Some(error.into_iter().flatten().collect::<Vec<_>>().join("; ")),
+            freezes: None,
             updates: Box::new(Undecided(refs)),
             suspects: self.suspects.clone(),
+            counted: Vec::new(),
         };
         self.write(attempt)
     }
@@ -274,12 +281,29 @@ impl<'a> Recorder<'a> {
                 "warning: {more} more refs moved with no decision of this gate: countersign log show tells which"
             ));
         }
+        told.extend(self.state.overridden().filter_map(|moved| told_of_override(moved, self.clock)));
         if let Some(ahead) = clock_behind(self.state.time(), self.clock) {
             told.push(format!("warning: {ahead}"));
             told.push(format!("hint: an admin sets this machine's clock right, and then:\nhint: {SET_CLOCK} REPO.git"));
         }
         Ok(told)
     }
+}
+
+/// Seconds for which whoever pushes is told of an override.
+const TOLD_FOR: i64 = 86_400;
+
+/// What to tell of a move that people accepted in spite of findings, where that was less than a day ago.
+fn told_of_override(moved: &OverriddenMove, clock: Timestamp) -> Option<String> {
+    let is_told = clock.0.saturating_sub(moved.time.0.0) < TOLD_FOR;
+    is_told.then(|| format!("warning: {}", override_words(moved)))
+}
+
+/// Who accepted a move in spite of what was found, when and why.
+pub(crate) fn override_words(moved: &OverriddenMove) -> String {
+    let each = moved.overrides.iter().map(|one| format!("{} ({}): {}", one.by, one.codes.join(", "), one.reason));
+    let (name, each) = (escape(&moved.name.0, 200), each.collect::<Vec<_>>().join("; "));
+    format!("{name} was moved at {} in spite of findings that people passed over: {each}", moved.time)
 }
 
 /// The command that lets times go on from the clock.
@@ -302,11 +326,26 @@ fn clock() -> Timestamp {
 }
 
 impl Memory for Recorder<'_> {
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn receipt(&self, digest: Digest) -> std::result::Result<Option<Timestamp>, String> {
         let find = || self.receipts()?.find(&self.ledger, digest);
         let found = find().map_err(|error: LedgerError| error.to_string())?;
         // The ledger's time does not go back: where the clock did, what comes now is first seen then.
         Ok(found.or(Some(self.state.time()).filter(|time| *time > self.clock)))
+    }
+
+    fn uses(
+        &self,
+        certificate: Digest,
+        moves: &dyn Fn(&RefName) -> bool,
+    ) -> std::result::Result<Option<BTreeSet<Oid>>, String> {
+        let Self { ledger, state, refs, clock, .. } = self;
+        let asked = Asked { ledger, state, refs, moves, clock: *clock };
+        let find = || self.receipts()?.uses(certificate, &asked);
+        find().map(Some).map_err(|error: LedgerError| error.to_string())
     }
 
     fn landing(&self, digest: Digest) -> std::result::Result<Option<Option<Oid>>, String> {
@@ -321,6 +360,10 @@ impl Memory for Recorder<'_> {
 
     fn keep_approvals(&self, index: &approval::ApprovalIndex) {
         let _ = self.ledger.keep_approvals(&index.to_bytes());
+    }
+
+    fn judged_until(&self, name: &[u8]) -> Option<Option<Oid>> {
+        self.state.judged_until(name)
     }
 
     fn continuity(&self, name: &[u8]) -> Continuity {
@@ -344,6 +387,8 @@ fn submitter_text(submitter: &Submitter, policy: Option<&Policy>, now: Timestamp
         (Some(principal), _) => principal.id.to_string(),
         (None, Who::Account(account)) => format!("account:{}", escape(account.as_bytes(), DETAIL)),
         (None, Who::Key(key)) => format!("key:{}", key.fingerprint()),
+        (None, Who::Certificate(_, Some(account))) => format!("account:{}", escape(account.as_bytes(), DETAIL)),
+        (None, Who::Certificate(certificate, None)) => format!("key:{}", certificate.key().fingerprint()),
     };
     let service = policy.and_then(Policy::unsigned_service).map_or("forge", |service| service.id.as_str());
     Some(if said.via == Via::Forge { format!("{who} via {service}") } else { who })
@@ -404,13 +449,16 @@ impl Updates for Judged<'_> {
         let mut written = Written::default();
         Box::new(self.refs.iter().flat_map(move |verdict| {
             let record = self.record(verdict, &mut written);
-            let received = if self.accepts(verdict) { Some(self.judgement.received.of(&verdict.name)) } else { None };
+            let is_received = self.accepts(verdict) && verdict.overridden.is_empty();
+            let received = if is_received { Some(self.judgement.received.of(&verdict.name)) } else { None };
             // What does not stand in the first one stands in others for the same ref.
             let more = UpdateRecord {
                 findings: Vec::new(),
                 left_out: None,
                 work: Vec::new(),
                 approvals: Vec::new(),
+                order: None,
+                overrides: Vec::new(),
                 ..record.clone()
             };
             let more = received.into_iter().flatten().map(move |work| UpdateRecord { work, ..more.clone() });
@@ -443,6 +491,8 @@ impl Judged<'_> {
         // Both are sorted by name.
         let place = facts.updates.binary_search_by(|update| update.name.cmp(&verdict.name)).ok();
         let update = place.and_then(|place| facts.updates.get(place)).filter(|_| accepted);
+        // What was passed over is not received: nobody has accepted it but on this ref.
+        let received = update.filter(|_| verdict.overridden.is_empty());
         UpdateRecord {
             name: RefName(Arc::clone(&verdict.name)),
             old: verdict.old.map(CanonicalOid),
@@ -451,8 +501,10 @@ impl Judged<'_> {
             outcome: recorded_outcome(verdict.outcome()),
             findings,
             left_out,
-            work: update.map(|update| work(update, facts, policy)).unwrap_or_default(),
+            work: received.map(|update| work(update, facts, policy)).unwrap_or_default(),
             approvals: if accepted { verdict.landed.iter().map(landed).collect() } else { Vec::new() },
+            order: update.and_then(|update| update.order.as_ref()).and_then(order_record),
+            overrides: if accepted { verdict.overridden.iter().map(override_record).collect() } else { Vec::new() },
         }
     }
 }
@@ -581,6 +633,8 @@ impl Updates for Undecided<'_> {
             left_out: None,
             work: Vec::new(),
             approvals: Vec::new(),
+            order: None,
+            overrides: Vec::new(),
         }))
     }
 }
@@ -607,8 +661,40 @@ fn selected(findings: Vec<FindingRecord>) -> (Vec<FindingRecord>, Vec<FindingRec
     (recorded, left)
 }
 
+fn override_record(one: &Overridden) -> OverrideRecord {
+    OverrideRecord {
+        by: one.by.to_string(),
+        digest: Sha256(one.digest),
+        codes: one.codes.iter().map(|code| code.name().to_owned()).collect(),
+        reason: escape(one.reason.as_bytes(), DETAIL),
+    }
+}
+
+fn order_record(update: &OrderUpdate) -> Option<OrderRecord> {
+    let record = update.record.as_ref()?.as_ref().ok()?;
+    Some(recorded_order(record))
+}
+
+/// What the ledger says of an order.
+pub(crate) fn recorded_order(record: &VerifiedOrder) -> OrderRecord {
+    let (order, topic) = (record.order(), record.order().place().topic);
+    OrderRecord {
+        order: topic.word().to_owned(),
+        subject: topic.subject(),
+        by: order.by.to_string(),
+        reason: escape(order.reason.as_bytes(), DETAIL),
+        issued: order.issued,
+        expires: order.expires,
+        digest: Some(Sha256(record.digest())),
+    }
+}
+
 fn landed(approval: &Landed) -> LandedApproval {
-    LandedApproval { approver: approval.approver.to_string(), digest: Sha256(approval.digest) }
+    LandedApproval {
+        approver: approval.approver.to_string(),
+        attested: approval.attested.clone(),
+        digest: Sha256(approval.digest),
+    }
 }
 
 fn finding_record(finding: &Finding, facts: &Facts, policy: &Policy) -> FindingRecord {
@@ -642,16 +728,23 @@ fn rule_text(name: &str, file: &str, line: usize) -> String {
     format!("{} ({}:{line})", escape(name.as_bytes(), 80), escape(file.as_bytes(), 80))
 }
 
+/// What an accepted push takes of grants that are for so many commits.
+fn counted(judgement: &Judgement) -> Vec<Counted> {
+    let Judgement { facts, policy, .. } = judgement;
+    let mut counted: BTreeMap<Digest, Counted> = BTreeMap::new();
+    for (limit, commits) in decide::counted_commits(facts, policy) {
+        let decide::CommitLimit { name, certificate, most } = limit;
+        counted.insert(certificate, Counted { name, certificate, most, commits });
+    }
+    counted.into_values().collect()
+}
+
 /// Whose seals and signatures an enforcing rule accepted on a ref: from now on they are received.
 fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
-    let enforcing = update.judged.iter().filter(|judged| {
-        let asks = |rule: &crate::core::policy::Rule| rule.mode == Mode::Enforce && rule.identity != Identity::None;
-        policy.rules().get(judged.rule).is_some_and(asks)
-    });
-    let commits: BTreeSet<Oid> = enforcing.flat_map(|judged| judged.commits.iter().map(|commit| commit.id)).collect();
-    let mut makers: BTreeMap<(String, String), Vec<(CanonicalOid, Sha256)>> = BTreeMap::new();
+    let commits = decide::received_commits(update, policy);
+    let mut makers: BTreeMap<Maker, Vec<(CanonicalOid, Sha256)>> = BTreeMap::new();
     let mut receive = |id: Oid, key: SigningKey<'_>, digest: Digest| {
-        makers.entry(maker(policy, key)).or_default().push((CanonicalOid(id), Sha256(digest)));
+        makers.entry(Maker::of(policy, key)).or_default().push((CanonicalOid(id), Sha256(digest)));
     };
     for commit in commits.iter().filter_map(|id| facts.commits.get(id)) {
         commit.received().for_each(|(key, digest)| receive(commit.id, key, digest));
@@ -666,7 +759,8 @@ fn work(update: &Update, facts: &Facts, policy: &Policy) -> Vec<Work> {
     {
         receive(blob, SigningKey::Ssh(approval.signature().key()), approval.signature().digest());
     }
-    makers.into_iter().map(|((principal, key), commits)| Work { principal, key, commits }).collect()
+    let work = |(Maker { principal, key, grant }, commits)| Work { principal, key, grant, commits };
+    makers.into_iter().map(work).collect()
 }
 
 #[cfg(test)]

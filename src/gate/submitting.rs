@@ -68,7 +68,12 @@ fn by_session() -> Result<Submitter, String> {
         let text = read_auth_info(Path::new(std::ffi::OsStr::from_bytes(&path)))?;
         let key = login::key(&text).map_err(|error| error.to_string());
         match (key, &user) {
-            (Ok(key), _) => return Ok(Submitter::Said(Said { who: Who::Key(key), via: Via::Push })),
+            (Ok(Who::Certificate(certificate, _)), user) => {
+                // A session of a person's certificate has an account as before.
+                let who = Who::Certificate(certificate, user.as_deref().and_then(account));
+                return Ok(Submitter::Said(Said { who, via: Via::Push }));
+            }
+            (Ok(who), _) => return Ok(Submitter::Said(Said { who, via: Via::Push })),
             (Err(error), None) => return Err(error),
             (Err(_), Some(_)) => {}
         }
@@ -182,6 +187,6 @@ fn by_certificate(pushed: &Pushed<'_>) -> Result<Submitter, String> {
     let updates = pushed.updates;
     let expected = Expected { nonce: &nonce, repository, path: path.as_os_str().as_bytes(), updates };
     let claimed = ClaimedPushCert::parse(&bytes).map_err(|error| error.to_string())?;
-    let key = claimed.verify(expected).map_err(|error| error.to_string())?;
-    Ok(Submitter::Said(Said { who: Who::Key(key), via: Via::Push }))
+    let who = claimed.verify(expected).map_err(|error| error.to_string())?;
+    Ok(Submitter::Said(Said { who, via: Via::Push }))
 }

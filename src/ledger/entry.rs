@@ -8,7 +8,7 @@ use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 
 /// The version of the format that this program writes; it reads all before.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// The kind of an entry that raises the version.
 pub(super) const RAISED: &str = "written by a newer version";
@@ -48,6 +48,10 @@ pub enum Entry {
     Aborted(Settled),
     /// Refs moved and no decision explains it.
     Unexplained(Unexplained),
+    /// An admin has put an order into a store of the server.
+    Ordered(Ordered),
+    /// Moves that were accepted in spite of findings in a log before.
+    Overrode(Overrode),
     /// Refused pushes that were counted and not recorded one by one.
     Suppressed(Suppressed),
     /// What a crash left of an entry was cut off.
@@ -138,7 +142,14 @@ pub struct Carried {
     pub time: Time,
     /// What was received.
     pub receipts: Vec<Receipt>,
+    /// The commits that were made under grants, each with the digest of a certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<GrantUse>,
 }
+
+/// The digest of a certificate, and a commit that was received under it or one below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantUse(pub Sha256, pub CanonicalOid);
 
 /// The digest of a seal, a signature or an approval's statement; when it was first received; and where an approval landed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +206,9 @@ pub struct Decided {
     /// Why nothing could be decided at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The digest of the freezes that were in force, where there were any: when refs move they are looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freezes: Option<Sha256>,
     /// The ref updates.
     pub updates: Vec<UpdateRecord>,
     /// How many entries of kind `continued` belong to it.
@@ -239,6 +253,83 @@ pub struct UpdateRecord {
     /// The approvals that landed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<LandedApproval>,
+    /// The order that it stores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderRecord>,
+    /// The orders by which it is accepted in spite of findings. They are spent once the ref has moved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<OverrideRecord>,
+}
+
+/// What an order says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderRecord {
+    /// The word for it.
+    pub order: String,
+    /// Of whom, as it stands in the order.
+    pub subject: String,
+    /// By whom, as it stands there.
+    pub by: String,
+    /// Why, escaped.
+    pub reason: String,
+    /// When it was signed.
+    pub issued: Time,
+    /// When it ends by itself.
+    pub expires: Option<Time>,
+    /// The digest of the statement; `null` of an admin's own.
+    pub digest: Option<Sha256>,
+}
+
+/// One person's order by which a move is accepted in spite of findings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideRecord {
+    /// The id of the person.
+    pub by: String,
+    /// The digest of the statement.
+    pub digest: Sha256,
+    /// The codes of findings that it passes over.
+    pub codes: Vec<String>,
+    /// Why, escaped.
+    pub reason: String,
+}
+
+/// See [`Entry::Ordered`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ordered {
+    /// When.
+    pub time: Time,
+    /// The order.
+    pub order: OrderRecord,
+}
+
+/// See [`Entry::Overrode`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overrode {
+    /// When it was written here.
+    pub time: Time,
+    /// The moves.
+    pub moves: Vec<OverriddenMove>,
+}
+
+/// A move that was accepted in spite of findings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverriddenMove {
+    /// The full name of the ref.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// When it was decided.
+    pub time: Time,
+    /// Its value before.
+    pub old: Option<CanonicalOid>,
+    /// Its value after.
+    pub new: Option<CanonicalOid>,
+    /// By which orders.
+    pub overrides: Vec<OverrideRecord>,
 }
 
 /// An approval that landed.
@@ -247,8 +338,29 @@ pub struct UpdateRecord {
 pub struct LandedApproval {
     /// The id of the person.
     pub approver: String,
+    /// The service at whose word it is the person's; absent where the person signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<String>,
     /// The digest of the statement.
     pub digest: Sha256,
+}
+
+impl LandedApproval {
+    /// Whose it is, in words.
+    pub fn by(&self) -> String {
+        match &self.attested {
+            None => self.approver.clone(),
+            Some(service) => format!("{} (attested by {service})", self.approver),
+        }
+    }
+
+    /// Whose it is, in one word: as the last part of its ref.
+    pub fn word(&self) -> String {
+        match &self.attested {
+            None => self.approver.clone(),
+            Some(service) => format!("{}@{service}", self.approver),
+        }
+    }
 }
 
 /// One finding.
@@ -317,8 +429,21 @@ pub struct Work {
     pub principal: String,
     /// The fingerprint of the key.
     pub key: String,
+    /// The grant under which it signed: its own certificate first, then each above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grant: Vec<GrantLink>,
     /// Each commit with the digest of the SSHSIG blob of the seal or signature on it.
     pub commits: Vec<(CanonicalOid, Sha256)>,
+}
+
+/// One certificate of a grant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantLink {
+    /// Its name, `agent:serial` by its own word.
+    pub name: String,
+    /// The digest of the certificate.
+    pub certificate: Sha256,
 }
 
 /// See [`Entry::Committed`] and [`Entry::Aborted`].
@@ -435,6 +560,8 @@ impl Entry {
             Self::Continued(_) => None,
             Self::Committed(entry) | Self::Aborted(entry) => Some(entry.time),
             Self::Unexplained(entry) => Some(entry.time),
+            Self::Ordered(entry) => Some(entry.time),
+            Self::Overrode(entry) => Some(entry.time),
             Self::Suppressed(entry) => Some(entry.time),
             Self::Recovered(entry) => Some(entry.time),
         }

@@ -74,6 +74,14 @@ pub enum LedgerError {
     /// A ref is not where the push was judged from.
     #[error("{0} moved while the push was judged")]
     RefMoved(String),
+    /// Another push took what was left of a grant.
+    #[error("the grant {grant} is for {most} commits, and another push has taken what was left of them")]
+    UsedUp {
+        /// What it is called.
+        grant: String,
+        /// How many commits it is for.
+        most: u64,
+    },
     /// An entry is larger than a record may be.
     #[error("an entry of {0} bytes is larger than a record may be")]
     TooLarge(usize),
@@ -116,6 +124,7 @@ impl LedgerError {
                 "an admin keeps it on a local disk:\ncountersign install --server REPO.git --policy FILE --ledger DIR"
             }
             Self::RefMoved(_) | Self::Rotated => "push again",
+            Self::UsedUp { .. } => "push fewer commits under it, or ask who issued the grant for another",
             Self::TooLarge(_) => "push in smaller parts",
             Self::Refs(_) => "an admin can see what is wrong with:\ngit -C REPO.git fsck\ngit -C REPO.git for-each-ref",
         }

@@ -38,9 +38,10 @@ mod example;
 mod tests;
 
 pub use entry::{
-    Carried, Clock, Continued, Continues, Decided, Entry, FindingRecord, Found, How, LandedApproval, LeftOut,
-    LeftOutKind, Moved, OTHERS, Opened, Outcome, Placed, Presumed, Raised, Receipt, Recovered, Rekeyed, Settled,
-    Suppressed, Unexplained, UpdateRecord, Witness, Work,
+    Carried, Clock, Continued, Continues, Decided, Entry, FindingRecord, Found, GrantLink, GrantUse, How,
+    LandedApproval, LeftOut, LeftOutKind, Moved, OTHERS, Opened, OrderRecord, Ordered, Outcome, OverriddenMove,
+    OverrideRecord, Overrode, Placed, Presumed, Raised, Receipt, Recovered, Rekeyed, Settled, Suppressed, Unexplained,
+    UpdateRecord, Witness, Work,
 };
 pub use error::LedgerError;
 pub use known::CurrentRefs;
@@ -48,11 +49,11 @@ pub use leaves::{Leaves, subtree};
 pub use merkle::Frontier;
 pub use note::{CHECKPOINT, Checkpoint, Name, NoteError};
 pub use place::{Place, Standing};
-pub use receipts::Receipts;
+pub use receipts::{Asked, Receipts};
 pub use record::{NAMESPACE, REKEY_NAMESPACE, RecordError};
 pub use rotate::{Closed, generation, generations, home};
 pub use scan::{Signatures, Verified, read};
-pub use settle::{Attempt, Recorded, Updates};
+pub use settle::{Attempt, Counted, Recorded, Updates};
 pub use state::State;
 pub use store::{Keep, Ledger, Plan};
 pub use tail::{Position, read_on_over, root_at};

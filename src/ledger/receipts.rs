@@ -5,16 +5,17 @@
 //! ones, so that there are few.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::entry::{Entry, Outcome, Receipt, UpdateRecord};
+use super::entry::{Entry, GrantUse, Outcome, Receipt, UpdateRecord, Work};
 use super::error::LedgerError;
-use super::state::State;
+use super::known::CurrentRefs;
+use super::state::{IN_FLIGHT, State};
 use super::store::Ledger;
 use crate::core::canonical::RefName;
 use crate::core::decide::Timestamp;
@@ -58,12 +59,19 @@ fn committed_key(decision: u64) -> Digest {
     Digest::of(&[&b"countersign-committed\0"[..], &decision.to_be_bytes()].concat())
 }
 
+/// The key under which the entries are found that hold work under a certificate.
+fn grant_key(certificate: &Digest) -> Digest {
+    Digest::of(&[&b"countersign-grant\0"[..], certificate.as_bytes()].concat())
+}
+
 fn postings_of(entry: &Entry, number: u64, found: &mut Vec<Posting>) {
     let updates: &[UpdateRecord] = match entry {
         Entry::Decided(decided) if decided.outcome == Outcome::Accepted => &decided.updates,
         Entry::Continued(continued) => &continued.updates,
         Entry::Committed(settled) => return found.push(posting(&committed_key(settled.decision), number)),
         Entry::Carried(carried) => {
+            let uses = carried.uses.iter().map(|GrantUse(certificate, _)| grant_key(&certificate.0));
+            found.extend(uses.map(|key| posting(&key, number | CONTINUED)));
             let digests = carried.receipts.iter().map(|Receipt(digest, ..)| digest);
             return found.extend(digests.map(|digest| posting(&digest.0, number | CONTINUED)));
         }
@@ -81,12 +89,18 @@ fn postings_of(entry: &Entry, number: u64, found: &mut Vec<Posting>) {
         | Entry::Aborted(_)
         | Entry::Unexplained(_)
         | Entry::Suppressed(_)
-        | Entry::Recovered(_) => return,
+        | Entry::Recovered(_)
+        | Entry::Ordered(_)
+        | Entry::Overrode(_) => return,
     };
     let work = updates.iter().flat_map(|update| &update.work).flat_map(|work| &work.commits);
     let landed = updates.iter().flat_map(|update| &update.approvals).map(|approval| &approval.digest);
+    let spent = updates.iter().flat_map(|update| &update.overrides).map(|one| &one.digest);
     let number = if matches!(entry, Entry::Continued(_)) { number | CONTINUED } else { number };
-    found.extend(work.map(|(_, digest)| digest).chain(landed).map(|digest| posting(&digest.0, number)));
+    let grants = updates.iter().flat_map(|update| &update.work).flat_map(|work| &work.grant);
+    let used: BTreeSet<Digest> = grants.map(|link| grant_key(&link.certificate.0)).collect();
+    found.extend(used.iter().map(|key| posting(key, number)));
+    found.extend(work.map(|(_, digest)| digest).chain(landed).chain(spent).map(|digest| posting(&digest.0, number)));
 }
 
 /// One file of postings over the entries from `from` up to, and without, `to`.
@@ -104,6 +118,31 @@ pub struct Receipts {
     backlog: Vec<Posting>,
     /// The entries read last: what is asked for in one push often stands in one entry.
     entries: RefCell<VecDeque<(u64, Rc<Entry>)>>,
+}
+
+/// Who asks for the commits of a grant, and when.
+pub struct Asked<'a> {
+    /// The ledger.
+    pub ledger: &'a Ledger,
+    /// Its state.
+    pub state: &'a State,
+    /// The refs as they are.
+    pub refs: &'a dyn CurrentRefs,
+    /// Whether the push that asks moves a ref: then no other can, from the same value.
+    pub moves: &'a dyn Fn(&RefName) -> bool,
+    /// What the clock says.
+    pub clock: Timestamp,
+}
+
+impl Asked<'_> {
+    /// Whether a decision of which nobody has said what became of it may have moved a ref, or may yet.
+    fn may_land(&self, decision: u64, update: &UpdateRecord) -> Result<bool, LedgerError> {
+        let failed = |error| self.ledger.moves_failed(error);
+        let Some(decided) = self.state.awaits(decision, &update.name).map_err(failed)? else { return Ok(false) };
+        let is_there = self.refs.value(&update.name.0)? == update.new.map(|id| id.0);
+        let overdue = self.clock.0.abs_diff(decided.0) >= IN_FLIGHT;
+        Ok(is_there || !(overdue || (self.moves)(&update.name)))
+    }
 }
 
 /// Where something was first accepted.
@@ -171,11 +210,14 @@ impl Receipts {
                 | Entry::Aborted(_)
                 | Entry::Unexplained(_)
                 | Entry::Suppressed(_)
-                | Entry::Recovered(_) => continue,
+                | Entry::Recovered(_)
+                | Entry::Ordered(_)
+                | Entry::Overrode(_) => continue,
             };
             let holds = |update: &&UpdateRecord| {
                 update.work.iter().any(|work| work.commits.iter().any(|(_, accepted)| accepted.0 == digest))
                     || update.approvals.iter().any(|approval| approval.digest.0 == digest)
+                    || update.overrides.iter().any(|one| one.digest.0 == digest)
             };
             let refs: Vec<&RefName> = updates.iter().filter(holds).map(|update| &update.name).collect();
             if self.is_committed(ledger, decision, &refs)? {
@@ -185,6 +227,36 @@ impl Receipts {
             }
         }
         Ok(presumed)
+    }
+
+    /// The commits that were received under a certificate or one below it: those of which the ref moved, and those of which it may yet.
+    ///
+    /// # Errors
+    /// As [`Receipts::find`].
+    pub fn uses(&self, certificate: Digest, asked: &Asked<'_>) -> Result<BTreeSet<Oid>, LedgerError> {
+        let ledger = asked.ledger;
+        let mut commits = BTreeSet::new();
+        for posted in self.numbers(&grant_key(&certificate))? {
+            let Some(entry) = self.entry(ledger, posted & !CONTINUED)? else { continue };
+            let (decision, updates) = match entry.as_ref() {
+                Entry::Decided(decided) => (posted, &decided.updates),
+                Entry::Continued(continued) => (continued.decision, &continued.updates),
+                Entry::Carried(carried) => {
+                    let own = carried.uses.iter().filter(|GrantUse(own, _)| own.0 == certificate);
+                    commits.extend(own.map(|GrantUse(_, commit)| commit.0));
+                    continue;
+                }
+                _ => continue,
+            };
+            let under = |work: &&Work| work.grant.iter().any(|link| link.certificate.0 == certificate);
+            for update in updates.iter().filter(|update| update.work.iter().any(|work| under(&work))) {
+                if asked.may_land(decision, update)? || self.is_committed(ledger, decision, &[&update.name])? {
+                    let work = update.work.iter().filter(under).flat_map(|work| &work.commits);
+                    commits.extend(work.map(|(commit, _)| commit.0));
+                }
+            }
+        }
+        Ok(commits)
     }
 
     fn is_committed(&self, ledger: &Ledger, decision: u64, refs: &[&RefName]) -> Result<bool, LedgerError> {

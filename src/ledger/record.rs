@@ -210,12 +210,12 @@ mod tests {
         let head = SignedHead { size: 1, root: Digest::of(b""), signature: Vec::new(), note: None };
         let entry = |json: &str| Record { json, head: head.clone() }.entry();
         for json in [
-            r#"{"kind":"written by a newer version","time":"2026-11-24T03:11:04Z","version":3}"#,
-            r#"{"kind":"written by a newer version","time":"2026-11-24T03:11:04Z","version":3,"more":1}"#,
+            r#"{"kind":"written by a newer version","time":"2026-11-24T03:11:04Z","version":4}"#,
+            r#"{"kind":"written by a newer version","time":"2026-11-24T03:11:04Z","version":4,"more":1}"#,
         ] {
             assert_eq!(entry(json), Err(RecordError::Newer));
         }
-        assert!(entry(r#"{"kind":"written by a newer version","time":"2026-11-24T03:11:04Z","version":2}"#).is_ok());
+        assert!(entry(r#"{"kind":"written by a newer version","time":"2026-11-24T03:11:04Z","version":3}"#).is_ok());
         // What a program says that does not know the kind.
         let unknown = entry(r#"{"kind":"unheard of","time":"2026-11-24T03:11:04Z"}"#).unwrap_err().to_string();
         assert!(unknown.contains("unknown variant `unheard of`"), "{unknown}");

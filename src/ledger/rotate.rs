@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64, Encoding as _};
 
 use super::entry::{
-    Carried, Continued, Continues, Decided, Entry, Found, How, Moved, Opened, Outcome, Placed, Presumed, Raised,
-    Receipt, Settled, Suppressed, Unexplained, UpdateRecord, VERSION, Witness,
+    Carried, Continued, Continues, Decided, Entry, Found, GrantLink, GrantUse, How, Moved, Opened, Outcome, Overrode,
+    Placed, Presumed, Raised, Receipt, Settled, Suppressed, Unexplained, UpdateRecord, VERSION, Witness, Work,
 };
 use super::error::LedgerError;
 use super::scan::{self, Signatures, Verified};
@@ -21,6 +21,7 @@ use super::store::{LOCK, LOG, Ledger, PUBLIC, Plan};
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
+use crate::core::oid::Oid;
 use crate::core::ssh::PrivateKey;
 
 /// Where the logs of generations before lie, by their numbers.
@@ -135,11 +136,16 @@ impl Ledger {
             state.unexplained.iter().map(|name| Moved { name: name.clone(), from: value(name), to: value(name) });
         let by = Witness::Refs;
         entries.extend(in_entries(moved).map(|refs| Entry::Unexplained(Unexplained { time, refs, by })));
-        let Known { received, presumed, .. } = known;
+        let overridden = state.overridden.values().cloned();
+        entries.extend(in_entries(overridden).map(|moves| Entry::Overrode(Overrode { time, moves })));
+        let Known { received, presumed, uses, .. } = known;
         let spent = presumed.into_iter().filter(|digest| !received.contains_key(digest)).map(Sha256);
         entries.extend(in_entries(spent).map(|approvals| Entry::Spent(Presumed { time, approvals })));
         let receipts = received.into_iter().map(|(digest, first)| Receipt(Sha256(digest), first.time, first.value));
-        entries.extend(in_entries(receipts).map(|receipts| Entry::Carried(Carried { time, receipts })));
+        let carried = |receipts, uses| Entry::Carried(Carried { time, receipts, uses });
+        entries.extend(in_entries(receipts).map(|receipts| carried(receipts, Vec::new())));
+        let uses = uses.into_iter().map(|(certificate, commit)| GrantUse(Sha256(certificate), CanonicalOid(commit)));
+        entries.extend(in_entries(uses).map(|uses| carried(Vec::new(), uses)));
         let counted = state.refused.iter().filter(|(_, refused)| refused.suppressed > 0);
         entries.extend(counted.map(|(submitter, refused)| {
             let submitter = (!submitter.is_empty()).then(|| submitter.clone());
@@ -254,6 +260,8 @@ struct Known {
     received: BTreeMap<Digest, First>,
     /// Approvals that count as landed though no decision says so.
     presumed: BTreeSet<Digest>,
+    /// Commits that were received under certificates, by the digests of these.
+    uses: BTreeSet<(Digest, Oid)>,
 }
 
 struct Decision {
@@ -266,13 +274,14 @@ struct Update {
     value: Option<CanonicalOid>,
     signed: Vec<Digest>,
     approvals: Vec<Digest>,
+    uses: Vec<(Digest, Oid)>,
 }
 
 /// Where something was received first.
 struct First {
     decision: u64,
     time: Time,
-    /// The value to which its ref moved, of an approval.
+    /// The value to which its ref moved, of an approval or override.
     value: Option<CanonicalOid>,
 }
 
@@ -291,6 +300,7 @@ impl Known {
                 self.presumed.retain(|digest| !unspent.contains(digest));
             }
             Entry::Carried(carried) => {
+                self.uses.extend(carried.uses.iter().map(|GrantUse(certificate, commit)| (certificate.0, commit.0)));
                 for Receipt(digest, time, value) in &carried.receipts {
                     self.received.insert(digest.0, First { decision: 0, time: *time, value: *value });
                 }
@@ -306,16 +316,30 @@ impl Known {
             | Entry::Aborted(_)
             | Entry::Unexplained(_)
             | Entry::Suppressed(_)
-            | Entry::Recovered(_) => {}
+            | Entry::Recovered(_)
+            | Entry::Ordered(_)
+            | Entry::Overrode(_) => {}
         }
     }
 
     fn await_updates(&mut self, number: u64, updates: &[UpdateRecord]) {
         let Some(decision) = self.decided.get_mut(&number) else { return };
-        for update in updates.iter().filter(|update| !(update.work.is_empty() && update.approvals.is_empty())) {
+        let receives = |update: &&UpdateRecord| {
+            !(update.work.is_empty() && update.approvals.is_empty() && update.overrides.is_empty())
+        };
+        for update in updates.iter().filter(receives) {
             let signed = update.work.iter().flat_map(|work| &work.commits).map(|(_, digest)| digest.0).collect();
-            let approvals = update.approvals.iter().map(|approval| approval.digest.0).collect();
-            decision.updates.push(Update { name: update.name.clone(), value: update.new, signed, approvals });
+            let approvals = update.approvals.iter().map(|approval| approval.digest.0);
+            let approvals = approvals.chain(update.overrides.iter().map(|one| one.digest.0)).collect();
+            let under = |work: &Work| -> Vec<(Digest, Oid)> {
+                let of = |link: &GrantLink| {
+                    let digest = link.certificate.0;
+                    work.commits.iter().map(move |(commit, _)| (digest, commit.0)).collect::<Vec<_>>()
+                };
+                work.grant.iter().flat_map(of).collect()
+            };
+            let uses = update.work.iter().flat_map(under).collect();
+            decision.updates.push(Update { name: update.name.clone(), value: update.new, signed, approvals, uses });
         }
     }
 
@@ -324,6 +348,7 @@ impl Known {
         let names: BTreeSet<&RefName> = settled.refs.iter().collect();
         let (time, number) = (*time, settled.decision);
         for update in updates.extract_if(.., |update| names.contains(&update.name)) {
+            self.uses.extend(update.uses);
             let signed = update.signed.into_iter().map(|digest| (digest, None));
             for (digest, value) in signed.chain(update.approvals.into_iter().map(|digest| (digest, update.value))) {
                 let first = First { decision: number, time, value };

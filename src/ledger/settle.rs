@@ -1,6 +1,6 @@
 //! What is written when: a decision with what is left over from earlier ones, and later what became of it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -10,12 +10,14 @@ use super::entry::{
 use super::error::LedgerError;
 use super::known::CurrentRefs;
 use super::moves::{Ends, Moves};
+use super::receipts::Asked;
 use super::scan::{self, Signatures};
 use super::state::{IN_FLIGHT, State};
 use super::store::{Keep, Ledger, Plan};
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
+use crate::core::oid::Oid;
 
 /// The ref updates of a decision. A push can have a hundred thousand, so that what is recorded of each is made when it is written.
 pub trait Updates {
@@ -47,10 +49,27 @@ pub struct Attempt<'a> {
     pub submitter: Option<String>,
     /// Why nothing could be decided at all.
     pub error: Option<String>,
+    /// The digest of the freezes that were in force, where there were any.
+    pub freezes: Option<Digest>,
     /// The ref updates.
     pub updates: Box<dyn Updates + 'a>,
     /// Refs that may have moved with no decision.
     pub suspects: Vec<RefName>,
+    /// What an accepted push takes of grants that are for so many commits.
+    pub counted: Vec<Counted>,
+}
+
+/// What a push takes of one certificate that is for so many commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// What the grant is called.
+    pub name: String,
+    /// The digest of the certificate.
+    pub certificate: Digest,
+    /// How many commits it is for.
+    pub most: u64,
+    /// Those of the push that are under it.
+    pub commits: BTreeSet<Oid>,
 }
 
 /// What was recorded.
@@ -98,6 +117,7 @@ impl Ledger {
                         return Err(LedgerError::RefMoved(name.to_string()));
                     }
                 }
+                self.check_counts(state, &attempt, refs)?;
             } else {
                 let refused = state.refusals(attempt.submitter.as_deref(), clock);
                 if refused.is_full() {
@@ -109,6 +129,25 @@ impl Ledger {
             Ok(Plan::of(entries.into_iter().chain(decision(&attempt, time, number))))
         })?;
         Ok(Recorded { state, unexplained })
+    }
+
+    /// Whether grants have commits left, with what every push before this one took: nothing is recorded meanwhile.
+    fn check_counts(&self, state: &State, attempt: &Attempt<'_>, refs: &dyn CurrentRefs) -> Result<(), LedgerError> {
+        if attempt.counted.is_empty() {
+            return Ok(());
+        }
+        let moved: HashSet<RefName> = attempt.updates.moves().map(|(name, ..)| name).collect();
+        let moves = |name: &RefName| moved.contains(name);
+        let (receipts, asked) =
+            (self.receipts()?, Asked { ledger: self, state, refs, moves: &moves, clock: attempt.now });
+        for Counted { name, certificate, most, commits } in &attempt.counted {
+            let used = receipts.uses(*certificate, &asked)?;
+            let all = u64::try_from(used.union(commits).count()).unwrap_or(u64::MAX);
+            if all > *most {
+                return Err(LedgerError::UsedUp { grant: name.clone(), most: *most });
+            }
+        }
+        Ok(())
     }
 
     /// What became of decisions whose push did not come back: the refs themselves tell. A recent one may still be on its way,
@@ -283,7 +322,8 @@ impl Ledger {
             for (name, id) in self.differences(state, refs)? {
                 changed.insert(name, id.map(CanonicalOid));
             }
-            for name in &state.unexplained {
+            // So are those that hold what people passed findings over for.
+            for name in state.unexplained.iter().chain(state.overridden.keys()) {
                 if !changed.contains_key(name) {
                     changed.insert(name.clone(), refs.value(&name.0)?.map(CanonicalOid));
                 }
@@ -402,6 +442,7 @@ fn decision<'a>(attempt: &'a Attempt<'_>, time: Time, number: u64) -> impl Itera
         version: env!("CARGO_PKG_VERSION").to_owned(),
         submitter: attempt.submitter.clone(),
         error: attempt.error.clone(),
+        freezes: attempt.freezes.map(Sha256),
         updates: parts.next().unwrap_or_default(),
         continued,
     });
@@ -416,23 +457,21 @@ pub(super) fn parts(updates: &dyn Updates) -> impl Iterator<Item = Vec<UpdateRec
 /// One update in pieces that fit into an entry each: the first has the findings, and all together the work and the approvals.
 fn pieces(mut update: UpdateRecord) -> Vec<UpdateRecord> {
     let (work, approvals) = (std::mem::take(&mut update.work), std::mem::take(&mut update.approvals));
-    let again = UpdateRecord { findings: Vec::new(), left_out: None, ..update.clone() };
+    let again =
+        UpdateRecord { findings: Vec::new(), left_out: None, order: None, overrides: Vec::new(), ..update.clone() };
     let mut pieces = Pieces { full: Vec::new(), room: FULL.saturating_sub(bytes_of(&update)), open: update, again };
     for approval in approvals {
         pieces.make_room(bytes_of(&approval));
         pieces.open.approvals.push(approval);
     }
-    for Work { principal, key, commits } in work {
-        let begun = Work { principal, key, commits: Vec::new() };
+    for Work { principal, key, grant, commits } in work {
+        let begun = Work { principal, key, grant, commits: Vec::new() };
         let bytes = bytes_of(&begun);
         for commit in commits {
             pieces.make_room(bytes + bytes_of(&commit));
-            match pieces
-                .open
-                .work
-                .last_mut()
-                .filter(|work| (&work.principal, &work.key) == (&begun.principal, &begun.key))
-            {
+            match pieces.open.work.last_mut().filter(|work| {
+                (&work.principal, &work.key, &work.grant) == (&begun.principal, &begun.key, &begun.grant)
+            }) {
                 Some(work) => {
                     pieces.room += bytes;
                     work.commits.push(commit);

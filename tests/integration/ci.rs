@@ -165,7 +165,8 @@ fn gitlab_script() -> String {
 
 #[test]
 fn the_component_checks_a_merge_request() {
-    for (propose, code) in [(sealed as fn(&World), 0), (unsealed, 1)] {
+    for (is_sealed, code) in [(true, 0), (false, 1)] {
+        let propose = if is_sealed { sealed } else { unsealed };
         let forge = Forge::with(propose);
         // In a pipeline for merged results, the trial merge is what is checked out.
         let runner = forge.checkout("+refs/pull/7/merge:refs/pipelines/1", "refs/pipelines/1");

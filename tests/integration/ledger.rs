@@ -658,20 +658,25 @@ fn received_at(world: &World, then: i64) {
         findings: Vec::new(),
         left_out: None,
         approvals: Vec::new(),
+        order: None,
+        overrides: Vec::new(),
         work,
     };
     let work = Work {
+        grant: Vec::new(),
         principal: "claude-code".into(),
         key: "SHA256:x".into(),
         commits: vec![(CanonicalOid(head), Sha256(digest))],
     };
     for (old, new, work) in [(None, Some(head), vec![work]), (Some(head), None, Vec::new())] {
         let attempt = Attempt {
+            counted: Vec::new(),
             now: Timestamp(then),
             outcome: Outcome::Accepted,
             policy: None,
             submitter: None,
             error: None,
+            freezes: None,
             updates: Box::new(vec![update(old, new, work)]),
             suspects: Vec::new(),
         };

@@ -345,6 +345,8 @@ fn append(ledger: &countersign::ledger::Ledger, pushes: u64) {
             left_out: None,
             work: Vec::new(),
             approvals: Vec::new(),
+            order: None,
+            overrides: Vec::new(),
         };
         let attempt = Attempt {
             now: Timestamp(1_795_489_864 + i64::try_from(push).unwrap()),
@@ -352,8 +354,10 @@ fn append(ledger: &countersign::ledger::Ledger, pushes: u64) {
             policy: None,
             submitter: None,
             error: None,
+            freezes: None,
             updates: Box::new(vec![update]),
             suspects: Vec::new(),
+            counted: Vec::new(),
         };
         ledger.decide(attempt, &NoRefs).unwrap();
     }

@@ -91,12 +91,19 @@ codes! {
     ApproverNotDistinct "approver-not-distinct" Approval Subject    0
     PresenceMissing     "presence-missing"      Approval Subject    1
     NotDistinct         "not-distinct"          Approval Subject    0
+    GrantExpired        "grant-expired"         Work     Subject    4
+    GrantOutOfScope     "grant-out-of-scope"    Work     Subject    4
+    GrantRevoked        "grant-revoked"         Work     Subject    4
+    GrantUnknownIssuer  "grant-unknown-issuer"  Work     Subject    4
     SubmitterUnknown    "submitter-unknown"     Push     NewCommits 0
     SubmitterNotAllowed "submitter-not-allowed" Push     NewCommits 4
     ForcePushDenied     "force-push-denied"     Push     Subject    4
     DeleteDenied        "delete-denied"         Push     Subject    4
     RefDenied           "ref-denied"            Push     Subject    4
     PathDenied          "path-denied"           Work     Subject    4
+    AgentFrozen         "agent-frozen"          Push     Subject    4
+    OrderMalformed      "order-malformed"       Push     Subject    4
+    OverrideInvalid     "override-invalid"      Push     Subject    4
     PolicyInvalid       "policy-invalid"        Push     Subject    4
     LimitExceeded       "limit-exceeded"        Push     NewCommits 4
 }
@@ -108,6 +115,51 @@ impl Code {
     /// The code of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+
+    /// Whether an override can pass over it, where a policy lists it. Never what leaves an object without a single reading, whose key it
+    /// is, or the policy and the orders themselves.
+    pub const fn may_be_overridden(self) -> bool {
+        match self {
+            Self::MalformedCommit
+            | Self::MalformedTree
+            | Self::MalformedTrailers
+            | Self::MalformedTag
+            | Self::SharedKey
+            | Self::RefDenied
+            | Self::PolicyInvalid
+            | Self::LimitExceeded
+            | Self::ApprovalMalformed
+            | Self::OrderMalformed
+            | Self::OverrideInvalid => false,
+            Self::UnsealedAgentCommit
+            | Self::UnknownAgent
+            | Self::BadSeal
+            | Self::StaleSeal
+            | Self::AgentSuspended
+            | Self::AgentRevoked
+            | Self::AgentNotAllowed
+            | Self::UnsignedCommit
+            | Self::UnknownSigner
+            | Self::BadSignature
+            | Self::ApprovalMissing
+            | Self::ApprovalVoid
+            | Self::ApprovalExpired
+            | Self::ApproverNotAllowed
+            | Self::ApproverNotDistinct
+            | Self::PresenceMissing
+            | Self::NotDistinct
+            | Self::SubmitterUnknown
+            | Self::SubmitterNotAllowed
+            | Self::ForcePushDenied
+            | Self::DeleteDenied
+            | Self::PathDenied
+            | Self::GrantExpired
+            | Self::GrantOutOfScope
+            | Self::GrantRevoked
+            | Self::GrantUnknownIssuer
+            | Self::AgentFrozen => true,
+        }
     }
 
     /// Its section of the reference, in Markdown, from its heading to the next.

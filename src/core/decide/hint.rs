@@ -1,5 +1,6 @@
 //! What to do about a finding: lines of words, and commands, each alone on its line, to be taken as they are.
 
+use super::Code;
 use crate::core::facts::{Facts, RefTarget, Update};
 use crate::core::id::Id;
 use crate::core::oid::Oid;
@@ -149,6 +150,22 @@ impl Commands<'_> {
             }
         };
         Hint::new().run(words, [add]).and(sign)
+    }
+
+    /// Has an agent work under another grant than it did, or under one at all.
+    pub(super) fn grant(&self, agent: &str, code: Code) -> Hint {
+        let known = Id::parse(agent.as_bytes()).and_then(|id| self.policy.principal(&id));
+        let issuers: Vec<&str> = known.iter().flat_map(|agent| &agent.issuers).map(Id::as_str).collect();
+        let issuers = if issuers.is_empty() { "an issuer of the agent".to_owned() } else { issuers.join(", ") };
+        let words = match code {
+            Code::GrantOutOfScope => "keep to what the grant is for, or ask for one that reaches further, from one of",
+            Code::GrantExpired => {
+                "ask for a grant that is in force, and seal again with its key; it is issued by one of"
+            }
+            _ => "ask for a grant, and seal again with its key; it is issued by one of",
+        };
+        let sign = format!("countersign sign{} --agent {}", self.range(), word(agent));
+        Hint::new().say(format!("{words}: {issuers}")).run("then, as the agent, seal and push again", [sign])
     }
 
     /// Has a person answer for an agent's commits.

@@ -7,15 +7,17 @@
 
 use super::hint::{AgentKey, Commands, Hint, lost_hooks};
 use super::unreadable::{self, Unreadable};
-use super::{ApprovalSet, Code, Findings, RuleContext, Subject, Timestamp};
+use super::{ApprovalSet, Code, Findings, RuleContext, Subject, Timestamp, grants};
 use crate::core::commit::TrailerFault;
+use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, JudgedCommit, MergeFact, ObjectForm, SealFact, SignatureFact};
+use crate::core::grant;
 use crate::core::marks::{Mark, MarkKind};
 use crate::core::oid::Oid;
-use crate::core::policy::{Identity, Permission, Principal, PrincipalKind};
+use crate::core::policy::{Glob, Identity, LetterCase, Permission, Principal, PrincipalKind};
 use crate::core::seal;
 use crate::core::signature::{KeyName, SigningKey};
-use crate::core::ssh::PublicKey;
+use crate::core::ssh::{PublicKey, VerifiedCertificate};
 
 /// Days before a review date on which pushes begin to warn: two weeks, for the owner to look at the agent.
 const REVIEW_NOTICE_DAYS: i64 = 14;
@@ -48,6 +50,14 @@ enum Maker<'a> {
     Unproven(Fault),
     /// Findings have been made already.
     Faulty,
+}
+
+/// What somebody made with an SSH key.
+struct Signed<'s> {
+    by: SigningKey<'s>,
+    digest: Digest,
+    /// The task that a seal names, or that it names none; `None` for what is no seal.
+    task: Option<Option<&'s str>>,
 }
 
 /// What is wrong with the proof, told only where one is asked for.
@@ -140,20 +150,88 @@ impl<'b> IdentityCheck<'b, '_, '_> {
                 hint: self.seal_or_adopt(name.as_str()).text(),
             }),
             seal::SealOutcome::Holds(seal) => {
-                self.agent_with_key(name.as_str(), seal.key(), self.context.received(seal.digest()), &whose)
+                let signed = Signed { by: seal.signer(), digest: seal.digest(), task: Some(fact.task.as_deref()) };
+                self.agent_of(name.as_str(), &signed, &whose)
             }
         }
     }
 
-    /// The registered agent that holds `key`, which must be `name`, judged at the time when its work was first received.
-    fn agent_with_key(
+    /// The registered agent that signed, which must be `name`, judged at the time when its work was first received.
+    fn agent_of(&self, name: &str, signed: &Signed<'_>, whose: &str) -> Result<&'b Principal, Fault> {
+        match signed.by {
+            SigningKey::Certified(certificate) if self.context.policy.is_granted(certificate) => {
+                self.under_grant(name, (signed, certificate), whose)
+            }
+            SigningKey::Certified(certificate) => self.agent_with_key(name, certificate.key(), signed.digest, whose),
+            SigningKey::Ssh(key) => self.agent_with_key(name, key, signed.digest, whose),
+            SigningKey::OpenPgp(key) => Err(Fault {
+                code: Code::UnknownAgent,
+                detail: format!("{whose} was made with the OpenPGP key {key}, and agents seal with SSH keys"),
+                hint: self.commands().register(name, AgentKey::Known).text(),
+            }),
+        }
+    }
+
+    /// The agent that a grant lets sign, as far as the grant reaches.
+    fn under_grant(
         &self,
         name: &str,
-        key: &PublicKey,
-        received: Timestamp,
+        (signed, certificate): (&Signed<'_>, &VerifiedCertificate),
         whose: &str,
     ) -> Result<&'b Principal, Fault> {
-        let policy = self.context.policy;
+        let (context, received) = (self.context, self.context.received(signed.digest));
+        let fault = |code: Code, words: String| {
+            let hint = context.commands().grant(name, code);
+            Fault {
+                code,
+                detail: format!("{whose}: the grant {} {words}", grant::name(certificate)),
+                hint: hint.text(),
+            }
+        };
+        let granted = grant::judge(context.policy, certificate, received)
+            .map_err(|objection| fault(objection.code, objection.detail))?;
+        let agent = granted.agent();
+        if agent.id.as_str() != name {
+            return Err(fault(Code::SharedKey, format!("is {}'s", agent.id)));
+        }
+        if !context.policy.registers(context.rule, agent) {
+            return Err(fault(
+                Code::UnknownAgent,
+                "is of an agent that is registered in a policy given later only".to_owned(),
+            ));
+        }
+        let further = |excess: grant::Excess| fault(Code::GrantOutOfScope, format!("does not reach here: {excess}"));
+        let is_first = !context.facts.receipts.contains_key(&signed.digest);
+        if is_first || grants::binds_mover(&context.whole(), agent) {
+            let place = granted.refuses_place(context.facts.repository.as_ref(), &context.update.name);
+            place.map_or(Ok(()), |excess| Err(further(excess)))?;
+        }
+        let path = self.commit.outside.iter().find(|(digest, _)| is_first && *digest == certificate.digest());
+        path.and_then(|(_, path)| granted.refuses_path(path)).map_or(Ok(()), |excess| Err(further(excess)))?;
+        let task = signed.task.and_then(|task| granted.refuses_task(task));
+        task.map_or(Ok(()), |excess| Err(further(excess)))?;
+        for (what, own, asked) in [
+            ("task", granted.task(), &context.rule.tasks),
+            ("environment", granted.environment(), &context.rule.environments),
+        ] {
+            let Some(asked) = asked else { continue };
+            let matches = |text: &str| asked.iter().any(|glob| glob.matches(text.as_bytes(), LetterCase::Exact));
+            if !own.is_some_and(matches) {
+                let own = own.map_or_else(|| "none".to_owned(), |own| format!("\"{own}\""));
+                let asked: Vec<&str> = asked.iter().map(Glob::as_str).collect();
+                let words = format!("is for {what} {own}, and the rule asks for one of {}", asked.join(", "));
+                return Err(fault(Code::GrantOutOfScope, words));
+            }
+        }
+        for above in granted.above() {
+            self.in_service(above, received.min(context.now))?;
+        }
+        self.in_service(agent, received.min(context.now))
+    }
+
+    /// The registered agent that holds `key`, which must be `name`, judged at the time when its work was first received.
+    fn agent_with_key(&self, name: &str, key: &PublicKey, digest: Digest, whose: &str) -> Result<&'b Principal, Fault> {
+        let (policy, received) = (self.context.policy, self.context.received(digest));
         let fingerprint = key.fingerprint();
         if let Some(objection) = policy.key_status(key, received).objection() {
             let words = objection.words(&KeyName::Ssh(fingerprint));
@@ -169,6 +247,11 @@ impl<'b> IdentityCheck<'b, '_, '_> {
                 code: Code::SharedKey,
                 detail: format!("{whose} was made with a key of {} {}", holder.kind.noun(), holder.id),
                 hint: self.commands().register(name, AgentKey::New).text(),
+            }),
+            Some(agent) if self.context.rule.asks_for_grants() => Err(Fault {
+                code: Code::AgentNotAllowed,
+                detail: format!("{whose} was made with a standing key, and agents work here under a grant"),
+                hint: self.commands().grant(agent.id.as_str(), Code::AgentNotAllowed).text(),
             }),
             Some(agent) => self.in_service(agent, received.min(self.context.now)),
             None => Err(Fault {
@@ -231,10 +314,8 @@ impl<'b> IdentityCheck<'b, '_, '_> {
         let objection = policy.objection(signature, received, self.context.now);
         match (holder, objection) {
             (Some(agent), _) if agent.kind == PrincipalKind::Agent => {
-                let SigningKey::Ssh(key) = signature.key() else {
-                    return self.unknown_signer(format!("it is signed with {name}"));
-                };
-                match self.agent_with_key(agent.id.as_str(), key, received, &format!("{}'s signature", agent.id)) {
+                let signed = Signed { by: signature.key(), digest: signature.digest(), task: None };
+                match self.agent_of(agent.id.as_str(), &signed, &format!("{}'s signature", agent.id)) {
                     Ok(agent) => Maker::Agent(agent),
                     Err(fault) => Maker::Unproven(fault),
                 }
@@ -352,8 +433,19 @@ impl<'b> IdentityCheck<'b, '_, '_> {
     /// Nobody is proven to have made it. Does the rule ask?
     fn unproven(&mut self, fault: Fault) {
         self.faint_marks();
-        let agents_key =
-            matches!(fault.code, Code::AgentRevoked | Code::AgentSuspended | Code::SharedKey | Code::BadSeal);
+        // What an agent's own key made is the agent's work, whatever else it shows.
+        let agents_key = matches!(
+            fault.code,
+            Code::AgentRevoked
+                | Code::AgentSuspended
+                | Code::AgentNotAllowed
+                | Code::SharedKey
+                | Code::BadSeal
+                | Code::GrantExpired
+                | Code::GrantOutOfScope
+                | Code::GrantRevoked
+                | Code::GrantUnknownIssuer
+        );
         if agents_key {
             return self.find(fault.code, fault.detail, fault.hint);
         }

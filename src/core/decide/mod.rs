@@ -5,12 +5,17 @@
 
 mod approval_set;
 mod approvals;
+mod approver;
 mod code;
 mod finding;
+mod frozen;
+mod grants;
 mod hint;
 mod identity;
 mod marks;
 mod movement;
+mod orders;
+mod overridden;
 mod protected;
 mod records;
 mod standing;
@@ -28,12 +33,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use approval_set::ApprovalSet;
+pub use approver::approver;
 pub use code::{Area, Code};
 pub use finding::{
-    Finding, Landed, Outcome, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
+    Finding, Landed, Outcome, Overridden, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict,
+    WhoseWork,
 };
+pub use grants::{CommitLimit, commit_limits, counted_commits, received_commits};
 pub use marks::{MarkWeight, mark_weight};
-pub use standing::Standing;
+pub use standing::{ApprovedBy, Standing};
 pub use submitter::{principal as submitting_principal, pushing_service};
 
 use crate::core::digest::Digest;
@@ -153,6 +161,8 @@ fn judge_update(context: &UpdateContext<'_>, begun: PartialVerdict) -> RefVerdic
     let mut findings = Findings { context: *context, collected };
     protected::judge(context, &mut findings);
     records::judge(context, &mut findings);
+    frozen::judge(context, &mut findings);
+    grants::judge(context, &mut findings);
     if let Some(doubt) = &update.doubt {
         findings.doubt(None, doubt);
     }
@@ -163,6 +173,7 @@ fn judge_update(context: &UpdateContext<'_>, begun: PartialVerdict) -> RefVerdic
         commits.extend(judged.commits.iter().chain(sought).map(|commit| commit.id));
         judge_rule(&RuleContext { policy, facts, update, rule, now }, judged, &mut findings);
     }
+    overridden::judge(context, &mut findings);
     // Passes go over the same commits, but for what each subtracts.
     findings.into_verdict(passes.into_iter().fold(commits.len(), usize::max))
 }
@@ -222,13 +233,19 @@ struct RuleContext<'a> {
 }
 
 impl<'a> RuleContext<'a> {
+    /// Without the rule.
+    fn whole(&self) -> UpdateContext<'a> {
+        let Self { policy, facts, update, rule: _, now } = *self;
+        UpdateContext { policy, facts, update, now }
+    }
+
     fn standing(&self) -> Standing<'a> {
         Standing { policy: self.policy, rule: self.rule }
     }
 
     /// The agent whose key a signature says to be made with, whether it verifies or not.
     fn claimed_agent(&self, signature: &SignatureFact) -> Option<&'a Principal> {
-        let holder = signature.claimed_key().and_then(|key| self.policy.by_key(key));
+        let holder = signature.claimed_holder(self.policy);
         holder.filter(|one| one.kind == PrincipalKind::Agent && self.policy.registers(self.rule, one))
     }
 
@@ -262,6 +279,8 @@ struct Collected {
     undecided: Vec<Undecided>,
     /// Approvals that land with the update.
     landed: BTreeSet<Landed>,
+    /// By which orders it is accepted in spite of what was found.
+    overridden: Vec<Overridden>,
 }
 
 impl Findings<'_> {
@@ -281,6 +300,11 @@ impl Findings<'_> {
     fn protect(&mut self, code: Code, detail: String, hint: String) {
         let subject = Subject::Ref(self.context.update.name.to_vec());
         self.insert(Severity::Error, Vec::new(), code, subject, [detail, hint]);
+    }
+
+    /// The same, about something that the update brings.
+    fn protect_subject(&mut self, code: Code, subject: Subject, words: [String; 2]) {
+        self.insert(Severity::Error, Vec::new(), code, subject, words);
     }
 
     fn insert(&mut self, severity: Severity, rules: Vec<RuleName>, code: Code, subject: Subject, words: [String; 2]) {
@@ -336,12 +360,12 @@ impl Findings<'_> {
 
     fn into_verdict(self, commits: usize) -> RefVerdict {
         let Update { name, old, new, .. } = self.context.update;
-        let Collected { mut findings, more, undecided, landed, .. } = self.collected;
+        let Collected { mut findings, more, undecided, landed, overridden, .. } = self.collected;
         for finding in &mut findings {
             finding.rules.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         }
         findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        let reasons = Reasons { findings, more, undecided, landed: landed.into_iter().collect() };
+        let reasons = Reasons { findings, more, undecided, landed: landed.into_iter().collect(), overridden };
         RefVerdict { name: Arc::clone(name), old: *old, new: *new, commits, reasons: reasons.boxed() }
     }
 }
@@ -358,8 +382,7 @@ fn agent_of_tag(policy: &Policy, tag: &TagFacts) -> Option<String> {
 }
 
 fn shown(policy: &Policy, signature: &SignatureFact, marks: &[Mark]) -> Option<String> {
-    let signer =
-        signature.claimed_key().and_then(|key| policy.by_key(key)).filter(|one| one.kind == PrincipalKind::Agent);
+    let signer = signature.claimed_holder(policy).filter(|one| one.kind == PrincipalKind::Agent);
     // Of several agents of one tool, the mark says only which tool.
     let registered = |mark: &Mark| policy.agent_for_tool(&mark.agent).filter(|_| policy.is_one_agent(&mark.agent));
     let marked =

@@ -3,7 +3,9 @@
 use super::hint::Hint;
 use super::{Code, Findings, RuleContext, Subject, Timestamp};
 use crate::core::facts::{Judged, JudgedCommit, RefTarget};
+use crate::core::grant;
 use crate::core::policy::{KeyStatus, Policy, Principal, PrincipalKind, Rule};
+use crate::core::ssh::PublicKey;
 use crate::core::submitter::{Said, Submitter, Via, Who};
 
 /// Judges who pushes, under one rule. A rule about the ref asks for every move of it; one about paths, where a new commit
@@ -60,9 +62,16 @@ fn unknown_hint(context: &RuleContext<'_>, reason: &str) -> String {
         Submitter::Said(Said { who: Who::Account(account), .. }) => {
             format!("ask an admin to add accounts = [{account:?}] to whoever that is in the policy")
         }
+        Submitter::Said(Said { who: Who::Certificate(_, Some(account)), .. }) => {
+            format!("ask an admin to add accounts = [{account:?}] to whoever that is in the policy")
+        }
         Submitter::Said(Said { who: Who::Key(key), .. }) => {
             format!("ask an admin to register the key {} for whoever that is", key.fingerprint())
         }
+        Submitter::Said(Said { who: Who::Certificate(certificate, None), .. }) => format!(
+            "ask one of the issuers of {:?} for a grant that is in force, or an admin to make COUNTERSIGN_USER the session's account",
+            certificate.key_id()
+        ),
         Submitter::Unnamed => {
             let install = "countersign install --server REPO.git --policy FILE --submitter KIND";
             let words = "ask an admin to install the hook again, and to say what kind of server this is";
@@ -115,15 +124,32 @@ pub(super) fn known<'a>(context: &RuleContext<'a>) -> Known<'a> {
 /// Why nobody is meant, in words.
 pub fn principal<'p>(policy: &'p Policy, who: &Who, now: Timestamp) -> Result<&'p Principal, String> {
     match who {
-        Who::Account(account) => {
-            policy.by_account(account).ok_or_else(|| format!("nobody has the account {account:?}"))
+        Who::Account(account) => by_account(policy, account),
+        Who::Key(key) => by_key(policy, key, now),
+        Who::Certificate(certificate, account) => {
+            if !policy.is_granted(certificate) {
+                return by_key(policy, certificate.key(), now);
+            }
+            match (grant::judge(policy, certificate, now), account) {
+                (Ok(granted), _) => Ok(granted.agent()),
+                // What is no grant of anybody's says as little as it did before there were any.
+                (Err(_), Some(account)) if grant::holder(policy, certificate).is_none() => by_account(policy, account),
+                (Err(objection), _) => Err(objection.to_string()),
+            }
         }
-        Who::Key(key) => match (policy.by_key(key), policy.key_status(key, now)) {
-            (None, _) => Err(format!("nobody has registered the key {}", key.fingerprint())),
-            (Some(_), KeyStatus::Revoked) => Err(format!("the key {} is revoked", key.fingerprint())),
-            (Some(_), KeyStatus::Retired) => Err(format!("the key {} is retired", key.fingerprint())),
-            (Some(principal), KeyStatus::Good) => Ok(principal),
-        },
+    }
+}
+
+fn by_account<'p>(policy: &'p Policy, account: &str) -> Result<&'p Principal, String> {
+    policy.by_account(account).ok_or_else(|| format!("nobody has the account {account:?}"))
+}
+
+fn by_key<'p>(policy: &'p Policy, key: &PublicKey, now: Timestamp) -> Result<&'p Principal, String> {
+    match (policy.by_key(key), policy.key_status(key, now)) {
+        (None, _) => Err(format!("nobody has registered the key {}", key.fingerprint())),
+        (Some(_), KeyStatus::Revoked) => Err(format!("the key {} is revoked", key.fingerprint())),
+        (Some(_), KeyStatus::Retired) => Err(format!("the key {} is retired", key.fingerprint())),
+        (Some(principal), KeyStatus::Good) => Ok(principal),
     }
 }
 

@@ -4,7 +4,7 @@ use super::hint::Hint;
 use super::{Code, Findings, RuleContext, Subject};
 use crate::core::facts::{MALFORMED_TAG, ObjectForm, RefTarget, SignatureFact, TagFacts};
 use crate::core::id::Id;
-use crate::core::policy::{Identity, PrincipalKind};
+use crate::core::policy::{Identity, KeyObjection, PrincipalKind};
 use crate::core::report::word;
 
 /// Judges the tags of one update, and what stands where a commit should, under one rule.
@@ -133,7 +133,11 @@ fn signer<'a>(context: &RuleContext<'a>, tag: &TagFacts) -> Signer<'a> {
     let name = signature.key().name();
     match (holder, policy.objection(signature, received, context.now)) {
         (Some(agent), Some(objection)) if agent.kind == PrincipalKind::Agent => {
-            Signer::Unproven(Code::AgentRevoked, format!("it is signed with {}", objection.words(&name)))
+            let code = match &objection {
+                KeyObjection::Grant(objection) => objection.code,
+                KeyObjection::Revoked | KeyObjection::Retired | KeyObjection::Unusable(_) => Code::AgentRevoked,
+            };
+            Signer::Unproven(code, format!("it is signed with {}", objection.words(&name)))
         }
         (_, Some(objection)) => {
             Signer::Unproven(Code::UnknownSigner, format!("it is signed with {}", objection.words(&name)))

@@ -5,9 +5,9 @@ use super::hint::Hint;
 use super::{Code, Findings, RuleContext, Subject};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, SignatureFact};
-use crate::core::policy::{KeyStatus, Principal, PrincipalKind};
+use crate::core::policy::{Principal, PrincipalKind};
 use crate::core::seal;
-use crate::core::ssh::PublicKey;
+use crate::core::signature::SigningKey;
 
 /// Says at each push that such commits are refused.
 pub(super) fn warn_of_unknown_makers(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
@@ -36,14 +36,14 @@ pub(super) fn unknown_maker(context: &RuleContext<'_>, makers: &[&CommitFacts]) 
 /// Whether a registered principal says that it made the commit: an agent by the author's seal, anybody by a signature, or a
 /// service for which the server speaks.
 fn maker_is_vouched_for(context: &RuleContext<'_>, commit: &CommitFacts) -> bool {
-    let holder = |key: &PublicKey, digest: Digest| -> Option<&Principal> {
+    let holder = |key: SigningKey<'_>, digest: Digest| -> Option<&Principal> {
         let policy = context.policy;
-        let is_good = policy.key_status(key, context.received(digest)) == KeyStatus::Good;
-        policy.by_key(key).filter(|one| is_good && policy.registers(context.rule, one))
+        let is_good = policy.ssh_objection(key, context.received(digest)).is_none();
+        policy.by_signer(key).filter(|one| is_good && policy.registers(context.rule, one))
     };
     if let Some(author) = commit.seals.as_ref().ok().and_then(|seals| seals.first()) {
         let seal::SealOutcome::Holds(seal) = &author.outcome else { return false };
-        return holder(seal.key(), seal.digest())
+        return holder(seal.signer(), seal.digest())
             .is_some_and(|one| one.kind == PrincipalKind::Agent && one.id == author.agent);
     }
     match &commit.signature {

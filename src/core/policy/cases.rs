@@ -108,7 +108,7 @@ impl Case {
                 return Err(problems.0);
             }
         };
-        let mut table = Table::new(&file, "cases", file.at(0), &top);
+        let mut table = Table::new(&file, file.at(0), &top);
         let tables = table.array_of_tables("case", &mut problems);
         let at = table.at.clone();
         table.finish(&mut problems);

@@ -1,6 +1,6 @@
 //! A rule in words, for `countersign explain`.
 
-use super::{AgentsAllowed, Approvals, Identity, Marks, Mode, Permission, Policy, Rule, Since, Whose};
+use super::{AgentsAllowed, Approvals, Glob, Identity, Marks, Mode, Permission, Policy, Rule, Since, Whose};
 
 impl Policy {
     /// What a rule asks, a sentence each.
@@ -21,6 +21,9 @@ impl Policy {
             delete,
             since,
             approvals,
+            standing,
+            tasks,
+            environments,
             // In words of their own.
             refs: _,
             paths: _,
@@ -43,6 +46,14 @@ impl Policy {
                 let ids: Vec<&str> = ids.iter().map(crate::core::id::Id::as_str).collect();
                 words.push(format!("Only the work of these agents is accepted: {}.", ids.join(", ")));
             }
+        }
+        if *standing == Permission::Deny {
+            words.push("What an agent seals with a standing key is not accepted: it works under a grant.".to_owned());
+        }
+        for (what, globs) in [("task", tasks), ("environment", environments)] {
+            let Some(globs) = globs else { continue };
+            let texts: Vec<&str> = globs.iter().map(Glob::as_str).collect();
+            words.push(format!("Agents' work counts under a grant whose {what} is one of: {}.", texts.join(", ")));
         }
         if *adopted == Permission::Deny {
             words.push("Agents' work that a person adopted is not accepted.".to_owned());
@@ -90,9 +101,7 @@ fn identity_words(identity: Identity) -> &'static str {
         Identity::Agents => {
             "A commit that shows an AI agent's hand is sealed by a registered agent, or adopted by a person."
         }
-        Identity::Everyone => {
-            "Every commit is sealed by a registered agent, or signed with SSH by a registered person."
-        }
+        Identity::Everyone => "Every commit is sealed by a registered agent, or signed by a registered person.",
     }
 }
 
@@ -112,8 +121,18 @@ impl Approvals {
 
     /// What is asked, a sentence each.
     pub fn describe(&self) -> Vec<String> {
-        let Self { count, whose, from: _, from_names: _, max_age, presence, verification, independent, signed_merge } =
-            self;
+        let Self {
+            count,
+            whose,
+            from: _,
+            from_names: _,
+            max_age,
+            presence,
+            verification,
+            independent,
+            signed_merge,
+            attested,
+        } = self;
         let whose = match whose {
             Whose::Agents => "Agents' work",
             Whose::Everyone => "Every commit",
@@ -143,6 +162,13 @@ impl Approvals {
                 "A merge that one of them signed, with the trailer Countersign-Approves, approves what it brings in."
                     .to_owned(),
             );
+        }
+        if !attested.is_empty() {
+            let services: Vec<&str> = attested.iter().map(crate::core::id::Id::as_str).collect();
+            words.push(format!(
+                "One that somebody gave in a forge's pages counts at the word of {}, whose key signs it.",
+                services.join(" or ")
+            ));
         }
         words
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64ct::{Base64, Encoding as _};
 use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
@@ -13,11 +14,12 @@ use super::principals::{Principal, Registry};
 use super::problem::{Problem, Weight};
 use super::reader::{File, Problems, Table};
 use super::rules::{Classes, Identity, Mode, Permission, Resolver, Rule, Since, read_classes};
-use super::{Date, OutOfBand, Policy, marks, tolerated};
+use super::{Date, OrderTerms, OutOfBand, Policy, grants, marks, orders, tolerated};
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::marks::Catalogue;
+use crate::core::ssh::KRL_MAGIC;
 
 /// The text of one policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,16 @@ pub struct Source {
     pub name: String,
     /// Its content.
     pub text: String,
+}
+
+impl Source {
+    /// A file as it was read. The one kind that is no text, a revocation list of OpenSSH, stands in it as base64. `None` for any other that
+    /// is not UTF-8.
+    pub fn of_bytes(name: String, bytes: Vec<u8>) -> Option<Self> {
+        let is_list = bytes.starts_with(KRL_MAGIC);
+        let text = if is_list { Base64::encode_string(&bytes) } else { String::from_utf8(bytes).ok()? };
+        Some(Self { name, text })
+    }
 }
 
 /// A policy and what may not be meant in it.
@@ -57,16 +69,18 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     let parsed = parse(&layered, &mut problems);
     let marks = read_marks(&layered, &mut problems);
     let mut building = Building { classes_dates: classes_dates(&parsed, &mut problems), ..Building::default() };
-    let texts: Texts<'_> = layered.iter().filter_map(Layered::certificate).collect();
+    let texts: Texts<'_> = layered.iter().filter_map(Layered::named_text).collect();
     for (file, table, layer) in &parsed {
         building.declare(file, table, (layer, &texts), &mut problems);
     }
     building.registry.check(&mut problems);
+    building.check_grants(&mut problems);
     let rules = building.rules(&parsed, &mut problems);
+    let orders = building.orders(&parsed, &mut problems);
     check_since(&rules, &mut problems);
     check_approvals(&rules, &mut problems);
     check_satisfiable(&rules, &building.registry, &mut problems);
-    let tolerated = tolerated::find(&rules);
+    let tolerated = tolerated::find(&rules, &building.registry);
     if problems.0.iter().any(|problem| problem.weight == Weight::Error) {
         // It is not in force, and will have to be mended as a whole.
         problems.0.extend(tolerated.iter().map(|one| one.problem(Weight::Error)));
@@ -93,6 +107,8 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
         accounts: registry.accounts,
         revoked: registry.revoked,
         retired: registry.retired,
+        orders,
+        grants: registry.grants,
         tolerated,
     };
     Ok(Loaded { policy, warnings: problems.0 })
@@ -115,21 +131,24 @@ enum FileRole {
     Marks,
     /// An OpenPGP certificate.
     Certificate,
+    /// A revocation list, or the keys that sign tokens.
+    Data,
 }
 
 impl FileRole {
     fn is_toml(self) -> bool {
         match self {
             Self::Root | Self::Included => true,
-            Self::Marks | Self::Certificate => false,
+            Self::Marks | Self::Certificate | Self::Data => false,
         }
     }
 }
 
 impl Layered {
-    /// The text of a certificate, by the file that names it and how.
-    fn certificate(&self) -> Option<((&str, &str), &str)> {
-        let (file, path) = self.named.as_ref().filter(|_| self.place == FileRole::Certificate)?;
+    /// The text of a file that a table names, by the file that names it and how.
+    fn named_text(&self) -> Option<((&str, &str), &str)> {
+        let is_named = matches!(self.place, FileRole::Certificate | FileRole::Data);
+        let (file, path) = self.named.as_ref().filter(|_| is_named)?;
         Some(((file, path), &self.source.text))
     }
 }
@@ -184,13 +203,14 @@ fn named_files(layered: &Layered, problems: &mut Problems) -> Vec<(String, super
     let file = File::new(&source.name, &source.text);
     let (table, _) = DeTable::parse_recoverable(&source.text);
     let mut ignored = Problems::default();
-    let mut top = Table::new(&file, "", file.at(0), table.get_ref());
+    let mut top = Table::new(&file, file.at(0), table.get_ref());
     let paths = top.strings("include", &mut ignored);
     let included = paths.iter().filter(|path| is_beside(path.value));
     let mut named: Vec<_> = included.map(|path| (path.value.to_owned(), path.at.clone(), FileRole::Included)).collect();
     named.extend(marks::marks_file(&mut top, &mut ignored).map(|(path, at)| (path, at, FileRole::Marks)));
     let certificates = certificates::named(&mut top, problems).into_iter();
     named.extend(certificates.map(|(path, at)| (path, at, FileRole::Certificate)));
+    named.extend(grants::named(&mut top).into_iter().map(|(path, at)| (path, at, FileRole::Data)));
     named
 }
 
@@ -229,7 +249,7 @@ fn parse<'s>(layered: &'s [Layered], problems: &mut Problems) -> Parsed<'s> {
 fn classes_dates(parsed: &Parsed<'_>, problems: &mut Problems) -> BTreeMap<usize, Date> {
     let mut dates: BTreeMap<usize, Date> = BTreeMap::new();
     for (file, table, layered) in parsed {
-        let mut top = Table::new(file, "", file.at(0), table.get_ref());
+        let mut top = Table::new(file, file.at(0), table.get_ref());
         let Some(date) = top.date("classes-date", problems) else { continue };
         builtin_classes::check_date(date.value, &date.at, problems);
         if let Some(other) = dates.insert(layered.layer, date.value).filter(|other| *other != date.value) {
@@ -254,6 +274,14 @@ struct Building {
 }
 
 impl Building {
+    /// Checks what is said of grants, once everything is read.
+    fn check_grants(&mut self, problems: &mut Problems) {
+        let grants = std::mem::take(&mut self.registry.grants);
+        grants.check(&self.registry, problems);
+        self.registry.resolve_issuers(&grants, problems);
+        self.registry.grants = grants;
+    }
+
     /// Reads everything of one file but its rules.
     fn declare(
         &mut self,
@@ -263,7 +291,7 @@ impl Building {
         problems: &mut Problems,
     ) {
         let at = file.at(0);
-        let mut top = Table::new(file, "", at.clone(), table.get_ref());
+        let mut top = Table::new(file, at.clone(), table.get_ref());
         match top.integer("version", problems) {
             Some(version) if version.value == 1 => {}
             Some(version) => {
@@ -321,11 +349,25 @@ impl Building {
         read_classes(&mut top, &mut classes, self.known(layered.layer), problems);
         self.classes.insert(layered.layer, classes);
         let _ = top.array_of_tables("rule", &mut Problems::default());
+        orders::pass_over(&mut top);
         top.finish(problems);
     }
 
     fn known(&self, layer: usize) -> Known {
         Known { until: self.classes_dates.get(&layer).copied() }
+    }
+
+    fn orders(&self, parsed: &Parsed<'_>, problems: &mut Problems) -> BTreeMap<usize, OrderTerms> {
+        let mut all: BTreeMap<usize, OrderTerms> = BTreeMap::new();
+        let none = Classes::new();
+        for (file, table, layered) in parsed {
+            let (registry, layer, known) = (&self.registry, layered.layer, self.known(layered.layer));
+            let resolver = Resolver { registry, classes: &none, layer, marks_date: None, known };
+            let mut top = Table::new(file, file.at(0), table.get_ref());
+            orders::read(&resolver, &mut top, all.entry(layer).or_default(), problems);
+        }
+        all.retain(|_, terms| *terms != OrderTerms::default());
+        all
     }
 
     fn rules(&self, parsed: &Parsed<'_>, problems: &mut Problems) -> Vec<Rule> {
@@ -337,7 +379,7 @@ impl Building {
             let marks_date = self.marks_dates.get(&layered.layer).copied();
             let known = self.known(layered.layer);
             let resolver = Resolver { registry: &self.registry, classes, layer: layered.layer, marks_date, known };
-            let mut top = Table::new(file, "", file.at(0), table.get_ref());
+            let mut top = Table::new(file, file.at(0), table.get_ref());
             for table in top.array_of_tables("rule", problems) {
                 let Some(rule) = resolver.rule(table, problems) else { continue };
                 if !names.insert(rule.name.clone()) {
@@ -356,6 +398,7 @@ fn check_satisfiable(rules: &[Rule], registry: &Registry, problems: &mut Problem
     for rule in rules.iter().filter(|rule| rule.mode == Mode::Enforce && rule.identity == Identity::Everyone) {
         let can_sign = |principal: &Principal| {
             let has_key = !principal.keys.is_empty() || !principal.certificates.is_empty();
+            let has_key = has_key || !principal.issuers.is_empty();
             principal.layer <= rule.layer && has_key
         };
         if !registry.principals.values().any(can_sign) {

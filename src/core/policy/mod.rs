@@ -11,8 +11,10 @@ mod dependents;
 mod describe;
 mod diff;
 mod glob;
+mod grants;
 mod load;
 mod marks;
+mod orders;
 mod plain_names;
 mod principals;
 mod problem;
@@ -37,22 +39,27 @@ pub use date::Date;
 pub use dependents::{Dependent, dependents};
 pub use diff::{Direction, PolicyDifference, diff};
 pub use glob::{Below, Glob, GlobError, LetterCase};
+pub use grants::{AgentField, Exchange, Issuer, Issuing};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
+pub use orders::{OrderTerms, OverrideTerms};
 pub use principals::{KeyObjection, KeyStatus, Principal, PrincipalKind};
 pub use problem::{Location, Problem, Weight};
+pub use reach::{Inclusion, inclusion};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
-pub use starter::starter;
+pub use starter::{Proposal, ProposedKey, Starter, starter};
 pub use submitters::Submitters;
 
+use grants::Grants;
 use tolerated::Tolerated;
 
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
+use crate::core::grant;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::marks::Catalogue;
-use crate::core::openpgp::{self, Certificate, Issuer, Unusable};
+use crate::core::openpgp::{self, Certificate, Unusable};
 use crate::core::signature::{KeyName, ObjectSignature, SigningKey};
-use crate::core::ssh::PublicKey;
+use crate::core::ssh::{PublicKey, VerifiedCertificate};
 
 /// What happens where a ref moved with no decision: an admin moved it, or a hook was off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +96,9 @@ pub struct Policy {
     accounts: BTreeMap<String, (String, Id)>,
     revoked: BTreeSet<KeyName>,
     retired: BTreeMap<KeyName, Date>,
+    /// What each of the policies given together says about orders, where it does.
+    orders: BTreeMap<usize, OrderTerms>,
+    grants: Grants,
     tolerated: Vec<Tolerated>,
 }
 
@@ -130,6 +140,11 @@ impl Policy {
         self.principals.get(id)
     }
 
+    /// The principal of this name, where it is an id at all.
+    pub fn principal_named(&self, name: &str) -> Option<&Principal> {
+        self.principals.get(&Id::parse(name.as_bytes())?)
+    }
+
     /// All principals.
     pub fn principals(&self) -> impl Iterator<Item = &Principal> {
         self.principals.values()
@@ -144,7 +159,27 @@ impl Policy {
     pub fn by_signer(&self, key: SigningKey<'_>) -> Option<&Principal> {
         match key {
             SigningKey::Ssh(key) => self.by_key(key),
+            SigningKey::Certified(certificate) => self.by_certificate(certificate),
             SigningKey::OpenPgp(key) => self.certificate(key).map(|(holder, _)| holder),
+        }
+    }
+
+    /// Whose an SSH certificate is: what a person or service signs with a key of theirs is theirs, whatever certificate comes with it; else the
+    /// agent's, for which an issuer of it signed the certificate, whether it holds or not.
+    fn by_certificate(&self, certificate: &VerifiedCertificate) -> Option<&Principal> {
+        let holder = self.by_key(certificate.key());
+        match holder.filter(|holder| holder.kind != PrincipalKind::Agent) {
+            Some(holder) => Some(holder),
+            None => grant::holder(self, certificate).or(holder),
+        }
+    }
+
+    /// Whether what came in a certificate is judged by it. Whoever has registered the key needs none, but for an agent for which an issuer
+    /// of it signed the certificate.
+    pub fn is_granted(&self, certificate: &VerifiedCertificate) -> bool {
+        match self.by_key(certificate.key()) {
+            None => true,
+            Some(holder) => holder.kind == PrincipalKind::Agent && grant::holder(self, certificate).is_some(),
         }
     }
 
@@ -156,10 +191,13 @@ impl Policy {
     }
 
     /// The certificates that hold a key which a signature may mean, each once for each such key.
-    pub fn certificates_of<'a>(&'a self, issuer: &'a Issuer) -> impl Iterator<Item = (&'a Principal, &'a Certificate)> {
+    pub fn certificates_of<'a>(
+        &'a self,
+        issuer: &'a openpgp::Issuer,
+    ) -> impl Iterator<Item = (&'a Principal, &'a Certificate)> {
         let meant: Vec<&openpgp::Fingerprint> = match issuer {
-            Issuer::Fingerprint(key) => vec![key],
-            Issuer::KeyId(_) => self.certificates.keys().filter(|key| issuer.names(key)).collect(),
+            openpgp::Issuer::Fingerprint(key) => vec![key],
+            openpgp::Issuer::KeyId(_) => self.certificates.keys().filter(|key| issuer.names(key)).collect(),
         };
         meant.into_iter().filter_map(|key| self.certificate(key))
     }
@@ -188,6 +226,9 @@ impl Policy {
 
     /// Whether what the key signed counts, if it was first received at `received`.
     pub fn key_status(&self, key: &PublicKey, received: Timestamp) -> KeyStatus {
+        if self.is_listed(key) {
+            return KeyStatus::Revoked;
+        }
         self.listed_status(&KeyName::Ssh(key.fingerprint()), received)
     }
 
@@ -205,7 +246,7 @@ impl Policy {
     /// nothing of the time before it was last prolonged.
     pub fn objection(&self, signature: &ObjectSignature, received: Timestamp, now: Timestamp) -> Option<KeyObjection> {
         let key = match signature.key() {
-            SigningKey::Ssh(key) => return self.key_status(key, received).objection(),
+            key @ (SigningKey::Ssh(_) | SigningKey::Certified(_)) => return self.ssh_objection(key, received),
             SigningKey::OpenPgp(key) => key,
         };
         let (_, certificate) = self.certificate(key)?;
@@ -216,10 +257,23 @@ impl Policy {
         listed().or_else(|| ended().or_else(by_certificate).map(KeyObjection::Unusable))
     }
 
+    /// Why what an SSH key signed does not count, if it was first received at `received`: a seal, or a signature over an object.
+    pub fn ssh_objection(&self, key: SigningKey<'_>, received: Timestamp) -> Option<KeyObjection> {
+        match key {
+            SigningKey::Ssh(key) => self.key_status(key, received).objection(),
+            SigningKey::Certified(certificate) if self.is_granted(certificate) => {
+                grant::judge(self, certificate, received).err().map(KeyObjection::Grant)
+            }
+            SigningKey::Certified(certificate) => self.key_status(certificate.key(), received).objection(),
+            SigningKey::OpenPgp(_) => None,
+        }
+    }
+
     /// Whether it matters when something that the key signed was first received.
     pub fn asks_for_receipt(&self, key: SigningKey<'_>) -> bool {
         let ends = match key {
             SigningKey::Ssh(_) => false,
+            SigningKey::Certified(_) => true,
             SigningKey::OpenPgp(key) => self.certificate(key).is_some_and(|(_, certificate)| certificate.ends()),
         };
         ends || self.retired.contains_key(&key.name())

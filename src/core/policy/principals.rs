@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Date;
+use super::approvals::Span;
 use super::certificates::{self, Origin};
+use super::grants::{Grants, ISSUING, Issuing, MAX_GRANT, span};
 use super::problem::Location;
 use super::reader::{Located, Problems, Table};
+use crate::core::grant::Objection;
 use crate::core::id::Id;
 use crate::core::openpgp::{self, Certificate, Unusable};
 use crate::core::signature::KeyName;
@@ -56,8 +59,16 @@ pub struct Principal {
     pub accounts: Vec<String>,
     /// Whether commits that a forge makes unsigned, for somebody who clicks in its pages, are this service's.
     pub unsigned: bool,
+    /// Whether a service says of people that they approved in its pages; rules choose whether to take its word.
+    pub attests: bool,
     /// The day after which an agent is suspended.
     pub review_by: Option<Date>,
+    /// Who issues an agent's grants: people, other agents, and names of [`super::Policy::issuers`].
+    pub issuers: BTreeSet<Id>,
+    /// The longest window of an agent's grants.
+    pub max_grant: Span,
+    /// What an agent's grants must be signed with.
+    pub issuing: Issuing,
     /// Where it is registered.
     pub at: Location,
     /// Which of the policies given together registers it; see [`super::Policy::registers`].
@@ -84,6 +95,8 @@ pub enum KeyObjection {
     Retired,
     /// It is of a certificate that does not let it sign.
     Unusable(Unusable),
+    /// It came under a grant that does not hold.
+    Grant(Objection),
 }
 
 impl KeyStatus {
@@ -104,6 +117,7 @@ impl KeyObjection {
             Self::Revoked => format!("the revoked key {key}"),
             Self::Retired => format!("the retired key {key}"),
             Self::Unusable(reason) => format!("the OpenPGP key {key}, which does not count: {reason}"),
+            Self::Grant(objection) => format!("the key {key}: {objection}"),
         }
     }
 }
@@ -119,6 +133,9 @@ pub(super) struct Registry {
     pub(super) certificates: BTreeMap<openpgp::Fingerprint, (Id, usize)>,
     pub(super) revoked: BTreeSet<KeyName>,
     pub(super) retired: BTreeMap<KeyName, Date>,
+    /// Whom agents list as issuers, until that is resolved.
+    pub(super) issuers: BTreeMap<Id, Vec<Located<Id>>>,
+    pub(super) grants: Grants,
 }
 
 /// A named set of people and agents.
@@ -139,6 +156,7 @@ impl Registry {
                 self.principal((kind, &name), table, origin, problems);
             }
         }
+        self.grants.read(top, origin, problems);
         for (name, members) in top.lists("groups", problems) {
             self.group(&name, members, layer, problems);
         }
@@ -146,6 +164,7 @@ impl Registry {
             for key in table.strings("keys", problems) {
                 self.revoked.extend(key_name(&key, problems));
             }
+            self.grants.revocations(&mut table, origin, problems);
             table.finish(problems);
         }
         if let Some(mut table) = top.table("retired", problems) {
@@ -168,6 +187,7 @@ impl Registry {
         let display_name = (kind == PrincipalKind::Person).then(|| table.string("name", problems)).flatten();
         let emails = if kind == PrincipalKind::Person { table.strings("emails", problems) } else { Vec::new() };
         let review_by = (kind == PrincipalKind::Agent).then(|| table.date("review-by", problems)).flatten();
+        let (issuers, max_grant, issuing) = grant_keys(kind, &mut table, problems);
         let lines = table.strings("keys", problems);
         let texts = if kind == PrincipalKind::Agent {
             agent_openpgp(&mut table, problems)
@@ -176,6 +196,7 @@ impl Registry {
         };
         let accounts = table.strings("accounts", problems);
         let unsigned = kind == PrincipalKind::Service && table.flag("unsigned", problems);
+        let attests = kind == PrincipalKind::Service && table.flag("attests", problems);
         let Some(id) = id(name, problems) else { return table.finish(problems) };
         if let Some(other) = self.principals.get(&id) {
             let message = format!("`{id}` is registered already, at {}:{}", other.at.file, other.at.line);
@@ -195,11 +216,19 @@ impl Registry {
         for account in &accounts {
             self.account(kind, &id, account, problems);
         }
-        if kind == PrincipalKind::Agent && lines.is_empty() {
+        if kind == PrincipalKind::Agent && lines.is_empty() && issuers.is_empty() {
             problems.warn(
                 &name.at,
                 format!("agent `{id}` has no key and can seal nothing"),
                 "for a new agent, one is made by:\ncountersign agent add ID",
+            );
+        }
+        if attests && keys.is_empty() {
+            let message = format!("service `{id}` attests approvals and has no SSH key to sign them with");
+            problems.warn(
+                &name.at,
+                message,
+                "ssh-keygen -t ed25519 -N '' -f attest\nadd the line of attest.pub to its keys",
             );
         }
         for email in &emails {
@@ -220,10 +249,17 @@ impl Registry {
             certificates,
             accounts: accounts.iter().map(|account| account.value.to_owned()).collect(),
             unsigned,
+            attests,
             review_by: review_by.map(|date| date.value),
+            issuers: BTreeSet::new(),
+            max_grant,
+            issuing,
             at: name.at.clone(),
             layer: origin.layer,
         };
+        if !issuers.is_empty() {
+            self.issuers.insert(id.clone(), issuers);
+        }
         self.principals.insert(id, principal);
         table.finish(problems);
     }
@@ -360,6 +396,11 @@ impl Registry {
         self.groups.insert(id, Group { members, at: name.at.clone(), layer });
     }
 
+    /// Whether an agent has issuers.
+    pub(super) fn issuers_of(&self, agent: &Id) -> bool {
+        self.principals.get(agent).is_some_and(|agent| !agent.issuers.is_empty())
+    }
+
     /// Checks what only holds once everything is read: owners and members exist.
     pub(super) fn check(&self, problems: &mut Problems) {
         for principal in self.principals.values() {
@@ -405,6 +446,24 @@ pub(super) fn id(text: &Located<&str>, problems: &mut Problems) -> Option<Id> {
         problems.error(&text.at, message, "an id is [a-z0-9][a-z0-9._-]{0,63}");
     }
     id
+}
+
+/// Who issues an agent's grants, for how long at most, and with what.
+fn grant_keys(
+    kind: PrincipalKind,
+    table: &mut Table<'_>,
+    problems: &mut Problems,
+) -> (Vec<Located<Id>>, Span, Issuing) {
+    if kind != PrincipalKind::Agent {
+        return (Vec::new(), MAX_GRANT, Issuing::Any);
+    }
+    let mut issuers = Vec::new();
+    for entry in table.strings("issuers", problems) {
+        issuers.extend(id(&entry, problems).map(|value| Located { value, at: entry.at.clone() }));
+    }
+    let max_grant = span("max-grant", table, problems);
+    let issuing = table.word("issuing", ISSUING, problems).unwrap_or_default();
+    (issuers, max_grant.unwrap_or(MAX_GRANT), issuing)
 }
 
 /// Agents sign with SSH keys: their signature is the seal.

@@ -131,3 +131,25 @@ impl<'a> Question<'a> {
         })
     }
 }
+
+/// Whether every text that one pattern matches, one of others does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inclusion {
+    /// It is so.
+    Within,
+    /// This text is matched by the one alone, and none is shorter.
+    Outside(String),
+    /// It cannot be told: the patterns are too many.
+    Unknown,
+}
+
+/// Compares what patterns match, in exactly the spelling of the texts.
+pub fn inclusion(own: &Glob, others: &[Glob]) -> Inclusion {
+    let cover = |include| Cover { include, exclude: &[], case: LetterCase::Exact };
+    let own = cover(std::slice::from_ref(own));
+    match (Question { own, others: vec![cover(others)], within: None, how: How::Matched }).example() {
+        Example::None => Inclusion::Within,
+        Example::Text(text) => Inclusion::Outside(text),
+        Example::Unknown => Inclusion::Unknown,
+    }
+}

@@ -59,23 +59,17 @@ impl Problems {
     }
 }
 
-/// Keys of later versions, which this one knows and does not enforce. Accepting one would be a promise not kept; each row
-/// goes away with the change that builds it.
-const NOT_BUILT: &[(&str, &str)] = &[("agents", "issuers"), ("agents", "max-grant"), ("revoked", "grants")];
-
 /// One table being read. Keys that nobody asked for are unknown.
 pub(super) struct Table<'t> {
     file: &'t File<'t>,
-    /// What kind of table it is, as [`NOT_BUILT`] and messages name it.
-    kind: &'static str,
     pub(super) at: Location,
     entries: &'t DeTable<'t>,
     asked: BTreeSet<&'static str>,
 }
 
 impl<'t> Table<'t> {
-    pub(super) fn new(file: &'t File<'t>, kind: &'static str, at: Location, entries: &'t DeTable<'t>) -> Self {
-        Self { file, kind, at, entries, asked: BTreeSet::new() }
+    pub(super) fn new(file: &'t File<'t>, at: Location, entries: &'t DeTable<'t>) -> Self {
+        Self { file, at, entries, asked: BTreeSet::new() }
     }
 
     fn get(&mut self, key: &'static str) -> Option<(&'t DeValue<'t>, Location)> {
@@ -176,7 +170,7 @@ impl<'t> Table<'t> {
         for (name, value, at) in self.pairs(key, problems) {
             match value.as_table() {
                 Some(entries) => {
-                    let table = Table::new(self.file, key, name.at.clone(), entries);
+                    let table = Table::new(self.file, name.at.clone(), entries);
                     tables.push((name, table));
                 }
                 None => problems.error(
@@ -218,12 +212,27 @@ impl<'t> Table<'t> {
     pub(super) fn table(&mut self, key: &'static str, problems: &mut Problems) -> Option<Table<'t>> {
         let (value, at) = self.get(key)?;
         match value.as_table() {
-            Some(entries) => Some(Table::new(self.file, key, at, entries)),
+            Some(entries) => Some(Table::new(self.file, at, entries)),
             None => {
                 problems.error(&at, format!("`{key}` is not a table"), format!("write [{key}]"));
                 None
             }
         }
+    }
+
+    /// Every key of the table, each with a string.
+    pub(super) fn all_strings(&mut self, problems: &mut Problems) -> Vec<(Located<&'t str>, Located<&'t str>)> {
+        let mut strings = Vec::new();
+        for (name, value) in self.entries {
+            let (name_at, at) = (self.place(name), self.place(value));
+            match value.get_ref().as_str() {
+                Some(value) => {
+                    strings.push((Located { value: name.get_ref().as_ref(), at: name_at }, Located { value, at }));
+                }
+                None => problems.error(&at, "this is not a string", "quote it"),
+            }
+        }
+        strings
     }
 
     /// Names with days, such as retired keys.
@@ -245,7 +254,7 @@ impl<'t> Table<'t> {
         for item in value.as_array().into_iter().flatten() {
             let at = self.place(item);
             match item.get_ref().as_table() {
-                Some(entries) => tables.push(Table::new(self.file, key, at, entries)),
+                Some(entries) => tables.push(Table::new(self.file, at, entries)),
                 None => problems.error(
                     &at,
                     format!("`{key}` holds something that is not a table"),
@@ -282,12 +291,6 @@ impl<'t> Table<'t> {
         for name in self.entries.keys() {
             let (key, at) = (name.get_ref().as_ref(), self.place(name));
             if self.asked.contains(key) {
-                continue;
-            }
-            if NOT_BUILT.contains(&(self.kind, key)) {
-                let message =
-                    format!("`{key}` is not enforced by this version, so a policy that relies on it is refused");
-                problems.error(&at, message, format!("remove `{key}`; CHANGELOG.md says which version enforces it"));
                 continue;
             }
             let known: Vec<&str> = self.asked.iter().copied().collect();

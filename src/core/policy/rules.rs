@@ -9,6 +9,7 @@ use super::glob::{Below, Glob, LetterCase, Text};
 use super::plain_names;
 use super::principals::{Principal, PrincipalKind, Registry, id};
 use super::problem::Location;
+use super::reach::{Inclusion, inclusion};
 use super::reader::{Located, Problems, Table};
 use super::submitters::Submitters;
 use crate::core::id::Id;
@@ -132,6 +133,12 @@ pub struct Rule {
     pub since: BTreeSet<Since>,
     /// What it asks of approvals.
     pub approvals: Option<Approvals>,
+    /// Whether it accepts what agents seal with their standing keys.
+    pub standing: Permission,
+    /// The tasks for which it accepts agents' work, as patterns; `None` for any.
+    pub tasks: Option<Vec<Glob>>,
+    /// The environments in which it accepts agents' work, as patterns; `None` for any.
+    pub environments: Option<Vec<Glob>>,
     pub(super) refs: Patterns,
     /// The patterns of its classes, with the name each goes by; `None` for the whole tree.
     pub(super) paths: Option<BTreeMap<String, Patterns>>,
@@ -184,7 +191,12 @@ impl Rule {
 
     /// Whether it says whose work it refuses among agents'.
     pub fn restricts_agents(&self) -> bool {
-        !self.agents.is_all() || self.adopted == Permission::Deny
+        !self.agents.is_all() || self.adopted == Permission::Deny || self.asks_for_grants()
+    }
+
+    /// Whether agents' work counts only under a grant, or under some grants.
+    pub fn asks_for_grants(&self) -> bool {
+        self.standing == Permission::Deny || self.tasks.is_some() || self.environments.is_some()
     }
 
     /// The class or pattern that covers the path, or what a file system takes for the same. Something that stands in the place of a
@@ -298,6 +310,9 @@ impl Rule {
             delete: _,
             since,
             approvals: _,
+            standing,
+            tasks,
+            environments,
             refs: _,
             paths: _,
         } = self;
@@ -309,6 +324,9 @@ impl Rule {
             && *adopted >= other.adopted
             && services.is_subset(&other.services)
             && since.is_subset(&other.since)
+            && *standing >= other.standing
+            && is_within(tasks.as_deref(), other.tasks.as_deref())
+            && is_within(environments.as_deref(), other.environments.as_deref())
     }
 
     /// Whether what this rule has judged needs no approval under `other`, and no other submitter.
@@ -335,6 +353,15 @@ impl Rule {
             && self.admits_no_more(other)
             && self.force_push >= other.force_push
             && self.delete >= other.delete
+    }
+}
+
+/// Whether everything that these patterns match, those do; `None` matches everything.
+pub(super) fn is_within(own: Option<&[Glob]>, other: Option<&[Glob]>) -> bool {
+    match (own, other) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(own), Some(other)) => own.iter().all(|glob| inclusion(glob, other) == Inclusion::Within),
     }
 }
 
@@ -420,6 +447,9 @@ impl Resolver<'_> {
             delete: self.permission("delete", &mut table, problems),
             since: since(&mut table, problems),
             approvals: table.table("approvals", problems).map(|table| self.approvals(table, problems)),
+            standing: table.word("standing", PERMISSIONS, problems).unwrap_or(Permission::Allow),
+            tasks: texts("tasks", &mut table, problems),
+            environments: texts("environments", &mut table, problems),
             refs: if refs.is_empty() { Patterns::default() } else { read_patterns(&refs, &at, problems) },
             paths: has_paths.then(|| self.paths(&mut table, problems)),
         };
@@ -428,7 +458,7 @@ impl Resolver<'_> {
                 "force-push is denied but delete is allowed: deleting and creating again does what forcing would";
             problems.warn(&at, message, "add delete = \"deny\"");
         }
-        let restricts = rule.identity != Identity::None || !rule.agents.is_all() || rule.adopted == Permission::Deny;
+        let restricts = rule.identity != Identity::None || rule.restricts_agents();
         let restricts = restricts || rule.approvals.is_some() || rule.submitters.is_some();
         if has_paths && !restricts {
             problems.warn(
@@ -437,8 +467,17 @@ impl Resolver<'_> {
                 "add identity = \"everyone\", submitters, or [rule.approvals]",
             );
         }
+        self.check_grants(&rule, problems);
         table.finish(problems);
         name.map(|_| rule)
+    }
+
+    /// Work that counts only under a grant needs an agent that can be granted something.
+    fn check_grants(&self, rule: &Rule, problems: &mut Problems) {
+        if rule.asks_for_grants() && !self.visible().any(|one| self.registry.issuers_of(&one.id)) {
+            let message = "agents' work counts here only under a grant, and no agent has issuers";
+            problems.warn(&rule.at, message, "add issuers = [\"...\"] to the agents that work here");
+        }
     }
 
     fn permission(&self, key: &'static str, table: &mut Table<'_>, problems: &mut Problems) -> Permission {
@@ -534,6 +573,24 @@ impl Resolver<'_> {
         }
         paths
     }
+}
+
+/// Patterns of plain texts, such as `PAY-*`.
+fn texts(key: &'static str, table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<Glob>> {
+    if !table.has(key) {
+        return None;
+    }
+    let mut globs = Vec::new();
+    for entry in table.strings(key, problems) {
+        match Glob::parse(entry.value) {
+            Ok(glob) => globs.push(glob),
+            Err(error) => {
+                problems.error(&entry.at, format!("\"{}\": {error}", entry.value), "use plain text, * and **")
+            }
+        }
+    }
+    globs.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    Some(globs)
 }
 
 fn since(table: &mut Table<'_>, problems: &mut Problems) -> BTreeSet<Since> {

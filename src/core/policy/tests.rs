@@ -169,8 +169,8 @@ fn approvals_that_cannot_work_are_errors() {
     for (rule, approvals, expected) in [
         (&*agents, "", "19: the rule does not say whose approval counts -> add from"),
         (&agents, "from = [\"eve\"]", "20: `eve` is no person or group -> list people"),
-        (&agents, "from = [\"claude\"]", "20: `claude` is no person but an agent -> only people approve"),
-        (&agents, "from = [\"forge\"]", "20: `forge` is no person but a service -> only people approve"),
+        (&agents, "from = [\"claude\"]", "20: `claude` is no person but an agent -> only people count here"),
+        (&agents, "from = [\"forge\"]", "20: `forge` is no person but a service -> only people count here"),
         (&agents, "from = [\"staff\"]\ncount = 0", "21: a rule cannot ask for less than one approval"),
         (
             &agents,
@@ -275,14 +275,84 @@ fn one_key_has_one_principal() {
 }
 
 #[test]
-fn what_is_not_enforced_is_refused_in_words() {
-    for more in [
-        "[agents.codex]\nowner = \"alice\"\nissuers = [\"alice\"]\n",
-        "[agents.codex]\nowner = \"alice\"\nmax-grant = \"8h\"\n",
-        "[revoked]\ngrants = [\"claude:42\"]\n",
+fn what_is_said_of_grants_is_checked() {
+    let agent = |more: &str| format!("[agents.codex]\nowner = \"alice\"\n{more}\n");
+    let issuer = |name: &str, seed: u8, more: &str| format!("[issuers.{name}]\nkey = \"{}\"\n{more}\n", key(seed));
+    let exchange =
+        "[exchanges.ci]\nissuer = \"https://ci.acme.dev\"\naudience = \"countersign\"\njwks = \"keys.json\"\n";
+    for (more, expected) in [
+        (agent("issuers = [\"bob\"]"), "`bob`, among the issuers of `codex`, cannot issue for it"),
+        (agent("issuers = [\"codex\"]"), "`codex`, among the issuers of `codex`"),
+        (agent("issuers = [\"forge\"]"), "`forge`, among the issuers"),
+        (agent("issuers = [\"alice\"]\nmax-grant = \"long\""), "`max-grant` is not a length of time"),
+        (agent("issuers = [\"alice\"]\nissuing = \"never\""), "`issuing` cannot be \"never\""),
+        (agent("issuers = \"alice\""), "`issuers` is not a list"),
+        ("[people.bob]\nissuers = [\"alice\"]\n".to_owned(), "unknown key `issuers`"),
+        ("[issuers.vault]\n".to_owned(), "issuer `vault` has no key"),
+        (issuer("vault", 9, "identity = \"name\""), "`identity` cannot be \"name\""),
+        (issuer("vault", 9, "identity = \"extension:\""), "`identity` cannot be \"extension:\""),
+        (issuer("alice", 9, ""), "`alice` is both an issuer and a principal"),
+        (issuer("vault", 1, ""), "the key of issuer `vault` is one of `alice`"),
+        (issuer("vault", 9, "") + &issuer("step", 9, ""), "have one key"),
+        (issuer("vault", 9, "scope = { refs = [] }"), "`refs` of the scope is empty"),
+        (issuer("vault", 9, "scope = { refs = [\"a?\"] }"), "has no meaning here"),
+        (issuer("vault", 9, "scope = { refs = [\"main\"] }"), "is not a full ref name"),
+        (issuer("vault", 9, "scope = { commits = 5 }"), "repositories does not name exactly one"),
+        (issuer("vault", 9, "scope = { delegate = -1 }"), "delegate of the scope is not a number"),
+        (issuer("vault", 9, "scope = { ref = [\"refs/heads/a\"] }"), "unknown key `ref`"),
+        ("[revoked]\ngrants = [\"claude\"]\n".to_owned(), "\"claude\" is not the name of a grant"),
+        ("[revoked]\ngrants = [\"claude:0\"]\n".to_owned(), "is not the name of a grant"),
+        ("[revoked]\ngrants = [\"claude:042\"]\n".to_owned(), "is not the name of a grant"),
+        ("[revoked]\nkrl = \"/etc/krl\"\n".to_owned(), "is not a path beside this file"),
+        ("[revoked]\nkrl = \"krl\"\n".to_owned(), "cannot include \"krl\""),
+        ("[exchanges.ci]\n".to_owned(), "exchange `ci` says no `issuer`"),
+        ("[exchanges.ci]\n".to_owned(), "exchange `ci` asks for no claims"),
+        (exchange.to_owned(), "cannot include \"keys.json\""),
     ] {
-        let said = problems(more);
-        assert!(said.iter().any(|line| line.contains("is not enforced by this version")), "{more}: {said:?}");
+        let said = problems(&more);
+        assert!(said.iter().any(|line| line.contains(expected)), "{more}: {said:#?}");
+    }
+}
+
+#[test]
+fn grants_are_read_with_the_files_that_they_name() {
+    let list = [crate::core::ssh::KRL_MAGIC, &[0, 0, 0, 1], &[0; 24], &[0; 8]].concat();
+    let text = format!(
+        "{}[agents.codex]\nowner = \"alice\"\nissuers = [\"alice\", \"staff\", \"vault\"]\nmax-grant = \"2h\"\n\
+         issuing = \"presence\"\n[issuers.vault]\nkey = \"{}\"\n\
+         scope = {{ refs = [\"refs/heads/**\"] }}\n[revoked]\nkrl = \"krl\"\ngrants = [\"codex:7\"]\n[exchanges.ci]\n\
+         issuer = \"https://ci.acme.dev\"\naudience = \"countersign\"\njwks = \"keys.json\"\nagent = \"codex\"\n\
+         max-grant = \"1h\"\nclaims = {{ repository = \"acme/*\" }}\n{RULE}standing = \"deny\"\ntasks = [\"PAY-*\"]\n\
+         identity = \"agents\"\n",
+        registry(),
+        key(9)
+    );
+    let load_with = |keys: &str, list: &[u8]| {
+        let source = Source { name: "policy.toml".into(), text: text.clone() };
+        load(vec![source], &mut |_, path| {
+            let bytes = if path == "krl" { list.to_vec() } else { keys.as_bytes().to_vec() };
+            Source::of_bytes(path.to_owned(), bytes).ok_or_else(|| "not text".to_owned())
+        })
+    };
+    let policy = load_with("{\"keys\":[{}]}", &list).unwrap_or_else(|problems| panic!("{problems:#?}")).policy;
+    let codex = policy.principal_named("codex").unwrap();
+    let issuers: Vec<&str> = codex.issuers.iter().map(Id::as_str).collect();
+    assert_eq!((issuers, codex.issuing), (vec!["alice", "vault"], Issuing::Presence));
+    let exchange = policy.exchanges().next().unwrap();
+    assert_eq!((exchange.audience.as_str(), exchange.agent.as_str()), ("countersign", "codex"));
+    let said = policy.describe(&policy.rules()[0]).join(" ");
+    assert!(said.contains("standing key is not accepted") && said.contains("PAY-*"), "{said}");
+
+    let other = load_with("{\"keys\":[{},{}]}", &list).unwrap().policy;
+    assert_ne!(policy.digest(), other.digest(), "the keys of tokens are part of the policy");
+    for (keys, list, expected) in [
+        ("{\"keys\":[]}", &list[..], "is no JSON Web Key Set"),
+        ("[]", &list, "is no JSON Web Key Set"),
+        ("{\"keys\":[{}]}", &[list.clone(), vec![9]].concat(), "the revocation list krl cannot be used"),
+        ("{\"keys\":[{}]}", b"text", "the revocation list krl cannot be used"),
+    ] {
+        let said = load_with(keys, list).unwrap_err();
+        assert!(said.iter().any(|problem| problem.message.contains(expected)), "{expected}: {said:#?}");
     }
 }
 
@@ -408,6 +478,35 @@ fn a_rule_that_nobody_can_satisfy_is_an_error() {
 }
 
 #[test]
+fn a_rule_takes_the_word_of_services_that_attest() {
+    let registry = registry().replace("[services.forge]\n", "[services.forge]\nattests = true\n");
+    let asked = |registry: &str, more: &str| {
+        let rule =
+            "identity = \"agents\"\nforce-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfrom = [\"alice\"]\n";
+        let all = load_text(&format!("{registry}{RULE}{rule}{more}\n"));
+        let all = all.map_or_else(|problems| problems, |loaded| loaded.warnings);
+        all.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+    };
+    let says =
+        |said: &[String], words: &str| assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:?}");
+    assert_eq!(asked(&registry, ""), [""; 0], "attests alone");
+    let word = "attested = [\"forge\"]";
+    let with_account = registry.replace("[people.alice]\n", "[people.alice]\naccounts = [\"alice-ng\"]\n");
+    let said = asked(&with_account, word);
+    assert_eq!(said.len(), 1, "{said:?}");
+    says(&said, "who has the key of forge can make up approvals");
+    says(&asked(&registry, word), "nobody in `from` has an account");
+    says(&asked(&with_account, &format!("{word}\npresence = true")), "no approval counts at the word of forge");
+    says(&asked(&self::registry(), word), "service `forge` does not attest approvals");
+    says(&asked(&registry, "attested = [\"gitlab\"]"), "`gitlab` is no service");
+    says(&asked(&registry, "attested = [\"alice\"]"), "`alice` is no service");
+    let person = "[people.zed]\nattests = true\n";
+    says(&asked(&(registry.clone() + person), ""), "attests");
+    let keyless = "[services.zed]\nowner = \"alice\"\nattests = true\n";
+    says(&asked(&(registry + keyless), ""), "service `zed` attests approvals and has no SSH key");
+}
+
+#[test]
 fn covering_is_asking_at_least_as_much() {
     let rule = |more: &str| {
         let text = format!("{}[paths]\nci = [\"ci/**\"]\nops = [\"ops/**\"]\n{RULE}{more}\n", registry());
@@ -469,7 +568,7 @@ fn a_policy_in_the_repository_protects_itself() {
 
 #[test]
 fn the_starter_policy_is_valid_as_it_stands() {
-    let text = starter(crate::core::id::RepositoryName::parse(b"acme/payments").as_ref());
+    let text = starter(crate::core::id::RepositoryName::parse(b"acme/payments").as_ref(), &[]).text;
     let loaded = load_text(&text).unwrap();
     assert_eq!(loaded.warnings, []);
     assert_eq!(loaded.policy.rules().len(), 2);
@@ -503,6 +602,11 @@ fn the_reference_knows_every_key() {
         ("[agents.zed]\nowner = \"alice\"\n", "agent"),
         ("[services.zed]\nowner = \"alice\"\n", "service"),
         ("[revoked]\n", "revoked"),
+        ("[orders]\n", "orders"),
+        ("[override]\n", "override"),
+        ("[issuers.zed]\n", "issuer"),
+        ("[exchanges.zed]\n", "exchange"),
+        ("[issuers.zed.scope]\n", "scope"),
         (RULE, "rule"),
         (&format!("{RULE}[rule.approvals]\nfrom = [\"alice\"]\n"), "approvals"),
     ] {
@@ -519,5 +623,68 @@ fn the_reference_knows_every_key() {
     for key in keys {
         let ways = [format!("`{key}`"), format!("[{key}"), format!(".{key}]")];
         assert!(ways.iter().any(|way| REFERENCE.contains(way)), "{key} is not in POLICY.md");
+    }
+}
+
+#[test]
+fn what_the_policy_says_about_orders_is_read_with_its_problems() {
+    let people = "[people.bob]\nkeys = [\"KEY\"]\n".replace("KEY", &key(4));
+    let good = format!(
+        "{people}[orders]\nfreeze-all = [\"staff\"]\nthaw = [\"bob\"]\nrevoke = [\"bob\"]\n[override]\nfrom = [\"alice\", \"bob\"]\ncodes = [\"approval-missing\", \"agent-frozen\"]\n"
+    );
+    assert_eq!(problems(&good), Vec::<String>::new());
+    for (said, expected) in [
+        ("[orders]\nfreeze_all = []\n", "unknown key `freeze_all`"),
+        ("[orders]\nthaw = [\"claude\"]\n", "`claude` is no person but an agent"),
+        ("[orders]\nthaw = [\"nobody\"]\n", "`nobody` is no person or group"),
+        (
+            "[override]\nfrom = [\"alice\"]\ncodes = [\"bad-seal\"]\n",
+            "an override takes 2 people, and 1 of those in `from`",
+        ),
+        ("[override]\nfrom = [\"alice\"]\ncount = 0\ncodes = [\"bad-seal\"]\n", "an override takes nobody"),
+        ("[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = [\"bad-seal\"]\n", "one person alone passes over"),
+        ("[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = []\n", "names no code"),
+        ("[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = [\"bad-saal\"]\n", "did you mean \"bad-seal\"?"),
+        (
+            "[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = [\"malformed-tree\"]\n",
+            "malformed-tree is never passed over",
+        ),
+        ("[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = [\"shared-key\"]\n", "shared-key is never passed over"),
+    ] {
+        let found = problems(said);
+        assert!(found.iter().any(|one| one.contains(expected)), "{said}: {found:?}");
+    }
+    let loaded =
+        load_text(&(registry().replacen("version = 1\n", "version = 1\nname = \"acme\"\n", 1) + &good)).unwrap().policy;
+    let id = |text: &str| Id::parse(text.as_bytes()).unwrap();
+    let person = |text: &str| loaded.principal(&id(text)).unwrap();
+    assert!(loaded.is_called(&id("acme")) && !loaded.is_called(&id("other")));
+    assert!(loaded.may_freeze_all(person("alice")) && !loaded.may_freeze_all(person("bob")));
+    assert!(loaded.may_thaw(person("bob"), 0) && !loaded.may_thaw(person("alice"), 0));
+    assert!(loaded.may_revoke(person("alice"), &id("claude")) && loaded.may_revoke(person("bob"), &id("claude")));
+    let terms = loaded.override_terms(0).unwrap();
+    assert_eq!((terms.count, terms.from.len(), terms.codes.len()), (2, 2, 2));
+    assert_eq!(loaded.describe_orders().len(), 5);
+}
+
+#[test]
+fn ids_that_no_order_can_name_are_refused_in_a_new_policy_alone() {
+    let agent = |id: &str, tool: &str| {
+        format!("[agents.\"{id}\"]\nowner = \"alice\"\ntool = \"{tool}\"\nkeys = [\"{}\"]\n", key(5))
+    };
+    for (more, refused) in [
+        (agent("codex", "codex"), false),
+        (agent("second", "claude-code"), false),
+        (agent("a..b", "codex"), true),
+        (agent("a.lock", "codex"), true),
+        (agent("second", "a."), true),
+        // `tool/forge` would read as the service's.
+        (agent("second", "forge"), true),
+        (agent("second", "alice"), true),
+        (agent("second", "claude"), true),
+    ] {
+        let policy = load_text(&(registry() + &more)).unwrap().policy;
+        assert_eq!(policy.problems_if_new(None).len(), usize::from(refused), "{more}");
+        assert_eq!(policy.problems_if_new(Some(policy.digest())), Vec::new());
     }
 }

@@ -9,6 +9,7 @@ use super::value::SealValue;
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::oid::Oid;
+use crate::core::signature::SigningKey;
 use crate::core::ssh::{ClaimedSignature, PublicKey, SignatureError, VerifiedSignature};
 
 /// A block as the message has it: nothing of it is verified.
@@ -66,6 +67,11 @@ impl VerifiedSeal {
     /// The key that sealed.
     pub fn key(&self) -> &PublicKey {
         self.signature.key()
+    }
+
+    /// The key with the certificate that it came in.
+    pub fn signer(&self) -> SigningKey<'_> {
+        SigningKey::of(&self.signature)
     }
 
     /// The digest of the SSHSIG blob, by which a seal is known.

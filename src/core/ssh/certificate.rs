@@ -8,6 +8,7 @@ use base64ct::{Base64, Encoding as _};
 use thiserror::Error;
 
 use super::key::{Algorithm, KeyError, PublicKey};
+use super::private::PrivateKey;
 use super::sshsig::{SignatureError, label_fits};
 use super::verify::{Presence, verify_inner};
 use super::wire::{WireReader, put_string};
@@ -451,6 +452,24 @@ impl NewCertificate<'_> {
         put_string(&mut out, b"");
         put_string(&mut out, self.issuer.blob());
         Some(out)
+    }
+}
+
+impl PrivateKey {
+    /// Issues a certificate. `None` where another key is named as its issuer, or the key to certify is of a kind of which none is made.
+    pub fn certify(&self, new: &NewCertificate<'_>) -> Option<Vec<u8>> {
+        (new.issuer == self.public()).then_some(())?;
+        let signed = new.to_signed_bytes()?;
+        let (_, raw) = self.sign_bytes(&signed);
+        let mut signature = Vec::new();
+        put_string(&mut signature, Algorithm::Ed25519.name().as_bytes());
+        put_string(&mut signature, &raw);
+        Some(certificate_with(signed, &signature))
+    }
+
+    /// Signs as [`PrivateKey::sign`] does, with a certificate in the place of the key, as `ssh-keygen -Y sign -f KEY-cert.pub` does.
+    pub fn sign_certified(&self, certificate: &VerifiedCertificate, namespace: &str, message: &[u8]) -> Vec<u8> {
+        self.sign_under(certificate.blob(), namespace, message)
     }
 }
 

@@ -6,6 +6,7 @@
 mod armor;
 mod certificate;
 mod key;
+mod krl;
 mod note;
 mod private;
 mod sshsig;
@@ -23,8 +24,9 @@ pub use certificate::{
     CertificateError, ClaimedCertificate, NewCertificate, VerifiedCertificate, certificate_with, single_string,
 };
 pub use key::{Algorithm, Fingerprint, KeyError, PublicKey};
+pub use krl::{Krl, KrlError, MAGIC as KRL_MAGIC};
 pub use note::{WitnessKey, is_name};
 pub use private::{PrivateKey, PrivateKeyError};
-pub use sshsig::{ClaimedSignature, SignatureError, claimed_key};
+pub use sshsig::{ClaimedSignature, SignatureError, claimed_key, claimed_key_id};
 pub use token::SoftwareToken;
 pub use verify::{Presence, VerifiedSignature};

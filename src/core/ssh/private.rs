@@ -104,11 +104,16 @@ impl PrivateKey {
 
     /// Signs `message` for one purpose, as `ssh-keygen -Y sign -n NAMESPACE` does. Returns the binary form.
     pub fn sign(&self, namespace: &str, message: &[u8]) -> Vec<u8> {
+        self.sign_under(self.public.blob(), namespace, message)
+    }
+
+    /// The same, with something in the place of the key: the key, or a certificate over it.
+    pub(super) fn sign_under(&self, key: &[u8], namespace: &str, message: &[u8]) -> Vec<u8> {
         let signed = signed_data(namespace, "sha512", &Sha512::digest(message));
         let mut inner = Vec::new();
         put_string(&mut inner, b"ssh-ed25519");
         put_string(&mut inner, &self.signing.sign(&signed).to_bytes());
-        blob(&self.public, namespace, &inner)
+        blob(key, namespace, &inner)
     }
 }
 

@@ -201,11 +201,20 @@ pub fn claimed_key(text: &[u8]) -> Option<PublicKey> {
     PublicKey::from_blob(key).or_else(|_| ClaimedCertificate::from_blob(key).map(|own| own.key().clone())).ok()
 }
 
-/// The binary form of a signature by SHA-512, of which `inner` is the algorithm's label and its numbers.
-pub(super) fn blob(key: &PublicKey, namespace: &str, inner: &[u8]) -> Vec<u8> {
+/// The key id of the certificate that a signature says to be made under, as [`claimed_key`].
+pub fn claimed_key_id(text: &[u8]) -> Option<String> {
+    let (blob, _) = split(text).ok()?;
+    let mut reader = WireReader(&blob);
+    reader.tag(b"SSHSIG")?;
+    reader.uint32()?;
+    ClaimedCertificate::from_blob(reader.string()?).ok().map(|own| own.key_id().to_owned())
+}
+
+/// The binary form of a signature by SHA-512, by a key or under a certificate, of which `inner` is the algorithm's label and its numbers.
+pub(super) fn blob(key: &[u8], namespace: &str, inner: &[u8]) -> Vec<u8> {
     let mut blob = b"SSHSIG".to_vec();
     blob.extend_from_slice(&1_u32.to_be_bytes());
-    for field in [key.blob(), namespace.as_bytes(), b"", b"sha512", inner] {
+    for field in [key, namespace.as_bytes(), b"", b"sha512", inner] {
         put_string(&mut blob, field);
     }
     blob

@@ -48,7 +48,7 @@ impl SoftwareToken {
         put_string(&mut inner, &self.signing.sign(&data).to_bytes());
         inner.push(TOUCHED_AND_VERIFIED);
         inner.extend_from_slice(&COUNTER.to_be_bytes());
-        blob(&self.public, namespace, &inner)
+        blob(self.public.blob(), namespace, &inner)
     }
 }
 

@@ -10,7 +10,7 @@ pub mod push_cert;
 
 pub use kinds::{Adapter, Answer};
 
-use crate::core::ssh::PublicKey;
+use crate::core::ssh::{PublicKey, VerifiedCertificate, VerifiedSignature};
 
 /// Bytes of an account's name.
 pub const ACCOUNT_BYTES: usize = 100;
@@ -53,6 +53,19 @@ pub enum Who {
     Account(String),
     /// Whoever holds a key.
     Key(PublicKey),
+    /// Whoever holds a certified key: an agent under a grant. Where the server's configuration gives the session an account as well, that is
+    /// who it is if the certificate is no grant.
+    Certificate(Box<VerifiedCertificate>, Option<String>),
+}
+
+impl Who {
+    /// Whoever made a signature.
+    pub fn signed(signature: &VerifiedSignature) -> Self {
+        match signature.certificate() {
+            Some(certificate) => Self::Certificate(Box::new(certificate.clone()), None),
+            None => Self::Key(signature.key().clone()),
+        }
+    }
 }
 
 /// What somebody used to move refs.

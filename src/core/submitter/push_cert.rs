@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::core::id::RepositoryName;
 use crate::core::oid::Oid;
-use crate::core::ssh::{ClaimedSignature, PublicKey, SignatureError};
+use crate::core::ssh::{ClaimedSignature, SignatureError};
+use crate::core::submitter::Who;
 
 /// The SSHSIG namespace that git signs in.
 const NAMESPACE: &str = "git";
@@ -104,12 +105,12 @@ impl<'a> ClaimedPushCert<'a> {
         Ok(Self { pushee, nonce, updates, payload, signature })
     }
 
-    /// The key that signed it, if it is about this push and nothing else.
+    /// Who signed it, if it is about this push and nothing else.
     ///
     /// # Errors
     /// [`PushCertError`] with what it is not about, or why the signature does not count.
-    pub fn verify(&self, expected: Expected<'_>) -> Result<PublicKey, PushCertError> {
-        let signature = ClaimedSignature::from_armor(self.signature)?;
+    pub fn verify(&self, expected: Expected<'_>) -> Result<Who, PushCertError> {
+        let signature = ClaimedSignature::certified_from_armor(self.signature)?;
         let verified = signature.verify(NAMESPACE, self.payload)?;
         if self.nonce.is_empty() || self.nonce != expected.nonce {
             return Err(PushCertError::Nonce);
@@ -120,7 +121,7 @@ impl<'a> ClaimedPushCert<'a> {
         if self.updates != *expected.updates {
             return Err(PushCertError::Updates);
         }
-        Ok(verified.key().clone())
+        Ok(Who::signed(&verified))
     }
 }
 
@@ -185,7 +186,7 @@ mod tests {
         bytes
     }
 
-    fn judge(bytes: &[u8]) -> Result<PublicKey, PushCertError> {
+    fn judge(bytes: &[u8]) -> Result<Who, PushCertError> {
         let id = |hex: &str| Oid::parse(hex.as_bytes());
         let updates = BTreeSet::from([(b"refs/heads/main".to_vec(), id(OLD), id(NEW))]);
         let repository = RepositoryName::parse(b"acme/pay").unwrap();
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_certificate_is_about_one_push() {
-        assert_eq!(judge(&signed(&text())), Ok(PrivateKey::from_seed(&[1; 32]).unwrap().public().clone()));
+        assert_eq!(judge(&signed(&text())), Ok(Who::Key(PrivateKey::from_seed(&[1; 32]).unwrap().public().clone())));
         let changed = |from: &str, to: &str| signed(&text().replace(from, to));
         let more = format!("{}{OLD} {NEW} refs/heads/other\n", text());
         for (bytes, error) in [

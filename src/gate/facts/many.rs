@@ -17,7 +17,7 @@ use crate::core::policy::{Identity, Mode, Policy, Rule};
 use crate::core::scope::{Requirement, is_judged_at, judged_commits};
 use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, on_mainline};
 use crate::gate::examine::walk_doubt;
-use crate::gate::received::{Received, maker};
+use crate::gate::received::{Maker, Received};
 
 /// What is known of updates with many commits.
 #[derive(Default)]
@@ -184,6 +184,10 @@ impl FactReader<'_> {
                 }
             }
         }
+        if received.iter().any(|id| self.is_counted(*id)) {
+            // How many a grant has left is told of all that a push brings.
+            return Err(over(limits::COMMITS));
+        }
         let now = self.context.now;
         begun.judge(&UpdateContext { policy, facts: &self.facts, update: facts, now });
         for (judged, before) in facts.judged.iter_mut().zip(before) {
@@ -203,7 +207,7 @@ impl FactReader<'_> {
             let Some(commit) = self.facts.commits.get(&id) else { continue };
             for (key, digest) in commit.received() {
                 let file = || self.context.memory.scratch();
-                let kept = self.many.received.add(name, (id, digest), || maker(self.policy, key), file);
+                let kept = self.many.received.add(name, (id, digest), || Maker::of(self.policy, key), file);
                 kept.map_err(not_kept)?;
             }
         }
@@ -211,7 +215,7 @@ impl FactReader<'_> {
     }
 
     /// Drops what is known of commits that have been judged.
-    fn forget(&mut self, ids: impl Iterator<Item = Oid>) {
+    pub(super) fn forget(&mut self, ids: impl Iterator<Item = Oid>) {
         for id in ids {
             let Some(commit) = self.facts.commits.remove(&id) else { continue };
             for (_, digest) in commit.received() {

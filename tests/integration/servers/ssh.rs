@@ -126,3 +126,50 @@ fn a_session_is_not_another_s() {
     pushed.refused("submitter-unknown");
     assert!(pushed.said.contains("SSH_USER_AUTH is not as the ssh session set it"), "{}", pushed.said);
 }
+
+/// A grant opens the session: sshd takes the certificate, and the gate knows whose it is, as far as it reaches.
+#[test]
+fn the_certificate_of_a_session_says_which_agent_pushes() {
+    let Some((world, _sshd)) = behind_sshd("sha1", "ExposeAuthInfo yes", &|actor| line_for(KEYED, actor)) else {
+        return;
+    };
+    let issued = policy().replace("[agents.claude-code]\n", "[agents.claude-code]\nissuers = [\"alice\"]\n");
+    let rule = "[[rule]]\nname = \"agents\"\nrefs = [\"refs/heads/agent/**\"]\nsubmitters = [\"claude-code\"]\n";
+    world.set_policy(&format!("{issued}\n{rule}"));
+    let line = line_for("cert-authority,", ALICE) + "\n";
+    std::fs::write(world.path("authorized_keys"), line).unwrap();
+    let issuer = world.key_file(ALICE);
+    let login = |name: &str, scope: &str, window: &str| {
+        let file = world.path(name);
+        let run = |arguments: &[&str]| {
+            let mut make = world.command("ssh-keygen", &world.path(""));
+            make.args(arguments);
+            let output = world.run(make, None);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        let text = file.to_str().unwrap();
+        run(&["-q", "-t", "ed25519", "-N", "", "-f", text]);
+        let (option, public) = (format!("extension:scope@countersign={scope}"), format!("{text}.pub"));
+        let names = ["-I", "claude-code", "-n", "claude-code", "-z", "7", "-V", window];
+        let sign =
+            [&["-q", "-s", issuer.to_str().unwrap()], &names[..], &["-O", "clear", "-O", &option, &public]].concat();
+        run(&sign);
+        format!(
+            "ssh -F /dev/null -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=no \
+             -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -i '{text}' -o CertificateFile='{text}-cert.pub'"
+        )
+    };
+    let push = |ssh: &str, to: &str| world.push_by(&[("GIT_SSH_COMMAND", ssh.to_owned())], &[&format!("HEAD:{to}")]);
+    world.commit("a", "1", "By hand\n");
+    let good = login("good", r#"{"refs":["refs/heads/agent/a","refs/heads/free"]}"#, "-1m:+1h");
+    push(&good, "refs/heads/agent/a").accepted();
+    push(&good, "refs/heads/agent/b").refused("grant-out-of-scope");
+    // Also where nobody asks who pushes.
+    push(&good, "refs/heads/free").accepted();
+    push(&good, "refs/heads/other").refused("grant-out-of-scope");
+    world.push_by(&[("GIT_SSH_COMMAND", good)], &[":refs/heads/agent/a"]).accepted();
+    // sshd lets it in for a month; the policy does not.
+    let long = login("long", "{}", "-1m:+4w");
+    push(&long, "refs/heads/agent/a").refused("submitter-unknown");
+    assert!(!push(&login("late", "{}", "-2h:-1h"), "refs/heads/agent/a").ok, "sshd refuses it itself");
+}

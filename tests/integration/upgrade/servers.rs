@@ -211,7 +211,7 @@ fn a_ledger_goes_on_in_the_next_version_of_its_format() {
         let entries = earlier.entries();
         let (old, new) = entries.split_at(before.len());
         assert_eq!(old, before, "{state}");
-        assert_eq!((&new[0]["kind"], &new[0]["version"]), (&"written by a newer version".into(), &2.into()), "{state}");
+        assert_eq!((&new[0]["kind"], &new[0]["version"]), (&"written by a newer version".into(), &3.into()), "{state}");
         let place = earlier.path(earlier.server).canonicalize().unwrap();
         assert_eq!((&new[1]["kind"], &new[1]["how"]), (&"placed".into(), &"seen".into()), "{state}");
         assert_eq!(new[1]["place"]["path"], place.display().to_string(), "{state}");

@@ -189,7 +189,7 @@ impl PushedHistory {
         let content = |made: &Made| {
             let commit = &facts.commits[&oid(made.number)];
             let sealed = commit.seals.iter().flatten().map(|seal| seal.agent.to_string());
-            let holder = commit.signature.claimed_key().and_then(|key| policy.by_key(key));
+            let holder = commit.signature.claimed_holder(policy);
             let signer = holder
                 .filter(|one| one.kind == PrincipalKind::Agent && matches!(commit.signature, SignatureFact::Good(_)));
             let agents = sealed.chain(signer.map(|signer| signer.id.to_string())).collect();
@@ -250,6 +250,7 @@ impl PushedHistory {
             commits,
             agents: vec!["claude-code".into(), "codex".into()],
             approver: approver.into(),
+            attested: None,
             issued: Time(Timestamp(NOW.0 - record.age)),
             expires: Time(Timestamp(NOW.0 + 86_400)),
             policy: Sha256(Digest::of(b"policy")),

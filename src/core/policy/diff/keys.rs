@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::{Direction, PolicyDifference, about};
 use crate::core::id::Id;
-use crate::core::policy::rules::{IDENTITIES, MARKS, MODES, PERMISSIONS};
-use crate::core::policy::{AgentsAllowed, Approvals, Rule, Since, Span, Submitters, Whose};
+use crate::core::policy::rules::{IDENTITIES, MARKS, MODES, PERMISSIONS, is_within};
+use crate::core::policy::{AgentsAllowed, Approvals, Glob, Rule, Since, Span, Submitters, Whose};
 
 /// Adds how the keys of two rules differ.
 pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDifference>) {
@@ -27,6 +27,9 @@ pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDiffere
         delete,
         since,
         approvals,
+        standing,
+        tasks,
+        environments,
         refs: _,
         paths: _,
     } = old;
@@ -37,6 +40,15 @@ pub(super) fn compare(old: &Rule, new: &Rule, found: &mut BTreeSet<PolicyDiffere
     keys.word("adopted", PERMISSIONS, *adopted, new.adopted);
     keys.word("force-push", PERMISSIONS, *force_push, new.force_push);
     keys.word("delete", PERMISSIONS, *delete, new.delete);
+    keys.word("standing", PERMISSIONS, *standing, new.standing);
+    for (key, old, new) in [("tasks", tasks, &new.tasks), ("environments", environments, &new.environments)] {
+        let (old, new) = (old.as_deref(), new.as_deref());
+        let text = |globs: Option<&[Glob]>| {
+            let texts: Option<Vec<&str>> = globs.map(|globs| globs.iter().map(Glob::as_str).collect());
+            texts.map_or("any".to_owned(), |texts| format!("[{}]", texts.join(", ")))
+        };
+        keys.texts(key, (old != new).then(|| Direction::between_lists(old, new, is_within)), text(old), text(new));
+    }
     let direction = Direction::between_lists(agents, &new.agents, AgentsAllowed::is_within);
     let direction = (*agents != new.agents).then_some(direction);
     keys.texts("agents", direction, agents_text(agents), agents_text(&new.agents));
@@ -102,8 +114,18 @@ impl Keys<'_> {
     }
 
     fn approvals(&mut self, old: &Approvals, new: &Approvals) {
-        let Approvals { count, whose, from, from_names: _, max_age, presence, verification, independent, signed_merge } =
-            old;
+        let Approvals {
+            count,
+            whose,
+            from,
+            from_names: _,
+            max_age,
+            presence,
+            verification,
+            independent,
+            signed_merge,
+            attested,
+        } = old;
         let words = [("agents", Whose::Agents), ("everyone", Whose::Everyone)];
         self.more("approvals count", *count, new.count, |count| count.to_string());
         self.word("approvals for", &words, *whose, new.whose);
@@ -121,6 +143,7 @@ impl Keys<'_> {
         let direction = (*signed_merge != new.signed_merge)
             .then(|| Direction::between(&Reverse(*signed_merge), &Reverse(new.signed_merge)));
         self.texts("approvals signed-merge", direction, word(*signed_merge), word(new.signed_merge));
+        self.fewer("approvals attested", attested, &new.attested, Id::to_string);
     }
 }
 

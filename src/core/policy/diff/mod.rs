@@ -3,8 +3,10 @@
 //! Weaker means that something the old policy refuses might pass under the new one. It errs on that side: what cannot be told
 //! is weaker.
 
+mod grants;
 mod keys;
 mod marks;
+mod orders;
 mod registry;
 
 #[cfg(test)]
@@ -87,12 +89,16 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
         accounts: _,
         revoked: _,
         retired: _,
+        orders: _,
+        grants: _,
         tolerated: _,
     } = old;
     let mut comparison = Comparison { old, new, found: BTreeSet::new() };
     comparison.policy();
     comparison.marks();
     comparison.registry();
+    comparison.orders();
+    comparison.grants();
     for rule in old.rules() {
         match new.rules().iter().find(|other| other.name == rule.name) {
             Some(other) => comparison.rule(rule, other),

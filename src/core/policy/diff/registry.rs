@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::{Comparison, Direction};
 use crate::core::openpgp::Certificate;
-use crate::core::policy::{Date, Policy, Principal, PrincipalKind, Rule, Whose};
+use crate::core::policy::grants::ISSUING;
+use crate::core::policy::{Date, Issuing, Policy, Principal, PrincipalKind, Rule, Whose};
 
 impl Comparison<'_> {
     /// Compares principals, and what became of keys.
@@ -16,8 +17,9 @@ impl Comparison<'_> {
             match known {
                 Some(before) => self.principal(before, principal),
                 None => {
-                    let keyless = principal.keys.is_empty() && principal.certificates.is_empty();
-                    let idle = keyless && principal.accounts.is_empty() && !principal.unsigned;
+                    let keyless =
+                        principal.keys.is_empty() && principal.certificates.is_empty() && principal.issuers.is_empty();
+                    let idle = keyless && principal.accounts.is_empty() && !principal.unsigned && !principal.attests;
                     let direction = if idle { Direction::Changed } else { Direction::Weaker };
                     let accounts = match principal.accounts.as_slice() {
                         [] => String::new(),
@@ -58,7 +60,11 @@ impl Comparison<'_> {
             certificates: _,
             accounts,
             unsigned,
+            attests,
             review_by,
+            issuers,
+            max_grant,
+            issuing,
             at: _,
             layer: _,
         } = old;
@@ -88,6 +94,10 @@ impl Comparison<'_> {
             let (direction, why) = if new.unsigned { (Direction::Weaker, "") } else { self.without_service() };
             self.add(direction, name.clone(), message + why);
         }
+        if *attests != new.attests {
+            let direction = if new.attests { Direction::Weaker } else { Direction::Stricter };
+            self.add(direction, name.clone(), format!("attests {} -> {}", attests, new.attests));
+        }
         if *owner != new.owner {
             let owner = |principal: &Principal| principal.owner.as_ref().map_or(String::new(), ToString::to_string);
             let message = format!("owner {} -> {}", owner(old), owner(new));
@@ -113,6 +123,21 @@ impl Comparison<'_> {
         for email in emails.iter().filter(|email| !new.emails.contains(email)) {
             let message = format!("{email} is no longer its address: it can approve such work");
             self.add(Direction::Weaker, name.clone(), message);
+        }
+        for issuer in new.issuers.difference(issuers) {
+            self.add(Direction::Weaker, name.clone(), format!("{issuer} may issue its grants"));
+        }
+        for issuer in issuers.difference(&new.issuers) {
+            self.add(Direction::Stricter, name.clone(), format!("{issuer} may no longer issue its grants"));
+        }
+        if *max_grant != new.max_grant {
+            let direction = Direction::between(&Reverse(*max_grant), &Reverse(new.max_grant));
+            self.add(direction, name.clone(), format!("max-grant {max_grant} -> {}", new.max_grant));
+        }
+        if *issuing != new.issuing {
+            let word = |own: Issuing| ISSUING.iter().find(|(_, value)| *value == own).map_or("", |(word, _)| word);
+            let message = format!("issuing \"{}\" -> \"{}\"", word(*issuing), word(new.issuing));
+            self.add(Direction::between(issuing, &new.issuing), name.clone(), message);
         }
         if *review_by != new.review_by {
             let text = |date: Option<Date>| date.map_or("none".to_owned(), |date| date.to_string());

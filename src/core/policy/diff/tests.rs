@@ -52,6 +52,10 @@ fn each_key_has_its_direction() {
             owned("delete = \"deny\""),
             "force-push \"deny\" -> \"allow\"",
         ),
+        (owned("standing = \"deny\""), owned(""), "standing \"deny\" -> \"allow\""),
+        (owned("tasks = [\"PAY-*\"]"), owned(""), "tasks [PAY-*] -> any"),
+        (owned("tasks = [\"PAY-1\"]"), owned("tasks = [\"PAY-*\"]"), "tasks [PAY-1] -> [PAY-*]"),
+        (owned("environments = [\"ci\"]"), owned("environments = [\"*\"]"), "environments [ci] -> [*]"),
         (owned("agents = []"), owned("agents = [\"claude\"]"), "agents [] -> [claude]"),
         (owned("agents = [\"claude\"]"), owned(""), "agents [claude] -> all registered"),
         (owned(""), owned("services = [\"forge\"]"), "services now lists forge"),
@@ -271,12 +275,34 @@ fn who_is_registered_counts() {
             base.replace("[services.forge]\n", "[services.forge]\nunsigned = true\n"),
             "weaker service \"forge\": unsigned false -> true",
         ),
+        (
+            base.clone(),
+            base.replace("[services.forge]\n", "[services.forge]\nattests = true\n"),
+            "weaker service \"forge\": attests false -> true",
+        ),
+        (
+            base.replace("[services.forge]\n", "[services.forge]\nattests = true\n"),
+            base.clone(),
+            "stricter service \"forge\": attests true -> false",
+        ),
         (base.clone() + &rule, base.clone(), "weaker revoked: SHA256:"),
         (base.clone(), base.clone() + &rule, "stricter revoked: SHA256:"),
     ] {
         let found = lines(&old, &new);
         assert!(found.first().is_some_and(|line| line.starts_with(expected)), "{expected}: {found:?}");
     }
+}
+
+#[test]
+fn whose_word_counts_for_approvals() {
+    let registry = registry().replace("[services.forge]\n", "[services.forge]\nattests = true\n");
+    let asked =
+        "identity = \"agents\"\nforce-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfrom = [\"staff\"]\n";
+    let (none, forge) =
+        (format!("{registry}{MAIN}{asked}"), format!("{registry}{MAIN}{asked}attested = [\"forge\"]\n"));
+    let named = "rule \"main\": approvals attested";
+    assert_eq!(lines(&none, &forge), [format!("weaker {named} now lists forge")]);
+    assert_eq!(lines(&forge, &none), [format!("stricter {named} no longer lists forge")]);
 }
 
 /// All that a service makes needs the approvals that are asked for agents' work; what is nobody's needs them where it shows an agent.
@@ -405,5 +431,71 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// What is said about orders: what the old policy says and what the new one says, with the one line expected; backwards it is stricter.
+#[test]
+fn each_key_about_orders_has_its_direction() {
+    let said = |top: &str, tables: &str| format!("{top}{}{tables}{MAIN}", registry());
+    let orders = |keys: &str| said("", &format!("[orders]\n{keys}"));
+    let overrides = |keys: &str| said("", &format!("[override]\n{keys}"));
+    let both = "from = [\"staff\"]\ncodes = [\"bad-seal\"]\n";
+    for (old, new, weaker) in [
+        (orders("thaw = []\n"), orders("thaw = [\"bob\"]\n"), "weaker orders: thaw: bob is new"),
+        (orders("revoke = [\"staff\"]\n"), orders("revoke = [\"bob\"]\n"), "weaker orders: revoke: alice is gone"),
+        (
+            orders("freeze-all = [\"staff\"]\n"),
+            orders("freeze-all = [\"bob\"]\n"),
+            "weaker orders: freeze-all: alice is gone",
+        ),
+        (orders(""), orders("freeze-all = [\"bob\"]\n"), "weaker orders: freeze-all: from everybody to bob"),
+        (said("", ""), overrides(both), "weaker override: 2 of alice, bob may pass over bad-seal"),
+        (overrides(both), overrides(&format!("count = 1\n{both}")), "weaker override: count 2 -> 1"),
+        (
+            overrides(both),
+            overrides("from = [\"staff\"]\ncodes = [\"bad-seal\", \"stale-seal\"]\n"),
+            "weaker override: stale-seal may be passed over",
+        ),
+        (
+            overrides("count = 1\nfrom = [\"bob\"]\ncodes = [\"bad-seal\"]\n"),
+            overrides(&format!("count = 1\n{both}")),
+            "weaker override: from: alice is new",
+        ),
+    ] {
+        assert_eq!(lines(&old, &new), [weaker]);
+        let back = lines(&new, &old);
+        assert!(back.len() == 1 && back[0].starts_with("stricter "), "{back:?}");
+    }
+    let renamed = "policy: name \"a\" -> \"b\": orders for the old name do not hold any more";
+    assert_eq!(lines(&said("name = \"a\"\n", ""), &said("name = \"b\"\n", "")), [format!("weaker {renamed}")]);
+    assert!(lines(&said("", ""), &said("name = \"a\"\n", ""))[0].starts_with("changed policy: name none"));
+}
+
+#[test]
+fn what_is_said_of_grants_has_its_direction() {
+    let agent =
+        |more: &str| format!("[people.alice]\nkeys = [\"{}\"]\n[agents.x]\nowner = \"alice\"\n{more}\n{MAIN}", key(1));
+    let issuer =
+        |more: &str| agent("issuers = [\"vault\"]") + &format!("[issuers.vault]\nkey = \"{}\"\n{more}\n", key(5));
+    let only = |name: &str| format!("scope = {{ refs = [\"refs/heads/{name}\"] }}");
+    for (old, new, weaker) in [
+        (agent(""), agent("issuers = [\"alice\"]"), "agent \"x\": alice may issue its grants"),
+        (agent("max-grant = \"8h\""), agent("max-grant = \"1d\""), "agent \"x\": max-grant 8 hours -> 1 day"),
+        (agent("issuing = \"presence\""), agent(""), "agent \"x\": issuing \"presence\" -> \"any\""),
+        (
+            agent(""),
+            agent("") + &issuer("").replace(&agent("issuers = [\"vault\"]"), ""),
+            "issuer \"vault\": it is new",
+        ),
+        (issuer(&only("a")), issuer(&only("*")), "issuer \"vault\": scope"),
+        (issuer(&only("a")), issuer(""), "issuer \"vault\": scope"),
+        (issuer(""), issuer("identity = \"principal\""), "issuer \"vault\": identity \"key-id\" -> \"principal\""),
+        (agent("[revoked]\ngrants = [\"x:7\"]"), agent(""), "revoked: the grant x:7 is no longer revoked"),
+    ] {
+        let found = lines(&old, &new);
+        assert!(found.iter().any(|line| line.starts_with(&format!("weaker {weaker}"))), "{weaker}: {found:#?}");
+        let back = lines(&new, &old);
+        assert!(back.iter().all(|line| !line.starts_with("weaker") || weaker.contains("identity")), "{back:#?}");
     }
 }
