@@ -1,13 +1,16 @@
 //! Who is at work in a clone, and whether what they commit will be sealed and accepted: for `doctor`, and for an agent that asks.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use crate::core::id::Id;
 use crate::core::marks::Catalogue;
 use crate::core::policy::{Policy, PrincipalKind};
 use crate::core::ssh::PrivateKey;
 use crate::core::text::nearest::nearest;
 use crate::desk::clone::{Local, repository_by};
-use crate::desk::keys::found;
+use crate::desk::keys::{found, home};
 use crate::desk::tools::programs;
 use crate::desk::who::{Agent, Agents, Desk, agents, desk_by, signs};
 use crate::system::process::git;
@@ -35,6 +38,8 @@ pub(crate) struct AtWork {
     /// The fingerprint of its key, and where that lies.
     pub(crate) key: Option<String>,
     pub(crate) key_file: Option<String>,
+    /// The other agents that run as this user, as far as they are known: each can read the key.
+    pub(crate) key_readers: Vec<String>,
     /// What its seals are bound to.
     pub(crate) repository: Option<String>,
     /// Whether the policy at hand has the key as this agent's; `None` where none is at hand.
@@ -72,6 +77,7 @@ pub(crate) fn at_work(policy: Option<&Policy>) -> Result<(AtWork, Vec<Obstacle>)
         signs: signs(&known),
         key: None,
         key_file: None,
+        key_readers: Vec::new(),
         repository: None,
         registered: None,
         seals: false,
@@ -127,7 +133,10 @@ fn examine(
             let message = format!("the key of {id} in {} cannot be used", file.display());
             obstacles.push(Obstacle::new(message, format!("countersign agent add {id} --new-key")));
         }
-        Some(key) => work.key = Some(key.public().fingerprint().to_string()),
+        Some(key) => {
+            work.key = Some(key.public().fingerprint().to_string());
+            work.key_readers = others(id, &agents(configuration));
+        }
     }
     if let (Some(policy), Some(key)) = (policy, &key) {
         let holder = policy.by_key(key.public());
@@ -149,6 +158,14 @@ fn examine(
         }
     }
     Ok(())
+}
+
+/// The agents besides one that have a key here or in the user's home: nothing keeps what runs as one user apart.
+fn others(id: &Id, known: &Agents) -> Vec<String> {
+    let homes = home().and_then(|home| disk::read_dir(home).ok()).into_iter().flatten().flatten();
+    let homes = homes.filter_map(|entry| entry.file_name().into_string().ok());
+    let all: BTreeSet<String> = known.keys().cloned().chain(homes).filter(|other| other != id.as_str()).collect();
+    all.into_iter().collect()
 }
 
 fn not_set_up(known: &Agents) -> Vec<String> {

@@ -163,6 +163,12 @@ fn at_work(desk: &AtWork) -> String {
         text += &format!(", seals for {}", short(repository));
     }
     text.push('\n');
+    if !desk.key_readers.is_empty() {
+        let readers = short(&desk.key_readers.join(", "));
+        text += &format!(
+            "the key can also be read by {readers}: they run as the same user, and one user's agents are not kept apart\n"
+        );
+    }
     if !desk.not_set_up.is_empty() {
         text += &format!("not set up in this clone: {}\n", short(&desk.not_set_up.join(", ")));
     }

@@ -19,3 +19,12 @@ pub(crate) fn tree(bytes: &[u8]) -> bool {
     }
     taken
 }
+
+/// An index of git's, of either format. What it says of its tree is git's to judge; here it must come to an end.
+pub(crate) fn index(bytes: &[u8]) -> bool {
+    [ObjectFormat::Sha1, ObjectFormat::Sha256]
+        .into_iter()
+        .filter(|format| super::index::tree_of(bytes, format.id_len()).is_some())
+        .count()
+        > 0
+}

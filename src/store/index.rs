@@ -19,7 +19,7 @@ pub fn written_tree(index: &Path, format: ObjectFormat) -> Option<Oid> {
     tree_of(&std::fs::read(index).ok()?, format.id_len())
 }
 
-fn tree_of(bytes: &[u8], id: usize) -> Option<Oid> {
+pub(super) fn tree_of(bytes: &[u8], id: usize) -> Option<Oid> {
     let rest = bytes.strip_prefix(b"DIRC")?;
     let (version, rest) = number(rest)?;
     let (entries, mut rest) = number(rest)?;

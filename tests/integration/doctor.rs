@@ -826,8 +826,18 @@ fn an_agent_is_told_whether_it_can_seal() {
     };
     let (code, said) = look(&[("CLAUDECODE", "1")], &[]);
     assert!(code == Some(0) && said.contains("at work: claude-code, by CLAUDECODE, with the key SHA256:"), "{said}");
-    assert!(said.contains("seals for acme/payments"), "{said}");
+    assert!(said.contains("seals for acme/payments") && !said.contains("can also be read"), "{said}");
+    // What runs as the same user can read it, whatever its mode.
+    std::fs::create_dir_all(world.path("home").join(".local/share/countersign/agents/codex")).unwrap();
+    world.git(&["config", "countersign.gemini-cli.key", "/nowhere"]);
+    let said = look(&[("CLAUDECODE", "1")], &[]).1;
+    assert!(said.contains("the key can also be read by codex, gemini-cli: "), "{said}");
+    world.git(&["config", "--unset", "countersign.gemini-cli.key"]);
     let (code, said) = look(&[("CLAUDECODE", "1")], &["--format", "json"]);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&said).unwrap()["desk"]["key_readers"],
+        serde_json::json!(["codex"])
+    );
     let json: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!((code, &json["desk"]["seals"], &json["desk"]["registered"]), (Some(0), &true.into(), &true.into()));
     let (code, said) = look(&[], &[]);

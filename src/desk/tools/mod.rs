@@ -7,6 +7,8 @@
 mod aider;
 mod claude_code;
 mod codex;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gemini_cli;
 mod json;
 mod lines;
