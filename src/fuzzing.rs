@@ -12,10 +12,12 @@ use crate::core::commit::{
     Commit, SubjectLine, Tag, Trailers, Wording, ends_in_trailers, message_digest, parse_trailers,
 };
 use crate::core::decide::Timestamp;
+use crate::core::forge::{Event, Forge, reviews};
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSource};
 use crate::core::oid::{ObjectFormat, Oid};
 use crate::core::openpgp::{self, Certificate};
+use crate::core::order::{ClaimedOrder, Order, OrderPlace};
 use crate::core::policy::{Below, Source, check_self_protection, diff, load};
 use crate::core::report::escape;
 use crate::core::seal::{self, BlockHead, parse_seal_value, seal_line};
@@ -32,6 +34,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("commit", commit),
     ("envelope", envelope),
     ("escape", escaped),
+    ("forge", forge),
     ("index", index),
     ("key", key),
     ("ledger-record", crate::ledger::fuzzing::record),
@@ -40,9 +43,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mark-rows", mark_rows),
     ("marks", marks),
     ("message", message),
+    ("note", crate::ledger::fuzzing::note),
     ("openpgp", openpgp_signature),
+    ("order", order),
+    ("order-place", order_place),
     ("place", place),
     ("policy", policy),
+    ("proof", crate::ledger::fuzzing::proof),
     ("push-cert", push_cert),
     ("reftable", crate::store::reftable::fuzzing::table),
     ("seal", seal),
@@ -238,6 +245,43 @@ fn statement(bytes: &[u8]) -> bool {
     let Ok(approval) = Approval::from_statement(bytes) else { return false };
     assert_eq!(approval.to_statement().as_deref().map(str::as_bytes), Ok(bytes), "it is written otherwise");
     true
+}
+
+/// A statement of an order, or the record around one.
+fn order(bytes: &[u8]) -> bool {
+    if let Ok(claimed) = ClaimedOrder::parse(bytes) {
+        let said = claimed.order().clone();
+        if let Ok(verified) = claimed.verify() {
+            assert_eq!(*verified.order(), said);
+        }
+        return true;
+    }
+    let Ok(order) = Order::from_statement(bytes) else { return false };
+    assert_eq!(order.to_statement().as_deref().map(str::as_bytes), Ok(bytes), "it is written otherwise");
+    assert_eq!(OrderPlace::parse(order.place().to_string().as_bytes()), Some(order.place()));
+    true
+}
+
+fn order_place(bytes: &[u8]) -> bool {
+    let Some(place) = OrderPlace::parse(bytes) else { return false };
+    assert_eq!(place.to_string().as_bytes(), bytes, "it is written otherwise");
+    true
+}
+
+/// An event, or an answer about reviews, of any forge. What is approved is the last commit, where nothing but the event is known.
+fn forge(bytes: &[u8]) -> bool {
+    let mut read = false;
+    for forge in [Forge::GitLab, Forge::Gitea, Forge::GitHub] {
+        let listed = reviews(forge, bytes);
+        read |= listed.is_ok();
+        let Ok(event) = Event::parse(forge, bytes) else { continue };
+        read = true;
+        if let Ok(Some(account)) = event.approval(None) {
+            assert!(!event.takes_back(account, event.head, None), "it approves and takes back");
+            assert!(event.approval(Some(&Default::default())).is_err(), "nobody approves");
+        }
+    }
+    read
 }
 
 fn index(bytes: &[u8]) -> bool {

@@ -53,6 +53,7 @@ pub fn store(lab: &Lab, project: &Project, unrelated: usize) -> [PathBuf; 2] {
             commits,
             agents: vec!["claude-code".into()],
             approver: "bob".into(),
+            attested: None,
             issued: Time(Timestamp(1_700_000_000)),
             expires: Time(Timestamp(4_000_000_000)),
             policy: Sha256(Digest::of(b"policy")),
@@ -61,7 +62,7 @@ pub fn store(lab: &Lab, project: &Project, unrelated: usize) -> [PathBuf; 2] {
         let statement = approval.to_statement().unwrap();
         let signature = key.sign(NAMESPACE, &pre_authentication(statement.as_bytes()));
         let approver = countersign::core::id::Id::parse(b"bob").unwrap();
-        let place = ApprovalPlace { target: TARGET.into(), change, approver };
+        let place = ApprovalPlace { target: TARGET.into(), change, approver, service: None };
         records.push((place, seal_envelope(&statement, &signature).unwrap()));
     };
     for (number, chunk) in all.chunks(all.len() / 10).enumerate() {

@@ -70,6 +70,8 @@ fn update(number: u64) -> UpdateRecord {
         findings: Vec::new(),
         left_out: None,
         approvals: Vec::new(),
+        order: None,
+        overrides: Vec::new(),
         work: vec![Work {
             grant: Vec::new(),
             principal: "claude-code".into(),
@@ -99,6 +101,7 @@ fn fill(ledger: &Ledger, pushes: u64) {
                         version: "0.1.0".into(),
                         submitter: None,
                         error: None,
+                        freezes: None,
                         updates: vec![update(number)],
                         continued: 0,
                     }));
@@ -154,6 +157,7 @@ fn measure(directory: &Path, records: u64) {
                 policy: Some(Digest::of(b"policy")),
                 submitter: None,
                 error: None,
+                freezes: None,
                 updates: Box::new(vec![update(number)]),
                 suspects,
             };

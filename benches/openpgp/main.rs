@@ -4,6 +4,8 @@
 //! and such as were changed somewhere. Whatever counts here must count for `gpg --verify` and for `sqv`; ends with 1 where one does
 //! not. Only where a character was changed, `sqv` may say no: it wants numbers to say just the bits that they have, which GitHub's
 //! signatures do not. What counts there alone is listed with our reason. With a repository, its own signatures are read too, whoever made them.
+//!
+//! `cargo bench --bench openpgp -- history COMMITS|REPOSITORY` judges a whole history (`history.rs`).
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +19,7 @@
 // A binary has no outside, and its modules share what they like.
 #![allow(unreachable_pub, missing_docs)]
 
+mod history;
 #[path = "../../tests/integration/keyring.rs"]
 mod keyring;
 #[allow(dead_code)] // What the campaign alone needs.
@@ -71,6 +74,11 @@ struct Key {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    if let [word, what] = arguments.as_slice()
+        && word == "history"
+    {
+        return history::run(what);
+    }
     let count: usize = arguments.first().map_or(1000, |text| text.parse().expect("SIGNATURES"));
     let documents = arguments.get(1).map(|path| commits(Path::new(path)));
     if let Some(commits) = &documents {

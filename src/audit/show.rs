@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::orders::{self, Whence};
+use crate::audit::Printed;
+use crate::audit::chain::{Chain, has_ledger};
 use crate::audit::log::history;
 use crate::core::commit::{Commit, parse_trailers};
 use crate::core::decide::Timestamp;
@@ -10,7 +13,7 @@ use crate::core::grant;
 use crate::core::id::RepositoryName;
 use crate::core::marks::{Catalogue, MarkSearch, unreadable_encoding};
 use crate::core::oid::Oid;
-use crate::core::policy::{KeyObjection, Policy, PrincipalKind};
+use crate::core::policy::{KeyObjection, Policy, Principal, PrincipalKind};
 use crate::core::seal::{self, SealOutcome};
 use crate::core::signature::SigningKey;
 use crate::desk::clone::{Local, TrackedRefs, settings};
@@ -35,6 +38,7 @@ pub(crate) struct Request {
     pub(crate) server: Option<PathBuf>,
     /// The directory of a ledger; without it, that of the server's repository
     pub(crate) ledger: Option<PathBuf>,
+    pub(crate) format: Printed,
 }
 
 /// Where the commit is looked for, and by which policy.
@@ -88,6 +92,7 @@ pub(crate) fn run(request: Request) -> Result {
         None => Place::here(&request)?,
     };
     let Place { local, settings, policy, id } = place;
+    let whence = if request.server.is_some() { Whence::Server } else { Whence::Clone };
     let repository = match &policy {
         Some(policy) => repository_name(&settings, policy).ok(),
         None => settings.repository.clone(),
@@ -100,15 +105,53 @@ pub(crate) fn run(request: Request) -> Result {
         Ok(commit) => {
             let known = policy.as_ref().map(|policy| (policy, at));
             describe(&local, &commit, known, repository.as_ref(), &mut lines)?;
+            if let (Some(policy), Some(repository)) = (&policy, &repository) {
+                let orders = orders::known(&local, whence, (policy, repository), at)?;
+                let agents = agents_of(&commit, policy);
+                lines.extend(agents.into_iter().flat_map(|agent| orders::lines(&orders, agent)));
+            }
         }
     }
     let ledger =
         request.ledger.or_else(|| Some(installed_ledger(&local.dir.common_dir)).filter(|path| path.on_disk().exists()));
     if let Some(ledger) = ledger {
         lines.extend(history(&ledger, id)?);
+        if request.server.is_some() && has_ledger(&ledger) {
+            let policy = policy.as_ref().map(|policy| (policy, at));
+            lines.extend(Chain { local: &local, ledger, policy, commit: id }.lines()?);
+        }
     }
-    print(&(lines.join("\n") + "\n"))?;
+    match request.format {
+        Printed::Text => print(&(lines.join("\n") + "\n"))?,
+        Printed::Json => print(&json(id, &lines))?,
+    }
     Ok(Exit::Accepted)
+}
+
+/// The same in steps: each line begins with the word of its step, or goes on from the one before.
+fn json(id: Oid, lines: &[String]) -> String {
+    let mut steps: Vec<(String, Vec<String>)> = Vec::new();
+    for line in lines {
+        let (step, says) = line.split_once(' ').unwrap_or((line, ""));
+        match steps.last_mut().filter(|_| step.is_empty()) {
+            Some((_, said)) => said.push(says.trim().to_owned()),
+            None => steps.push((step.to_owned(), vec![says.trim().to_owned()])),
+        }
+    }
+    let steps: Vec<_> = steps.iter().map(|(step, says)| serde_json::json!({ "step": step, "says": says })).collect();
+    format!("{}\n", serde_json::json!({ "schema": 1, "commit": id.to_string(), "steps": steps }))
+}
+
+/// The registered agents that sealed or signed a commit, as it says.
+fn agents_of<'p>(commit: &Commit<'_>, policy: &'p Policy) -> Vec<&'p Principal> {
+    let trailers = parse_trailers(commit.message).map(|trailers| trailers.blocks).unwrap_or_default();
+    let mut agents: Vec<&Principal> =
+        trailers.iter().filter_map(|block| policy.principal(&block.claim.agent)).collect();
+    let signature = signature_fact(commit.signature.as_ref(), Some(policy));
+    agents.extend(signature.claimed_holder(policy));
+    agents.retain(|one| one.kind == PrincipalKind::Agent);
+    agents.dedup_by(|one, other| one.id == other.id);
+    agents
 }
 
 fn policy(local: &Local, settings: &Settings, refs: &dyn RefValues) -> Result<Option<Policy>> {

@@ -1,10 +1,14 @@
-//! `countersign agent`: keys for agents.
+//! `countersign agent`: keys for agents, and what is known of them.
 
 use clap::{Args, Subcommand};
 
+use super::audit::{Agents, As, Place};
 use super::values::id;
+use crate::audit::agent as known;
+use crate::audit::inventory;
 use crate::core::id::Id;
 use crate::desk::agent;
+use crate::gate::policy_source::PolicyArg;
 use crate::system::Result;
 
 #[derive(Args)]
@@ -17,6 +21,24 @@ pub(super) struct Arguments {
 enum Command {
     /// Make a key for an agent, tell git config, and print the lines that register it in the policy
     Add(Add),
+    /// List every agent and service of servers' policies and ledgers, what stands out first
+    List(Agents),
+    /// Tell who an agent or service is and what is ordered of it, and at a server the whole life of it
+    Show(Show),
+}
+
+#[derive(Args)]
+struct Show {
+    /// The agent's or service's id
+    #[arg(value_name = "ID", value_parser = id)]
+    id: Id,
+    #[command(flatten)]
+    place: Place,
+    /// In a clone, a policy instead of the configured one; all given hold together
+    #[arg(long = "policy", value_name = "FILE|ref:REF:PATH", conflicts_with_all = ["servers", "ledger"])]
+    policies: Vec<PolicyArg>,
+    #[arg(long, value_enum, default_value_t = As::Text)]
+    format: As,
 }
 
 #[derive(Args)]
@@ -42,6 +64,14 @@ pub(super) fn run(arguments: Arguments) -> Result {
     match arguments.command {
         Command::Add(Add { id, tool, owner, user, new_key }) => {
             agent::add(&agent::Add { id, tool, owner, user, new_key })
+        }
+        Command::List(agents) => inventory::list(&agents.into()),
+        Command::Show(Show { id, place, policies, format }) => {
+            let format = format.into();
+            if place.is_named() || (policies.is_empty() && known::is_at_a_server()) {
+                return inventory::show(&inventory::Show { id, place: place.into(), format });
+            }
+            known::show(&known::Request { id, policies, format })
         }
     }
 }

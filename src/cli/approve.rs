@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::span;
+use super::values::{id, span};
+use crate::core::id::Id;
 use crate::core::policy::Span;
-use crate::desk::approve;
+use crate::desk::approve::{self, Attest};
 use crate::gate::policy_source::PolicyArg;
 use crate::system::Result;
 
@@ -24,6 +25,15 @@ pub(super) struct Arguments {
     /// How long the approval counts: a number of m, h, d or w
     #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span)]
     expires: Span,
+    /// Sign, as a service, that the person with this account of a forge approved there
+    #[arg(long, value_name = "ACCOUNT", requires_all = ["service", "key", "request"], conflicts_with = "list")]
+    attest: Option<String>,
+    /// The service that attests it
+    #[arg(long, value_name = "ID", requires = "attest", value_parser = id)]
+    service: Option<Id>,
+    /// Where they approved: the path of the request's URL in the forge
+    #[arg(long, value_name = "ID", requires = "attest")]
+    request: Option<String>,
     /// What else to say, in the record for everybody to read
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -51,11 +61,16 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result {
+    let attest = match (arguments.attest, arguments.service, arguments.request) {
+        (Some(account), Some(service), Some(request)) => Some(Attest { account, service, request }),
+        _ => None,
+    };
     approve::run(&approve::Request {
         what: arguments.what,
         targets: arguments.targets,
         key: arguments.key,
         expires: arguments.expires,
+        attest,
         comment: arguments.comment,
         no_push: arguments.no_push,
         out: arguments.out,

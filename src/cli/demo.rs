@@ -1,5 +1,6 @@
 //! `countersign demo`: the story on a real repository, every git command and every answer shown.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -34,6 +35,7 @@ struct Story {
 enum Actor {
     Admin,
     Alice,
+    Bob,
     Agent,
 }
 
@@ -44,7 +46,7 @@ enum Ending {
     Refused,
 }
 
-use Actor::{Admin, Agent, Alice};
+use Actor::{Admin, Agent, Alice, Bob};
 use Ending::{Refused, Works};
 
 impl Story {
@@ -109,6 +111,8 @@ impl Story {
         self.in_clone(Alice, "countersign sign HEAD --adopt", Works)?;
         self.in_clone(Alice, "git push -q origin main", Works)?;
 
+        self.with_openpgp()?;
+
         self.chapter("From now on a person approves what agents do on main")?;
         self.ask_for_approvals()?;
         self.write("clone/jitter.py", "def jitter(): ...\n")?;
@@ -133,6 +137,44 @@ impl Story {
              Look around in {}; remove it when you are done.\n",
             self.root.display()
         ))
+    }
+
+    /// Somebody signs with OpenPGP, where GnuPG is there to make a key.
+    fn with_openpgp(&self) -> Result<()> {
+        self.chapter("Bob signs with OpenPGP, on a branch where everybody's commits are signed")?;
+        let folder = self.root.join("gnupg");
+        std::fs::create_dir(&folder).map_err(Failure::new)?;
+        std::fs::create_dir(self.root.join("keys")).map_err(Failure::new)?;
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).map_err(Failure::new)?;
+        let make = "gpg --batch --quiet --passphrase '' --quick-gen-key 'Bob Ito <bob@acme.dev>' ed25519 sign never";
+        if !self.shell(Bob, make, &self.root).output().is_ok_and(|output| output.status.success()) {
+            return print("(left out: there is no GnuPG here that makes a key)\n");
+        }
+        let told = self.sign_with_openpgp(make);
+        // The agent that GnuPG started ends with the story.
+        let _ = self.shell(Bob, "gpgconf --kill gpg-agent", &self.root).output();
+        told
+    }
+
+    fn sign_with_openpgp(&self, make: &str) -> Result<()> {
+        print(&format!("\nbob$ {make}\n"))?;
+        let export = "gpg --armor --export-options export-minimal --export bob@acme.dev > keys/bob.asc";
+        self.git(Bob, export, Works)?;
+        self.append(
+            "[people.bob]\nemails = [\"bob@acme.dev\"]\nopenpgp = [\"keys/bob.asc\"]\n\n\
+             [[rule]]\nname = \"releases\"\nrefs = [\"refs/heads/release\"]\nidentity = \"everyone\"\nsince = [\"refs/heads/main\"]\n",
+        )?;
+        self.in_clone(Bob, "git checkout -q -b release", Works)?;
+        self.write("clone/VERSION", "1.0\n")?;
+        self.in_clone(Bob, "git add VERSION", Works)?;
+        self.in_clone(Bob, "git -c commit.gpgsign=false commit -q -m 'Release 1.0'", Works)?;
+        self.in_clone(Bob, "git push -q --no-verify origin release", Refused)?;
+        let sign = "git -c gpg.format=openpgp -c user.signingkey=bob@acme.dev commit -q --amend --no-edit -S";
+        self.in_clone(Bob, sign, Works)?;
+        self.in_clone(Bob, "git push -q origin release", Works)?;
+        self.in_clone(Bob, "countersign show HEAD", Works)?;
+        self.in_clone(Alice, "git checkout -q main", Works)?;
+        Ok(())
     }
 
     /// The policy, with Alice and her key in it, as an admin would write it.
@@ -160,12 +202,16 @@ impl Story {
 
     /// The admin writes one more rule.
     fn ask_for_approvals(&self) -> Result<()> {
-        let path = self.root.join("policy.toml");
-        let policy = disk::read_to_string(&path).map_err(Failure::new)?;
         let rule = "[[rule]]\nname = \"approved\"\nrefs = [\"refs/heads/main\"]\nidentity = \"agents\"\nforce-push = \"deny\"\n\
                     delete = \"deny\"\n[rule.approvals]\nfor = \"agents\"\nfrom = [\"alice\"]\n";
-        self.write("policy.toml", &format!("{policy}\n{rule}"))?;
-        print(&format!("(the admin appends this rule to policy.toml)\n{rule}"))
+        self.append(rule)
+    }
+
+    /// The admin adds lines to the policy.
+    fn append(&self, lines: &str) -> Result<()> {
+        let policy = disk::read_to_string(self.root.join("policy.toml")).map_err(Failure::new)?;
+        self.write("policy.toml", &format!("{policy}\n{lines}"))?;
+        print(&format!("(the admin appends this to policy.toml)\n{lines}"))
     }
 
     fn chapter(&self, title: &str) -> Result<()> {
@@ -194,6 +240,7 @@ impl Story {
         let who = match actor {
             Admin => "admin",
             Alice => "alice",
+            Bob => "bob",
             Agent => "claude-code",
         };
         print(&format!("\n{who}$ {line}\n"))?;
@@ -222,8 +269,12 @@ impl Story {
         command.args(["-c", line]).current_dir(directory).stdin(Stdio::null()).env_clear();
         command.env("PATH", std::env::join_paths(paths).unwrap_or(path)).env("HOME", self.root.join("home"));
         command.env("GIT_CONFIG_NOSYSTEM", "1");
+        let (name, email) = if actor == Bob { ("Bob Ito", "bob@acme.dev") } else { ("Alice Ng", "alice@acme.dev") };
         for role in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{role}_NAME"), "Alice Ng").env(format!("GIT_{role}_EMAIL"), "alice@acme.dev");
+            command.env(format!("GIT_{role}_NAME"), name).env(format!("GIT_{role}_EMAIL"), email);
+        }
+        if actor == Bob {
+            command.env("GNUPGHOME", self.root.join("gnupg"));
         }
         if actor == Agent {
             command.env("CLAUDECODE", "1");

@@ -81,6 +81,11 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             "\nNo rule matches it: anything is accepted.\n"
         };
     }
+    let orders = policy.describe_orders();
+    if !orders.is_empty() {
+        text += "\norders\n";
+        text.extend(orders.iter().map(|sentence| format!("  {sentence}\n")));
+    }
     print(&text)?;
     Ok(Exit::Accepted)
 }

@@ -1,15 +1,17 @@
-//! `countersign grant`: credentials for one task.
+//! `countersign grant`: credentials for one task, and orders that take them back.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::orders::{Delivery, reach};
 use super::values::{id, span};
 use crate::core::id::Id;
 use crate::core::policy::Span;
 use crate::desk::grant::{Over, Request, issue};
+use crate::desk::orders::{self, Subject};
 use crate::gate::policy_source::PolicyArg;
-use crate::system::Result;
+use crate::system::{Exit, Result};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -21,6 +23,8 @@ pub(super) struct Arguments {
 enum Command {
     /// Issue a grant: a certificate that lets a fresh key act as an agent, for one task
     Issue(Issue),
+    /// Take a grant back, or all that an agent has now
+    Revoke(Revoke),
 }
 
 #[derive(Args)]
@@ -73,10 +77,30 @@ struct What {
     policies: Vec<PolicyArg>,
 }
 
+#[derive(Args)]
+struct Revoke {
+    /// A grant by its name, or an agent for all that it has now
+    #[arg(value_name = "AGENT:SERIAL|AGENT")]
+    grant: String,
+    /// For this repository alone, where the policy has a name and the order would hold for all that it governs
+    #[arg(long)]
+    here: bool,
+    #[command(flatten)]
+    delivery: Delivery,
+}
+
 pub(super) fn run(arguments: Arguments) -> Result {
-    let Command::Issue(Issue { what, public_key, out }) = arguments.command;
-    let What { agent, span, task, environment, refs, paths, repositories, commits, delegate, key, policies } = what;
-    let request =
-        Request { agent, span, task, environment, refs, paths, repositories, commits, delegate, key, policies };
-    issue(&request, public_key.map_or(Over::Fresh(out), Over::Public))
+    match arguments.command {
+        Command::Issue(Issue { what, public_key, out }) => {
+            let What { agent, span, task, environment, refs, paths, repositories, commits, delegate, key, policies } =
+                what;
+            let request =
+                Request { agent, span, task, environment, refs, paths, repositories, commits, delegate, key, policies };
+            issue(&request, public_key.map_or(Over::Fresh(out), Over::Public))
+        }
+        Command::Revoke(Revoke { grant, here, delivery }) => {
+            orders::revoke(&Subject { word: grant, reach: reach(here) }, &delivery.into())?;
+            Ok(Exit::Accepted)
+        }
+    }
 }

@@ -1,14 +1,15 @@
 //! `countersign init`: a starter policy that locks nobody out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::core::id::RepositoryName;
-use crate::core::policy::starter;
+use crate::core::policy::{Proposal, ProposedKey, Starter, starter};
+use crate::desk::signers;
 use crate::gate::command::repository_name;
 use crate::system::process::{config, git};
-use crate::system::{Exit, Failure, Result, disk, files, print};
+use crate::system::{Exit, Failure, OnDisk as _, Result, disk, files, print};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -22,19 +23,19 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result {
     let top = || git(&["rev-parse", "--show-toplevel"]).line().map(PathBuf::from);
-    let (path, name) = match arguments.out {
+    let (path, name, proposals) = match arguments.out {
         // On a server one policy serves many repositories, each named by its path or at install.
-        Some(path) => (path, arguments.repository),
+        Some(path) => (path, arguments.repository, Vec::new()),
         None => {
             let top = top()?;
             let url =
                 || -> Result<String> { Ok(config("remote.origin.url")?.unwrap_or_else(|| top.display().to_string())) };
             let named = config("countersign.repository")?.and_then(|name| RepositoryName::parse(name.as_bytes()));
             let name = arguments.repository.or(named).map_or_else(|| guess(&url()?), Ok)?;
-            (top.join(".countersign").join("policy.toml"), Some(name))
+            (top.join(".countersign").join("policy.toml"), Some(name), signers::recent()?)
         }
     };
-    let failed = |error: std::io::Error| {
+    let cannot_write = |path: &Path, error: std::io::Error| {
         let failure = Failure::new(format!("cannot write {}: {error}", path.display()));
         if error.kind() == std::io::ErrorKind::AlreadyExists {
             failure.hint("edit the policy that is there")
@@ -42,10 +43,19 @@ pub(crate) fn run(arguments: Arguments) -> Result {
             failure
         }
     };
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        disk::create_dir_all(directory).map_err(failed)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let Starter { text, files } = starter(name.as_ref(), &proposals);
+    // The policy is the last: what it names is there.
+    if path.on_disk().exists() {
+        return Err(cannot_write(&path, std::io::ErrorKind::AlreadyExists.into()));
     }
-    files::create(&path, starter(name.as_ref()).as_bytes(), 0o666).map_err(failed)?;
+    for (path, text) in files.iter().map(|(path, text)| (directory.join(path), text)).chain([(path.clone(), &text)]) {
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            disk::create_dir_all(directory).map_err(|error| cannot_write(&path, error))?;
+        }
+        files::create(&path, text.as_bytes(), 0o666).map_err(|error| cannot_write(&path, error))?;
+    }
+    said_of(&proposals)?;
     let whose = name.map_or_else(|| "any repository".to_owned(), |name| format!("repository {name}"));
     print(&format!(
         "wrote {} for {whose}\nnext: countersign agent add ID, register it there, then: countersign policy check {}\n",
@@ -53,6 +63,18 @@ pub(crate) fn run(arguments: Arguments) -> Result {
         path.display()
     ))?;
     Ok(Exit::Accepted)
+}
+
+/// Says how many signers are proposed, where any are.
+fn said_of(proposals: &[Proposal]) -> Result<()> {
+    let is_known = |one: &&Proposal| matches!(one.key, ProposedKey::Ssh(_) | ProposedKey::OpenPgp { .. });
+    let known = proposals.iter().filter(is_known).count();
+    match proposals.len() {
+        0 => Ok(()),
+        all => print(&format!(
+            "{all} keys signed recent commits; {known} of them are known here, and proposed in it with whose they are\n"
+        )),
+    }
 }
 
 /// The last two components of a URL or path, as forges name repositories.

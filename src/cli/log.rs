@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::audit::{Checkpoint, Evidence, Export, Place, Prove, Replay, Report};
 use super::servers::OwnOnly;
 use super::values::{commit_prefix, finding, root, time};
-use crate::audit::log;
+use crate::audit::{evidence, log, replay, report};
 use crate::core::canonical::Time;
 use crate::core::digest::Digest;
 use crate::ledger::Outcome;
@@ -26,16 +27,18 @@ enum Command {
     Follow(Follow),
     /// Check every record, and the repository's refs against the last one about each
     Verify(Verify),
-}
-
-#[derive(Args)]
-struct Place {
-    /// Repositories whose ledgers are read; without any, the one here
-    #[arg(long = "server", value_name = "REPO.git", num_args = 1..)]
-    servers: Vec<PathBuf>,
-    /// The directory of a ledger, or of a copy of one
-    #[arg(long, value_name = "DIR", conflicts_with = "servers")]
-    ledger: Option<PathBuf>,
+    /// Prove an entry, or that a commit landed, to somebody who has nothing but the ledger's public key
+    Prove(Prove),
+    /// Print the signed head of the log, for whoever keeps it elsewhere or witnesses it
+    Checkpoint(Checkpoint),
+    /// Write the log as files that a static web server can serve (c2sp.org/tlog-tiles)
+    Export(Export),
+    /// Write a page on who did what by whose leave over a time
+    Report(Box<Report>),
+    /// Say of each control of a framework what is enforced, what the record evidences, and what neither says
+    Evidence(Box<Evidence>),
+    /// Decide accepted pushes again, as everything stood before each, by the policy in force or another
+    Replay(Box<Replay>),
 }
 
 #[derive(Args)]
@@ -54,6 +57,9 @@ struct Show {
     /// Only decisions that ended so
     #[arg(long, value_enum)]
     verdict: Option<VerdictArg>,
+    /// Only decisions by which something was accepted in spite of findings
+    #[arg(long)]
+    overrides: bool,
     /// Only from this time or day on, such as 2026-11-01 or 2026-11-01T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<Time>,
@@ -112,6 +118,10 @@ struct Verify {
     /// The number of entries that the ledger must have had, and has at least now
     #[arg(long, value_name = "N")]
     size: Option<u64>,
+    /// A signed checkpoint of the log, kept since then in another place: the log of today, or a generation of it, begins with what it
+    /// is over
+    #[arg(long, value_name = "CHECKPOINT")]
+    since: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -143,9 +153,15 @@ pub(super) fn run(arguments: Arguments) -> Result {
             let (format, owners) = (format.into(), own_only.into());
             log::follow(&log::Follow { servers, cursor, format, interval, once, owners })
         }
-        Command::Verify(Verify { place, key, root, size }) => {
-            log::verify(&log::Verify { place: place.into(), key, root, size })
+        Command::Verify(Verify { place, key, root, size, since }) => {
+            log::verify(&log::Verify { place: place.into(), key, root, size, since })
         }
+        Command::Prove(prove) => log::prove(&prove.into()),
+        Command::Checkpoint(checkpoint) => log::checkpoint(&checkpoint.into()),
+        Command::Export(export) => log::export(&export.into()),
+        Command::Report(report) => report::run(&(*report).into()),
+        Command::Evidence(evidence) => evidence::run(&(*evidence).into()),
+        Command::Replay(replay) => replay::run(&(*replay).into()),
     }
 }
 
@@ -157,6 +173,7 @@ impl From<Show> for log::Show {
             principal: show.principal,
             code: show.code,
             verdict: show.verdict.map(Outcome::from),
+            overrides: show.overrides,
             since: show.since,
             until: show.until,
             commit: show.commit,
@@ -166,12 +183,6 @@ impl From<Show> for log::Show {
             would_refuse: show.would_refuse,
             format: show.format.into(),
         }
-    }
-}
-
-impl From<Place> for log::Place {
-    fn from(Place { servers, ledger }: Place) -> Self {
-        Self { servers, ledger }
     }
 }
 

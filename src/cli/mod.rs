@@ -3,6 +3,8 @@
 
 mod agent;
 mod approve;
+mod attest;
+mod audit;
 mod check;
 mod demo;
 mod desk;
@@ -14,7 +16,9 @@ mod init;
 mod install;
 mod ledger;
 mod log;
+mod orders;
 mod policy;
+mod proof;
 mod servers;
 mod shells;
 mod show;
@@ -28,9 +32,12 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::system::{Exit, bug, env, process, say};
 
+/// What `--version` says: of a release also the commit that it is built from.
+const VERSION: &str = env!("COUNTERSIGN_VERSION");
+
 /// Checks signed attribution on AI-authored commits and refuses pushes without a distinct agent identity.
 #[derive(Parser)]
-#[command(name = "countersign", version, max_term_width = 100)]
+#[command(name = "countersign", version = VERSION, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -44,9 +51,9 @@ enum Command {
     Init(init::Arguments),
     /// Set a coding agent up by its own settings, so that its commits are sealed
     Desk(desk::Arguments),
-    /// Give an agent a key of its own
+    /// Give an agent a key of its own, or tell what agents there are and what they did
     Agent(agent::Arguments),
-    /// Give an agent a key for one task
+    /// Give an agent a key for one task, or take it back
     Grant(grant::Arguments),
     /// Decide beforehand what the server would say about commits
     Check(check::Arguments),
@@ -64,8 +71,18 @@ enum Command {
     Sign(sign::Arguments),
     /// Approve exactly the commits of a branch, for one ref
     Approve(approve::Arguments),
+    /// Sign, as a service, what somebody approved in a forge's pages, by the event that the forge sends
+    Attest(attest::Arguments),
+    /// Stop an agent: from now on nothing is taken that it pushes or signs
+    Freeze(orders::Freeze),
+    /// End a freeze
+    Thaw(orders::Thaw),
+    /// Accept one move of one ref in spite of findings, together with others, within the hour
+    Override(orders::Override),
     /// Read the record of decisions, and check that it is whole
     Log(log::Arguments),
+    /// Say what a proof of the record bears out, with nothing but the ledger's public key: the check before a deployment
+    VerifyProof(proof::Arguments),
     /// Say of ledgers that their repositories were moved, restored or copied, or that the clock is right
     Ledger(ledger::Arguments),
     /// Check a policy, or print its digest
@@ -85,7 +102,7 @@ enum Command {
 
 /// The same where git runs a hook. The other commands and what they take need not be put together for it.
 #[derive(Parser)]
-#[command(name = "countersign", version, max_term_width = 100)]
+#[command(name = "countersign", version = VERSION, max_term_width = 100)]
 struct HookLine {
     #[command(subcommand)]
     command: HookCommand,
@@ -135,7 +152,12 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Sign(arguments) => sign::run(arguments),
         Command::Approve(arguments) => approve::run(arguments),
+        Command::Attest(arguments) => attest::run(arguments),
+        Command::Freeze(arguments) => orders::freeze(arguments),
+        Command::Thaw(arguments) => orders::thaw(arguments),
+        Command::Override(arguments) => orders::pass_over(arguments),
         Command::Log(arguments) => log::run(arguments),
+        Command::VerifyProof(arguments) => proof::run(arguments),
         Command::Ledger(arguments) => ledger::run(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Completions(arguments) => shells::completions(&arguments, &Arguments::command()),

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::audit::{marks as policy_marks, rehearsal};
+use crate::audit::log::Place;
+use crate::audit::period::Period;
+use crate::audit::{marks as policy_marks, rehearsal, replay};
 use crate::core::policy::{self, Case, Direction, Loaded, PolicyDifference, Problem, Source};
 use crate::core::report::escape;
 use crate::core::text::plural;
@@ -87,6 +89,12 @@ struct Two {
     /// How to print
     #[arg(long, default_value = "text")]
     format: Format,
+    /// Also say what the new policy would have made of the pushes that a server accepted, since so long ago
+    #[arg(long, value_name = "SPAN|TIME", requires = "server")]
+    replay: Option<String>,
+    /// The server's repository whose ledger and objects tell
+    #[arg(long, value_name = "REPO.git", requires = "replay")]
+    server: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -160,7 +168,7 @@ fn test(arguments: &Test) -> Result {
     let files = if policies.is_empty() { vec![file.with_file_name("policy.toml")] } else { policies.clone() };
     let Some(loaded) = load(&Files { files })? else { return Ok(Exit::Rejected) };
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::new(format!("{name}: {error}")))?;
+    let text = disk::read_to_string(file).map_err(|error| Failure::new(format!("{name}: {error}")))?;
     let cases = match Case::read(&Source { name, text }, &loaded.policy) {
         Ok(cases) => cases,
         Err(problems) => {
@@ -196,6 +204,13 @@ fn compare(two: &Two) -> Result {
         Format::Text => text(&differences),
         Format::Json => json(&differences),
     })?;
+    if let (Some(since), Some(server)) = (&two.replay, &two.server) {
+        print(&replay::impact(
+            &Place { servers: vec![server.clone()], ledger: None },
+            &two.new,
+            &Period { since: since.clone(), until: None },
+        )?)?;
+    }
     Ok(if weaker { Exit::Rejected } else { Exit::Accepted })
 }
 
@@ -234,7 +249,7 @@ fn check(arguments: &Check) -> Result {
         local.as_ref().zip(refs.as_ref()).map(|(local, refs)| -> (_, &dyn RefValues) { (&local.objects, refs) });
     let Some(loaded) = read(&PolicyReader { repository }, policies)? else { return Ok(Exit::Rejected) };
     let problems = loaded.policy.problems_if_new(None);
-    let warnings = [loaded.warnings, loaded.policy.certificate_problems(now()?)].concat();
+    let warnings = [loaded.warnings, loaded.policy.advice(now()?)].concat();
     tell(&warnings);
     if tell(&problems) {
         return Ok(Exit::Rejected);

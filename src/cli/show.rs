@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::audit::As;
 use crate::audit::show;
 use crate::gate::policy_source::PolicyArg;
 use crate::system::Result;
@@ -22,9 +23,11 @@ pub(super) struct Arguments {
     /// The directory of a ledger; without it, that of the server's repository
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t = As::Text)]
+    format: As,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result {
-    let Arguments { commit, policies, server, ledger } = arguments;
-    show::run(show::Request { commit, policies, server, ledger })
+    let Arguments { commit, policies, server, ledger, format } = arguments;
+    show::run(show::Request { commit, policies, server, ledger, format: format.into() })
 }

@@ -33,6 +33,12 @@ pub(super) fn finding(text: &str) -> Result<String, String> {
     Err(meant.map_or_else(|| "there is no such finding code".to_owned(), |meant| format!("did you mean {meant}?")))
 }
 
+/// A finding code that people may pass over.
+pub(super) fn overridable(text: &str) -> Result<Code, String> {
+    let code = Code::parse(&finding(text)?).ok_or_else(|| "what cannot be decided is never passed over".to_owned())?;
+    if code.may_be_overridden() { Ok(code) } else { Err("that is never passed over".to_owned()) }
+}
+
 /// The beginning of a commit's id.
 pub(super) fn commit_prefix(text: &str) -> Result<String, String> {
     let hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use crate::core::approval::{ApprovalError, ApprovalPlace, VerifiedApproval};
 use crate::core::commit::{Address, Approves, Malformed, MalformedTrailers};
-use crate::core::decide::Timestamp;
+use crate::core::decide::{Subject, Timestamp};
 use crate::core::digest::Digest;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::landing::{Landing, Use};
 use crate::core::marks::Mark;
 use crate::core::oid::Oid;
 use crate::core::openpgp::Issuer;
+use crate::core::order::{OrderError, OrderPlace, Orders, VerifiedOrder};
 use crate::core::policy::{Policy, Principal, PrincipalKind, Problem};
 use crate::core::seal;
 use crate::core::signature::{ObjectSignature, SignatureFault, SigningKey};
@@ -45,6 +46,9 @@ pub struct Facts {
     /// The records of approvals for each ref that the push updates and some rule asks approvals for, with those that the push
     /// brings, by the full name of the ref.
     pub approvals: BTreeMap<Vec<u8>, Vec<ApprovalFact>>,
+    /// What is ordered here: by the orders that are stored, with those that the push brings in their place. Overrides that have been
+    /// spent are not among them.
+    pub orders: Orders,
 }
 
 /// One record of an approval.
@@ -79,6 +83,28 @@ pub struct RecordUpdate {
     pub replaces: Option<Timestamp>,
 }
 
+/// What a push does at the place of an order.
+#[derive(Debug)]
+pub struct OrderUpdate {
+    /// The place; `None` where the name is not that of one.
+    pub place: Option<OrderPlace>,
+    /// The order, or why it is none; `None` where it is deleted.
+    pub record: Option<Result<VerifiedOrder, OrderError>>,
+    /// When the order that it replaces was issued.
+    pub replaces: Option<Timestamp>,
+    /// How many orders by the same would be stored after the push, what is over apart, and their bytes.
+    pub stored: (usize, u64),
+}
+
+/// Something that a frozen agent signed and that was first seen after its freeze.
+#[derive(Clone, Debug)]
+pub struct FrozenWork {
+    /// The agent.
+    pub agent: Id,
+    /// The commit or tag.
+    pub subject: Subject,
+}
+
 /// One ref and where the push would move it.
 #[derive(Debug)]
 pub struct Update {
@@ -98,6 +124,9 @@ pub struct Update {
     pub target: RefTarget,
     /// A commit that the pusher has and that lies below all new ones, for the range in a hint.
     pub base: Option<Oid>,
+    /// Who made sealed commits, of the new ones and of the latest below them, by their author fields: claims, for a hint. Looked at where
+    /// a new one bears an agent's mark and no seal.
+    pub sealed_before: Vec<Address>,
     /// What each matching rule looks at.
     pub judged: Vec<Judged>,
     /// What could not be found out about the update itself.
@@ -110,6 +139,10 @@ pub struct Update {
     pub record: Option<RecordUpdate>,
     /// Commits under grants that the ref gains, which the agent of the grant, or somebody unknown, moves there.
     pub granted: Vec<Oid>,
+    /// Where this ref is of the namespace of orders: what the push does there.
+    pub order: Option<OrderUpdate>,
+    /// What the push brings to the ref of agents that are frozen.
+    pub frozen: Vec<FrozenWork>,
     /// What would land on the ref, for rules that ask for approvals. Rules refer to it by position.
     pub landings: Vec<Landing>,
 }
@@ -201,10 +234,14 @@ pub enum Doubt {
 }
 
 /// The policy that a push would leave on a ref that holds the policy in force.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PolicyOnRef {
     /// What is wrong with it; empty where it is valid.
     pub problems: Vec<Problem>,
+    /// The paths of its files on this ref.
+    pub files: Vec<String>,
+    /// Whether it is another than the one in force.
+    pub changes: bool,
 }
 
 /// One commit, whatever rules look at it.

@@ -16,6 +16,11 @@ impl Id {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it can stand in the name of a ref as it is (git-check-ref-format(1)).
+    pub fn fits_ref(&self) -> bool {
+        !self.0.contains("..") && !self.0.ends_with('.') && !self.0.ends_with(".lock")
+    }
 }
 
 impl fmt::Display for Id {

@@ -8,6 +8,9 @@
 /// depends on all that lands.
 pub const COMMITS: usize = 15_000;
 
+/// Bytes of an event that a forge sends to a web hook. GitHub sends none over 25 MB.
+pub const EVENT_BYTES: usize = 25 << 20;
+
 /// Commits of stored history that one walk may find new. At about 200 bytes each they stay within the
 /// memory budget. What a push brings itself takes less, and is not bounded.
 pub const WALK: usize = 150_000;
@@ -159,6 +162,18 @@ pub const VIRTUAL_READS: usize = 50_000;
 
 /// Bytes of the trees and files in such a merge base that differ from what is stored.
 pub const VIRTUAL_BYTES: usize = 8 << 20;
+
+/// Bytes of one order. The reason takes at most 2 KiB, and a signature by RSA of 16384 bits 4.3 KiB, both in base64.
+pub const ORDER_BYTES: usize = 16 << 10;
+
+/// Orders of one person or agent that are stored at a time, what is over apart: a revoked grant each, of a week's tasks of a busy team.
+pub const ORDERS_OF_ONE: usize = 1_000;
+
+/// Bytes of JSON that the stored orders of one person or agent take: some 1,500 each.
+pub const ORDERS_OF_ONE_BYTES: u64 = 2 << 20;
+
+/// Orders that one push may bring.
+pub const ORDERS: usize = 5_000;
 
 /// Records of approvals that one push may bring, and signatures on them that are verified for one ref.
 pub const APPROVALS: usize = 20_000;

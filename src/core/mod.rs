@@ -14,9 +14,9 @@
 //! 1. What all stands on: [`oid`], [`digest`], [`id`], [`canonical`], [`text`], and [`limits`], which says why anything is too much.
 //! 2. What git has: [`commit`] (commits, tags, messages), [`objects`] (a repository, as traits) and [`tree`] (changes, walks, merges over
 //!    those traits).
-//! 3. What people and agents sign: [`ssh`] and [`openpgp`], then [`seal`] and [`approval`], each with its FORMAT.md; and [`marks`], what agents leave
-//!    without signing.
-//! 4. What an admin says: [`policy`], with its POLICY.md; and who pushes: [`submitter`].
+//! 3. What people and agents sign: [`ssh`] and [`openpgp`], then [`seal`], [`approval`] and [`order`], each with its FORMAT.md ([`dsse`] is the
+//!    envelope of the last two); and [`marks`], what agents leave without signing.
+//! 4. What an admin says: [`policy`], with its POLICY.md; who pushes: [`submitter`]; and what a forge says of approvals: [`forge`].
 //! 5. What is asked of a push: [`scope`] (which commits a rule judges), [`landing`] (what would land, and what an approval covers of it),
 //!    [`facts`], [`decide`] (one rule a file) and [`report`].
 //!
@@ -149,7 +149,9 @@ pub mod canonical;
 pub mod commit;
 pub mod decide;
 pub mod digest;
+pub mod dsse;
 pub mod facts;
+pub mod forge;
 pub mod grant;
 pub mod id;
 pub mod landing;
@@ -158,6 +160,7 @@ pub mod marks;
 pub mod objects;
 pub mod oid;
 pub mod openpgp;
+pub mod order;
 pub mod policy;
 pub mod report;
 pub mod scope;

@@ -227,6 +227,7 @@ pub(crate) fn judge_locally(
         objects: &local.objects,
         refs,
         memory: &NoMemory,
+        stores: &[],
         submitter: &Submitter::Unasked,
         now: now()?,
         session: &Session::on_desk(),

@@ -214,6 +214,7 @@ impl Checkup<'_> {
         };
         let examined = Examined { seen: &seen, gate: &gate, opened: &opened };
         self.ledger(&examined);
+        self.order_stores(&examined.opened.dir);
         self.baseline(&examined);
         checks::refs::examine(&examined, self.report);
         checks::shared::examine(&examined, self.report);

@@ -5,21 +5,29 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::core::canonical::{CanonicalOid, RefName};
+use crate::core::facts::Doubt;
+use crate::core::id::{Id, RepositoryName};
 use crate::core::limits;
 use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::order::{self, Orders};
 use crate::core::policy::{Mode, OutOfBand, Policy};
 use crate::core::report::escape;
+use crate::core::submitter::Submitter;
 use crate::gate::command::{PostReceive, ReferenceTransaction, Watch};
 use crate::gate::deadline::Over;
+use crate::gate::engine::PushContext;
+use crate::gate::facts::FactReader;
+use crate::gate::facts::orders::{StoredOrders, digest_of_freezes, is_freeze};
+use crate::gate::order_store::stores_for;
 use crate::gate::own_files::{open_ledger, settled};
 use crate::gate::policy_source::PolicyReader;
 use crate::gate::prune::prune;
 use crate::gate::push::{Push, RefUpdate};
-use crate::gate::recording::{ServerRefs, ledger_failure};
+use crate::gate::recording::{Recorder, ServerRefs, ledger_failure};
 use crate::gate::ref_values::StoredRefs;
 use crate::gate::session::{Posture, Session};
 use crate::ledger::{LedgerError, State, Witness};
-use crate::store::{GitDir, Objects, Quarantine, Refs};
+use crate::store::{GitDir, History, Objects, Quarantine, Refs};
 use crate::system::{Exit, Failure, Result, now, say, stdin, threads};
 
 /// Seconds that these hooks may take. What they do not come to write down, the next push does.
@@ -151,6 +159,10 @@ fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
         return Ok(Exit::Accepted);
     }
     let policy = load(watch, &dir, &refs, lines)?;
+    let meanwhile = Meanwhile { session, watch, policy: &policy, dir: &dir, refs: &refs };
+    if meanwhile.stops(&moving)? {
+        return Ok(Exit::Rejected);
+    }
     if policy.out_of_band() != OutOfBand::Refuse {
         session.when_over(Over::Pass);
         return Ok(Exit::Accepted);
@@ -171,6 +183,94 @@ fn prepared(session: &Session, watch: &Watch, lines: &[Line]) -> Result {
         }
     }
     Ok(exit)
+}
+
+/// What may have been ordered since a push was decided.
+struct Meanwhile<'a> {
+    session: &'a Session,
+    watch: &'a Watch,
+    policy: &'a Policy,
+    dir: &'a GitDir,
+    refs: &'a Refs,
+}
+
+impl Meanwhile<'_> {
+    /// Whether somebody has stopped an agent since a push was decided that is moving these refs, and it pushes or brings work of its. An
+    /// admin moves what they like.
+    fn stops(&self, moving: &[&Line]) -> Result<bool> {
+        let stores = stores_for(self.dir).map_err(Failure::new)?;
+        let listed = self.refs.list(order::PREFIX).map_err(|error| Failure::caused(&error))?;
+        if listed.is_empty() && stores.is_empty() {
+            return Ok(false);
+        }
+        let format = moving.first().map_or(ObjectFormat::Sha1, |line| line.format);
+        let objects =
+            Objects::open(self.dir, &Quarantine::of_hook(), format).map_err(|error| Failure::caused(&error))?;
+        let values = StoredRefs { refs: self.refs, objects: &objects };
+        let stored = StoredOrders::list(&objects, &values, &stores, std::iter::empty()).map_err(doubtful)?;
+        let ledger = open_ledger(&self.watch.ledger, self.dir).map_err(|error| ledger_failure(&error))?;
+        let Some(repository) = RepositoryName::parse(ledger.repository().as_bytes()) else { return Ok(false) };
+        let in_force = stored.in_force((self.policy, &repository), &is_freeze, now()?);
+        let orders = in_force.map_err(doubtful)?;
+        let Some(freezes) = digest_of_freezes(&orders) else { return Ok(false) };
+        let state = ledger.state().map_err(|error| ledger_failure(&error))?;
+        let mut stopped = false;
+        for line in moving.iter().filter(|line| !line.name.0.starts_with(order::PREFIX.as_bytes())) {
+            let awaited = state.awaited(&line.name.0, line.new).map_err(Failure::new)?;
+            if awaited.is_empty() || awaited.iter().any(|one| one.freezes == Some(freezes)) {
+                continue;
+            }
+            let pushers = awaited.iter().filter_map(|one| one.submitter.as_deref());
+            if let Some(why) = self.why_stopped(line, (&objects, &values), (&orders, &repository), pushers)? {
+                let (name, why) = (escape(&line.name.0, 200), escape(why.as_bytes(), 1000));
+                say(&format!("error: [agent-frozen] {name}: {why}"));
+                stopped = true;
+            }
+        }
+        Ok(stopped)
+    }
+
+    /// The freeze that stops a move, in words.
+    fn why_stopped<'s>(
+        &self,
+        line: &Line,
+        (objects, values): (&Objects, &StoredRefs<'_>),
+        (orders, repository): (&Orders, &RepositoryName),
+        mut pushers: impl Iterator<Item = &'s str>,
+    ) -> Result<Option<String>> {
+        let agent = |id: &str| self.policy.principal(&Id::parse(id.as_bytes())?);
+        let freeze = |id: &str| orders.freeze_of(agent(id)?).map(order::Freeze::words);
+        if let Some((id, words)) = pushers.find_map(|id| Some((id, freeze(id)?))) {
+            return Ok(Some(format!("agent {id} pushes, and {words}")));
+        }
+        let recorder = Recorder::open(&self.watch.ledger, self.dir, self.refs)?;
+        let context = PushContext {
+            dir: self.dir,
+            objects,
+            refs: values,
+            memory: &recorder,
+            stores: &[],
+            submitter: &Submitter::Unasked,
+            now: now()?,
+            session: self.session,
+        };
+        let history = History::new(objects, self.dir);
+        let mut reader = FactReader::new(self.policy, repository, &history, context).with_orders(orders.clone());
+        let old = self.refs.value_of(&line.name.0).map_err(|error| Failure::caused(&error))?;
+        let update = RefUpdate { name: std::sync::Arc::clone(&line.name.0), old, new: line.new, claimed: None };
+        let rules = reader.rules_for(&update.name).map_err(doubtful)?;
+        let frozen = reader.frozen_work(&update, &rules).map_err(doubtful)?;
+        Ok(frozen.first().and_then(|work| {
+            let words = freeze(work.agent.as_str())?;
+            Some(format!("{} signed what it brings, and {words}", work.agent))
+        }))
+    }
+}
+
+fn doubtful(doubt: Doubt) -> Failure {
+    match doubt {
+        Doubt::Unreadable(reason) | Doubt::Limit(reason) => Failure::new(reason),
+    }
 }
 
 /// How often one transaction looks whether another process still works on the packed refs, which git itself waits a second for

@@ -10,7 +10,7 @@ use crate::core::approval;
 use crate::core::canonical::RefName;
 use crate::core::decide::{Timestamp, Verdict};
 use crate::core::digest::Digest;
-use crate::core::facts::{Continuity, Facts};
+use crate::core::facts::{Continuity, Facts, PolicyOnRef};
 use crate::core::id::RepositoryName;
 use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
@@ -56,6 +56,8 @@ pub(crate) struct PushContext<'a> {
     /// Ref values before the push.
     pub(crate) refs: &'a dyn RefValues,
     pub(crate) memory: &'a dyn Memory,
+    /// Where an admin has put orders.
+    pub(crate) stores: &'a [PathBuf],
     /// Who pushes.
     pub(crate) submitter: &'a Submitter,
     pub(crate) now: Timestamp,
@@ -64,6 +66,8 @@ pub(crate) struct PushContext<'a> {
 
 /// What is known from earlier pushes.
 pub(crate) trait Memory {
+    /// Whether anything is.
+    fn remembers(&self) -> bool;
     /// When a seal or signature was first received, by its digest.
     fn receipt(&self, digest: Digest) -> Result<Option<Timestamp>, String>;
     /// The commits that were received under a certificate, by its digest, or under one below it. `None` where nobody counts.
@@ -75,6 +79,8 @@ pub(crate) trait Memory {
     fn approvals(&self) -> approval::ApprovalIndex;
     /// Keeps what is known of them now. It saves time and decides nothing, so that a failure changes nothing.
     fn keep_approvals(&self, index: &approval::ApprovalIndex);
+    /// The value of a ref up to which it was judged, where people passed over findings since.
+    fn judged_until(&self, name: &[u8]) -> Option<Option<Oid>>;
     /// Whether decisions account for a ref's value.
     fn continuity(&self, name: &[u8]) -> Continuity;
     /// A file without a name for what is to be recorded and is more than memory holds; `None` where nothing is recorded.
@@ -85,6 +91,9 @@ pub(crate) trait Memory {
 pub(crate) struct NoMemory;
 
 impl Memory for NoMemory {
+    fn remembers(&self) -> bool {
+        false
+    }
     fn receipt(&self, _: Digest) -> Result<Option<Timestamp>, String> {
         Ok(None)
     }
@@ -98,6 +107,9 @@ impl Memory for NoMemory {
         approval::ApprovalIndex::default()
     }
     fn keep_approvals(&self, _: &approval::ApprovalIndex) {}
+    fn judged_until(&self, _: &[u8]) -> Option<Option<Oid>> {
+        None
+    }
     fn continuity(&self, _: &[u8]) -> Continuity {
         Continuity::Unbroken
     }
@@ -134,15 +146,18 @@ pub(crate) fn judge(settings: &Settings, push: &Push, context: PushContext<'_>) 
     let history = History::new(objects, dir);
     let place = settings.policies.iter().find_map(in_repository);
     let policy_ref = place.map(|place| moved_by(refs, &place.name)).transpose()?;
-    let digest = policy.digest();
-    let problems =
-        |tip: Oid| place.map_or(Ok(Vec::new()), |place| problems_after(settings, &reader, place, tip, digest));
+    let (digest, files) = (policy.digest(), own_files(settings, &policy));
+    let after = |tip: Oid| {
+        let of = |place| policy_after(settings, &reader, place, tip, digest);
+        let on_ref = place.map_or(Ok(PolicyOnRef::default()), of)?;
+        Ok(PolicyOnRef { files: files.clone(), ..on_ref })
+    };
     let mut fact_reader = FactReader::new(&policy, &repository, &history, context);
     fact_reader = fact_reader.with_baseline(settings.baseline.as_deref());
     fact_reader = fact_reader.with_pinned(&pinned);
     fact_reader = fact_reader.with_policy_known_as(known_as(&settings.policies));
     if let Some(name) = &policy_ref {
-        fact_reader = fact_reader.with_policy_check(PolicyCheck { name, problems: &problems });
+        fact_reader = fact_reader.with_policy_check(PolicyCheck { name, after: &after });
     }
     let verdict = decided(&mut fact_reader, push);
     let (facts, received) = fact_reader.into_facts();
@@ -255,22 +270,31 @@ pub(crate) fn unprotected(settings: &Settings, policy: &Policy, place: &InReposi
     policy.files(layer).flat_map(check).collect()
 }
 
-/// What would be wrong with the policy if its ref were at `tip`, where the one in force has the digest `in_force`.
-fn problems_after(
+/// The paths of the files of the policy that lies in the repository.
+fn own_files(settings: &Settings, policy: &Policy) -> Vec<String> {
+    let layer = settings.policies.iter().position(|arg| in_repository(arg).is_some()).unwrap_or(0);
+    policy.files(layer).map(str::to_owned).collect()
+}
+
+/// What the policy would be if its ref were at `tip`, where the one in force has the digest `in_force`.
+fn policy_after(
     settings: &Settings,
     reader: &PolicyReader<'_>,
     place: &InRepository,
     tip: Oid,
     in_force: Digest,
-) -> Result<Vec<Problem>, ReadError> {
+) -> Result<PolicyOnRef, ReadError> {
+    let broken = |problems| PolicyOnRef { problems, files: Vec::new(), changes: true };
     match reader.load_at(&settings.policies, &place.name, tip) {
         Ok(Loaded { policy, .. }) => {
-            Ok([unprotected(settings, &policy, place), policy.problems_if_new(Some(in_force))].concat())
+            let problems = [unprotected(settings, &policy, place), policy.problems_if_new(Some(in_force))].concat();
+            Ok(PolicyOnRef { problems, files: Vec::new(), changes: policy.digest() != in_force })
         }
-        Err(PolicyError::Invalid(problems)) => Ok(problems),
+        Err(PolicyError::Invalid(problems)) => Ok(broken(problems)),
         Err(PolicyError::Read(error)) => Err(error),
         Err(error) => {
-            Ok(vec![Problem::of_file(&place.path, error.to_string(), "keep a valid policy at this path".to_owned())])
+            let fix = "keep a valid policy at this path".to_owned();
+            Ok(broken(vec![Problem::of_file(&place.path, error.to_string(), fix)]))
         }
     }
 }

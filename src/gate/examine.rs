@@ -383,7 +383,7 @@ pub(crate) fn touches(rule: &Rule, change: EntryDifference<'_>) -> bool {
 }
 
 /// An address as far as it can be anybody's: what is longer than mail allows (RFC 5321, 4.5.3.1) is nobody's.
-fn address(ident: &Ident<'_>) -> Address {
+pub(super) fn address(ident: &Ident<'_>) -> Address {
     let address = ident.address();
     if address.as_bytes().len() <= limits::EMAIL_BYTES { address } else { Address::default() }
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::core::decide::{Outcome, Timestamp};
+use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
+use crate::core::objects::ReadError;
 use crate::core::report;
 use crate::core::submitter::push_cert::CertifiedUpdate;
 use crate::core::submitter::{Adapter, Submitter};
@@ -13,6 +15,7 @@ use crate::gate::command::{PreReceive, Update};
 use crate::gate::deadline::Stage;
 use crate::gate::engine::{EngineError, Judgement, NoMemory, PushContext, Settings, judge};
 use crate::gate::naming::default_name;
+use crate::gate::order_store::{self, stores_for};
 use crate::gate::own_files::{ledger_directory, settled};
 use crate::gate::policy_source::PolicyError;
 use crate::gate::push::Push;
@@ -101,7 +104,8 @@ fn enforce(session: &Session, server: &PreReceive, push: Push) -> Result {
     let push = push.resolved(&refs).and_then(|push| push.at_stored_values(&refs));
     let push = Arc::new(push.map_err(|error| Failure::caused(&error))?);
     let repository = name(server, &dir)?;
-    let run = Run { session, server, push, clock: now()?, ledger: ledger_of(server, &dir), repository, dir };
+    let orders = order_store::stamp(&dir, &refs).ok();
+    let run = Run { orders, session, server, push, clock: now()?, ledger: ledger_of(server, &dir), repository, dir };
     run.begin_ledger(&refs)?;
     run.record_when_over();
     let recorder = run.ledger.as_deref().map(|named| Recorder::open(named, &run.dir, &refs)).transpose()?;
@@ -125,8 +129,13 @@ fn ledger_of(server: &PreReceive, dir: &GitDir) -> Option<PathBuf> {
     server.ledger.clone().map(|own| if is_canary { LEDGER.into() } else { own })
 }
 
+/// How often a push is judged again because orders came meanwhile. Where they keep coming, the last look counts.
+const LOOKS: usize = 3;
+
 /// One push, with where and when it is decided.
 struct Run<'a> {
+    /// The orders that were stored before it was looked at.
+    orders: Option<Digest>,
     session: &'a Session,
     server: &'a PreReceive,
     push: Arc<Push>,
@@ -178,6 +187,8 @@ impl Run<'_> {
             baseline: self.server.baseline.as_deref().map(|baseline| settled(baseline, &self.dir.common_dir)),
         };
         let judged = objects.map_err(EngineError::Objects).and_then(|objects| {
+            let stores =
+                stores_for(&self.dir).map_err(|error| ReadError::Refs(format!("stores of orders: {error}")))?;
             let context = PushContext {
                 dir: &self.dir,
                 objects: &objects,
@@ -185,11 +196,35 @@ impl Run<'_> {
                 submitter: &submitter,
                 session: self.session,
                 memory: recorder.map_or(&NoMemory, |recorder| recorder),
+                stores: &stores,
                 now: self.clock,
             };
-            judge(&settings, &self.push, context)
+            let judged = judge(&settings, &self.push, context)?;
+            self.judge_again_if_ordered(refs, judged, &|refs| {
+                judge(&settings, &self.push, PushContext { refs: &StoredRefs { refs, objects: &objects }, ..context })
+            })
         });
         (submitter, judged)
+    }
+
+    /// Judges once more where an order has come meanwhile: deciding a large push takes its time, and who is stopped is stopped.
+    fn judge_again_if_ordered(
+        &self,
+        refs: &Refs,
+        mut judged: Judgement,
+        again: &dyn Fn(&Refs) -> std::result::Result<Judgement, EngineError>,
+    ) -> std::result::Result<Judgement, EngineError> {
+        let stamp = |refs: &Refs| order_store::stamp(&self.dir, refs).map_err(EngineError::Objects);
+        let mut before = self.orders.map_or_else(|| stamp(refs), Ok)?;
+        for _ in 0..LOOKS {
+            let now = Refs::open(&self.dir, self.push.format)?;
+            let after = stamp(&now)?;
+            if after == before {
+                break;
+            }
+            (before, judged) = (after, again(&now)?);
+        }
+        Ok(judged)
     }
 
     /// What comes of an outcome here: a gate that observes accepts everything.

@@ -10,6 +10,7 @@ pub(crate) mod examine;
 pub(crate) mod facts;
 pub(crate) mod hook;
 pub(crate) mod naming;
+pub(crate) mod order_store;
 pub(crate) mod own_files;
 pub(crate) mod policy_source;
 pub(crate) mod prune;

@@ -11,6 +11,7 @@ use crate::core::limits;
 use crate::core::objects::ReadError;
 use crate::core::oid::Oid;
 use crate::core::policy::{self, Loaded, Problem, Source};
+use crate::core::text::plural;
 use crate::core::tree::{EntryMode, entry_at};
 use crate::gate::ref_values::RefValues;
 use crate::store::{Objects, peel};
@@ -100,7 +101,7 @@ pub(crate) enum PolicyError {
     #[error("the first policy pushed has the digest sha256:{0}, and the one pinned at install is {1}")]
     NotPinned(Digest, String),
     /// The policy has errors.
-    #[error("the policy has {} problems", .0.len())]
+    #[error("the policy has {}", plural(.0.len(), "problem"))]
     Invalid(Vec<Problem>),
 }
 

@@ -1,4 +1,4 @@
-//! Approvals that have landed and whose time is over leave the refs: nothing is covered by them any more. What was signed is
+//! Approvals that have landed and whose time is over leave the refs, and so do orders that are over: nothing is covered by them any more. What was signed is
 //! kept beside the ledger, which says that it landed.
 
 use crate::core::approval::{ApprovalPlace, ClaimedApproval, PREFIX};
@@ -8,6 +8,7 @@ use crate::core::digest::Digest;
 use crate::core::limits;
 use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::order::{self, ClaimedOrder};
 use crate::gate::recording::ServerRefs;
 use crate::ledger::{Attempt, Ledger, LedgerError, Outcome, UpdateRecord, Witness};
 use crate::store::{GitDir, Objects, Quarantine, Refs};
@@ -15,6 +16,9 @@ use crate::system::process::server_git;
 
 /// Records that one push looks at: reading one takes some 0.1 ms.
 const LOOKED_AT: usize = 64;
+
+/// Seconds for which orders stay that are over: 30 days, in which they are told of.
+const ORDERS_KEPT: i64 = 30 * 86_400;
 
 /// A ref with its values before and after.
 type Move = (RefName, Option<CanonicalOid>, Option<CanonicalOid>);
@@ -38,6 +42,9 @@ pub(crate) fn prune(
 ) -> Result<(), LedgerError> {
     let mut stored = Vec::new();
     let mut turn = 0;
+    if moves.iter().any(|(name, ..)| name.0.starts_with(order::PREFIX.as_bytes())) {
+        stored.extend(refs.list(order::PREFIX).map_err(failed)?);
+    }
     for (name, _, new) in moves.iter().filter(|(name, ..)| !name.0.starts_with(PREFIX.as_bytes())) {
         let (Some(CanonicalOid(new)), Ok(name)) = (new, std::str::from_utf8(&name.0)) else { continue };
         stored.extend(refs.list(&ApprovalPlace::of_target(name)).map_err(failed)?);
@@ -68,6 +75,8 @@ pub(crate) fn prune(
         left_out: None,
         work: Vec::new(),
         approvals: Vec::new(),
+        order: None,
+        overrides: Vec::new(),
     };
     let attempt = Attempt {
         now,
@@ -75,6 +84,7 @@ pub(crate) fn prune(
         policy: None,
         submitter: None,
         error: None,
+        freezes: None,
         updates: Box::new(over.iter().map(update).collect::<Vec<_>>()),
         suspects: Vec::new(),
         counted: Vec::new(),
@@ -97,7 +107,7 @@ fn delete(dir: &GitDir, refs: &Refs, over: &[Over]) -> Result<(), LedgerError> {
     deleted.map(drop).map_err(|failure| LedgerError::Refs(failure.message))
 }
 
-/// The records that have landed and are expired.
+/// The records that have landed and are expired, and the orders that have been over for long.
 fn over(
     ledger: &Ledger,
     objects: &Objects,
@@ -109,6 +119,13 @@ fn over(
     let mut over = Vec::new();
     for (name, blob) in stored {
         let json = objects.blob(blob, limit).map_err(failed)?;
+        if name.starts_with(order::PREFIX.as_bytes()) {
+            let Ok(record) = ClaimedOrder::parse(&json).and_then(ClaimedOrder::verify) else { continue };
+            if record.order().is_over(Timestamp(now.0.saturating_sub(ORDERS_KEPT))) {
+                over.push(Over { name, blob, statement: record.digest(), json });
+            }
+            continue;
+        }
         // What is no good record is not ours to remove.
         let Ok(record) = ClaimedApproval::parse(&json).and_then(ClaimedApproval::verify) else { continue };
         if record.approval().expires.0 < now && receipts.find(ledger, record.digest())?.is_some() {

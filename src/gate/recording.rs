@@ -9,25 +9,28 @@ use std::sync::Arc;
 
 use crate::core::approval::{self, ClaimedApproval};
 use crate::core::canonical::{CanonicalOid, RefName, Sha256, Time};
-use crate::core::decide::{self, Finding, Landed, RefVerdict, Subject, Timestamp};
+use crate::core::decide::{self, Finding, Landed, Overridden, RefVerdict, Subject, Timestamp};
 use crate::core::digest::Digest;
-use crate::core::facts::{Continuity, Facts, RecordUpdate, SignatureFact, Update};
+use crate::core::facts::{Continuity, Facts, OrderUpdate, RecordUpdate, SignatureFact, Update};
 use crate::core::id::RepositoryName;
 use crate::core::limits;
 use crate::core::objects::ReadError;
 use crate::core::oid::{ObjectFormat, Oid};
+use crate::core::order::VerifiedOrder;
 use crate::core::policy::{OutOfBand, Policy};
 use crate::core::report::escape;
 use crate::core::signature::SigningKey;
 use crate::core::ssh::PrivateKey;
 use crate::core::submitter::{Submitter, Via, Who};
 use crate::gate::engine::{Judgement, Memory};
+use crate::gate::facts::orders::digest_of_freezes;
 use crate::gate::own_files::open_ledger;
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::received::Maker;
 use crate::ledger::{
     Asked, Attempt, Counted, CurrentRefs, FindingRecord, LandedApproval, Ledger, LedgerError, LeftOut, LeftOutKind,
-    Moved, OTHERS, Outcome, Place, Receipts, State, UpdateRecord, Updates, Work,
+    Moved, OTHERS, OrderRecord, Outcome, OverriddenMove, OverrideRecord, Place, Receipts, State, UpdateRecord, Updates,
+    Work,
 };
 use crate::store::{GitDir, Objects, Quarantine, Refs};
 use crate::system::{Failure, OnDisk as _, Result, disk, now, random_seed};
@@ -214,6 +217,7 @@ impl<'a> Recorder<'a> {
             policy: Some(judgement.policy.digest()),
             submitter: submitter_text(&judgement.facts.submitter, Some(&judgement.policy), clock),
             error: not_listed(judgement.verdict.refs.len(), refs.len()),
+            freezes: digest_of_freezes(&judgement.facts.orders),
             updates: Box::new(Judged { judgement, refs, outcome }),
             suspects: self.suspects.clone(),
             counted: counted(judgement),
@@ -244,6 +248,7 @@ impl<'a> Recorder<'a> {
             policy: None,
             submitter: submitter_text(submitter, None, clock),
             error: Some(error.into_iter().flatten().collect::<Vec<_>>().join("; ")),
+            freezes: None,
             updates: Box::new(Undecided(refs)),
             suspects: self.suspects.clone(),
             counted: Vec::new(),
@@ -276,12 +281,29 @@ impl<'a> Recorder<'a> {
                 "warning: {more} more refs moved with no decision of this gate: countersign log show tells which"
             ));
         }
+        told.extend(self.state.overridden().filter_map(|moved| told_of_override(moved, self.clock)));
         if let Some(ahead) = clock_behind(self.state.time(), self.clock) {
             told.push(format!("warning: {ahead}"));
             told.push(format!("hint: an admin sets this machine's clock right, and then:\nhint: {SET_CLOCK} REPO.git"));
         }
         Ok(told)
     }
+}
+
+/// Seconds for which whoever pushes is told of an override.
+const TOLD_FOR: i64 = 86_400;
+
+/// What to tell of a move that people accepted in spite of findings, where that was less than a day ago.
+fn told_of_override(moved: &OverriddenMove, clock: Timestamp) -> Option<String> {
+    let is_told = clock.0.saturating_sub(moved.time.0.0) < TOLD_FOR;
+    is_told.then(|| format!("warning: {}", override_words(moved)))
+}
+
+/// Who accepted a move in spite of what was found, when and why.
+pub(crate) fn override_words(moved: &OverriddenMove) -> String {
+    let each = moved.overrides.iter().map(|one| format!("{} ({}): {}", one.by, one.codes.join(", "), one.reason));
+    let (name, each) = (escape(&moved.name.0, 200), each.collect::<Vec<_>>().join("; "));
+    format!("{name} was moved at {} in spite of findings that people passed over: {each}", moved.time)
 }
 
 /// The command that lets times go on from the clock.
@@ -304,6 +326,10 @@ fn clock() -> Timestamp {
 }
 
 impl Memory for Recorder<'_> {
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn receipt(&self, digest: Digest) -> std::result::Result<Option<Timestamp>, String> {
         let find = || self.receipts()?.find(&self.ledger, digest);
         let found = find().map_err(|error: LedgerError| error.to_string())?;
@@ -334,6 +360,10 @@ impl Memory for Recorder<'_> {
 
     fn keep_approvals(&self, index: &approval::ApprovalIndex) {
         let _ = self.ledger.keep_approvals(&index.to_bytes());
+    }
+
+    fn judged_until(&self, name: &[u8]) -> Option<Option<Oid>> {
+        self.state.judged_until(name)
     }
 
     fn continuity(&self, name: &[u8]) -> Continuity {
@@ -419,13 +449,16 @@ impl Updates for Judged<'_> {
         let mut written = Written::default();
         Box::new(self.refs.iter().flat_map(move |verdict| {
             let record = self.record(verdict, &mut written);
-            let received = if self.accepts(verdict) { Some(self.judgement.received.of(&verdict.name)) } else { None };
+            let is_received = self.accepts(verdict) && verdict.overridden.is_empty();
+            let received = if is_received { Some(self.judgement.received.of(&verdict.name)) } else { None };
             // What does not stand in the first one stands in others for the same ref.
             let more = UpdateRecord {
                 findings: Vec::new(),
                 left_out: None,
                 work: Vec::new(),
                 approvals: Vec::new(),
+                order: None,
+                overrides: Vec::new(),
                 ..record.clone()
             };
             let more = received.into_iter().flatten().map(move |work| UpdateRecord { work, ..more.clone() });
@@ -458,6 +491,8 @@ impl Judged<'_> {
         // Both are sorted by name.
         let place = facts.updates.binary_search_by(|update| update.name.cmp(&verdict.name)).ok();
         let update = place.and_then(|place| facts.updates.get(place)).filter(|_| accepted);
+        // What was passed over is not received: nobody has accepted it but on this ref.
+        let received = update.filter(|_| verdict.overridden.is_empty());
         UpdateRecord {
             name: RefName(Arc::clone(&verdict.name)),
             old: verdict.old.map(CanonicalOid),
@@ -466,8 +501,10 @@ impl Judged<'_> {
             outcome: recorded_outcome(verdict.outcome()),
             findings,
             left_out,
-            work: update.map(|update| work(update, facts, policy)).unwrap_or_default(),
+            work: received.map(|update| work(update, facts, policy)).unwrap_or_default(),
             approvals: if accepted { verdict.landed.iter().map(landed).collect() } else { Vec::new() },
+            order: update.and_then(|update| update.order.as_ref()).and_then(order_record),
+            overrides: if accepted { verdict.overridden.iter().map(override_record).collect() } else { Vec::new() },
         }
     }
 }
@@ -596,6 +633,8 @@ impl Updates for Undecided<'_> {
             left_out: None,
             work: Vec::new(),
             approvals: Vec::new(),
+            order: None,
+            overrides: Vec::new(),
         }))
     }
 }
@@ -622,8 +661,40 @@ fn selected(findings: Vec<FindingRecord>) -> (Vec<FindingRecord>, Vec<FindingRec
     (recorded, left)
 }
 
+fn override_record(one: &Overridden) -> OverrideRecord {
+    OverrideRecord {
+        by: one.by.to_string(),
+        digest: Sha256(one.digest),
+        codes: one.codes.iter().map(|code| code.name().to_owned()).collect(),
+        reason: escape(one.reason.as_bytes(), DETAIL),
+    }
+}
+
+fn order_record(update: &OrderUpdate) -> Option<OrderRecord> {
+    let record = update.record.as_ref()?.as_ref().ok()?;
+    Some(recorded_order(record))
+}
+
+/// What the ledger says of an order.
+pub(crate) fn recorded_order(record: &VerifiedOrder) -> OrderRecord {
+    let (order, topic) = (record.order(), record.order().place().topic);
+    OrderRecord {
+        order: topic.word().to_owned(),
+        subject: topic.subject(),
+        by: order.by.to_string(),
+        reason: escape(order.reason.as_bytes(), DETAIL),
+        issued: order.issued,
+        expires: order.expires,
+        digest: Some(Sha256(record.digest())),
+    }
+}
+
 fn landed(approval: &Landed) -> LandedApproval {
-    LandedApproval { approver: approval.approver.to_string(), digest: Sha256(approval.digest) }
+    LandedApproval {
+        approver: approval.approver.to_string(),
+        attested: approval.attested.clone(),
+        digest: Sha256(approval.digest),
+    }
 }
 
 fn finding_record(finding: &Finding, facts: &Facts, policy: &Policy) -> FindingRecord {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use super::entry::{Clock, Entry, How, Presumed};
+use super::entry::{Clock, Entry, How, OrderRecord, Ordered, Presumed};
 use super::error::LedgerError;
 use super::place::{Place, Serves, Standing};
 use super::settle::in_entries;
@@ -132,6 +132,18 @@ impl Ledger {
             Ok(Plan::of(approvals.map(move |approvals| kind(Presumed { time, approvals }))))
         })
         .map(drop)
+    }
+
+    /// Records that an admin has put an order into a store of the server.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it cannot be recorded.
+    pub fn ordered(&self, now: Timestamp, order: &OrderRecord) -> Result<(), LedgerError> {
+        let append = self.append(now, &mut |state| {
+            let time = Time(now.max(state.time()));
+            Ok(Plan::of([Entry::Ordered(Ordered { time, order: order.clone() })]))
+        });
+        append.map(drop)
     }
 
     /// Lets times go on from what the clock says, where the last entry is ahead of it. By how many seconds it was.

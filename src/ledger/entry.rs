@@ -48,6 +48,10 @@ pub enum Entry {
     Aborted(Settled),
     /// Refs moved and no decision explains it.
     Unexplained(Unexplained),
+    /// An admin has put an order into a store of the server.
+    Ordered(Ordered),
+    /// Moves that were accepted in spite of findings in a log before.
+    Overrode(Overrode),
     /// Refused pushes that were counted and not recorded one by one.
     Suppressed(Suppressed),
     /// What a crash left of an entry was cut off.
@@ -202,6 +206,9 @@ pub struct Decided {
     /// Why nothing could be decided at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The digest of the freezes that were in force, where there were any: when refs move they are looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freezes: Option<Sha256>,
     /// The ref updates.
     pub updates: Vec<UpdateRecord>,
     /// How many entries of kind `continued` belong to it.
@@ -246,6 +253,83 @@ pub struct UpdateRecord {
     /// The approvals that landed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<LandedApproval>,
+    /// The order that it stores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderRecord>,
+    /// The orders by which it is accepted in spite of findings. They are spent once the ref has moved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<OverrideRecord>,
+}
+
+/// What an order says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderRecord {
+    /// The word for it.
+    pub order: String,
+    /// Of whom, as it stands in the order.
+    pub subject: String,
+    /// By whom, as it stands there.
+    pub by: String,
+    /// Why, escaped.
+    pub reason: String,
+    /// When it was signed.
+    pub issued: Time,
+    /// When it ends by itself.
+    pub expires: Option<Time>,
+    /// The digest of the statement; `null` of an admin's own.
+    pub digest: Option<Sha256>,
+}
+
+/// One person's order by which a move is accepted in spite of findings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideRecord {
+    /// The id of the person.
+    pub by: String,
+    /// The digest of the statement.
+    pub digest: Sha256,
+    /// The codes of findings that it passes over.
+    pub codes: Vec<String>,
+    /// Why, escaped.
+    pub reason: String,
+}
+
+/// See [`Entry::Ordered`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ordered {
+    /// When.
+    pub time: Time,
+    /// The order.
+    pub order: OrderRecord,
+}
+
+/// See [`Entry::Overrode`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overrode {
+    /// When it was written here.
+    pub time: Time,
+    /// The moves.
+    pub moves: Vec<OverriddenMove>,
+}
+
+/// A move that was accepted in spite of findings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverriddenMove {
+    /// The full name of the ref.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// When it was decided.
+    pub time: Time,
+    /// Its value before.
+    pub old: Option<CanonicalOid>,
+    /// Its value after.
+    pub new: Option<CanonicalOid>,
+    /// By which orders.
+    pub overrides: Vec<OverrideRecord>,
 }
 
 /// An approval that landed.
@@ -254,8 +338,29 @@ pub struct UpdateRecord {
 pub struct LandedApproval {
     /// The id of the person.
     pub approver: String,
+    /// The service at whose word it is the person's; absent where the person signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<String>,
     /// The digest of the statement.
     pub digest: Sha256,
+}
+
+impl LandedApproval {
+    /// Whose it is, in words.
+    pub fn by(&self) -> String {
+        match &self.attested {
+            None => self.approver.clone(),
+            Some(service) => format!("{} (attested by {service})", self.approver),
+        }
+    }
+
+    /// Whose it is, in one word: as the last part of its ref.
+    pub fn word(&self) -> String {
+        match &self.attested {
+            None => self.approver.clone(),
+            Some(service) => format!("{}@{service}", self.approver),
+        }
+    }
 }
 
 /// One finding.
@@ -455,6 +560,8 @@ impl Entry {
             Self::Continued(_) => None,
             Self::Committed(entry) | Self::Aborted(entry) => Some(entry.time),
             Self::Unexplained(entry) => Some(entry.time),
+            Self::Ordered(entry) => Some(entry.time),
+            Self::Overrode(entry) => Some(entry.time),
             Self::Suppressed(entry) => Some(entry.time),
             Self::Recovered(entry) => Some(entry.time),
         }

@@ -1,9 +1,12 @@
 //! The reading of the ledger's own files for a fuzzer; see [`crate::fuzzing`].
 
 use super::merkle::Frontier;
+use super::note::Checkpoint;
+use super::proof::ClaimedProof;
 use super::record::Record;
 use super::state::State;
 use super::store::{check, is_torn};
+use crate::core::ssh::WitnessKey;
 
 /// A log: each line is taken apart, written again, and, where it is the next one, taken into a state.
 pub(crate) fn record(bytes: &[u8]) -> bool {
@@ -32,6 +35,24 @@ pub(crate) fn state(bytes: &[u8]) -> bool {
     let _ = (state.frontier(), state.replayed(), state.lands(b"refs/heads/main", None));
     let now = state.time;
     let _ = state.refusals(Some("account:x"), now);
+    true
+}
+
+/// A proof: what is read is written as it was, and verifies or does not with any key.
+pub(crate) fn proof(bytes: &[u8]) -> bool {
+    let Ok(claimed) = ClaimedProof::parse(bytes) else { return false };
+    assert_eq!(claimed.to_text().as_deref().map(str::as_bytes), Ok(bytes), "it is written otherwise");
+    let key = crate::core::ssh::PrivateKey::from_seed(&[7; 32]);
+    key.is_ok_and(|key| claimed.verify(key.public()).is_ok())
+}
+
+/// A signed checkpoint, or the key of a witness.
+pub(crate) fn note(bytes: &[u8]) -> bool {
+    if let Some(witness) = std::str::from_utf8(bytes).ok().and_then(WitnessKey::parse) {
+        return !witness.name().is_empty();
+    }
+    let Ok(checkpoint) = Checkpoint::parse(bytes) else { return false };
+    assert_eq!(checkpoint.to_note().as_bytes(), bytes, "it is written otherwise");
     true
 }
 

@@ -9,6 +9,7 @@ use super::merkle::{Frontier, consistency, inclusion, leaf, root};
 use super::note::Checkpoint;
 use super::record::{Record, RecordError, origin};
 use super::store::{LOG, Line, is_torn, opened, read_line};
+use super::tail::generation_of;
 use crate::core::digest::Digest;
 
 /// The leaves of a log, whose roots are those that it says. Whether its key signed them is asked of [`Checkpoint::verify`] about the last.
@@ -16,6 +17,7 @@ use crate::core::digest::Digest;
 pub struct Leaves {
     /// The repository whose ledger it is.
     pub repository: String,
+    generation: u64,
     hashes: Vec<Digest>,
     /// The last head, where the log holds the signature of a note over it.
     head: Option<Checkpoint>,
@@ -32,7 +34,8 @@ impl Leaves {
         let failed = |error| LedgerError::Io(path.clone(), error);
         let mut reader = BufReader::with_capacity(1 << 18, File::open(&path).map_err(failed)?);
         let (mut line, mut offset, mut frontier) = (Vec::new(), 0, Frontier::default());
-        let mut leaves = Self { repository, hashes: Vec::new(), head: None };
+        let generation = generation_of(directory)?;
+        let mut leaves = Self { repository, generation, hashes: Vec::new(), head: None };
         loop {
             let number = frontier.size();
             let corrupt = |reason| LedgerError::Corrupt { number, offset, reason };
@@ -61,6 +64,11 @@ impl Leaves {
                 signatures.map(|signatures| Checkpoint { origin: origin.clone(), size, root: own, signatures });
             offset += u64::try_from(line.len()).unwrap_or(u64::MAX);
         }
+    }
+
+    /// The number of the generation that the log is.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The number of entries.

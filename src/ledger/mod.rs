@@ -39,18 +39,19 @@ mod tests;
 
 pub use entry::{
     Carried, Clock, Continued, Continues, Decided, Entry, FindingRecord, Found, GrantLink, GrantUse, How,
-    LandedApproval, LeftOut, LeftOutKind, Moved, OTHERS, Opened, Outcome, Placed, Presumed, Raised, Receipt, Recovered,
-    Rekeyed, Settled, Suppressed, Unexplained, UpdateRecord, Witness, Work,
+    LandedApproval, LeftOut, LeftOutKind, Moved, OTHERS, Opened, OrderRecord, Ordered, Outcome, OverriddenMove,
+    OverrideRecord, Overrode, Placed, Presumed, Raised, Receipt, Recovered, Rekeyed, Settled, Suppressed, Unexplained,
+    UpdateRecord, Witness, Work,
 };
 pub use error::LedgerError;
 pub use known::CurrentRefs;
 pub use leaves::{Leaves, subtree};
 pub use merkle::Frontier;
-pub use note::{Checkpoint, NoteError};
+pub use note::{CHECKPOINT, Checkpoint, Name, NoteError};
 pub use place::{Place, Standing};
 pub use receipts::{Asked, Receipts};
 pub use record::{NAMESPACE, REKEY_NAMESPACE, RecordError};
-pub use rotate::{Closed, generation, generations};
+pub use rotate::{Closed, generation, generations, home};
 pub use scan::{Signatures, Verified, read};
 pub use settle::{Attempt, Counted, Recorded, Updates};
 pub use state::State;

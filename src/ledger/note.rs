@@ -1,8 +1,14 @@
 //! Signed notes and checkpoints, as C2SP's signed-note and tlog-checkpoint have them.
 
+use std::path::Path;
+
 use base64ct::{Base64, Encoding as _};
 use thiserror::Error;
 
+use super::error::LedgerError;
+use super::leaves::Leaves;
+use super::record::origin;
+use super::store::Ledger;
 use crate::core::decide::Timestamp;
 use crate::core::digest::Digest;
 use crate::core::ssh::{PrivateKey, PublicKey, SignatureError, WitnessKey, is_name};
@@ -129,6 +135,45 @@ impl Checkpoint {
         }
         Ok(())
     }
+}
+
+/// The signed head of a log of version 1, whose records have no note; see [`Ledger::checkpoint`].
+pub const CHECKPOINT: &str = "checkpoint";
+
+/// By which name a head is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// That of the repository.
+    Repository,
+    /// One that says nothing of it: for a witness that is somebody else's.
+    Opaque,
+}
+
+impl Ledger {
+    /// Signs the head of a log of this ledger, the one of today or a closed one.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] where the head that is signed for the repository's own name cannot be kept beside the log.
+    pub fn checkpoint(&self, directory: &Path, leaves: &Leaves, name: Name) -> Result<Checkpoint, LedgerError> {
+        let origin = match name {
+            Name::Repository => origin(&leaves.repository),
+            Name::Opaque => opaque(self.key.public(), leaves.generation()),
+        };
+        let size = leaves.size();
+        let checkpoint = Checkpoint::signed(origin, size, leaves.root_at(size).unwrap_or(Digest::of(b"")), &self.key);
+        if name == Name::Repository {
+            let path = directory.join(CHECKPOINT);
+            let written = std::fs::write(&path, checkpoint.to_note());
+            written.map_err(|error| LedgerError::Io(path, error))?;
+        }
+        Ok(checkpoint)
+    }
+}
+
+/// A name that whoever knows the key can make, and that says nothing else. Each generation has a tree of its own, and so a name.
+fn opaque(key: &PublicKey, generation: u64) -> String {
+    let digest = Digest::of(format!("countersign-origin-v1\n{}\n{generation}\n", key.to_line()).as_bytes()).to_string();
+    format!("countersign/{}", digest.get(..32).unwrap_or_default())
 }
 
 fn signature_line(line: &str) -> Option<(String, Vec<u8>)> {

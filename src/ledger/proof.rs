@@ -240,7 +240,9 @@ fn landed_by(entry: &Entry) -> Vec<Digest> {
         | Entry::Aborted(_)
         | Entry::Unexplained(_)
         | Entry::Suppressed(_)
-        | Entry::Recovered(_) => &[],
+        | Entry::Recovered(_)
+        | Entry::Ordered(_)
+        | Entry::Overrode(_) => &[],
     };
     updates.iter().flat_map(|update| &update.approvals).map(|approval| approval.digest.0).collect()
 }

@@ -89,15 +89,18 @@ fn postings_of(entry: &Entry, number: u64, found: &mut Vec<Posting>) {
         | Entry::Aborted(_)
         | Entry::Unexplained(_)
         | Entry::Suppressed(_)
-        | Entry::Recovered(_) => return,
+        | Entry::Recovered(_)
+        | Entry::Ordered(_)
+        | Entry::Overrode(_) => return,
     };
     let work = updates.iter().flat_map(|update| &update.work).flat_map(|work| &work.commits);
     let landed = updates.iter().flat_map(|update| &update.approvals).map(|approval| &approval.digest);
+    let spent = updates.iter().flat_map(|update| &update.overrides).map(|one| &one.digest);
     let number = if matches!(entry, Entry::Continued(_)) { number | CONTINUED } else { number };
     let grants = updates.iter().flat_map(|update| &update.work).flat_map(|work| &work.grant);
     let used: BTreeSet<Digest> = grants.map(|link| grant_key(&link.certificate.0)).collect();
     found.extend(used.iter().map(|key| posting(key, number)));
-    found.extend(work.map(|(_, digest)| digest).chain(landed).map(|digest| posting(&digest.0, number)));
+    found.extend(work.map(|(_, digest)| digest).chain(landed).chain(spent).map(|digest| posting(&digest.0, number)));
 }
 
 /// One file of postings over the entries from `from` up to, and without, `to`.
@@ -207,11 +210,14 @@ impl Receipts {
                 | Entry::Aborted(_)
                 | Entry::Unexplained(_)
                 | Entry::Suppressed(_)
-                | Entry::Recovered(_) => continue,
+                | Entry::Recovered(_)
+                | Entry::Ordered(_)
+                | Entry::Overrode(_) => continue,
             };
             let holds = |update: &&UpdateRecord| {
                 update.work.iter().any(|work| work.commits.iter().any(|(_, accepted)| accepted.0 == digest))
                     || update.approvals.iter().any(|approval| approval.digest.0 == digest)
+                    || update.overrides.iter().any(|one| one.digest.0 == digest)
             };
             let refs: Vec<&RefName> = updates.iter().filter(holds).map(|update| &update.name).collect();
             if self.is_committed(ledger, decision, &refs)? {

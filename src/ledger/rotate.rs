@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64, Encoding as _};
 
 use super::entry::{
-    Carried, Continued, Continues, Decided, Entry, Found, GrantLink, GrantUse, How, Moved, Opened, Outcome, Placed,
-    Presumed, Raised, Receipt, Settled, Suppressed, Unexplained, UpdateRecord, VERSION, Witness, Work,
+    Carried, Continued, Continues, Decided, Entry, Found, GrantLink, GrantUse, How, Moved, Opened, Outcome, Overrode,
+    Placed, Presumed, Raised, Receipt, Settled, Suppressed, Unexplained, UpdateRecord, VERSION, Witness, Work,
 };
 use super::error::LedgerError;
 use super::scan::{self, Signatures, Verified};
@@ -47,6 +47,12 @@ pub fn generation(directory: &Path, number: u64) -> PathBuf {
         Some(generations) => generations.join(number.to_string()),
         None => directory.join(GENERATIONS).join(number.to_string()),
     }
+}
+
+/// The directory of the ledger that a log is of: of a closed one, that which holds its generations.
+pub fn home(directory: &Path) -> &Path {
+    let generations = directory.parent().filter(|parent| parent.file_name().is_some_and(|name| name == GENERATIONS));
+    generations.and_then(Path::parent).unwrap_or(directory)
 }
 
 /// The directories of the generations before the one whose log is in `directory`, as far as they are there, the first one first.
@@ -130,6 +136,8 @@ impl Ledger {
             state.unexplained.iter().map(|name| Moved { name: name.clone(), from: value(name), to: value(name) });
         let by = Witness::Refs;
         entries.extend(in_entries(moved).map(|refs| Entry::Unexplained(Unexplained { time, refs, by })));
+        let overridden = state.overridden.values().cloned();
+        entries.extend(in_entries(overridden).map(|moves| Entry::Overrode(Overrode { time, moves })));
         let Known { received, presumed, uses, .. } = known;
         let spent = presumed.into_iter().filter(|digest| !received.contains_key(digest)).map(Sha256);
         entries.extend(in_entries(spent).map(|approvals| Entry::Spent(Presumed { time, approvals })));
@@ -273,7 +281,7 @@ struct Update {
 struct First {
     decision: u64,
     time: Time,
-    /// The value to which its ref moved, of an approval.
+    /// The value to which its ref moved, of an approval or override.
     value: Option<CanonicalOid>,
 }
 
@@ -308,15 +316,21 @@ impl Known {
             | Entry::Aborted(_)
             | Entry::Unexplained(_)
             | Entry::Suppressed(_)
-            | Entry::Recovered(_) => {}
+            | Entry::Recovered(_)
+            | Entry::Ordered(_)
+            | Entry::Overrode(_) => {}
         }
     }
 
     fn await_updates(&mut self, number: u64, updates: &[UpdateRecord]) {
         let Some(decision) = self.decided.get_mut(&number) else { return };
-        for update in updates.iter().filter(|update| !(update.work.is_empty() && update.approvals.is_empty())) {
+        let receives = |update: &&UpdateRecord| {
+            !(update.work.is_empty() && update.approvals.is_empty() && update.overrides.is_empty())
+        };
+        for update in updates.iter().filter(receives) {
             let signed = update.work.iter().flat_map(|work| &work.commits).map(|(_, digest)| digest.0).collect();
-            let approvals = update.approvals.iter().map(|approval| approval.digest.0).collect();
+            let approvals = update.approvals.iter().map(|approval| approval.digest.0);
+            let approvals = approvals.chain(update.overrides.iter().map(|one| one.digest.0)).collect();
             let under = |work: &Work| -> Vec<(Digest, Oid)> {
                 let of = |link: &GrantLink| {
                     let digest = link.certificate.0;

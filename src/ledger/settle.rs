@@ -49,6 +49,8 @@ pub struct Attempt<'a> {
     pub submitter: Option<String>,
     /// Why nothing could be decided at all.
     pub error: Option<String>,
+    /// The digest of the freezes that were in force, where there were any.
+    pub freezes: Option<Digest>,
     /// The ref updates.
     pub updates: Box<dyn Updates + 'a>,
     /// Refs that may have moved with no decision.
@@ -320,7 +322,8 @@ impl Ledger {
             for (name, id) in self.differences(state, refs)? {
                 changed.insert(name, id.map(CanonicalOid));
             }
-            for name in &state.unexplained {
+            // So are those that hold what people passed findings over for.
+            for name in state.unexplained.iter().chain(state.overridden.keys()) {
                 if !changed.contains_key(name) {
                     changed.insert(name.clone(), refs.value(&name.0)?.map(CanonicalOid));
                 }
@@ -439,6 +442,7 @@ fn decision<'a>(attempt: &'a Attempt<'_>, time: Time, number: u64) -> impl Itera
         version: env!("CARGO_PKG_VERSION").to_owned(),
         submitter: attempt.submitter.clone(),
         error: attempt.error.clone(),
+        freezes: attempt.freezes.map(Sha256),
         updates: parts.next().unwrap_or_default(),
         continued,
     });
@@ -453,7 +457,8 @@ pub(super) fn parts(updates: &dyn Updates) -> impl Iterator<Item = Vec<UpdateRec
 /// One update in pieces that fit into an entry each: the first has the findings, and all together the work and the approvals.
 fn pieces(mut update: UpdateRecord) -> Vec<UpdateRecord> {
     let (work, approvals) = (std::mem::take(&mut update.work), std::mem::take(&mut update.approvals));
-    let again = UpdateRecord { findings: Vec::new(), left_out: None, ..update.clone() };
+    let again =
+        UpdateRecord { findings: Vec::new(), left_out: None, order: None, overrides: Vec::new(), ..update.clone() };
     let mut pieces = Pieces { full: Vec::new(), room: FULL.saturating_sub(bytes_of(&update)), open: update, again };
     for approval in approvals {
         pieces.make_room(bytes_of(&approval));

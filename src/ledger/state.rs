@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Entry, Outcome, Settled, UpdateRecord};
+use super::entry::{Entry, Outcome, OverriddenMove, OverrideRecord, Settled, UpdateRecord};
 use super::merkle::{Frontier, leaf};
 use super::moves::{Ends, Moves};
 use super::place::Place;
@@ -52,6 +52,10 @@ pub struct State {
     pub(super) refused: BTreeMap<String, Refused>,
     /// Refs that moved with no decision, until an admin says that they are right.
     pub(super) unexplained: BTreeSet<RefName>,
+    /// The first move of each ref that was accepted in spite of findings, with the orders of the last, until an admin takes the ref as it
+    /// is for right, or it goes away: what it holds since counts as judged nowhere else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) overridden: BTreeMap<RefName, OverriddenMove>,
 }
 
 /// An accepted decision whose refs may still move.
@@ -65,6 +69,24 @@ pub(super) struct Open {
     pub(super) pending: Moves,
     /// Refs said not to have moved. A push that was thought dead may land all the same.
     pub(super) aborted: Moves,
+    /// Who pushes, as far as the server says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) submitter: Option<String>,
+    /// The digest of the freezes that were in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) freezes: Option<Sha256>,
+    /// By which orders refs move in spite of findings.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) overrides: BTreeMap<RefName, Vec<OverrideRecord>>,
+}
+
+/// A decision by which a ref may move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Who pushes, as far as the server says.
+    pub submitter: Option<String>,
+    /// The digest of the freezes that were in force when it was decided.
+    pub freezes: Option<Digest>,
 }
 
 /// The last known value of a ref.
@@ -138,6 +160,7 @@ impl State {
             indexed: 0,
             refused: BTreeMap::new(),
             unexplained: BTreeSet::new(),
+            overridden: BTreeMap::new(),
         }
     }
 
@@ -193,6 +216,33 @@ impl State {
         Ok(open.pending.find(name)?.map(|_| open.time.0))
     }
 
+    /// The decisions that may yet move a ref to a value.
+    ///
+    /// # Errors
+    /// As [`State::lands`].
+    pub fn awaited(&self, name: &[u8], value: Option<Oid>) -> std::io::Result<Vec<Awaited>> {
+        let (value, name) = (value.map(CanonicalOid), RefName(name.into()));
+        let mut awaited = Vec::new();
+        for open in self.open.values().filter(|open| open.missing == 0) {
+            if open.moves_of(&name)?.any(|ends| ends.new == value) {
+                let freezes = open.freezes.map(|digest| digest.0);
+                awaited.push(Awaited { submitter: open.submitter.clone(), freezes });
+            }
+        }
+        Ok(awaited)
+    }
+
+    /// Moves that were accepted in spite of findings and stand to this day: of each ref the value before the first of them, and the time
+    /// and orders of the last.
+    pub fn overridden(&self) -> impl Iterator<Item = &OverriddenMove> {
+        self.overridden.values()
+    }
+
+    /// The value of a ref up to which it was judged, where findings were passed over since.
+    pub fn judged_until(&self, name: &[u8]) -> Option<Option<Oid>> {
+        self.overridden.get(&RefName(name.into())).map(|moved| moved.old.map(|id| id.0))
+    }
+
     /// Makes ready for an entry: the refs of a decision that it changes are in memory then.
     pub(super) fn prepare(&mut self, entry: &Entry) -> std::io::Result<()> {
         let decision = match entry {
@@ -211,7 +261,9 @@ impl State {
             | Entry::Decided(_)
             | Entry::Unexplained(_)
             | Entry::Suppressed(_)
-            | Entry::Recovered(_) => return Ok(()),
+            | Entry::Recovered(_)
+            | Entry::Ordered(_)
+            | Entry::Overrode(_) => return Ok(()),
         };
         self.open.get_mut(&decision).map_or(Ok(()), Open::load)
     }
@@ -248,15 +300,21 @@ impl State {
             | Entry::Recovered(_)
             | Entry::Rekeyed(_)
             | Entry::Carried(_)
+            | Entry::Ordered(_)
             | Entry::Spent(_)
             | Entry::Unspent(_) => {}
             Entry::Raised(raised) => self.version = raised.version,
             Entry::Placed(placed) => self.place = Some(placed.place.clone()),
             Entry::Continues(continues) => self.generation = continues.generation,
             Entry::Clock(clock) => self.set_clock(clock.time),
+            Entry::Overrode(overrode) => {
+                let moves = overrode.moves.iter().map(|moved| (moved.name.clone(), moved.clone()));
+                self.overridden.extend(moves);
+            }
             Entry::Refs(found) => {
                 for (name, value) in &found.refs {
                     self.unexplained.remove(name);
+                    self.overridden.remove(name);
                     self.recent.insert(name.clone(), Recent { value: *value, entry: number });
                 }
             }
@@ -282,6 +340,9 @@ impl State {
                         missing: decided.continued,
                         pending: Moves::default(),
                         aborted: Moves::default(),
+                        submitter: decided.submitter.clone(),
+                        freezes: decided.freezes,
+                        overrides: BTreeMap::new(),
                     };
                     self.open.insert(number, open);
                     self.await_moves(number, &decided.updates);
@@ -322,6 +383,9 @@ impl State {
         for update in updates {
             // A continuation that names a ref again only adds work to it.
             open.pending.insert(update.name.clone(), Ends { old: update.old, new: update.new });
+            if !update.overrides.is_empty() {
+                open.overrides.insert(update.name.clone(), update.overrides.clone());
+            }
         }
     }
 
@@ -330,6 +394,14 @@ impl State {
         for name in &settled.refs {
             for moves in [&mut open.pending, &mut open.aborted] {
                 if let Some((name, ends)) = moves.remove(name) {
+                    if ends.new.is_none() {
+                        self.overridden.remove(&name);
+                    } else if let Some(overrides) = open.overrides.remove(&name) {
+                        let before = self.overridden.get(&name).map_or(ends.old, |first| first.old);
+                        let (time, new) = (open.time, ends.new);
+                        let moved = OverriddenMove { name: name.clone(), time, old: before, new, overrides };
+                        self.overridden.insert(name.clone(), moved);
+                    }
                     self.recent.insert(name, Recent { value: ends.new, entry: number });
                 }
             }

@@ -34,7 +34,7 @@ fn is_first(generation: &u64) -> bool {
 }
 
 /// The number of the generation of the log in a directory.
-fn generation_of(directory: &Path) -> Result<u64, LedgerError> {
+pub(super) fn generation_of(directory: &Path) -> Result<u64, LedgerError> {
     let path = directory.join(LOG);
     let failed = |error| LedgerError::Io(path.clone(), error);
     let mut reader = BufReader::new(File::open(&path).map_err(failed)?);

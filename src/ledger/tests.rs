@@ -72,6 +72,8 @@ pub(super) fn update(name_: &str, old: Option<u8>, new: Option<u8>) -> UpdateRec
         left_out: None,
         work: Vec::new(),
         approvals: Vec::new(),
+        order: None,
+        overrides: Vec::new(),
     }
 }
 
@@ -82,6 +84,7 @@ pub(super) fn attempt(now: i64, updates: Vec<UpdateRecord>) -> Attempt<'static> 
         policy: Some(Digest::of(b"policy")),
         submitter: None,
         error: None,
+        freezes: None,
         updates: Box::new(updates),
         suspects: Vec::new(),
         counted: Vec::new(),
@@ -245,6 +248,7 @@ fn a_flood_of_killed_pushes_is_bounded() {
             version: "0.1.0".to_owned(),
             submitter: None,
             error: None,
+            freezes: None,
             updates: vec![update(&format!("refs/heads/{number}"), None, Some(1))],
             continued: 0,
         };
@@ -496,7 +500,11 @@ fn no_entry_is_too_large_and_all_of_it_is_found() {
         ..worked(update("x", None, None), seal..seal + 1).work.remove(0)
     };
     updates[1].work = (5000..6000).map(by_many).collect();
-    let landed = |number: u32| LandedApproval { approver: "a".repeat(64), digest: Sha256(seal_digest(number)) };
+    let landed = |number: u32| LandedApproval {
+        approver: "a".repeat(64),
+        attested: Some("a".repeat(64)),
+        digest: Sha256(seal_digest(number)),
+    };
     updates[1].approvals = (7000..8000).map(landed).collect();
     push(&ledger, &refs, START + 1, updates);
     let (mut largest, mut count) = (0, 0);
@@ -670,7 +678,7 @@ fn what_is_presumed_gives_way_to_what_landed() {
     assert_eq!((landing(one), landing(other), landing(seal_digest(3))), (Some(None), Some(None), None));
     ledger.presume_unspent(Timestamp(START), &[one]).unwrap();
     assert_eq!((landing(one), landing(other)), (None, Some(None)));
-    let approvals = vec![LandedApproval { approver: "bob".into(), digest: Sha256(one) }];
+    let approvals = vec![LandedApproval { approver: "bob".into(), attested: None, digest: Sha256(one) }];
     push(&ledger, &refs, START, vec![UpdateRecord { approvals, ..update("refs/heads/a", None, Some(1)) }]);
     ledger.presume_unspent(Timestamp(START), &[one, other]).unwrap();
     assert_eq!((landing(one), landing(other)), (Some(Some(oid(1))), None));
@@ -1002,7 +1010,11 @@ fn what_counts_goes_on_in_the_next_generation() {
     let directory = tempfile::tempdir().unwrap();
     let (first, refs) = (ledger(directory.path()), Refs::default());
     let approved = |name: &str, digest: &[u8]| UpdateRecord {
-        approvals: vec![LandedApproval { approver: "alice".to_owned(), digest: Sha256(Digest::of(digest)) }],
+        approvals: vec![LandedApproval {
+            approver: "alice".to_owned(),
+            attested: None,
+            digest: Sha256(Digest::of(digest)),
+        }],
         ..update(name, None, Some(4))
     };
     push(&first, &refs, START, vec![worked(update("refs/heads/a", None, Some(1)), 0..2_000)]);
@@ -1155,4 +1167,78 @@ fn every_kind_of_entry_is_specified() {
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let named = rows.filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split('`').skip(1).step_by(2));
     assert_eq!(named.collect::<BTreeSet<_>>(), kinds);
+}
+
+/// Version 2 knew no orders; what it said goes on to count.
+#[test]
+fn a_log_of_version_2_goes_on_in_version_3() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(ledger(directory.path()));
+    let before = include_str!("../../tests/fixtures/upgrade/log-2");
+    std::fs::write(directory.path().join("log"), before).unwrap();
+    for entry in std::fs::read_dir(directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if !["log", "key", "key.pub", "lock"].contains(&name) {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let (ledger, refs) = (Ledger::open(directory.path()).unwrap(), Refs::default());
+    refs.set("refs/heads/main", Some(2));
+    let received = |ledger: &Ledger| ledger.receipts().unwrap().find(ledger, seal_digest(0)).unwrap();
+    assert_eq!(received(&ledger), Some(Timestamp(START + 120)));
+    let one = OverrideRecord {
+        by: "alice".into(),
+        digest: Sha256(Digest::of(b"order")),
+        codes: vec!["unsigned-commit".into()],
+        reason: "why".into(),
+    };
+    let overridden = |old, new| UpdateRecord { overrides: vec![one.clone()], ..update("refs/heads/main", old, new) };
+    push(&ledger, &refs, START + 300, vec![overridden(Some(2), Some(3))]);
+    let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
+    assert!(
+        log.starts_with(before)
+            && log[before.len()..].contains("newer version\",\"time\":\"2026-11-24T03:16:04Z\",\"version\":3}")
+    );
+    assert_eq!(received(&ledger), Some(Timestamp(START + 120)));
+    assert!(ledger.receipts().unwrap().find(&ledger, one.digest.0).unwrap().is_some());
+    read(directory.path(), Signatures::All, &mut |_, _, _| {}).unwrap();
+}
+
+/// An override is spent once its ref has moved, and what it let in counts on that ref alone until an admin says otherwise.
+#[test]
+fn an_override_is_known_until_the_ref_is_taken_for_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, refs) = (ledger(directory.path()), Refs::default());
+    let one = |digest: &[u8]| OverrideRecord {
+        by: "alice".into(),
+        digest: Sha256(Digest::of(digest)),
+        codes: vec!["unsigned-commit".into()],
+        reason: "why".into(),
+    };
+    let moved = |digest: &[u8], old: Option<u8>, new: Option<u8>| UpdateRecord {
+        overrides: vec![one(digest)],
+        ..update("refs/heads/a", old, new)
+    };
+    let spent =
+        |ledger: &Ledger, digest: &[u8]| ledger.receipts().unwrap().find(ledger, Digest::of(digest)).unwrap().is_some();
+    let until = |ledger: &Ledger| ledger.state().unwrap().judged_until(b"refs/heads/a");
+    push(&ledger, &refs, START + 10, vec![update("refs/heads/a", None, Some(1))]);
+    // One whose push came to nothing.
+    ledger.decide(attempt(START + 20, vec![moved(b"x", Some(1), Some(2))]), &refs).unwrap();
+    assert!(!spent(&ledger, b"x") && until(&ledger).is_none());
+    ledger.decide(attempt(START + 200, vec![update("refs/heads/a", Some(1), Some(3))]), &refs).unwrap();
+    assert!(!spent(&ledger, b"x") && until(&ledger).is_none());
+    push(&ledger, &refs, START + 300, vec![moved(b"y", Some(1), Some(2))]);
+    push(&ledger, &refs, START + 310, vec![update("refs/heads/a", Some(2), Some(4))]);
+    push(&ledger, &refs, START + 320, vec![moved(b"z", Some(4), Some(5))]);
+    assert!(spent(&ledger, b"y") && spent(&ledger, b"z") && !spent(&ledger, b"x"));
+    assert_eq!(until(&ledger), Some(Some(oid(1))), "up to the first of them");
+    ledger.rotate(Timestamp(START + 330)).unwrap();
+    let ledger = Ledger::open(directory.path()).unwrap();
+    assert!(spent(&ledger, b"y") && spent(&ledger, b"z"));
+    assert_eq!(until(&ledger), Some(Some(oid(1))));
+    ledger.take_as_found(Timestamp(START + 340), &refs).unwrap();
+    assert_eq!(until(&ledger), None);
+    assert!(spent(&ledger, b"z"));
 }

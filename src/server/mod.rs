@@ -6,6 +6,7 @@ pub(crate) mod install;
 mod installed;
 mod kinds;
 pub(crate) mod ledgers;
+pub(crate) mod orders;
 mod others;
 mod repository;
 mod targets;

@@ -19,5 +19,5 @@ pub(crate) mod reftable;
 pub use environment::{GitDir, Quarantine};
 pub use graph::History;
 pub use index::written_tree;
-pub use objects::{Objects, Stores};
+pub use objects::{Objects, Stores, commit_id};
 pub use refs::{PeeledRef, Refs, SymbolicRef, peel};

@@ -344,6 +344,15 @@ pub(super) fn gix_format(format: ObjectFormat) -> gix::hash::Kind {
     }
 }
 
+/// The id of a commit of these bytes.
+///
+/// # Errors
+/// [`ReadError::Write`] where they hold what an attack on SHA-1 makes.
+pub fn commit_id(format: ObjectFormat, raw: &[u8]) -> Result<Oid, ReadError> {
+    let id = gix::objs::compute_hash(gix_format(format), gix::objs::Kind::Commit, raw);
+    id.map(|id| own_id(&id)).map_err(|error| ReadError::Write(error.to_string()))
+}
+
 pub(super) fn gix_id(id: Oid) -> gix::ObjectId {
     gix::ObjectId::try_from(id.as_bytes()).unwrap_or_else(|_| gix::ObjectId::null(gix_format(id.format())))
 }

@@ -101,7 +101,8 @@ pub(crate) fn current_user() -> Owner {
 pub(crate) const AT_ONCE: usize = 4000;
 
 /// Options whose values are paths.
-const PATHS: [&str; 4] = ["--policy", "--ledger", "--out", "--from"];
+const PATHS: [&str; 9] =
+    ["--policy", "--ledger", "--out", "--from", "--checkpoint", "--cosignature", "--tiles", "--html", "--csv"];
 
 /// The words of this command line about these repositories, with paths as they are from everywhere, and with what a key's file holds in
 /// the place of the file: the owner of a repository may not reach it.
@@ -133,6 +134,10 @@ fn settled(option: &str, value: &OsStr) -> Option<OsString> {
     match option {
         "--server" => None,
         "--key" => std::fs::read_to_string(value).map_or_else(|_| same(), |text| Some(OsString::from(text.trim()))),
+        "--out" | "--html" if value == "-" => same(),
+        // Of `log verify` a file, of others a time.
+        "--since" if !Path::new(value).is_file() => same(),
+        "--since" => settled("--from", value),
         "--policy" if value.as_bytes().starts_with(b"ref:") => same(),
         option if PATHS.contains(&option) => {
             let path = Path::new(value);

@@ -742,7 +742,7 @@ fn what_is_exempt_and_what_runs_are_looked_at() {
 #[test]
 fn each_check_is_brought_about() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let tests: String = ["doctor.rs", "install.rs", "places.rs", "servers/gitolite.rs"]
+    let tests: String = ["doctor.rs", "install.rs", "orders.rs", "places.rs", "servers/gitolite.rs"]
         .map(|file| std::fs::read_to_string(root.join("tests/integration").join(file)).unwrap())
         .concat();
     let reference = std::fs::read_to_string(root.join("src/doctor/CHECKS.md")).unwrap();

@@ -38,7 +38,7 @@ fn run(folder: &Path) -> String {
     masked(&String::from_utf8(output.stdout).unwrap())
 }
 
-/// Ids, fingerprints and paths differ from run to run; git pads what a server says with spaces.
+/// Ids, times, fingerprints and paths differ from run to run; git pads what a server says with spaces.
 fn masked(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with("To ")) {
@@ -51,6 +51,12 @@ fn masked(text: &str) -> String {
 fn mask_word(word: &str) -> String {
     if let Some((before, id)) = word.split_once("review-") {
         return format!("{}review-{}", mask_word(before), mask_word(id));
+    }
+    if let Some((time, after)) = word.split_once('Z')
+        && time.len() == 19
+        && time.bytes().filter(u8::is_ascii_digit).count() == 14
+    {
+        return format!("<time>{after}");
     }
     let hex = word.chars().take_while(char::is_ascii_hexdigit).count();
     let base64 = |character: char| character.is_ascii_alphanumeric() || matches!(character, '+' | '/' | '=');

@@ -658,6 +658,8 @@ fn received_at(world: &World, then: i64) {
         findings: Vec::new(),
         left_out: None,
         approvals: Vec::new(),
+        order: None,
+        overrides: Vec::new(),
         work,
     };
     let work = Work {
@@ -674,6 +676,7 @@ fn received_at(world: &World, then: i64) {
             policy: None,
             submitter: None,
             error: None,
+            freezes: None,
             updates: Box::new(vec![update(old, new, work)]),
             suspects: Vec::new(),
         };

@@ -21,6 +21,8 @@ pub(super) fn submitter_of(entry: &Entry) -> Option<&str> {
         | Entry::Committed(_)
         | Entry::Aborted(_)
         | Entry::Unexplained(_)
+        | Entry::Ordered(_)
+        | Entry::Overrode(_)
         | Entry::Recovered(_)
         | Entry::Continued(_) => None,
     }
@@ -57,6 +59,8 @@ pub(super) fn said_of_refs(entry: &Entry) -> SaidOfRefs<'_> {
         | Entry::Unspent(_)
         | Entry::Clock(_)
         | Entry::Suppressed(_)
+        | Entry::Ordered(_)
+        | Entry::Overrode(_)
         | Entry::Recovered(_) => SaidOfRefs::Nothing,
     }
 }

@@ -5,7 +5,7 @@ use super::lines::{self, word};
 use super::ocsf;
 use crate::core::canonical::{CanonicalOid, RefName, Time};
 use crate::core::report::escape;
-use crate::ledger::{Entry, UpdateRecord};
+use crate::ledger::{Entry, LandedApproval, UpdateRecord};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -60,6 +60,8 @@ pub(super) struct Row {
     pub(super) agents: String,
     pub(super) approvers: String,
     pub(super) codes: String,
+    /// Who passed over what was found.
+    pub(super) overridden: String,
     severity: u8,
 }
 
@@ -67,6 +69,9 @@ pub(super) struct Row {
 const ORDINARY: u8 = 1;
 const REFUSED: u8 = 5;
 const PAST_THE_GATE: u8 = 9;
+
+/// That of what people accepted in spite of findings.
+const OVERRIDDEN: u8 = 10;
 
 fn rows(entry: &Entry, latest: Time) -> Vec<Row> {
     let (kind, severity) = kind(entry);
@@ -83,6 +88,7 @@ fn rows(entry: &Entry, latest: Time) -> Vec<Row> {
         agents: String::new(),
         approvers: String::new(),
         codes: String::new(),
+        overridden: String::new(),
         severity: if outcome == "rejected" || outcome == "undecided" { REFUSED } else { severity },
     };
     let of = |name: &RefName| Row { name: escape(&name.0, 1000), ..row() };
@@ -119,6 +125,8 @@ fn kind(entry: &Entry) -> (&'static str, u8) {
         Entry::Committed(_) => ("committed", ORDINARY),
         Entry::Aborted(_) => ("aborted", ORDINARY),
         Entry::Unexplained(_) => ("unexplained", PAST_THE_GATE),
+        Entry::Ordered(_) => ("ordered", PAST_THE_GATE),
+        Entry::Overrode(_) => ("overrode", ORDINARY),
         Entry::Suppressed(_) => ("suppressed", REFUSED),
         Entry::Recovered(_) => ("recovered", REFUSED),
     }
@@ -134,28 +142,45 @@ fn updated(update: &UpdateRecord, row: Row) -> Row {
         let words: std::collections::BTreeSet<&str> = words.collect();
         words.into_iter().collect::<Vec<_>>().join(" ")
     }
+    let approvers: Vec<String> = update.approvals.iter().map(LandedApproval::word).collect();
     Row {
         outcome: word(update.outcome),
         name: escape(&update.name.0, 1000),
         old: id(update.old),
         new: id(update.new),
         agents: listed(update.work.iter().map(|work| work.principal.as_str())),
-        approvers: listed(update.approvals.iter().map(|approval| approval.approver.as_str())),
+        approvers: listed(approvers.iter().map(String::as_str)),
         codes: listed(update.findings.iter().map(|finding| finding.code.as_str())),
+        overridden: listed(update.overrides.iter().map(|one| one.by.as_str())),
+        severity: if update.overrides.is_empty() { row.severity } else { OVERRIDDEN },
         ..row
     }
 }
 
 impl Row {
     fn csv(&self, repository: &str, number: u64) -> String {
-        let Self { time, kind, outcome, submitter, name, old, new, agents, approvers, codes, severity: _ } = self;
+        let Self {
+            time,
+            kind,
+            outcome,
+            submitter,
+            name,
+            old,
+            new,
+            agents,
+            approvers,
+            codes,
+            overridden: _,
+            severity: _,
+        } = self;
         let (time, number) = (time.to_string(), number.to_string());
         let cells = [&time, repository, &number, kind, outcome, submitter, name, old, new, agents, approvers, codes];
         cells.map(cell).join(",") + "\r\n"
     }
 
     fn cef(&self, repository: &str, number: u64) -> String {
-        let Self { time, kind, outcome, submitter, name, old, new, agents, approvers, codes, severity } = self;
+        let Self { time, kind, outcome, submitter, name, old, new, agents, approvers, codes, overridden, severity } =
+            self;
         let version = env!("CARGO_PKG_VERSION");
         let mut line = format!("CEF:0|countersign|countersign|{version}|{kind}|{kind} {outcome}|{severity}|");
         line = line.replace(" |", "|");
@@ -171,7 +196,12 @@ impl Row {
             ("reason", codes),
             ("cn1", &number),
         ];
-        let labelled = [("cs1", "repository", repository), ("cs2", "agents", agents), ("cs3", "approvers", approvers)];
+        let labelled = [
+            ("cs1", "repository", repository),
+            ("cs2", "agents", agents),
+            ("cs3", "approvers", approvers),
+            ("cs4", "overridden", overridden),
+        ];
         let mut words: Vec<String> = Vec::new();
         for (key, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
             words.push(format!("{key}={}", extension(value)));
@@ -185,7 +215,7 @@ impl Row {
 }
 
 /// A cell as RFC 4180 has it, which no spreadsheet takes for a formula.
-fn cell(text: &str) -> String {
+pub(in crate::audit) fn cell(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
     if guard.is_empty() && !text.contains(['"', ',', '\r', '\n', ' ']) {
         return text.to_owned();

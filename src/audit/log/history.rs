@@ -43,12 +43,7 @@ fn history_in(directory: &Path, commit: Oid) -> Result<Vec<String>> {
                     }));
                     let holds = update.work.iter().any(|work| work.commits.iter().any(|(own, _)| own.0 == commit));
                     lines.extend(update.approvals.iter().filter(|_| holds).map(|approval| {
-                        format!(
-                            "          {}: approved by {}, {}",
-                            shown(&update.name),
-                            approval.approver,
-                            approval.digest
-                        )
+                        format!("          {}: approved by {}, {}", shown(&update.name), approval.by(), approval.digest)
                     }));
                     let about = update.findings.iter().filter(|finding| finding.object == Some(CanonicalOid(commit)));
                     lines.extend(about.map(|finding| format!("          {}: {}", finding.code, finding.detail)));

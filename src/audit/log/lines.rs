@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::core::canonical::{CanonicalOid, RefName, Time};
 use crate::core::report::escape;
 use crate::core::text::plural;
-use crate::ledger::{Entry, How, Moved, Outcome, Settled, UpdateRecord};
+use crate::ledger::{Entry, How, Moved, OrderRecord, Outcome, Settled, UpdateRecord};
 
-pub(super) fn word(outcome: Outcome) -> &'static str {
+pub(crate) fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Accepted => "accepted",
         Outcome::Rejected => "rejected",
@@ -15,11 +15,11 @@ pub(super) fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-pub(super) fn value(id: Option<CanonicalOid>) -> String {
+pub(crate) fn value(id: Option<CanonicalOid>) -> String {
     id.map_or_else(|| "nothing".to_owned(), |id| id.0.short())
 }
 
-pub(super) fn shown(name: &RefName) -> String {
+pub(crate) fn shown(name: &RefName) -> String {
     escape(&name.0, 200)
 }
 
@@ -77,6 +77,11 @@ pub(super) fn text(number: u64, entry: &Entry) -> String {
             let moves: Vec<String> = unexplained.refs.iter().map(moved_text).collect();
             head(format!("moved with no decision: {}", moves.join(", ")))
         }
+        Entry::Ordered(ordered) => head(format!("at the server, {}", order_text(&ordered.order))),
+        Entry::Overrode(overrode) => {
+            let moves: Vec<String> = overrode.moves.iter().map(|moved| shown(&moved.name)).collect();
+            head(format!("accepted in spite of findings in a generation before: {}", moves.join(", ")))
+        }
         Entry::Suppressed(suppressed) => {
             let submitter = suppressed.submitter.as_deref().unwrap_or("anybody");
             head(format!("{} more pushes of {submitter} refused since {}", suppressed.refused, suppressed.hour))
@@ -87,15 +92,25 @@ pub(super) fn text(number: u64, entry: &Entry) -> String {
     }
 }
 
+fn order_text(order: &OrderRecord) -> String {
+    let expires = order.expires.map(|end| format!(" until {end}")).unwrap_or_default();
+    let OrderRecord { order, subject, by, reason, issued, .. } = order;
+    format!("{by} orders {order} {subject} at {issued}{expires}: {reason}")
+}
+
 fn update_text(update: &UpdateRecord) -> String {
     let commits = plural(update.commits, "commit");
     let who: Vec<String> =
         update.work.iter().map(|work| format!("{} of {}", work.commits.len(), work.principal)).collect();
     let who: Vec<String> =
-        who.into_iter().chain(update.approvals.iter().map(|one| format!("approved by {}", one.approver))).collect();
+        who.into_iter().chain(update.approvals.iter().map(|one| format!("approved by {}", one.by()))).collect();
     let work = if who.is_empty() { String::new() } else { format!(", {}", who.join(", ")) };
     let (old, new) = (value(update.old), value(update.new));
     let mut lines = format!("  {} {old}..{new}: {}, {commits}{work}\n", shown(&update.name), word(update.outcome));
+    lines.extend(update.order.iter().map(|order| format!("    {}\n", order_text(order))));
+    for one in &update.overrides {
+        lines.push_str(&format!("    override: {} passes over {}: {}\n", one.by, one.codes.join(", "), one.reason));
+    }
     for finding in &update.findings {
         let object = finding.object.map(|id| format!(" {}", id.0.short())).unwrap_or_default();
         let rule = finding.rule.as_ref().map(|rule| format!(" [{rule}]")).unwrap_or_default();

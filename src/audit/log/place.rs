@@ -16,13 +16,23 @@ pub(crate) struct Place {
 }
 
 /// One ledger, and the repository it is of where that is at hand.
-pub(super) struct Found {
-    pub(super) directory: PathBuf,
-    pub(super) git_dir: Option<PathBuf>,
+pub(crate) struct Found {
+    pub(in crate::audit) directory: PathBuf,
+    pub(in crate::audit) git_dir: Option<PathBuf>,
 }
 
 impl Place {
-    pub(super) fn find(&self) -> Result<Vec<Found>> {
+    /// The one ledger that is meant.
+    pub(in crate::audit) fn one(&self) -> Result<Found> {
+        let mut found = self.find()?;
+        match (found.pop(), found.is_empty()) {
+            (Some(one), true) => Ok(one),
+            _ => Err(Failure::new("this is about one ledger, and several are named")
+                .hint("name one repository, or its ledger with --ledger DIR")),
+        }
+    }
+
+    pub(in crate::audit) fn find(&self) -> Result<Vec<Found>> {
         if let Some(directory) = &self.ledger {
             return Ok(vec![Found { directory: directory.clone(), git_dir: None }]);
         }

@@ -24,6 +24,8 @@ pub(crate) struct Show {
     pub(crate) code: Option<String>,
     /// Only decisions that ended so
     pub(crate) verdict: Option<Outcome>,
+    /// Only decisions by which something was accepted in spite of findings
+    pub(crate) overrides: bool,
     /// Only from this time or day on, such as 2026-11-01 or 2026-11-01T08:00:00Z
     pub(crate) since: Option<Time>,
     /// Only before this time or day
@@ -134,8 +136,9 @@ impl Show {
         let (named, principal) = (self.is_named(entry), self.is_by(entry));
         let coded = self.code.as_deref().is_none_or(|code| updates.iter().any(|update| has_code(update, code)));
         let verdict = self.verdict.is_none_or(|verdict| decision.is_some_and(|(outcome, _)| outcome == verdict));
+        let overridden = !self.overrides || updates.iter().any(|update| !update.overrides.is_empty());
         let commit = self.commit.as_deref().is_none_or(|prefix| mentions(entry, prefix));
-        in_time && named && principal && coded && verdict && commit
+        in_time && named && principal && coded && verdict && overridden && commit
     }
 
     /// Whether it is about the ref that is asked for, if one is.
@@ -150,7 +153,8 @@ impl Show {
         let of_update = |update: &UpdateRecord| {
             update.work.iter().any(|work| work.principal == id)
                 || update.findings.iter().any(|one| one.author.as_deref() == Some(id))
-                || update.approvals.iter().any(|approval| approval.approver == id)
+                || update.approvals.iter().any(|one| one.approver == id || one.attested.as_deref() == Some(id))
+                || update.overrides.iter().any(|one| one.by == id)
         };
         let submitted = submitter_of(entry).and_then(|who| who.split(" via ").next()) == Some(id);
         submitted || updates_of(entry).iter().any(of_update)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::checkpoint::parsed;
 use super::lines::{shown, value};
 use super::place::{Found, Place};
 use crate::core::canonical::CanonicalOid;
@@ -12,7 +13,7 @@ use crate::core::report::escape;
 use crate::core::ssh::PublicKey;
 use crate::core::text::plural;
 use crate::gate::recording::{ServerRefs, ledger_failure};
-use crate::ledger::{self, Continues, CurrentRefs, LedgerError, Signatures, Verified};
+use crate::ledger::{self, Continues, CurrentRefs, Entry, Leaves, LedgerError, Signatures, Verified};
 use crate::store::{GitDir, Refs};
 use crate::system::{Exit, Failure, OnDisk as _, Progress, Result, disk, print, say, say_hint};
 
@@ -24,6 +25,8 @@ pub(crate) struct Verify {
     pub(crate) root: Option<Digest>,
     /// The number of entries that the ledger must have had, and has at least now
     pub(crate) size: Option<u64>,
+    /// A signed checkpoint of the log, kept since then in another place: the log of today, or a generation of it, begins with what it is over
+    pub(crate) since: Option<PathBuf>,
 }
 
 pub(crate) fn run(verify: &Verify) -> Result {
@@ -68,6 +71,9 @@ fn check(verify: &Verify, found: &Found) -> std::result::Result<(), Wrong> {
     print(&summary(&verified)).map_err(Wrong::CannotTell)?;
     check_before(&found.directory, &verified)?;
     check_size(verify, found, verified.size)?;
+    if let Some(path) = &verify.since {
+        check_since(path, found)?;
+    }
     if verified.torn > 0 {
         let message = match verified.torn {
             1 => "the last byte is what a crash left of an entry".to_owned(),
@@ -149,6 +155,48 @@ fn check_size(verify: &Verify, found: &Found, size: u64) -> std::result::Result<
     }
     let failure = Failure::new(format!("with {} its root is another than sha256:{root}", plural(expected, "entry")));
     Err(Wrong::Ledger(failure.hint("somebody has made other entries in the place of those")))
+}
+
+/// Holds the ledger against a checkpoint of it: whoever holds its key could have written another log since.
+fn check_since(path: &Path, found: &Found) -> std::result::Result<(), Wrong> {
+    let kept = parsed(path).map_err(Wrong::CannotTell)?;
+    let mut signers = Vec::new();
+    for log in ledger::generations(&found.directory).iter().map(PathBuf::as_path).chain([found.directory.as_path()]) {
+        let mut keys = Vec::new();
+        let leaves = Leaves::read(log, &mut |_, json| keys.extend(key_in(json)));
+        let leaves = leaves.map_err(|error| Wrong::CannotTell(ledger_failure(&error)))?;
+        let is_signed = keys.iter().any(|key| kept.verify(key).is_ok());
+        if is_signed && leaves.root_at(kept.size) == Some(kept.root) {
+            let line = format!("the checkpoint of {} entries: this log goes on from it\n", kept.size);
+            return print(&line).map_err(Wrong::CannotTell);
+        }
+        signers.push(is_signed);
+    }
+    let (message, hint) = if signers.contains(&true) {
+        let message = format!("the ledger's key signed another log of {} entries than this one", kept.size);
+        (
+            message,
+            "somebody has made other entries in the place of those, or cut the log: keep the checkpoint as evidence",
+        )
+    } else {
+        (
+            "no key of this ledger has signed the checkpoint".to_owned(),
+            "it is of another ledger, or of a generation that is not here",
+        )
+    };
+    Err(Wrong::Ledger(Failure::new(message).hint(hint)))
+}
+
+/// The key that an entry says signs the log, or a part of it.
+fn key_in(json: &str) -> Option<PublicKey> {
+    let names_one = json.starts_with("{\"kind\":\"opened\"") || json.starts_with("{\"kind\":\"rekeyed\"");
+    let entry = names_one.then(|| serde_json::from_str(json).ok()).flatten()?;
+    let line = match entry {
+        Entry::Opened(opened) => opened.key,
+        Entry::Rekeyed(rekeyed) => rekeyed.key,
+        _ => return None,
+    };
+    PublicKey::parse_line(&line).ok().map(|(key, _)| key)
 }
 
 /// Holds the refs of the repository against the last value that the ledger has of each.

@@ -152,6 +152,7 @@ impl Scene<'_> {
             objects: &self.stage.objects,
             refs: &refs,
             memory: &NoMemory,
+            stores: &[],
             submitter: &self.submitter(case)?,
             now,
             session: &Session::on_desk(),
@@ -239,6 +240,7 @@ impl Scene<'_> {
             }],
             agents: agent.map(ToString::to_string).into_iter().collect(),
             approver: approver.to_string(),
+            attested: None,
             issued: Time(Timestamp(issued)),
             expires: Time(Timestamp(issued + APPROVED_FOR)),
             policy: Sha256(self.policy.digest()),
@@ -249,7 +251,7 @@ impl Scene<'_> {
         let signature = self.cast.role(approver)?.sign(approval::NAMESPACE, &authenticated);
         let envelope = seal_envelope(&statement, &signature).map_err(Failure::new)?;
         let blob = objects.write_blob(envelope.as_bytes()).map_err(Failure::new)?;
-        Ok((ApprovalPlace { target: case.target.clone(), change, approver: approver.clone() }, blob))
+        Ok((ApprovalPlace { target: case.target.clone(), change, approver: approver.clone(), service: None }, blob))
     }
 
     /// What a service lands in its place, as forges word it.

@@ -16,6 +16,25 @@ fn stock_tools_and_our_writer_agree_on_the_worked_example() {
     assert_eq!(run(&script, folder.path()), fenced(FORMAT, "text"));
 }
 
+/// The second example: what FORMAT.md shows of a statement that a service attests is what is signed.
+#[test]
+fn the_attested_example_is_what_we_write() {
+    let attested = Attested {
+        service: "forge".into(),
+        account: "alice-ng".into(),
+        request: "acme/payments/-/merge_requests/17".into(),
+    };
+    let (plain, attested) = (approval(), Approval { attested: Some(attested), ..approval() });
+    let statement = attested.to_statement().unwrap();
+    let shown = FORMAT.split_once("```attested\n").unwrap().1.split_once("\n```").unwrap().0;
+    assert!(statement.contains(&format!("\"approver\":\"alice\",{shown},\"issued\"")), "{statement}");
+    assert_eq!(statement.replacen(&format!("{shown},"), "", 1), plain.to_statement().unwrap());
+    let record = ClaimedApproval::parse(record(&attested).as_bytes()).unwrap().verify().unwrap();
+    assert_eq!(*record.approval(), attested);
+    let digest = FORMAT.split_once("```attested-digest\n").unwrap().1.split_once("\n```").unwrap().0;
+    assert_eq!(record.digest().to_string(), digest);
+}
+
 /// DSSE and in-toto as their specifications have them, read with nothing but a JSON library.
 #[test]
 fn a_generic_reader_finds_what_in_toto_says() {

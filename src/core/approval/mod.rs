@@ -1,5 +1,5 @@
 //! The approval: a person's signed record over an ordered set of commits and changes, for one target ref. FORMAT.md is its
-//! specification.
+//! specification. Where a person approved in a forge's pages, a service of the forge's says so and signs it.
 //!
 //! Bytes become a [`ClaimedApproval`] by strict parsing, and that a [`VerifiedApproval`] by its signature. Whether the key is that
 //! of a person who may approve, and what the record covers, is decided elsewhere.
@@ -15,10 +15,9 @@ mod example;
 #[cfg(test)]
 mod tests;
 
-pub use envelope::{
-    ApprovalError, ClaimedApproval, NAMESPACE, PAYLOAD_TYPE, VerifiedApproval, pre_authentication, seal_envelope,
-};
+pub use crate::core::dsse::pre_authentication;
+pub use envelope::{ApprovalError, ClaimedApproval, NAMESPACE, VerifiedApproval, seal_envelope};
 pub use index::{ApprovalIndex, IndexedApproval, can_cover};
 pub use place::{ApprovalPlace, PREFIX};
-pub use statement::{Approval, ApprovedCommit, Decision, PREDICATE_TYPE, STATEMENT_TYPE};
+pub use statement::{Approval, ApprovedCommit, Attested, Decision, PREDICATE_TYPE};
 pub use withdrawal::withdraws;

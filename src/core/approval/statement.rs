@@ -4,11 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::ApprovalError;
 use crate::core::canonical::{CanonicalOid, Sha256, Time};
+use crate::core::dsse::{read_statement, write_statement};
 use crate::core::id;
 use crate::core::limits;
-
-/// The type of an in-toto Statement (in-toto Attestation Framework, spec v1).
-pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+use crate::core::submitter;
 
 /// The type of our predicate.
 pub const PREDICATE_TYPE: &str = "urn:countersign:approval:v1";
@@ -36,6 +35,18 @@ pub struct ApprovedCommit {
     pub message: Sha256,
 }
 
+/// That a person approved in the pages of a forge: a service says so, and signs the record in the person's place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attested {
+    /// The id of the service.
+    pub service: String,
+    /// The person's account, as the forge writes it.
+    pub account: String,
+    /// The request, by the path of its URL in the forge.
+    pub request: String,
+}
+
 /// The predicate. Its JSON has the keys in the order of these fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +71,9 @@ pub struct Approval {
     pub agents: Vec<String>,
     /// The id of the person.
     pub approver: String,
+    /// Who says so in the person's place. `None`: the person, with a key of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<Attested>,
     /// When it was signed.
     pub issued: Time,
     /// When it ends.
@@ -69,17 +83,6 @@ pub struct Approval {
     /// What else the person said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Statement {
-    #[serde(rename = "_type")]
-    kind: String,
-    subject: Vec<StatementSubject>,
-    #[serde(rename = "predicateType")]
-    predicate_type: String,
-    predicate: Approval,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,20 +101,48 @@ struct GitCommit {
 /// Characters of a comment.
 const COMMENT: usize = 1000;
 
+/// Bytes of a request's path.
+const REQUEST: usize = 500;
+
+impl Attested {
+    fn is_valid(&self) -> bool {
+        let Self { service, account, request } = self;
+        let path =
+            !request.is_empty() && request.len() <= REQUEST && request.bytes().all(|byte| byte.is_ascii_graphic());
+        id::Id::parse(service.as_bytes()).is_some() && submitter::account(account.as_bytes()).is_some() && path
+    }
+}
+
 impl Approval {
+    /// Whether it is a service's word, and this one's.
+    pub fn is_attested_by(&self, service: &str) -> bool {
+        self.attested.as_ref().is_some_and(|attested| attested.service == service)
+    }
+
+    /// Whose approval it is, in words that a verb follows.
+    pub fn by(&self) -> String {
+        match &self.attested {
+            None => self.approver.clone(),
+            Some(attested) => format!("{} (attested by {})", self.approver, attested.service),
+        }
+    }
+
+    /// The approval in words, with whose it is.
+    pub fn noun(&self) -> String {
+        match &self.attested {
+            None => format!("{}'s approval", self.approver),
+            Some(attested) => format!("{}'s approval, attested by {},", self.approver, attested.service),
+        }
+    }
+
     /// The statement's JSON.
     ///
     /// # Errors
     /// [`ApprovalError`] where a value is not one that a record may hold.
     pub fn to_statement(&self) -> Result<String, ApprovalError> {
         self.validate()?;
-        let statement = Statement {
-            kind: STATEMENT_TYPE.to_owned(),
-            subject: vec![StatementSubject { digest: GitCommit { commit: self.head } }],
-            predicate_type: PREDICATE_TYPE.to_owned(),
-            predicate: self.clone(),
-        };
-        serde_json::to_string(&statement).map_err(|error| ApprovalError::Json(error.to_string()))
+        let subject = StatementSubject { digest: GitCommit { commit: self.head } };
+        write_statement(PREDICATE_TYPE, subject, self)
     }
 
     /// Reads a statement, which must be the bytes that [`Approval::to_statement`] would write.
@@ -119,18 +150,10 @@ impl Approval {
     /// # Errors
     /// [`ApprovalError`] for anything else.
     pub fn from_statement(json: &[u8]) -> Result<Self, ApprovalError> {
-        let statement: Statement =
-            serde_json::from_slice(json).map_err(|error| ApprovalError::Json(error.to_string()))?;
-        if statement.kind != STATEMENT_TYPE {
-            return Err(ApprovalError::Type(statement.kind));
-        }
-        if statement.predicate_type != PREDICATE_TYPE {
-            return Err(ApprovalError::Type(statement.predicate_type));
-        }
-        let approval = statement.predicate;
-        match statement.subject.as_slice() {
+        let (subject, approval): (Vec<StatementSubject>, Self) = read_statement(json, PREDICATE_TYPE)?;
+        match subject.as_slice() {
             [one] if one.digest.commit == approval.head => {}
-            _ => return Err(ApprovalError::Subject),
+            _ => return Err(ApprovalError::Subject("its head commit")),
         }
         if approval.to_statement()?.as_bytes() == json { Ok(approval) } else { Err(ApprovalError::NotCanonical) }
     }
@@ -148,11 +171,14 @@ impl Approval {
         if !is_id(&self.approver) {
             return invalid("approver");
         }
+        if self.attested.as_ref().is_some_and(|attested| !attested.is_valid()) {
+            return invalid("attested");
+        }
         if !self.agents.iter().all(|agent| is_id(agent)) || !self.agents.is_sorted_by(|a, b| a < b) {
             return invalid("agents");
         }
         if self.commits.len() > limits::APPROVED_COMMITS {
-            return Err(ApprovalError::TooLarge);
+            return Err(ApprovalError::TooMany(limits::APPROVED_COMMITS));
         }
         let mut ids: Vec<CanonicalOid> = self.commits.iter().map(|commit| commit.id).collect();
         ids.sort_unstable();

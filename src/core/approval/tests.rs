@@ -35,6 +35,7 @@ pub(super) fn approval() -> Approval {
         commits: vec![commit(1), commit(2)],
         agents: vec!["claude-code".into(), "codex".into()],
         approver: "alice".into(),
+        attested: None,
         issued: Time(Timestamp(1_795_489_864)),
         expires: Time(Timestamp(1_796_094_664)),
         policy: digest("policy"),
@@ -85,6 +86,15 @@ fn only_the_one_encoding_of_a_statement_is_read() {
     let short = good.replacen(&id(9).to_string(), &id(9).to_string()[1..], 1);
     let missing = good.replacen(",\"approver\":\"alice\"", "", 1);
     let tail = format!("{good} ");
+    let attested = good.replacen("\"issued\"", "\"attested\":null,\"issued\"", 1);
+    let attested_by = |json: &str| good.replacen("\"issued\"", &format!("\"attested\":{json},\"issued\""), 1);
+    assert!(around(&attested_by(r#"{"service":"forge","account":"a","request":"r"}"#)).is_ok());
+    let reordered = attested_by(r#"{"account":"a","service":"forge","request":"r"}"#);
+    let extra = attested_by(r#"{"service":"forge","account":"a","request":"r","x":1}"#);
+    let listed = attested_by(r#"["forge","a","r"]"#);
+    for bad in [attested, reordered, extra, listed] {
+        assert!(around(&bad).is_err(), "{bad}");
+    }
     for bad in [twice, more, order, space, escaped, subject, typed, predicate, time, short, missing, tail] {
         assert_ne!(bad, good);
         assert!(around(&bad).is_err(), "{bad}");
@@ -108,7 +118,10 @@ fn only_the_one_encoding_of_an_envelope_is_read() {
         (format!("{good}\n"), Some(ApprovalError::NotCanonical)),
         (good[..good.len() - 1].to_owned(), None),
         (String::new(), None),
-        ("x".repeat(crate::core::limits::APPROVAL_BYTES + 1), Some(ApprovalError::TooLarge)),
+        (
+            "x".repeat(crate::core::limits::APPROVAL_BYTES + 1),
+            Some(ApprovalError::TooLarge(crate::core::limits::APPROVAL_BYTES)),
+        ),
     ] {
         let found = ClaimedApproval::parse(bad.as_bytes()).map(|_| ()).unwrap_err();
         assert!(expected.is_none_or(|expected| expected == found), "{found:?}");
@@ -135,6 +148,9 @@ fn a_signature_for_anything_else_does_not_count() {
 fn values_that_no_record_may_hold() {
     let good = approval();
     let reversed = good.commits.iter().rev().cloned().collect();
+    let by = |service: &str, account: &str, request: &str| {
+        Some(Attested { service: service.into(), account: account.into(), request: request.into() })
+    };
     let doubled = [good.commits.clone(), good.commits.clone()].concat();
     for (bad, what) in [
         (Approval { repository: "Acme".into(), ..good.clone() }, "repository"),
@@ -148,6 +164,12 @@ fn values_that_no_record_may_hold() {
         (Approval { commits: doubled, ..good.clone() }, "commits"),
         (Approval { commits: Vec::new(), ..good.clone() }, "commits"),
         (Approval { base: Some(CanonicalOid(Oid::from_bytes(&[1; 32]).unwrap())), ..good.clone() }, "commits"),
+        (Approval { attested: by("Forge", "alice-ng", "acme/1"), ..good.clone() }, "attested"),
+        (Approval { attested: by("forge", " alice", "acme/1"), ..good.clone() }, "attested"),
+        (Approval { attested: by("forge", "", "acme/1"), ..good.clone() }, "attested"),
+        (Approval { attested: by("forge", "alice-ng", "acme/1 "), ..good.clone() }, "attested"),
+        (Approval { attested: by("forge", "alice-ng", ""), ..good.clone() }, "attested"),
+        (Approval { attested: by("forge", "alice-ng", &"x".repeat(501)), ..good.clone() }, "attested"),
         (Approval { expires: good.issued, ..good.clone() }, "expires"),
         (Approval { comment: Some(String::new()), ..good.clone() }, "comment"),
         (Approval { comment: Some("a\u{1b}[31m".into()), ..good.clone() }, "comment"),

@@ -1,16 +1,18 @@
 //! Which approvals a withdrawal takes back: every one by the same person for the same ref and repository that was issued before it and
 //! names any of its commits, by id, or by change and message. So an approval of a part, or from before a rebase, does not come back.
+//! What a service attests that somebody took back is what the same service attested: of what the person signed, the person decides.
 
 use std::collections::HashSet;
 
 use super::statement::{Approval, Decision};
 
-/// Whether a record takes an approval back: it is a withdrawal by the same person for the same ref, issued later, and names one of the
-/// approval's commits, by id or by change and message. Whose key signed it is for the caller to ask. It holds as long as it is stored.
+/// Whether a record takes an approval back: it is a withdrawal by the same person, or by the service that attested the approval, for the
+/// same ref, issued later, and names one of the approval's commits, by id or by change and message. Whose key signed it is for the caller to ask. It holds as long as it is stored.
 pub fn withdraws(record: &Approval, approval: &Approval) -> bool {
     let same = record.repository == approval.repository
         && record.name == approval.name
-        && record.approver == approval.approver;
+        && record.approver == approval.approver
+        && record.attested.as_ref().is_none_or(|by| approval.is_attested_by(&by.service));
     if record.decision != Decision::Withdraw || !same || record.issued <= approval.issued {
         return false;
     }
@@ -24,6 +26,7 @@ pub fn withdraws(record: &Approval, approval: &Approval) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Attested;
     use super::super::tests::{approval, id};
     use super::*;
     use crate::core::canonical::{Sha256, Time};
@@ -53,5 +56,15 @@ mod tests {
         ] {
             assert!(!withdraws(record, approval));
         }
+        let by = |service: &str| {
+            let attested = Attested { service: service.into(), account: "alice-ng".into(), request: "acme/x/1".into() };
+            Some(attested)
+        };
+        let attested = Approval { attested: by("forge"), ..approved.clone() };
+        let taken_back = |service: &str| Approval { attested: by(service), ..withdrawal.clone() };
+        assert!(withdraws(&withdrawal, &attested), "the person takes back what was said of them");
+        assert!(withdraws(&taken_back("forge"), &attested));
+        assert!(!withdraws(&taken_back("other"), &attested));
+        assert!(!withdraws(&taken_back("forge"), &approved), "what the person signed is the person's");
     }
 }

@@ -2,18 +2,19 @@
 //!
 //! An approval holds while its key is one of the person it names and neither revoked nor retired, it is for this ref and this repository, it
 //! is issued by now and has not expired, and that person has not withdrawn it. A rule may ask more of it: whose it is, how old it may be,
-//! and that somebody touched the hardware key that signed it. It grants nothing but itself: who pushes still needs leave to push.
+//! and that somebody touched the hardware key that signed it. It grants nothing but itself: who pushes still needs leave to push. What a
+//! service attests counts only under a rule that lists the service, and nobody touched anything for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Code, Landed, RuleContext, Timestamp};
-use crate::core::approval::{Approval, Decision, VerifiedApproval, withdraws};
+use super::{Code, Landed, RuleContext, Timestamp, approver};
+use crate::core::approval::{Approval, Attested, Decision, VerifiedApproval, withdraws};
 use crate::core::facts::{ApprovalFact, SignatureFact};
 use crate::core::landing::{Carried, Coverage, Landing, MadeBy, NearMiss, Use, coverage, near, stand_ins};
 use crate::core::limits;
 use crate::core::oid::Oid;
 use crate::core::policy::{Approvals, KeyStatus, Principal, PrincipalKind};
-use crate::core::ssh::{Presence, VerifiedSignature};
+use crate::core::ssh::Presence;
 
 /// Every approval of one update, as one rule sees it.
 pub(super) struct ApprovalSet<'a> {
@@ -63,6 +64,8 @@ struct VoidApproval<'a> {
 /// A person whose approval covers a commit.
 pub(super) struct Approver<'a> {
     pub(super) person: &'a Principal,
+    /// The person, and at whose word.
+    pub(super) by: String,
 }
 
 /// Why an approval does not count for a commit.
@@ -139,8 +142,9 @@ impl<'a> ApprovalSet<'a> {
             let counts = asks.signed_merge && merge.brings.contains(&commit) && asks.from.contains(&merge.person.id);
             counts && presence_missing(merge.presence, asks).is_none()
         });
-        let people = valid.map(|valid| valid.person).chain(merges.map(|merge| merge.person));
-        people.map(|person| Approver { person }).collect()
+        let valid = valid.map(|valid| Approver { person: valid.person, by: valid.approval.approval().by() });
+        let merges = merges.map(|merge| Approver { person: merge.person, by: merge.person.id.to_string() });
+        valid.chain(merges).collect()
     }
 
     /// Who is said below the message of a commit to have reviewed it, and has no approval that covers it.
@@ -164,21 +168,21 @@ impl<'a> ApprovalSet<'a> {
             if valid.coverage.contains(commit) {
                 objections.extend(self.condition_unmet(valid, asks));
                 if made_by == MadeBy::Service && !valid.coverage.by_content.contains_key(&commit) {
-                    let words = format!("{} approved it, but a service carries and does not author", valid.person.id);
+                    let words = format!("{} approved it, but a service carries and does not author", approval.by());
                     objections.push(Objection::new(Code::ApprovalVoid, words));
                 } else if let Some(address) =
                     self.uncovered_reviewer(valid, commit).filter(|_| made_by == MadeBy::Somebody)
                 {
                     let words = format!(
                         "{} approved it, but below its message it says that {:?} reviewed it, whose approval does not cover it",
-                        valid.person.id,
+                        approval.by(),
                         String::from_utf8_lossy(address)
                     );
                     objections.push(Objection::new(Code::ApprovalVoid, words));
                 } else if made_by == MadeBy::Service && valid.carried(commit, self.landing).is_none() {
                     let words = format!(
-                        "{}'s record names commits that are not here or not as it says, and a service made this of them",
-                        valid.person.id
+                        "the record of {} names commits that are not here or not as it says, and a service made this of them",
+                        approval.by()
                     );
                     objections.push(Objection::new(Code::ApprovalVoid, words));
                 }
@@ -196,24 +200,34 @@ impl<'a> ApprovalSet<'a> {
 
     /// Why a valid approval does not count under what a rule asks.
     fn condition_unmet(&self, valid: &ValidApproval<'_>, asks: &Approvals) -> Option<Objection> {
-        let person = &valid.person.id;
-        if !asks.from.contains(person) {
-            let words = format!("{person} approved it, whose approval the rule does not ask for");
+        let said = valid.approval.approval();
+        let by = said.by();
+        if !asks.from.contains(&valid.person.id) {
+            let words = format!("{by} approved it, whose approval the rule does not ask for");
             return Some(Objection::new(Code::ApproverNotAllowed, words));
         }
-        if let Some(words) = presence_missing(valid.approval.signature().presence(), asks) {
-            return Some(Objection::new(Code::PresenceMissing, format!("{person} approved it {words}")));
+        let presence = valid.approval.signature().presence();
+        let missing = match &said.attested {
+            None => presence_missing(presence, asks),
+            Some(_) => asks.asks_for_a_touch().then_some("in a forge, where nobody touches a hardware key"),
+        };
+        if let Some(words) = missing {
+            return Some(Objection::new(Code::PresenceMissing, format!("{by} approved it {words}")));
         }
-        let age = self.now.0.saturating_sub(valid.approval.approval().issued.0.0);
+        let age = self.now.0.saturating_sub(said.issued.0.0);
         let limit = asks.max_age.filter(|limit| age > limit.seconds)?;
-        let words = format!("{person} approved it on {}, more than {limit} ago", valid.approval.approval().issued);
+        let words = format!("{by} approved it on {}, more than {limit} ago", said.issued);
         Some(Objection::new(Code::ApprovalExpired, words))
     }
 
     /// The approvals that land with the update.
     pub(super) fn landed(&self) -> impl Iterator<Item = Landed> + '_ {
         let landed = self.valid.iter().filter(|valid| valid.used == Use::Fresh && !valid.coverage.is_empty());
-        landed.map(|valid| Landed { approver: valid.person.id.clone(), digest: valid.approval.digest() })
+        landed.map(|valid| Landed {
+            approver: valid.person.id.clone(),
+            attested: valid.approval.approval().attested.as_ref().map(|attested| attested.service.clone()),
+            digest: valid.approval.digest(),
+        })
     }
 }
 
@@ -226,57 +240,43 @@ fn valid_approver<'a>(
 ) -> Result<&'a Principal, Objection> {
     let (policy, key) = (context.policy, approval.signature().key());
     let said = approval.approval();
-    let who = &said.approver;
+    let noun = said.noun();
     let void = |words: String| Err(Objection::new(Code::ApprovalVoid, words));
-    let person = approver(holder(context, approval.signature()), approval)?;
+    let person = holder(context, approval)?;
+    if let Some(attested) = said.attested.as_ref().filter(|attested| !counts_word_of(context, attested)) {
+        let words =
+            format!("{noun} does not count, as the rule takes nobody's approval at the word of {}", attested.service);
+        return Err(Objection::new(Code::ApproverNotAllowed, words));
+    }
     if policy.key_status(key, context.received(approval.signature().digest())) != KeyStatus::Good {
-        return void(format!("{who}'s approval is signed with the revoked key {}", key.fingerprint()));
+        return void(format!("{noun} is signed with the revoked key {}", key.fingerprint()));
     }
     let named = context.facts.repository.as_ref().is_some_and(|own| own.as_str() == said.repository);
-    if !named || said.name.as_bytes() != &*context.update.name || fact.place.approver.as_str() != who {
-        return void(format!("{who}'s approval is for {} of {}", said.name, said.repository));
+    if !named || said.name.as_bytes() != &*context.update.name || !fact.place.is_by(said) {
+        return void(format!("{noun} is for {} of {}", said.name, said.repository));
     }
     if said.decision == Decision::Withdraw {
-        return void(format!("{who} withdrew the approval on {}", said.issued));
+        return void(format!("{} withdrew the approval on {}", said.by(), said.issued));
     }
     let taken_back = records
         .iter()
         .filter_map(ApprovalFact::approval)
-        .find(|other| withdraws(other.approval(), said) && approver(holder(context, other.signature()), other).is_ok());
-    if let Some(withdrawal) = taken_back {
-        return void(format!("{who} withdrew the approval on {}", withdrawal.approval().issued));
+        .find(|other| withdraws(other.approval(), said) && holder(context, other).is_ok());
+    if let Some(withdrawal) = taken_back.map(VerifiedApproval::approval) {
+        return void(format!("{} withdrew the approval on {}", withdrawal.by(), withdrawal.issued));
     }
     if said.issued.0.0 > context.now.0.saturating_add(limits::CLOCK_SKEW) {
-        return void(format!("{who}'s approval is issued in the future, on {}", said.issued));
+        return void(format!("{noun} is issued in the future, on {}", said.issued));
     }
     if said.expires.0 < context.now {
-        return Err(Objection::new(Code::ApprovalExpired, format!("{who}'s approval expired on {}", said.expires)));
+        return Err(Objection::new(Code::ApprovalExpired, format!("{noun} expired on {}", said.expires)));
     }
     Ok(person)
 }
 
-/// The person who signed an approval, if `holder`, whose key did, is the person whose it says it is.
-pub(super) fn approver<'a>(
-    holder: Option<&'a Principal>,
-    approval: &VerifiedApproval,
-) -> Result<&'a Principal, Objection> {
-    let (key, who) = (approval.signature().key(), &approval.approval().approver);
-    let not_allowed = |words: String| Err(Objection::new(Code::ApproverNotAllowed, words));
-    match holder {
-        Some(person) if person.kind == PrincipalKind::Person && person.id.as_str() == who => Ok(person),
-        Some(other) => {
-            not_allowed(format!("{who}'s approval is signed with a key of {} {}", other.kind.noun(), other.id))
-        }
-        None => {
-            let fingerprint = key.fingerprint();
-            not_allowed(format!("{who}'s approval is signed with {fingerprint}, which nobody has registered"))
-        }
-    }
-}
-
 /// What a token did not say, in words that follow "approved it".
 fn presence_missing(presence: Option<Presence>, asks: &Approvals) -> Option<&'static str> {
-    if !(asks.presence || asks.verification) {
+    if !asks.asks_for_a_touch() {
         None
     } else if presence.is_none() {
         Some("with a key that is not in a hardware token")
@@ -307,13 +307,20 @@ fn signed_merges<'a>(context: &RuleContext<'a>, landing: &'a Landing) -> Vec<Sig
     merges
 }
 
-/// Whose key made a signature, as far as the rule knows.
-fn holder<'a>(context: &RuleContext<'a>, signature: &VerifiedSignature) -> Option<&'a Principal> {
-    context.policy.by_key(signature.key()).filter(|holder| context.policy.registers(context.rule, holder))
+/// Whose approval a record is, as far as the rule knows.
+fn holder<'a>(context: &RuleContext<'a>, record: &VerifiedApproval) -> Result<&'a Principal, Objection> {
+    let knows = |one: &Principal| context.policy.registers(context.rule, one);
+    approver::counted(context.policy, &knows, (record.approval(), record.signature().key()))
+}
+
+/// Whether the rule takes a service's word for approvals. One that asks for none takes nobody's.
+fn counts_word_of(context: &RuleContext<'_>, attested: &Attested) -> bool {
+    let asks = context.rule.approvals.as_ref();
+    asks.is_some_and(|asks| asks.attested.iter().any(|service| service.as_str() == attested.service))
 }
 
 fn near_words(approval: &Approval, near: &NearMiss) -> String {
-    let who = &approval.approver;
+    let (who, noun) = (approval.by(), approval.noun());
     match near {
         NearMiss::Part { missing } => {
             format!("{who} approved it together with {}, which is not there", missing.short())
@@ -329,7 +336,7 @@ fn near_words(approval: &Approval, near: &NearMiss) -> String {
             format!("{who} approved it as {}, and its message has changed since", approved.short())
         }
         NearMiss::Order => format!("{who} approved it in another order, or without the commits between"),
-        NearMiss::Spent => format!("{who}'s approval of it has landed before, and lands once"),
+        NearMiss::Spent => format!("{noun} has landed before, and lands once"),
         NearMiss::Agent { agent } => format!("{who} approved it, but not the work of {agent}, who sealed it"),
         NearMiss::Merge => format!("{who} approved what it merges, and it does more than merge that"),
     }
@@ -337,8 +344,6 @@ fn near_words(approval: &Approval, near: &NearMiss) -> String {
 
 #[cfg(test)]
 mod tests {
-    use base64ct::{Base64, Encoding as _};
-
     use super::*;
     use crate::core::canonical::Time;
     use crate::core::decide::story::*;
@@ -366,16 +371,6 @@ mod tests {
             let story = Story::under(&approvals_rule("[\"bob\"]", "")).gains(SEALED).approved(&approval, by);
             insta::assert_snapshot!(name, story.report());
         }
-    }
-
-    /// The public line of a key in a hardware token (OpenSSH's PROTOCOL.u2f).
-    fn hardware_key() -> String {
-        let kind = "sk-ssh-ed25519@openssh.com";
-        let blob = Base64::decode_vec(key(9).public().to_line().split(' ').nth(1).unwrap()).unwrap();
-        let point = &blob[blob.len() - 32..];
-        let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
-        let blob = [string(kind.as_bytes()), string(point), string(b"ssh:")].concat();
-        format!("{kind} {}", Base64::encode_string(&blob))
     }
 
     #[test]

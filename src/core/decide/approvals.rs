@@ -193,10 +193,9 @@ impl<'b> ApprovalCheck<'b> {
 
     /// Whether this person's approval counts for this commit.
     fn eligible(&self, approver: &Approver<'_>, makers: &[&CommitFacts]) -> Result<(), Objection> {
-        let person = &approver.person.id;
+        let (person, by) = (&approver.person.id, &approver.by);
+        let words = |how: &str| format!("{by} approved it and {how}, and the rule asks for somebody independent");
         if self.asks.independent {
-            let words =
-                |how: &str| format!("{person} approved it and {how}, and the rule asks for somebody independent");
             match submitter::stands_behind(self.context, approver.person) {
                 Ok(None) => {}
                 Ok(Some(how)) => return Err(Objection::new(Code::NotDistinct, words(how))),
@@ -208,13 +207,12 @@ impl<'b> ApprovalCheck<'b> {
         }
         for commit in makers {
             if self.standing().makers(commit).contains(person) {
-                let words = format!("{person} approved it and made it");
+                let words = format!("{by} approved it and made it");
                 return Err(Objection::new(Code::ApproverNotDistinct, words));
             }
             let behind = self.standing().behind(commit, person).or_else(|| self.standing().behind(self.commit, person));
             if let Some(how) = behind.filter(|_| self.asks.independent) {
-                let words = format!("{person} approved it and {how}, and the rule asks for somebody independent");
-                return Err(Objection::new(Code::NotDistinct, words));
+                return Err(Objection::new(Code::NotDistinct, words(&how)));
             }
         }
         Ok(())

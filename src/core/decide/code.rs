@@ -101,6 +101,9 @@ codes! {
     DeleteDenied        "delete-denied"         Push     Subject    4
     RefDenied           "ref-denied"            Push     Subject    4
     PathDenied          "path-denied"           Work     Subject    4
+    AgentFrozen         "agent-frozen"          Push     Subject    4
+    OrderMalformed      "order-malformed"       Push     Subject    4
+    OverrideInvalid     "override-invalid"      Push     Subject    4
     PolicyInvalid       "policy-invalid"        Push     Subject    4
     LimitExceeded       "limit-exceeded"        Push     NewCommits 4
 }
@@ -112,6 +115,51 @@ impl Code {
     /// The code of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+
+    /// Whether an override can pass over it, where a policy lists it. Never what leaves an object without a single reading, whose key it
+    /// is, or the policy and the orders themselves.
+    pub const fn may_be_overridden(self) -> bool {
+        match self {
+            Self::MalformedCommit
+            | Self::MalformedTree
+            | Self::MalformedTrailers
+            | Self::MalformedTag
+            | Self::SharedKey
+            | Self::RefDenied
+            | Self::PolicyInvalid
+            | Self::LimitExceeded
+            | Self::ApprovalMalformed
+            | Self::OrderMalformed
+            | Self::OverrideInvalid => false,
+            Self::UnsealedAgentCommit
+            | Self::UnknownAgent
+            | Self::BadSeal
+            | Self::StaleSeal
+            | Self::AgentSuspended
+            | Self::AgentRevoked
+            | Self::AgentNotAllowed
+            | Self::UnsignedCommit
+            | Self::UnknownSigner
+            | Self::BadSignature
+            | Self::ApprovalMissing
+            | Self::ApprovalVoid
+            | Self::ApprovalExpired
+            | Self::ApproverNotAllowed
+            | Self::ApproverNotDistinct
+            | Self::PresenceMissing
+            | Self::NotDistinct
+            | Self::GrantExpired
+            | Self::GrantOutOfScope
+            | Self::GrantRevoked
+            | Self::GrantUnknownIssuer
+            | Self::SubmitterUnknown
+            | Self::SubmitterNotAllowed
+            | Self::ForcePushDenied
+            | Self::DeleteDenied
+            | Self::PathDenied
+            | Self::AgentFrozen => true,
+        }
     }
 
     /// Its section of the reference, in Markdown, from its heading to the next.

@@ -46,10 +46,17 @@ pub struct Reasons {
     pub undecided: Vec<Undecided>,
     /// The approvals that land with the update if it is accepted.
     pub landed: Vec<Landed>,
+    /// By which orders it is accepted in spite of findings, which are warnings then.
+    pub overridden: Vec<Overridden>,
 }
 
-static NOTHING: Reasons =
-    Reasons { findings: Vec::new(), more: BTreeMap::new(), undecided: Vec::new(), landed: Vec::new() };
+static NOTHING: Reasons = Reasons {
+    findings: Vec::new(),
+    more: BTreeMap::new(),
+    undecided: Vec::new(),
+    landed: Vec::new(),
+    overridden: Vec::new(),
+};
 
 impl Deref for RefVerdict {
     type Target = Reasons;
@@ -77,8 +84,23 @@ impl Reasons {
 pub struct Landed {
     /// The person.
     pub approver: Id,
+    /// The service at whose word it is the person's; `None` where the person signed it.
+    pub attested: Option<String>,
     /// The digest of the statement.
     pub digest: Digest,
+}
+
+/// One person's order by which an update is accepted in spite of findings.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Overridden {
+    /// The person.
+    pub by: Id,
+    /// The digest of the statement.
+    pub digest: Digest,
+    /// The codes that the findings have which it passes over.
+    pub codes: Vec<Code>,
+    /// Why, in the person's words.
+    pub reason: String,
 }
 
 /// What becomes of a push.

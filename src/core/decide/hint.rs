@@ -55,6 +55,13 @@ pub(super) fn exempt() -> Hint {
     Hint::new().run(words, [BASELINE.to_owned()])
 }
 
+/// Who has sealed before, and does not now, has most likely lost the hooks in silence.
+pub(super) fn lost_hooks() -> Hint {
+    let words = "its author has sealed before, so this clone may have lost its hooks, as to husky's prepare at an npm install; \
+                 they come back by";
+    Hint::new().run(words, ["countersign install".to_owned()])
+}
+
 /// What an admin runs to have a ref taken as it is.
 pub(super) fn baseline() -> String {
     BASELINE.to_owned()

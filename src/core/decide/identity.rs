@@ -5,7 +5,7 @@
 //! mark of an agent proves nothing; it says that silence is not enough. A key is judged by when the seal or signature was first received,
 //! never by a date that its signer wrote.
 
-use super::hint::{AgentKey, Commands, Hint};
+use super::hint::{AgentKey, Commands, Hint, lost_hooks};
 use super::unreadable::{self, Unreadable};
 use super::{ApprovalSet, Code, Findings, RuleContext, Subject, Timestamp, grants};
 use crate::core::commit::TrailerFault;
@@ -188,7 +188,7 @@ impl<'b> IdentityCheck<'b, '_, '_> {
                 hint: hint.text(),
             }
         };
-        let granted = grant::judge(context.policy, certificate, received)
+        let granted = grants::judge_grant(&context.whole(), certificate, Some(signed.digest))
             .map_err(|objection| fault(objection.code, objection.detail))?;
         let agent = granted.agent();
         if agent.id.as_str() != name {
@@ -463,6 +463,7 @@ impl<'b> IdentityCheck<'b, '_, '_> {
                 _ => format!("{}; {marked}", fault.detail),
             };
             let seal = self.commands().seal(Some(&mark.agent));
+            let seal = if self.has_sealed_before() { seal.and(lost_hooks()) } else { seal };
             let hint = match mark.kind {
                 MarkKind::SquashedSeal => self.commands().adopt("a person who squashed the work").and(seal),
                 MarkKind::AuthorEmail
@@ -502,6 +503,11 @@ impl<'b> IdentityCheck<'b, '_, '_> {
             let hint = self.commands().seal(Some(&mark.agent)).text();
             self.findings.notice(rule, Code::UnsealedAgentCommit, subject, detail, hint);
         }
+    }
+
+    /// Whether its author has sealed other work.
+    fn has_sealed_before(&self) -> bool {
+        self.context.update.sealed_before.contains(&self.commit.author)
     }
 
     fn find(&mut self, code: Code, detail: String, hint: String) {

@@ -5,13 +5,17 @@
 
 mod approval_set;
 mod approvals;
+mod approver;
 mod code;
 mod finding;
+mod frozen;
 mod grants;
 mod hint;
 mod identity;
 mod marks;
 mod movement;
+mod orders;
+mod overridden;
 mod protected;
 mod records;
 mod standing;
@@ -29,13 +33,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use approval_set::ApprovalSet;
+pub use approver::approver;
 pub use code::{Area, Code};
 pub use finding::{
-    Finding, Landed, Outcome, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict, WhoseWork,
+    Finding, Landed, Outcome, Overridden, Reasons, RefVerdict, RuleName, Severity, Subject, Undecided, Verdict,
+    WhoseWork,
 };
 pub use grants::{CommitLimit, commit_limits, counted_commits, received_commits};
 pub use marks::{MarkWeight, mark_weight};
-pub use standing::Standing;
+pub use standing::{ApprovedBy, Standing};
 pub use submitter::{principal as submitting_principal, pushing_service};
 
 use crate::core::digest::Digest;
@@ -155,6 +161,7 @@ fn judge_update(context: &UpdateContext<'_>, begun: PartialVerdict) -> RefVerdic
     let mut findings = Findings { context: *context, collected };
     protected::judge(context, &mut findings);
     records::judge(context, &mut findings);
+    frozen::judge(context, &mut findings);
     grants::judge(context, &mut findings);
     if let Some(doubt) = &update.doubt {
         findings.doubt(None, doubt);
@@ -166,6 +173,7 @@ fn judge_update(context: &UpdateContext<'_>, begun: PartialVerdict) -> RefVerdic
         commits.extend(judged.commits.iter().chain(sought).map(|commit| commit.id));
         judge_rule(&RuleContext { policy, facts, update, rule, now }, judged, &mut findings);
     }
+    overridden::judge(context, &mut findings);
     // Passes go over the same commits, but for what each subtracts.
     findings.into_verdict(passes.into_iter().fold(commits.len(), usize::max))
 }
@@ -271,6 +279,8 @@ struct Collected {
     undecided: Vec<Undecided>,
     /// Approvals that land with the update.
     landed: BTreeSet<Landed>,
+    /// By which orders it is accepted in spite of what was found.
+    overridden: Vec<Overridden>,
 }
 
 impl Findings<'_> {
@@ -293,8 +303,8 @@ impl Findings<'_> {
     }
 
     /// The same, about something that the update brings.
-    fn protect_subject(&mut self, code: Code, subject: Subject, words: [String; 2]) {
-        self.insert(Severity::Error, Vec::new(), code, subject, words);
+    fn protect_from(&mut self, code: Code, subject: Subject, detail: String, hint: String) {
+        self.insert(Severity::Error, Vec::new(), code, subject, [detail, hint]);
     }
 
     fn insert(&mut self, severity: Severity, rules: Vec<RuleName>, code: Code, subject: Subject, words: [String; 2]) {
@@ -350,12 +360,12 @@ impl Findings<'_> {
 
     fn into_verdict(self, commits: usize) -> RefVerdict {
         let Update { name, old, new, .. } = self.context.update;
-        let Collected { mut findings, more, undecided, landed, .. } = self.collected;
+        let Collected { mut findings, more, undecided, landed, overridden, .. } = self.collected;
         for finding in &mut findings {
             finding.rules.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         }
         findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        let reasons = Reasons { findings, more, undecided, landed: landed.into_iter().collect() };
+        let reasons = Reasons { findings, more, undecided, landed: landed.into_iter().collect(), overridden };
         RefVerdict { name: Arc::clone(name), old: *old, new: *new, commits, reasons: reasons.boxed() }
     }
 }

@@ -36,7 +36,9 @@ pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
             "use the exact spelling of the governed name, or another name".to_owned(),
         );
     }
-    if policy.refuses_unmatched(&update.name) {
+    // The namespace of records has rules of its own and no others.
+    let is_record = update.record.is_some() || update.order.is_some();
+    if !is_record && policy.refuses_unmatched(&update.name) {
         let detail = "no rule matches this name, and the policy says unmatched = \"refuse\"".to_owned();
         findings.protect(
             Code::RefDenied,
@@ -127,7 +129,9 @@ mod tests {
     #[test]
     fn the_ref_of_the_policy_keeps_one() {
         let leaves = |problems: Vec<Problem>, movement| {
-            pushed("", |update| (update.policy, update.movement) = (Some(PolicyOnRef { problems }), movement))
+            pushed("", |update| {
+                (update.policy, update.movement) = (Some(PolicyOnRef { problems, ..PolicyOnRef::default() }), movement)
+            })
         };
         let problem = Problem {
             weight: Weight::Error,

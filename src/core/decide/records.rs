@@ -1,13 +1,12 @@
-//! The namespace of approvals, which has rules of its own and no others: records, each issued later than the one it replaces, and
-//! nothing else.
+//! The namespace of records, which has rules of its own and no others: approvals, and orders ([`super::orders`]), each issued later than the
+//! one it replaces, and nothing else.
 //!
 //! Anyone may carry a record here, as only its signature counts. Its name says for which ref, which change and by whom, so that approvers
 //! never wait for each other, and it may say only what the record says. Nobody deletes one: a withdrawal is a record too, and takes the
 //! place of what it withdraws.
 
-use super::approval_set::approver;
 use super::hint::{Hint, ref_word};
-use super::{Code, Findings, UpdateContext};
+use super::{Code, Findings, Timestamp, UpdateContext, approver, orders};
 use crate::core::approval::{ApprovalPlace, VerifiedApproval};
 use crate::core::facts::RecordUpdate;
 use crate::core::policy::KeyStatus;
@@ -22,11 +21,14 @@ pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
     if !ours {
         return;
     }
+    if let Some(order) = update.order.as_ref().filter(|order| order.place.is_some()) {
+        return orders::judge(context, order, findings);
+    }
     let place = update.record.as_ref().and_then(|record| Some((record, record.place.as_ref()?)));
     let Some((record, place)) = place else {
-        let detail = "only approvals are stored under refs/countersign/, each in its place".to_owned();
+        let detail = "only approvals and orders are stored under refs/countersign/, each in its place".to_owned();
         let hint =
-            "who approves stores them with a command of its own; push other things under refs/heads/ or refs/tags/"
+            "who approves or orders stores them with a command of its own; push other things under refs/heads/ or refs/tags/"
                 .to_owned();
         return findings.protect(Code::RefDenied, detail, hint);
     };
@@ -59,17 +61,15 @@ fn judge_record(
     let said = approval.approval();
     let approve = format!("countersign approve {} --for {}", said.head.0.abbreviated(), ref_word(said.name.as_bytes()));
     let again = Hint::new().run("make it again", [approve.clone()]).text();
-    let own = ApprovalPlace { target: said.name.clone(), change: said.change.0, ..place.clone() };
-    if own != *place || place.approver.as_str() != said.approver {
-        let detail =
-            format!("it is {}'s approval of another change, or for another ref, than its place says", said.approver);
+    if ApprovalPlace::of(said).as_ref() != Some(place) {
+        let detail = format!("it is {} of another change, or for another ref, than its place says", said.noun());
         findings.protect(Code::ApprovalMalformed, detail, again.clone());
     }
     if facts.repository.as_ref().is_none_or(|name| name.as_str() != said.repository) {
         let detail = format!("it is for the repository {}", said.repository);
         findings.protect(Code::ApprovalMalformed, detail, again.clone());
     }
-    if let Err(objection) = approver(policy.by_key(approval.signature().key()), approval) {
+    if let Err(objection) = approver::counted(policy, &|_| true, (said, approval.signature().key())) {
         let hint =
             Hint::new().run("a registered person approves, with a key of their own", [format!("{approve} --key FILE")]);
         findings.protect(objection.code, objection.words, hint.text());
@@ -78,11 +78,18 @@ fn judge_record(
         let detail = format!("it is signed with the revoked key {}", approval.signature().key().fingerprint());
         findings.protect(Code::ApproverNotAllowed, detail, again.clone());
     }
-    if record.replaces.is_some_and(|before| said.issued.0 <= before) {
-        let detail = "the record that is there was not issued before it".to_owned();
-        findings.protect(Code::ApprovalVoid, detail, again);
+    if !comes_later(said.issued.0, record.replaces) {
+        findings.protect(Code::ApprovalVoid, NOT_LATER.to_owned(), again);
     }
 }
+
+/// Whether a record may take the place of the one that is there.
+pub(super) fn comes_later(issued: Timestamp, replaces: Option<Timestamp>) -> bool {
+    replaces.is_none_or(|before| issued > before)
+}
+
+/// What is said of one that may not.
+pub(super) const NOT_LATER: &str = "the record that is there was not issued before it";
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,15 @@ use crate::core::policy::{Approvals, Policy, Principal, PrincipalKind, Rule};
 use crate::core::signature::SigningKey;
 use crate::core::ssh::PublicKey;
 
+/// What an approval would be signed with.
+#[derive(Clone, Copy, Debug)]
+pub enum ApprovedBy<'a> {
+    /// A key of the person's.
+    Key(&'a PublicKey),
+    /// A key of a service, which says that the person approved.
+    Word(&'a str),
+}
+
 /// A policy, and the rule of it that asks.
 #[derive(Clone, Copy)]
 pub struct Standing<'a> {
@@ -21,14 +30,23 @@ pub struct Standing<'a> {
 }
 
 impl<'a> Standing<'a> {
-    /// Why no approval by this person with this key counts for a commit under what the rule asks, whatever else holds: words that
+    /// Why no approval by this person, signed so, counts for a commit under what the rule asks, whatever else holds: words that
     /// follow the person's name. Who pushes is known only at the push.
-    pub fn excludes(self, person: &Id, key: &PublicKey, asks: &Approvals, commit: &CommitFacts) -> Option<String> {
+    pub fn excludes(self, person: &Id, by: ApprovedBy<'_>, asks: &Approvals, commit: &CommitFacts) -> Option<String> {
         if !asks.from.contains(person) {
             return Some("is not one of those whose approval the rule asks for".to_owned());
         }
-        if !asks.can_sign(key) {
-            return Some("has to sign with a hardware key (sk-)".to_owned());
+        match by {
+            ApprovedBy::Key(key) if !asks.can_sign(key) => {
+                return Some("has to sign with a hardware key (sk-)".to_owned());
+            }
+            ApprovedBy::Word(_) if asks.asks_for_a_touch() => {
+                return Some("has to touch a hardware key (sk-), which nobody does in a forge".to_owned());
+            }
+            ApprovedBy::Word(service) if !asks.attested.iter().any(|one| one.as_str() == service) => {
+                return Some(format!("approved at the word of {service}, which the rule does not take"));
+            }
+            ApprovedBy::Key(_) | ApprovedBy::Word(_) => {}
         }
         if self.makers(commit).contains(person) {
             return Some(format!("made {}", commit.id.short()));

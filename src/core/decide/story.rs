@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
+use base64ct::{Base64, Encoding as _};
+
 use super::{Timestamp, Verdict, decide};
 use crate::core::approval::{
     Approval, ApprovalPlace, ApprovedCommit, ClaimedApproval, Decision, NAMESPACE, pre_authentication, seal_envelope,
@@ -16,6 +18,7 @@ use crate::core::id::{Id, RepositoryName};
 use crate::core::landing::{Content, Landing, MadeBy, MainlineStep, Use};
 use crate::core::marks::{Catalogue, MarkSource};
 use crate::core::oid::Oid;
+use crate::core::order::{self, Act, ClaimedOrder, Order, Orders, VerifiedOrder};
 use crate::core::policy::{Policy, Source, load};
 use crate::core::report::{self, Audience, Characters};
 use crate::core::seal::{self, Claim, Root, SealValue, sealed_payload};
@@ -36,7 +39,15 @@ impl Story {
 
     /// The same, where the policy also has these keys at its top.
     pub(crate) fn under_policy(top: &str, rules: &str) -> Self {
-        let policy = policy_with(top, &format!("{}{rules}", people()));
+        Self::by(policy_with(top, &format!("{}{rules}", people())))
+    }
+
+    /// The same, where the text of the policy is edited first.
+    pub(crate) fn with_policy(rules: &str, edit: &dyn Fn(String) -> String) -> Self {
+        Self::by(loaded(edit(policy_text("", &format!("{}{rules}", people())))))
+    }
+
+    fn by(policy: Policy) -> Self {
         let mut facts = facts(&policy, &[]);
         facts.repository = RepositoryName::parse(b"acme/payments");
         facts.approvals.insert(b"refs/heads/main".to_vec(), Vec::new());
@@ -89,6 +100,14 @@ impl Story {
         self
     }
 
+    /// People have given orders, each with this key, and they are stored.
+    pub(crate) fn ordered(mut self, orders: &[(Order, u8)]) -> Self {
+        let orders: Vec<VerifiedOrder> = orders.iter().map(|(order, by)| signed_order(order, *by)).collect();
+        let repository = RepositoryName::parse(b"acme/payments").unwrap();
+        self.facts.orders = Orders::in_force(&self.policy, &repository, (&orders, &[]), NOW);
+        self
+    }
+
     /// Something else is so, too.
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Facts)) -> Self {
         change(&mut self.facts);
@@ -138,6 +157,7 @@ pub(crate) fn approval_of(numbers: RangeInclusive<usize>) -> Approval {
         commits,
         agents: vec!["claude-code".into()],
         approver: "bob".into(),
+        attested: None,
         issued: Time(Timestamp(NOW.0 - 60)),
         expires: Time(Timestamp(NOW.0 + 86_400)),
         policy: Sha256(Digest::of(b"policy")),
@@ -155,9 +175,35 @@ pub(crate) fn stored(approval: &Approval, by: u8, used: Use) -> ApprovalFact {
     ApprovalFact { place: place_of(approval), record: Rc::new(record), used, is_borne_out: true }
 }
 
+/// An order that this key signed.
+pub(crate) fn signed_order(order: &Order, by: u8) -> VerifiedOrder {
+    let statement = order.to_statement().unwrap();
+    let signature = key(by).sign(order::NAMESPACE, &pre_authentication(statement.as_bytes()));
+    let envelope = order::seal_envelope(&statement, &signature).unwrap();
+    ClaimedOrder::parse(envelope.as_bytes()).and_then(ClaimedOrder::verify).unwrap()
+}
+
+/// A person's order of a minute ago.
+pub(crate) fn order_by(person: &str, act: Act) -> Order {
+    let expires = matches!(act, Act::Override(_)).then_some(Time(Timestamp(NOW.0 + 600)));
+    Order {
+        scope: order::Scope::Repository(RepositoryName::parse(b"acme/payments").unwrap()),
+        act,
+        by: order::By::Person(id(person)),
+        reason: "it goes wild".into(),
+        issued: Time(Timestamp(NOW.0 - 60)),
+        expires,
+    }
+}
+
+/// Stops an agent.
+pub(crate) fn freeze_of(agent: &str) -> Act {
+    Act::Freeze { whom: order::Whom::Agent(id(agent)), since: None }
+}
+
 /// Where the record of an approval is stored.
 pub(crate) fn place_of(approval: &Approval) -> ApprovalPlace {
-    ApprovalPlace { target: approval.name.clone(), change: approval.change.0, approver: id(&approval.approver) }
+    ApprovalPlace::of(approval).unwrap()
 }
 
 pub(crate) fn change(number: usize) -> Digest {
@@ -205,6 +251,16 @@ pub(crate) fn key(seed: u8) -> PrivateKey {
     PrivateKey::from_seed(&[seed; 32]).unwrap()
 }
 
+/// The public line of a key in a hardware token (OpenSSH's PROTOCOL.u2f).
+pub(crate) fn hardware_key() -> String {
+    let kind = "sk-ssh-ed25519@openssh.com";
+    let blob = Base64::decode_vec(key(9).public().to_line().split(' ').nth(1).unwrap()).unwrap();
+    let point = &blob[blob.len() - 32..];
+    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+    let blob = [string(kind.as_bytes()), string(point), string(b"ssh:")].concat();
+    format!("{kind} {}", Base64::encode_string(&blob))
+}
+
 pub(crate) fn id(text: &str) -> Id {
     Id::parse(text.as_bytes()).unwrap()
 }
@@ -218,8 +274,17 @@ pub(crate) fn policy(rules: &str) -> Policy {
 }
 
 fn policy_with(top: &str, rules: &str) -> Policy {
+    loaded(policy_text(top, rules))
+}
+
+fn loaded(text: String) -> Policy {
+    let source = Source { name: "policy.toml".into(), text };
+    load(vec![source], &mut |_, _| Err("no file".into())).unwrap().policy
+}
+
+fn policy_text(top: &str, rules: &str) -> String {
     let line = |seed| key(seed).public().to_line();
-    let text = format!(
+    format!(
         "version = 1\nrepository = \"acme/payments\"\n{top}\n\
          [people.alice]\nkeys = [\"{}\"]\n\
          [agents.claude-code]\nowner = \"alice\"\nkeys = [\"{}\", \"{}\"]\n\
@@ -232,9 +297,7 @@ fn policy_with(top: &str, rules: &str) -> Policy {
         line(CODEX),
         line(FORGE),
         key(REVOKED).public().fingerprint(),
-    );
-    let source = Source { name: "policy.toml".into(), text };
-    load(vec![source], &mut |_, _| Err("no file".into())).unwrap().policy
+    )
 }
 
 pub(crate) fn rule(name: &str, more: &str) -> String {
@@ -352,6 +415,9 @@ pub(crate) fn facts(policy: &Policy, commits: &[Work]) -> Facts {
         policy: None,
         record: None,
         granted: Vec::new(),
+        sealed_before: Vec::new(),
+        order: None,
+        frozen: Vec::new(),
         landings: Vec::new(),
     };
     let numbered = commits.iter().enumerate();

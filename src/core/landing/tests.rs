@@ -34,6 +34,7 @@ fn approval(combined: &str, commits: &[Made<'_>], agents: &[&str]) -> Approval {
         commits: commits.iter().map(approved).collect(),
         agents: agents.iter().map(|agent| (*agent).to_owned()).collect(),
         approver: "bob".into(),
+        attested: None,
         issued: Time(Timestamp(1)),
         expires: Time(Timestamp(2)),
         policy: Sha256(Digest::of(b"policy")),

@@ -74,13 +74,25 @@ pub struct Approvals {
     pub independent: bool,
     /// Whether a merge that an eligible person signed is that person's approval of what it brings in.
     pub signed_merge: bool,
+    /// The services at whose word a person's approval counts.
+    pub attested: BTreeSet<Id>,
 }
 
 impl Approvals {
     /// Whether what satisfies this always satisfies `other`.
     pub(super) fn is_at_least(&self, other: &Self) -> bool {
-        let Self { count, whose, from, from_names: _, max_age, presence, verification, independent, signed_merge } =
-            self;
+        let Self {
+            count,
+            whose,
+            from,
+            from_names: _,
+            max_age,
+            presence,
+            verification,
+            independent,
+            signed_merge,
+            attested,
+        } = self;
         let within_age = match (*max_age, other.max_age) {
             (_, None) => true,
             (None, Some(_)) => false,
@@ -94,11 +106,17 @@ impl Approvals {
             && *verification >= other.verification
             && *independent >= other.independent
             && *signed_merge <= other.signed_merge
+            && attested.is_subset(&other.attested)
     }
 
     /// Whether a key is one whose signatures can satisfy this.
     pub fn can_sign(&self, key: &PublicKey) -> bool {
-        key.algorithm().is_security_key() || !(self.presence || self.verification)
+        key.algorithm().is_security_key() || !self.asks_for_a_touch()
+    }
+
+    /// Whether somebody must have touched the hardware key that signs it: nobody does in a forge's pages.
+    pub fn asks_for_a_touch(&self) -> bool {
+        self.presence || self.verification
     }
 }
 
@@ -137,15 +155,67 @@ impl Resolver<'_> {
             verification: table.flag("verification", problems),
             independent: table.flag("independent", problems),
             signed_merge: table.flag("signed-merge", problems),
+            attested: self.attesting(&mut table, problems),
         };
         table.finish(problems);
+        self.check_attested(&approvals, &at, problems);
         if !names.is_empty() {
             self.check_enough(&approvals, &at, problems);
         }
         approvals
     }
 
-    fn people_named(&self, name: &Located<&str>, problems: &mut Problems) -> BTreeSet<Id> {
+    /// The services that `attested` lists.
+    fn attesting(&self, table: &mut Table<'_>, problems: &mut Problems) -> BTreeSet<Id> {
+        let mut services = BTreeSet::new();
+        for entry in table.strings("attested", problems) {
+            let Some(wanted) = id(&entry, problems) else { continue };
+            let known = self.registry.principals.get(&wanted).filter(|one| one.layer <= self.layer);
+            match known.filter(|one| one.kind == PrincipalKind::Service) {
+                Some(service) if service.attests => drop(services.insert(wanted)),
+                Some(_) => {
+                    let message = format!("service `{wanted}` does not attest approvals");
+                    problems.error(
+                        &entry.at,
+                        message,
+                        format!("add attests = true to [services.{wanted}], or leave it out"),
+                    );
+                }
+                None => {
+                    let message = format!("`{wanted}` is no service");
+                    problems.error(&entry.at, message, format!("add [services.{wanted}] with attests = true"));
+                }
+            }
+        }
+        services
+    }
+
+    /// What is not to be missed where approvals count at the word of a service.
+    fn check_attested(&self, approvals: &Approvals, at: &Location, problems: &mut Problems) {
+        if approvals.attested.is_empty() {
+            return;
+        }
+        let services = approvals.attested.iter().map(Id::as_str).collect::<Vec<_>>().join(" or ");
+        if approvals.asks_for_a_touch() {
+            let message = format!("the rule asks for a hardware key, so no approval counts at the word of {services}");
+            return problems.warn(at, message, "leave out `attested`, or `presence` and `verification`");
+        }
+        if !approvals.from.iter().any(|id| self.has_account(id)) {
+            let message = format!("nobody in `from` has an account by which {services} could name them");
+            problems.warn(at, message, "add accounts = [\"...\"] to people, as the forge calls them");
+        }
+        let message = format!(
+            "who has the key of {services} can make up approvals by everybody in `from` who has an account in the policy"
+        );
+        let fix = "keep the key where nothing runs but what receives the forge's events; or leave `attested` out";
+        problems.warn(at, message, fix);
+    }
+
+    fn has_account(&self, id: &Id) -> bool {
+        self.registry.principals.get(id).is_some_and(|person| !person.accounts.is_empty())
+    }
+
+    pub(super) fn people_named(&self, name: &Located<&str>, problems: &mut Problems) -> BTreeSet<Id> {
         let Some(wanted) = id(name, problems) else { return BTreeSet::new() };
         let registry: &Registry = self.registry;
         let person = |id: &Id| {
@@ -156,7 +226,7 @@ impl Resolver<'_> {
             let people: BTreeSet<Id> =
                 group.members.iter().map(|member| &member.value).filter(|id| person(id)).cloned().collect();
             if people.is_empty() {
-                problems.error(&name.at, format!("the group `{wanted}` has no person in it"), "only people approve");
+                problems.error(&name.at, format!("the group `{wanted}` has no person in it"), "only people count here");
             }
             return people;
         }
@@ -164,7 +234,7 @@ impl Resolver<'_> {
             Some(one) if one.kind == PrincipalKind::Person => return BTreeSet::from([wanted]),
             Some(one) => {
                 let message = format!("`{wanted}` is no person but {} {}", article(one.kind), one.kind.noun());
-                problems.error(&name.at, message, "only people approve: list people, or groups of people");
+                problems.error(&name.at, message, "only people count here: list people, or groups of people");
             }
             None => {
                 problems.error(
@@ -179,10 +249,18 @@ impl Resolver<'_> {
 
     /// A rule that asks for more people than there are refuses everything.
     fn check_enough(&self, approvals: &Approvals, at: &Location, problems: &mut Problems) {
-        let can = |person: &&Principal| person.keys.iter().any(|key| approvals.can_sign(key));
+        let at_a_word = !approvals.attested.is_empty() && !approvals.asks_for_a_touch();
+        let can = |person: &&Principal| {
+            let signs = person.keys.iter().any(|key| approvals.can_sign(key));
+            signs || (at_a_word && self.has_account(&person.id))
+        };
         let able = approvals.from.iter().filter_map(|id| self.registry.principals.get(id)).filter(can).count();
         if able < approvals.count {
-            let key = if approvals.presence || approvals.verification { "hardware key (sk-)" } else { "key" };
+            let key = match (approvals.asks_for_a_touch(), at_a_word) {
+                (true, _) => "hardware key (sk-)",
+                (false, false) => "key",
+                (false, true) => "key or account",
+            };
             let message = format!(
                 "the rule asks for {} {}, and {able} of those in `from` {} a registered {key}",
                 approvals.count,

@@ -113,7 +113,7 @@ pub(super) fn check_date(date: Date, at: &Location, problems: &mut Problems) {
 
 /// What a name with an `@` is meant to be that is no class.
 pub(super) fn meant(name: &str) -> Option<String> {
-    name.starts_with('@').then(|| match nearest(name, class_names().into_iter()) {
+    name.starts_with('@').then(|| match nearest(name, class_names()) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("these come with the program: {}", class_names().join(", ")),
     })

@@ -63,7 +63,7 @@ pub(super) fn named(top: &mut Table<'_>, problems: &mut Problems) -> Vec<(String
 
 impl Policy {
     /// What is wrong with certificates at `now`: they are read, and nothing that they sign counts.
-    pub fn certificate_problems(&self, now: Timestamp) -> Vec<Problem> {
+    pub(super) fn certificate_problems(&self, now: Timestamp) -> Vec<Problem> {
         let mut problems = Vec::new();
         for principal in self.principals() {
             for certificate in &principal.certificates {

@@ -101,9 +101,7 @@ fn identity_words(identity: Identity) -> &'static str {
         Identity::Agents => {
             "A commit that shows an AI agent's hand is sealed by a registered agent, or adopted by a person."
         }
-        Identity::Everyone => {
-            "Every commit is sealed by a registered agent, or signed with SSH by a registered person."
-        }
+        Identity::Everyone => "Every commit is sealed by a registered agent, or signed by a registered person.",
     }
 }
 
@@ -123,8 +121,18 @@ impl Approvals {
 
     /// What is asked, a sentence each.
     pub fn describe(&self) -> Vec<String> {
-        let Self { count, whose, from: _, from_names: _, max_age, presence, verification, independent, signed_merge } =
-            self;
+        let Self {
+            count,
+            whose,
+            from: _,
+            from_names: _,
+            max_age,
+            presence,
+            verification,
+            independent,
+            signed_merge,
+            attested,
+        } = self;
         let whose = match whose {
             Whose::Agents => "Agents' work",
             Whose::Everyone => "Every commit",
@@ -154,6 +162,13 @@ impl Approvals {
                 "A merge that one of them signed, with the trailer Countersign-Approves, approves what it brings in."
                     .to_owned(),
             );
+        }
+        if !attested.is_empty() {
+            let services: Vec<&str> = attested.iter().map(crate::core::id::Id::as_str).collect();
+            words.push(format!(
+                "One that somebody gave in a forge's pages counts at the word of {}, whose key signs it.",
+                services.join(" or ")
+            ));
         }
         words
     }

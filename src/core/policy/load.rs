@@ -14,7 +14,7 @@ use super::principals::{Principal, Registry};
 use super::problem::{Problem, Weight};
 use super::reader::{File, Problems, Table};
 use super::rules::{Classes, Identity, Mode, Permission, Resolver, Rule, Since, read_classes};
-use super::{Date, OutOfBand, Policy, grants, marks, tolerated};
+use super::{Date, OrderTerms, OutOfBand, Policy, grants, marks, orders, tolerated};
 use crate::core::digest::Digest;
 use crate::core::id::RepositoryName;
 use crate::core::limits;
@@ -76,10 +76,11 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
     building.registry.check(&mut problems);
     building.check_grants(&mut problems);
     let rules = building.rules(&parsed, &mut problems);
+    let orders = building.orders(&parsed, &mut problems);
     check_since(&rules, &mut problems);
     check_approvals(&rules, &mut problems);
     check_satisfiable(&rules, &building.registry, &mut problems);
-    let tolerated = tolerated::find(&rules);
+    let tolerated = tolerated::find(&rules, &building.registry);
     if problems.0.iter().any(|problem| problem.weight == Weight::Error) {
         // It is not in force, and will have to be mended as a whole.
         problems.0.extend(tolerated.iter().map(|one| one.problem(Weight::Error)));
@@ -107,6 +108,7 @@ pub fn load(sources: Vec<Source>, include: &mut Include<'_>) -> Result<Loaded, V
         revoked: registry.revoked,
         retired: registry.retired,
         grants: registry.grants,
+        orders,
         tolerated,
     };
     Ok(Loaded { policy, warnings: problems.0 })
@@ -347,11 +349,25 @@ impl Building {
         read_classes(&mut top, &mut classes, self.known(layered.layer), problems);
         self.classes.insert(layered.layer, classes);
         let _ = top.array_of_tables("rule", &mut Problems::default());
+        orders::pass_over(&mut top);
         top.finish(problems);
     }
 
     fn known(&self, layer: usize) -> Known {
         Known { until: self.classes_dates.get(&layer).copied() }
+    }
+
+    fn orders(&self, parsed: &Parsed<'_>, problems: &mut Problems) -> BTreeMap<usize, OrderTerms> {
+        let mut all: BTreeMap<usize, OrderTerms> = BTreeMap::new();
+        let none = Classes::new();
+        for (file, table, layered) in parsed {
+            let (registry, layer, known) = (&self.registry, layered.layer, self.known(layered.layer));
+            let resolver = Resolver { registry, classes: &none, layer, marks_date: None, known };
+            let mut top = Table::new(file, file.at(0), table.get_ref());
+            orders::read(&resolver, &mut top, all.entry(layer).or_default(), problems);
+        }
+        all.retain(|_, terms| *terms != OrderTerms::default());
+        all
     }
 
     fn rules(&self, parsed: &Parsed<'_>, problems: &mut Problems) -> Vec<Rule> {

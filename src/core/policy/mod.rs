@@ -1,5 +1,6 @@
 //! The policy: raw TOML with places, then a valid policy with every reference resolved. POLICY.md is its reference.
 
+mod advice;
 mod approvals;
 mod automaton;
 mod builtin_classes;
@@ -13,6 +14,7 @@ mod glob;
 mod grants;
 mod load;
 mod marks;
+mod orders;
 mod plain_names;
 mod principals;
 mod problem;
@@ -39,11 +41,12 @@ pub use diff::{Direction, PolicyDifference, diff};
 pub use glob::{Below, Glob, GlobError, LetterCase};
 pub use grants::{AgentField, Exchange, Issuer, Issuing};
 pub use load::{Include, Loaded, Source, check_self_protection, load};
+pub use orders::{OrderTerms, OverrideTerms};
 pub use principals::{KeyObjection, KeyStatus, Principal, PrincipalKind};
 pub use problem::{Location, Problem, Weight};
 pub use reach::{Inclusion, inclusion};
 pub use rules::{AgentsAllowed, Identity, Marks, Mode, Permission, Rule, Since};
-pub use starter::starter;
+pub use starter::{Proposal, ProposedKey, Starter, starter};
 pub use submitters::Submitters;
 
 use grants::Grants;
@@ -94,6 +97,8 @@ pub struct Policy {
     revoked: BTreeSet<KeyName>,
     retired: BTreeMap<KeyName, Date>,
     grants: Grants,
+    /// What each of the policies given together says about orders, where it does.
+    orders: BTreeMap<usize, OrderTerms>,
     tolerated: Vec<Tolerated>,
 }
 

@@ -59,6 +59,8 @@ pub struct Principal {
     pub accounts: Vec<String>,
     /// Whether commits that a forge makes unsigned, for somebody who clicks in its pages, are this service's.
     pub unsigned: bool,
+    /// Whether a service says of people that they approved in its pages; rules choose whether to take its word.
+    pub attests: bool,
     /// The day after which an agent is suspended.
     pub review_by: Option<Date>,
     /// Who issues an agent's grants: people, other agents, and names of [`super::Policy::issuers`].
@@ -194,6 +196,7 @@ impl Registry {
         };
         let accounts = table.strings("accounts", problems);
         let unsigned = kind == PrincipalKind::Service && table.flag("unsigned", problems);
+        let attests = kind == PrincipalKind::Service && table.flag("attests", problems);
         let Some(id) = id(name, problems) else { return table.finish(problems) };
         if let Some(other) = self.principals.get(&id) {
             let message = format!("`{id}` is registered already, at {}:{}", other.at.file, other.at.line);
@@ -220,6 +223,14 @@ impl Registry {
                 "for a new agent, one is made by:\ncountersign agent add ID",
             );
         }
+        if attests && keys.is_empty() {
+            let message = format!("service `{id}` attests approvals and has no SSH key to sign them with");
+            problems.warn(
+                &name.at,
+                message,
+                "ssh-keygen -t ed25519 -N '' -f attest\nadd the line of attest.pub to its keys",
+            );
+        }
         for email in &emails {
             if email.value.split('@').filter(|part| !part.is_empty()).count() != 2
                 || email.value.contains(char::is_whitespace)
@@ -238,6 +249,7 @@ impl Registry {
             certificates,
             accounts: accounts.iter().map(|account| account.value.to_owned()).collect(),
             unsigned,
+            attests,
             review_by: review_by.map(|date| date.value),
             issuers: BTreeSet::new(),
             max_grant,

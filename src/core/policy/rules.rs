@@ -270,13 +270,13 @@ impl Rule {
     }
 
     /// The patterns of its refs as written.
-    pub(super) fn ref_patterns(&self) -> Vec<String> {
+    pub fn ref_patterns(&self) -> Vec<String> {
         let included = self.refs.include.iter().map(|glob| glob.as_str().to_owned());
         included.chain(self.refs.exclude.iter().map(|glob| format!("!{}", glob.as_str()))).collect()
     }
 
     /// The names of its classes.
-    pub(super) fn class_names(&self) -> Vec<&str> {
+    pub fn class_names(&self) -> Vec<&str> {
         self.paths.iter().flatten().map(|(name, _)| name.as_str()).collect()
     }
 

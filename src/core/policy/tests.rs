@@ -169,8 +169,8 @@ fn approvals_that_cannot_work_are_errors() {
     for (rule, approvals, expected) in [
         (&*agents, "", "19: the rule does not say whose approval counts -> add from"),
         (&agents, "from = [\"eve\"]", "20: `eve` is no person or group -> list people"),
-        (&agents, "from = [\"claude\"]", "20: `claude` is no person but an agent -> only people approve"),
-        (&agents, "from = [\"forge\"]", "20: `forge` is no person but a service -> only people approve"),
+        (&agents, "from = [\"claude\"]", "20: `claude` is no person but an agent -> only people count here"),
+        (&agents, "from = [\"forge\"]", "20: `forge` is no person but a service -> only people count here"),
         (&agents, "from = [\"staff\"]\ncount = 0", "21: a rule cannot ask for less than one approval"),
         (
             &agents,
@@ -478,6 +478,35 @@ fn a_rule_that_nobody_can_satisfy_is_an_error() {
 }
 
 #[test]
+fn a_rule_takes_the_word_of_services_that_attest() {
+    let registry = registry().replace("[services.forge]\n", "[services.forge]\nattests = true\n");
+    let asked = |registry: &str, more: &str| {
+        let rule =
+            "identity = \"agents\"\nforce-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfrom = [\"alice\"]\n";
+        let all = load_text(&format!("{registry}{RULE}{rule}{more}\n"));
+        let all = all.map_or_else(|problems| problems, |loaded| loaded.warnings);
+        all.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+    };
+    let says =
+        |said: &[String], words: &str| assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:?}");
+    assert_eq!(asked(&registry, ""), [""; 0], "attests alone");
+    let word = "attested = [\"forge\"]";
+    let with_account = registry.replace("[people.alice]\n", "[people.alice]\naccounts = [\"alice-ng\"]\n");
+    let said = asked(&with_account, word);
+    assert_eq!(said.len(), 1, "{said:?}");
+    says(&said, "who has the key of forge can make up approvals");
+    says(&asked(&registry, word), "nobody in `from` has an account");
+    says(&asked(&with_account, &format!("{word}\npresence = true")), "no approval counts at the word of forge");
+    says(&asked(&self::registry(), word), "service `forge` does not attest approvals");
+    says(&asked(&registry, "attested = [\"gitlab\"]"), "`gitlab` is no service");
+    says(&asked(&registry, "attested = [\"alice\"]"), "`alice` is no service");
+    let person = "[people.zed]\nattests = true\n";
+    says(&asked(&(registry.clone() + person), ""), "attests");
+    let keyless = "[services.zed]\nowner = \"alice\"\nattests = true\n";
+    says(&asked(&(registry + keyless), ""), "service `zed` attests approvals and has no SSH key");
+}
+
+#[test]
 fn covering_is_asking_at_least_as_much() {
     let rule = |more: &str| {
         let text = format!("{}[paths]\nci = [\"ci/**\"]\nops = [\"ops/**\"]\n{RULE}{more}\n", registry());
@@ -539,7 +568,7 @@ fn a_policy_in_the_repository_protects_itself() {
 
 #[test]
 fn the_starter_policy_is_valid_as_it_stands() {
-    let text = starter(crate::core::id::RepositoryName::parse(b"acme/payments").as_ref());
+    let text = starter(crate::core::id::RepositoryName::parse(b"acme/payments").as_ref(), &[]).text;
     let loaded = load_text(&text).unwrap();
     assert_eq!(loaded.warnings, []);
     assert_eq!(loaded.policy.rules().len(), 2);
@@ -576,6 +605,8 @@ fn the_reference_knows_every_key() {
         ("[issuers.zed]\n", "issuer"),
         ("[exchanges.zed]\n", "exchange"),
         ("[issuers.zed.scope]\n", "scope"),
+        ("[orders]\n", "orders"),
+        ("[override]\n", "override"),
         (RULE, "rule"),
         (&format!("{RULE}[rule.approvals]\nfrom = [\"alice\"]\n"), "approvals"),
     ] {
@@ -592,5 +623,68 @@ fn the_reference_knows_every_key() {
     for key in keys {
         let ways = [format!("`{key}`"), format!("[{key}"), format!(".{key}]")];
         assert!(ways.iter().any(|way| REFERENCE.contains(way)), "{key} is not in POLICY.md");
+    }
+}
+
+#[test]
+fn what_the_policy_says_about_orders_is_read_with_its_problems() {
+    let people = "[people.bob]\nkeys = [\"KEY\"]\n".replace("KEY", &key(4));
+    let good = format!(
+        "{people}[orders]\nfreeze-all = [\"staff\"]\nthaw = [\"bob\"]\nrevoke = [\"bob\"]\n[override]\nfrom = [\"alice\", \"bob\"]\ncodes = [\"approval-missing\", \"agent-frozen\"]\n"
+    );
+    assert_eq!(problems(&good), Vec::<String>::new());
+    for (said, expected) in [
+        ("[orders]\nfreeze_all = []\n", "unknown key `freeze_all`"),
+        ("[orders]\nthaw = [\"claude\"]\n", "`claude` is no person but an agent"),
+        ("[orders]\nthaw = [\"nobody\"]\n", "`nobody` is no person or group"),
+        (
+            "[override]\nfrom = [\"alice\"]\ncodes = [\"bad-seal\"]\n",
+            "an override takes 2 people, and 1 of those in `from`",
+        ),
+        ("[override]\nfrom = [\"alice\"]\ncount = 0\ncodes = [\"bad-seal\"]\n", "an override takes nobody"),
+        ("[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = [\"bad-seal\"]\n", "one person alone passes over"),
+        ("[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = []\n", "names no code"),
+        ("[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = [\"bad-saal\"]\n", "did you mean \"bad-seal\"?"),
+        (
+            "[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = [\"malformed-tree\"]\n",
+            "malformed-tree is never passed over",
+        ),
+        ("[override]\nfrom = [\"alice\"]\ncount = 1\ncodes = [\"shared-key\"]\n", "shared-key is never passed over"),
+    ] {
+        let found = problems(said);
+        assert!(found.iter().any(|one| one.contains(expected)), "{said}: {found:?}");
+    }
+    let loaded =
+        load_text(&(registry().replacen("version = 1\n", "version = 1\nname = \"acme\"\n", 1) + &good)).unwrap().policy;
+    let id = |text: &str| Id::parse(text.as_bytes()).unwrap();
+    let person = |text: &str| loaded.principal(&id(text)).unwrap();
+    assert!(loaded.is_called(&id("acme")) && !loaded.is_called(&id("other")));
+    assert!(loaded.may_freeze_all(person("alice")) && !loaded.may_freeze_all(person("bob")));
+    assert!(loaded.may_thaw(person("bob"), 0) && !loaded.may_thaw(person("alice"), 0));
+    assert!(loaded.may_revoke(person("alice"), &id("claude")) && loaded.may_revoke(person("bob"), &id("claude")));
+    let terms = loaded.override_terms(0).unwrap();
+    assert_eq!((terms.count, terms.from.len(), terms.codes.len()), (2, 2, 2));
+    assert_eq!(loaded.describe_orders().len(), 5);
+}
+
+#[test]
+fn ids_that_no_order_can_name_are_refused_in_a_new_policy_alone() {
+    let agent = |id: &str, tool: &str| {
+        format!("[agents.\"{id}\"]\nowner = \"alice\"\ntool = \"{tool}\"\nkeys = [\"{}\"]\n", key(5))
+    };
+    for (more, refused) in [
+        (agent("codex", "codex"), false),
+        (agent("second", "claude-code"), false),
+        (agent("a..b", "codex"), true),
+        (agent("a.lock", "codex"), true),
+        (agent("second", "a."), true),
+        // `tool/forge` would read as the service's.
+        (agent("second", "forge"), true),
+        (agent("second", "alice"), true),
+        (agent("second", "claude"), true),
+    ] {
+        let policy = load_text(&(registry() + &more)).unwrap().policy;
+        assert_eq!(policy.problems_if_new(None).len(), usize::from(refused), "{more}");
+        assert_eq!(policy.problems_if_new(Some(policy.digest())), Vec::new());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::unescaped;
-use crate::core::decide::{Finding, RefVerdict, Subject, Undecided, Verdict, WhoseWork};
+use crate::core::decide::{Finding, Overridden, RefVerdict, Subject, Undecided, Verdict, WhoseWork};
 
 /// The version of the layout, in its `schema` key. Keys may be added under one version; none changes or goes away.
 pub const SCHEMA: u32 = 1;
@@ -46,6 +46,16 @@ struct RefReport {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     more_of: BTreeMap<String, BTreeMap<&'static str, usize>>,
     undecided: Vec<UndecidedReport>,
+    /// By whose orders it is accepted in spite of findings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overridden: Vec<OverrideReport>,
+}
+
+#[derive(Serialize)]
+struct OverrideReport {
+    by: String,
+    codes: Vec<&'static str>,
+    reason: String,
 }
 
 #[derive(Serialize)]
@@ -84,7 +94,13 @@ fn ref_report(verdict: &RefVerdict) -> RefReport {
         more: more(verdict),
         more_of: more_of(verdict),
         undecided: verdict.undecided.iter().map(undecided_report).collect(),
+        overridden: verdict.overridden.iter().map(override_report).collect(),
     }
+}
+
+fn override_report(one: &Overridden) -> OverrideReport {
+    let codes = one.codes.iter().map(|code| code.name()).collect();
+    OverrideReport { by: one.by.to_string(), codes, reason: plain(one.reason.as_bytes()) }
 }
 
 fn more(verdict: &RefVerdict) -> BTreeMap<&'static str, usize> {

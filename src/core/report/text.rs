@@ -83,6 +83,11 @@ fn one_ref(verdict: &RefVerdict, reader: Audience, screen: Characters, out: &mut
             hint(part, screen, out);
         }
     }
+    for one in &verdict.overridden {
+        let codes: Vec<&str> = one.codes.iter().map(|code| code.name()).collect();
+        let (by, reason) = (screen.escape(one.by.as_str().as_bytes(), 64), screen.escape(one.reason.as_bytes(), 600));
+        line(out, format_args!("warning: [override] {name}: {by} passes over {}: {reason}", codes.join(", ")));
+    }
     for severity in [Severity::Error, Severity::Warning, Severity::Notice] {
         let shown: Vec<&Finding> = of(severity).take(SHOWN).collect();
         for (number, finding) in shown.iter().enumerate() {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::approval::{Approval, ApprovedCommit, Decision};
+use crate::core::approval::{Approval, ApprovedCommit, Attested, Decision};
 use crate::core::canonical::{CanonicalOid, Sha256, Time};
-use crate::core::decide::{Standing, Timestamp};
+use crate::core::decide::{ApprovedBy, Standing, Timestamp};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, ObjectForm, SealFact, SignatureFact};
 use crate::core::id;
@@ -16,7 +16,6 @@ use crate::core::report::escape;
 use crate::core::scope::{Requirement, is_judged_at};
 use crate::core::seal;
 use crate::core::signature::{SignatureFault, SigningKey};
-use crate::core::ssh::PublicKey;
 use crate::core::text::nearest::nearest;
 use crate::core::tree::{Change, WalkLimits, changes, digest, mainline_end, new_commits};
 use crate::desk::approve::{ApprovalContext, Remote};
@@ -40,6 +39,7 @@ pub(super) struct Work {
 /// What the approver says.
 pub(super) struct Terms {
     pub(super) approver: id::Id,
+    pub(super) attested: Option<Attested>,
     pub(super) issued: Timestamp,
     pub(super) expires: Span,
     pub(super) comment: Option<String>,
@@ -117,7 +117,7 @@ impl Work {
         &self,
         policy: &Policy,
         target: &str,
-        (person, key): (&id::Id, &PublicKey),
+        (person, by): (&id::Id, ApprovedBy<'_>),
     ) -> Result<()> {
         let touched = |rule: &Rule| self.changes.iter().any(|change| touches(rule, change.as_difference()));
         let asking: Vec<(&Rule, &Approvals)> =
@@ -138,7 +138,7 @@ impl Work {
         for (rule, asks) in asking {
             let standing = Standing { policy, rule };
             for commit in &self.commits {
-                let excluded = standing.excludes(person, key, asks, commit);
+                let excluded = standing.excludes(person, by, asks, commit);
                 let Some(words) = excluded else { return Ok(()) };
                 why.get_or_insert((words, rule));
             }
@@ -189,6 +189,7 @@ impl Work {
             commits: self.commits.iter().map(commit).collect::<Result<_>>()?,
             agents: self.agents(&context.policy),
             approver: terms.approver.to_string(),
+            attested: terms.attested,
             issued: Time(terms.issued),
             expires: Time(Timestamp(terms.issued.0.saturating_add(terms.expires.seconds))),
             policy: Sha256(context.policy.digest()),

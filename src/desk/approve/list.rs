@@ -5,12 +5,12 @@ use std::path::Path;
 
 use crate::core::approval::{Approval, ApprovalPlace, ClaimedApproval, Decision, PREFIX, VerifiedApproval};
 use crate::core::canonical::Time;
-use crate::core::decide::Area;
+use crate::core::decide::{ApprovedBy, Area, approver};
 use crate::core::digest::Digest;
 use crate::core::id::Id;
 use crate::core::limits;
 use crate::core::oid::Oid;
-use crate::core::policy::{KeyStatus, Mode, PrincipalKind};
+use crate::core::policy::{KeyStatus, Mode};
 use crate::core::report::escape;
 use crate::desk::approve::compose::Work;
 use crate::desk::approve::key::Approver;
@@ -46,10 +46,40 @@ pub(super) fn run(context: &ApprovalContext, remote: &Remote, targets: &[String]
         };
         let target = place.target.strip_prefix("refs/heads/").unwrap_or(&place.target).to_owned();
         let change: String = place.change.to_string().chars().take(12).collect();
-        text += &format!("{state:<8} {change} for {} by {}: {why}\n", escape(target.as_bytes(), 200), place.approver);
+        let by = by(context, &place, blob)?;
+        text += &format!("{state:<8} {change} for {} by {by}: {why}\n", escape(target.as_bytes(), 200));
     }
     print(if text.is_empty() { "There are no approvals, and nothing waits for one.\n" } else { &text })?;
     Ok(Exit::Accepted)
+}
+
+/// Who approved, and at whose word.
+fn by(context: &ApprovalContext, place: &ApprovalPlace, blob: Oid) -> Result<String> {
+    let Some(service) = &place.service else { return Ok(place.approver.to_string()) };
+    let where_given = record(context, blob)?.and_then(|approval| approval.attested).map(|attested| {
+        let [account, request] = [&attested.account, &attested.request].map(|text| escape(text.as_bytes(), 200));
+        format!(" as {account} at {request}")
+    });
+    Ok(format!("{} (attested by {service}{})", place.approver, where_given.unwrap_or_default()))
+}
+
+/// What a stored record says, where it is one.
+fn record(context: &ApprovalContext, blob: Oid) -> Result<Option<Approval>> {
+    let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
+    let json = context.local.objects.blob(blob, limit).map_err(Failure::new)?;
+    Ok(ClaimedApproval::parse(&json).ok().map(|claimed| claimed.approval().clone()))
+}
+
+/// The records at a service's word, for whatever ref.
+pub(super) fn records_of(context: &ApprovalContext, service: &str) -> Result<Vec<(ApprovalPlace, Approval)>> {
+    let mut found = Vec::new();
+    for (name, blob) in stored(context, PREFIX)? {
+        let place = ApprovalPlace::parse(&name);
+        let place = place.filter(|place| place.service.as_ref().is_some_and(|own| own.as_str() == service));
+        let Some(place) = place else { continue };
+        found.extend(record(context, blob)?.map(|approval| (place, approval)));
+    }
+    Ok(found)
 }
 
 /// The records of one person for a target.
@@ -62,11 +92,7 @@ pub(super) fn records_by(
     for (name, blob) in stored(context, &ApprovalPlace::of_target(target))? {
         let place = ApprovalPlace::parse(&name).filter(|place| place.target == target && place.approver == *person);
         let Some(place) = place else { continue };
-        let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
-        let json = context.local.objects.blob(blob, limit).map_err(Failure::new)?;
-        if let Ok(record) = ClaimedApproval::parse(&json) {
-            found.push((place, record.approval().clone()));
-        }
+        found.extend(record(context, blob)?.map(|approval| (place, approval)));
     }
     Ok(found)
 }
@@ -84,9 +110,7 @@ pub(super) fn holding(context: &ApprovalContext, target: &str, change: Digest) -
 /// When the record at a place was issued, as far as this clone has seen it.
 pub(super) fn issued(context: &ApprovalContext, place: &ApprovalPlace) -> Option<Time> {
     let blob = context.local.refs.value(&place.to_string()).ok()??;
-    let limit = u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX);
-    let json = context.local.objects.blob(blob, limit).ok()?;
-    ClaimedApproval::parse(&json).ok().map(|claimed| claimed.approval().issued)
+    record(context, blob).ok()?.map(|approval| approval.issued)
 }
 
 /// The branches whose commits the rules of a target would refuse for want of approvals.
@@ -140,7 +164,7 @@ fn state(
     // Whether the rules would count it is asked where `approve` asks it before anybody signs.
     if let Ok(work) = Work::find(context, remote, &head.to_string(), &place.target)
         && let Err(why) =
-            work.check_that_it_counts(&context.policy, &place.target, (&place.approver, approval.signature().key()))
+            work.check_that_it_counts(&context.policy, &place.target, (&place.approver, signed_by(&approval)))
     {
         return Ok(("void", why.message));
     }
@@ -150,6 +174,14 @@ fn state(
             Ok(("valid", format!("{} on {}, until {expires}", head.short(), escape(branch.as_bytes(), 200))))
         }
         None => Ok(("valid", format!("{}, which no branch points at now, until {expires}", head.short()))),
+    }
+}
+
+/// What an approval is signed with.
+fn signed_by(approval: &VerifiedApproval) -> ApprovedBy<'_> {
+    match &approval.approval().attested {
+        None => ApprovedBy::Key(approval.signature().key()),
+        Some(attested) => ApprovedBy::Word(&attested.service),
     }
 }
 
@@ -166,15 +198,11 @@ fn standing(
         Err(error) => return Ok(Err(format!("it is no record: {error}"))),
     };
     let (said, key, now) = (approval.approval(), approval.signature().key(), now()?);
-    let holder = context.policy.by_key(key);
-    let why = if holder.is_none_or(|holder| holder.kind != PrincipalKind::Person || holder.id != place.approver) {
-        format!("its key {} is not registered as {}'s", key.fingerprint(), place.approver)
+    let why = if let Err(words) = approver(&context.policy, &|_| true, (said, key)) {
+        words
     } else if context.policy.key_status(key, now) != KeyStatus::Good {
         format!("its key {} is revoked", key.fingerprint())
-    } else if said.repository != context.repository.as_str()
-        || said.name != place.target
-        || said.change.0 != place.change
-    {
+    } else if said.repository != context.repository.as_str() || ApprovalPlace::of(said).as_ref() != Some(place) {
         "it is for something else".to_owned()
     } else if said.decision == Decision::Withdraw {
         format!("withdrawn on {}", said.issued)

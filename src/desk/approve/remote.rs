@@ -50,6 +50,20 @@ impl Remote {
         self.get(&wanted)
     }
 
+    /// A ref that leads to a commit: a branch first.
+    pub(super) fn leading_to(&self, commit: Oid) -> Option<&str> {
+        let mut names: Vec<&String> = self.refs.iter().filter(|(_, id)| **id == commit).map(|(name, _)| name).collect();
+        names.sort_by_key(|name| !name.starts_with("refs/heads/"));
+        names.first().map(|name| name.as_str())
+    }
+
+    /// Gets these refs, and all approvals.
+    pub(super) fn fetch_with_approvals(&self, names: &[&str]) -> Result<()> {
+        let there = names.iter().filter(|name| self.refs.contains_key(**name)).map(|name| self.tracking(name));
+        let records = self.refs.keys().filter(|name| name.starts_with(PREFIX)).map(|name| format!("+{name}:{name}"));
+        self.get(&there.chain(records).collect::<Vec<_>>())
+    }
+
     /// Gets all branches and all approvals.
     pub(super) fn fetch_everything(&self) -> Result<()> {
         let branches = self.refs.keys().filter(|name| name.starts_with("refs/heads/")).map(|name| self.tracking(name));

@@ -20,9 +20,13 @@ use crate::system::{Failure, Result, disk, env, print, process, say, stdout};
 pub(super) fn heading(approval: &Approval, approver: &Approver<'_>) -> String {
     let verb = if approval.decision == Decision::Approve { "approves" } else { "withdraws the approval of" };
     let count = approval.commits.len();
+    let where_given = approval.attested.as_ref().map_or_else(String::new, |attested| {
+        let [account, request] = [&attested.account, &attested.request].map(|text| escape(text.as_bytes(), 200));
+        format!("account {account}\nrequest {request}\n")
+    });
     format!(
-        "{} {verb} {count} commit{} for {} of {}\nkey     {}\nexpires {}\n",
-        approver.person.id,
+        "{} {verb} {count} commit{} for {} of {}\n{where_given}key     {}\nexpires {}\n",
+        approval.by(),
         if count == 1 { "" } else { "s" },
         escape(approval.name.as_bytes(), 200),
         approval.repository,
@@ -155,18 +159,41 @@ pub(super) enum Answer {
 
 /// Asks the person at the terminal whether to do this.
 pub(super) fn ask(verb: &str) -> Result<Answer> {
-    let no_terminal = |_| {
-        Failure::new("there is no terminal to ask on, so nothing is signed").hint("run it in a terminal of your own")
-    };
-    let mut terminal = disk::open_both_ways("/dev/tty").map_err(no_terminal)?;
-    terminal.write_all(format!("{verb}? [y/N] (d shows every line) ").as_bytes()).map_err(no_terminal)?;
-    let mut answer = String::new();
-    BufReader::new(terminal).read_line(&mut answer).map_err(no_terminal)?;
-    Ok(match answer.trim() {
+    Ok(match answer_to(&format!("{verb}? [y/N] (d shows every line) "))?.trim() {
         "y" | "Y" | "yes" => Answer::Yes,
         "d" | "D" => Answer::InFull,
         _ => Answer::No,
     })
+}
+
+/// Has the person at the terminal agree to signing what was printed, or says that nobody is asked.
+pub(crate) fn confirm(text: &str, verb: &str, asks: Asks) -> Result<()> {
+    print(text)?;
+    match asks {
+        Asks::Nobody => refuse_unattended(),
+        Asks::Terminal => match answer_to(&format!("{verb}? [y/N] "))?.trim() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => Err(Failure::new("nothing is signed").hint("answer y to sign")),
+        },
+    }
+}
+
+/// Whether somebody is asked before signing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asks {
+    Terminal,
+    Nobody,
+}
+
+fn answer_to(question: &str) -> Result<String> {
+    let no_terminal = |_| {
+        Failure::new("there is no terminal to ask on, so nothing is signed").hint("run it in a terminal of your own")
+    };
+    let mut terminal = disk::open_both_ways("/dev/tty").map_err(no_terminal)?;
+    terminal.write_all(question.as_bytes()).map_err(no_terminal)?;
+    let mut answer = String::new();
+    BufReader::new(terminal).read_line(&mut answer).map_err(no_terminal)?;
+    Ok(answer)
 }
 
 /// The setting by which a person lets approvals be signed where nobody is asked.

@@ -7,7 +7,7 @@ use crate::core::oid::Oid;
 use crate::core::policy::Span;
 use crate::core::report::escape;
 use crate::desk::approve::key::Approver;
-use crate::desk::approve::{ApprovalContext, Remote, list, shown};
+use crate::desk::approve::{ApprovalContext, Remote, list, place_of, shown};
 use crate::system::{Failure, Result, now};
 
 /// Which approval is taken back.
@@ -36,6 +36,14 @@ pub(super) fn approval(
             found.push(approval);
         }
     }
+    // A service takes back what it attested; a person also that, where they signed nothing themselves.
+    let is_own = |approval: &Approval| match (&approver.attested, &approval.attested) {
+        (None, attested) => attested.is_none(),
+        (Some(own), attested) => attested.as_ref().is_some_and(|one| one.service == own.service),
+    };
+    if approver.attested.is_some() || found.iter().any(is_own) {
+        found.retain(is_own);
+    }
     let (what, target) = (escape(what.as_bytes(), 200), escape(target.as_bytes(), 200));
     let hint = format!(
         "name one with --withdraw and its first digits; to see them:\ncountersign approve --list --for {target}"
@@ -48,16 +56,28 @@ pub(super) fn approval(
         Some(_) if !found.is_empty() => {
             Err(Failure::new(format!("there are several approvals of {what} for {target}")).hint(hint))
         }
-        Some(mut approval) => {
-            // A record counts only if it is issued later than the one in its place.
-            let issued = now()?.0.max(approval.issued.0.0.saturating_add(1));
-            approval.decision = Decision::Withdraw;
-            approval.issued = Time(Timestamp(issued));
-            approval.expires = Time(Timestamp(issued.saturating_add(expires.seconds)));
-            approval.comment = None;
-            Ok(approval)
-        }
+        Some(approval) => withdrawal(context, approver, &approval, expires),
     }
+}
+
+/// What takes an approval back.
+pub(super) fn withdrawal(
+    context: &ApprovalContext,
+    approver: &Approver<'_>,
+    approval: &Approval,
+    expires: Span,
+) -> Result<Approval> {
+    let mut record = approval.clone();
+    record.decision = Decision::Withdraw;
+    record.attested.clone_from(&approver.attested);
+    record.comment = None;
+    // A record counts only if it is issued later than what it takes back, and than the one in its place.
+    let before = place_of(&record)?;
+    let before = list::issued(context, &before).into_iter().chain([approval.issued]).max();
+    let issued = before.map_or(0, |before| before.0.0.saturating_add(1)).max(now()?.0);
+    record.issued = Time(Timestamp(issued));
+    record.expires = Time(Timestamp(issued.saturating_add(expires.seconds)));
+    Ok(record)
 }
 
 /// What the approver sees before signing.

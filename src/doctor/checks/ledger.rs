@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::orders::Overrides;
 use super::{Check, Footing};
 use crate::core::decide::Timestamp;
 use crate::core::policy::OutOfBand;
@@ -37,10 +38,11 @@ impl Checkup<'_> {
             );
             return;
         }
-        let looked = || -> std::result::Result<(usize, usize, Timestamp), LedgerError> {
+        let mut overrides = Overrides::default();
+        let mut looked = || -> std::result::Result<(usize, usize, Timestamp), LedgerError> {
             let ledger = open_ledger(named, &opened.dir)?;
             // All of it: a push reads the end alone.
-            ledger::read(&directory, Signatures::Last, &mut |_, _, _| {})?;
+            ledger::read(&directory, Signatures::Last, &mut |number, _, entry| overrides.note(number, entry))?;
             let refs = ServerRefs(&opened.refs);
             let (suspects, state) = (ledger.suspects(&refs)?, ledger.state()?);
             let (_, strange) = ledger.partition_news(&state, ledger.unexplained(&state, &suspects, &refs)?)?;
@@ -54,6 +56,7 @@ impl Checkup<'_> {
             }
             (suspects, unexplained)
         });
+        self.overrides(place, &overrides);
         let mirrors = looked.as_ref().is_ok_and(|(suspects, _)| *suspects > 0)
             && self.policy(examined).is_some_and(|policy| policy.out_of_band() == OutOfBand::Mirror);
         match looked {

@@ -10,6 +10,7 @@ mod hook;
 mod ledger;
 mod name;
 mod open;
+mod orders;
 pub(super) mod out_of_band;
 mod policy;
 mod program;
@@ -93,6 +94,10 @@ checks! {
     Clock "clock"
     /// Refs moved with no decision.
     Unexplained "unexplained"
+    /// People passed over findings in the last 30 days.
+    Override "override"
+    /// A directory looks like a store of orders, and others than root and the repository's owner can change it.
+    OpenOrders "open-orders"
     /// The file of exempt history cannot be read.
     Baseline "baseline"
     /// There are refs under `refs/replace/`, by which other programs read other commits.

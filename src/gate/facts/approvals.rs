@@ -102,7 +102,9 @@ impl FactReader<'_> {
         }
         match self.context.objects.blob(id, u64::try_from(limits::APPROVAL_BYTES).unwrap_or(u64::MAX)) {
             Ok(json) => Ok(ClaimedApproval::parse(&json)),
-            Err(crate::core::objects::ReadError::TooLarge { .. }) => Ok(Err(ApprovalError::TooLarge)),
+            Err(crate::core::objects::ReadError::TooLarge { .. }) => {
+                Ok(Err(ApprovalError::TooLarge(limits::APPROVAL_BYTES)))
+            }
             Err(error) => Err(unreadable(error)),
         }
     }
@@ -538,22 +540,42 @@ impl FactReader<'_> {
         let policy = self.policy;
         let counts = |name: &[u8]| is_judged_at(policy, rule, requirement, name);
         let near = if self.look == Look::Near { self.near_tips(&counts)? } else { Vec::new() };
+        let near = self.judged_values(near)?;
         if !near.is_empty() {
             return Ok(near);
         }
         // Where the default branch does not exist, nothing near is known, and all history would count as new.
         let selected = self.context.refs.select(&mut |name| counts(name)).map_err(unreadable)?;
-        Ok(selected.into_iter().map(|(_, commit)| commit).collect())
+        self.judged_values(selected)
+    }
+
+    /// The values of refs up to which they were judged: what people let in by passing over findings counts as judged nowhere else.
+    fn judged_values(&self, tips: Vec<(Vec<u8>, Oid)>) -> Result<Vec<Oid>, Doubt> {
+        let mut judged = Vec::with_capacity(tips.len());
+        for (name, tip) in tips {
+            match self.context.memory.judged_until(&name) {
+                None => judged.push(tip),
+                Some(None) => {}
+                // One that was pruned since hides nothing.
+                Some(Some(before)) => {
+                    if self.context.objects.contains(before).map_err(unreadable)? {
+                        judged.extend(peel(self.context.objects, before).map_err(unreadable)?);
+                    }
+                }
+            }
+        }
+        Ok(judged)
     }
 
     /// The tips of those among the refs that are cheap to know.
-    pub(super) fn near_tips(&self, counts: &dyn Fn(&[u8]) -> bool) -> Result<Vec<Oid>, Doubt> {
+    pub(super) fn near_tips(&self, counts: &dyn Fn(&[u8]) -> bool) -> Result<Vec<(Vec<u8>, Oid)>, Doubt> {
         let mut names: BTreeSet<String> = self.context.refs.head_branch().map_err(unreadable)?.into_iter().collect();
         names.extend(self.policy.rules().iter().flat_map(|rule| rule.literal_refs().map(str::to_owned)));
         let mut tips = Vec::new();
         for name in names.iter().filter(|name| counts(name.as_bytes())) {
             if let Some(value) = self.context.refs.value(name).map_err(unreadable)? {
-                tips.extend(peel(self.context.objects, value).map_err(unreadable)?);
+                let commit = peel(self.context.objects, value).map_err(unreadable)?;
+                tips.extend(commit.map(|commit| (name.clone().into_bytes(), commit)));
             }
         }
         Ok(tips)

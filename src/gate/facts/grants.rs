@@ -23,7 +23,7 @@ impl FactReader<'_> {
         }
         let hidden = match ends.old {
             Some(old) => vec![old],
-            None => self.near_tips(&|_| true)?,
+            None => self.near_tips(&|_| true)?.into_iter().map(|(_, tip)| tip).collect(),
         };
         let new = self.new_commits(ends.tip, &hidden, usize::MAX)?;
         let ids: Vec<Oid> = new.iter().collect();

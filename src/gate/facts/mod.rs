@@ -8,6 +8,7 @@
 mod approvals;
 mod grants;
 mod many;
+pub(crate) mod orders;
 mod subtraction;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -16,12 +17,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::core::approval::{ApprovalError, ApprovalIndex, ApprovalPlace, PREFIX, VerifiedApproval};
-use crate::core::commit::Tag;
+use crate::core::commit::{Address, Commit, Tag, parse_trailers};
 use crate::core::decide::{PartialVerdict, Said, UpdateContext, Verdict, Verdicts, pushing_service};
 use crate::core::digest::Digest;
 use crate::core::facts::{
-    CommitFacts, Doubt, Facts, Judged, MALFORMED_TAG, MergeFact, Movement, ObjectForm, PolicyOnRef, RefTarget,
-    SignatureFact, Sought, TagFacts, Update,
+    CommitFacts, Doubt, Facts, FrozenWork, Judged, MALFORMED_TAG, MergeFact, Movement, ObjectForm, PolicyOnRef,
+    RefTarget, SignatureFact, Sought, TagFacts, Update,
 };
 use crate::core::id::RepositoryName;
 use crate::core::landing::carries;
@@ -29,12 +30,13 @@ use crate::core::limits;
 use crate::core::marks::MarkSource;
 use crate::core::objects::{ObjectKind, ReadError};
 use crate::core::oid::Oid;
+use crate::core::order::{self, Orders};
 use crate::core::policy::{self, Identity, Policy, Rule, Since};
 use crate::core::scope::{Requirement, judged_commits, rules_for, symbolic_places};
 use crate::core::signature::SigningKey;
 use crate::core::tree::{MainlineCommit, NewCommits, WalkLimits, mainline, mainline_end, new_commits};
 use crate::gate::engine::PushContext;
-use crate::gate::examine::{Examiner, Standard, signature_fact, unreadable, walk_doubt};
+use crate::gate::examine::{Examiner, Standard, address, signature_fact, unreadable, walk_doubt};
 use crate::gate::push::{Push, RefUpdate};
 use crate::gate::received::Received;
 use crate::gate::ref_values::RefValues;
@@ -43,6 +45,7 @@ use crate::system::disk;
 
 use approvals::Ends;
 use many::Many;
+use orders::StoredOrders;
 use subtraction::{Asked, Hidden, Others, Subtracted};
 
 /// Commits whose facts are in flight from threads to where they are kept, or to where they are judged.
@@ -50,6 +53,9 @@ const COMMITS_AT_ONCE: usize = 2048;
 
 /// Commits that are new beyond the few refs of a first look, from which on it costs less to ask all refs than to look at them.
 const COMMITS_NEAR: usize = 1_000;
+
+/// Commits below the new ones that are looked at for whose clone has sealed before.
+const SEALED_BEFORE: usize = 32;
 
 /// Which refs a look subtracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +85,10 @@ pub(crate) struct FactReader<'a> {
     symbolic: SymbolicRefs,
     look: Look,
     records: Records,
+    repository: &'a RepositoryName,
+    stored_orders: Option<StoredOrders<'a>>,
+    /// What is brought of frozen agents, by the names of refs.
+    frozen: HashMap<Arc<[u8]>, Vec<FrozenWork>>,
     many: Many,
     /// The service whose unsigned commits this push brings, if it does.
     pushing_service: Option<&'a policy::Principal>,
@@ -108,10 +118,10 @@ struct Records {
     index: Option<ApprovalIndex>,
 }
 
-/// The ref that holds the policy in force, and how to tell what is wrong with the policy at a new value of it.
+/// The ref that holds the policy in force, and how to tell what becomes of the policy at a new value of it.
 pub(crate) struct PolicyCheck<'a> {
     pub(crate) name: &'a str,
-    pub(crate) problems: &'a dyn Fn(Oid) -> Result<Vec<policy::Problem>, ReadError>,
+    pub(crate) after: &'a dyn Fn(Oid) -> Result<PolicyOnRef, ReadError>,
 }
 
 impl<'a> FactReader<'a> {
@@ -140,6 +150,9 @@ impl<'a> FactReader<'a> {
             symbolic: SymbolicRefs::default(),
             look: Look::Near,
             records: Records::default(),
+            repository,
+            stored_orders: None,
+            frozen: HashMap::new(),
             many: Many::default(),
             pushing_service: pushing_service(policy, context.submitter, context.now),
             context,
@@ -170,6 +183,12 @@ impl<'a> FactReader<'a> {
         self
     }
 
+    /// Takes this for ordered, where no push is judged as a whole.
+    pub(crate) fn with_orders(mut self, orders: Orders) -> Self {
+        self.facts.orders = orders;
+        self
+    }
+
     /// Looks at every update of the push and decides it.
     pub(super) fn judge_all(&mut self, push: &Push, look: Look) -> Verdict {
         self.look = look;
@@ -185,6 +204,7 @@ impl<'a> FactReader<'a> {
             receipts: _,
             uses: _,
             approvals,
+            orders: _,
         } = &mut self.facts;
         kept.clear();
         self.moved = push.updates.iter().map(|update| Arc::clone(&update.name)).collect();
@@ -193,7 +213,7 @@ impl<'a> FactReader<'a> {
         approvals.clear();
         self.subtraction.walks = Subtracted::new(self.history);
         self.many = Many::default();
-        let records = self.read_records(&updates);
+        let records = self.read_records(&updates).and_then(|()| self.read_orders(&updates));
         let mut verdicts = Verdicts::of(updates.len());
         for update in updates {
             let mut begun = verdicts.begin();
@@ -215,7 +235,12 @@ impl<'a> FactReader<'a> {
         };
         let works =
             update.judged.iter().any(|judged| !judged.commits.is_empty()) || self.many.has_received(&update.name);
-        if said == Said::Something || works || update.record.is_some() || update.tags.iter().any(signed) {
+        if said == Said::Something
+            || works
+            || update.record.is_some()
+            || update.order.is_some()
+            || update.tags.iter().any(signed)
+        {
             self.facts.updates.push(Update { landings: Vec::new(), ..update });
         } else {
             // Who brings one of them again, reads it again.
@@ -242,12 +267,15 @@ impl<'a> FactReader<'a> {
             tags: Vec::new(),
             target: RefTarget::Nothing,
             base: None,
+            sealed_before: Vec::new(),
             judged: Vec::new(),
             doubt: None,
             continuity: self.context.memory.continuity(&update.name),
             policy: None,
             record: None,
             granted: Vec::new(),
+            order: None,
+            frozen: Vec::new(),
             landings: Vec::new(),
         };
         if update.claimed.is_some() {
@@ -260,6 +288,13 @@ impl<'a> FactReader<'a> {
             }
             return facts;
         }
+        if update.name.starts_with(order::PREFIX.as_bytes()) {
+            match self.order_update(update) {
+                Ok(order) => facts.order = Some(order),
+                Err(doubt) => facts.doubt = Some(doubt),
+            }
+            return facts;
+        }
         let holds_policy = self.policy_on_ref.as_ref().is_some_and(|check| check.name.as_bytes() == &*update.name);
         let rules: Vec<usize> = match self.rules_for(&update.name) {
             Ok(rules) => rules,
@@ -268,8 +303,12 @@ impl<'a> FactReader<'a> {
                 return facts;
             }
         };
+        match self.frozen_work(update, &rules) {
+            Ok(frozen) => facts.frozen = frozen,
+            Err(doubt) => facts.doubt = Some(doubt),
+        }
         if holds_policy {
-            facts.policy = Some(PolicyOnRef { problems: Vec::new() });
+            facts.policy = Some(PolicyOnRef::default());
         }
         let Some(new) = update.new else {
             facts.judged = rules.into_iter().map(Judged::nothing).collect();
@@ -288,7 +327,7 @@ impl<'a> FactReader<'a> {
     }
 
     /// The rules for a ref: those that match its name, or that of a symbolic ref which leads to it.
-    fn rules_for(&mut self, name: &[u8]) -> Result<Vec<usize>, Doubt> {
+    pub(crate) fn rules_for(&mut self, name: &[u8]) -> Result<Vec<usize>, Doubt> {
         let symbolic = self.symbolic.leading_to(name, self.context.refs, symbolic_places(self.policy, name))?;
         let names: Vec<&[u8]> = symbolic.chain([name]).collect();
         Ok(rules_for(self.policy, &names))
@@ -315,7 +354,7 @@ impl<'a> FactReader<'a> {
             return Ok(());
         };
         if let (Some(check), Some(on_ref)) = (&self.policy_on_ref, &mut facts.policy) {
-            on_ref.problems = (check.problems)(tip).map_err(unreadable)?;
+            *on_ref = (check.after)(tip).map_err(unreadable)?;
         }
         let since_old = old.map(|old| self.new_commits(tip, &[old], self.most())).transpose()?;
         if facts.old.is_some() {
@@ -336,8 +375,29 @@ impl<'a> FactReader<'a> {
             facts.judged.push(judged);
         }
         drop(since_old);
+        facts.sealed_before = self.sealed_before(facts);
         self.judge_many(facts, ends, begun);
         self.follow_grants(facts, ends)
+    }
+
+    /// Who made sealed commits, where a new one bears a mark and no seal. It is for a hint: what cannot be read is left out.
+    fn sealed_before(&self, facts: &Update) -> Vec<Address> {
+        let is_marked = |commit: &CommitFacts| !commit.marks.is_empty() && !commit.is_sealed();
+        if !self.facts.commits.values().any(is_marked) {
+            return Vec::new();
+        }
+        let sealed = self.facts.commits.values().filter(|commit| commit.is_sealed());
+        let mut found: Vec<Address> = sealed.map(|commit| commit.author.clone()).collect();
+        let mut next = facts.base;
+        for _ in 0..SEALED_BEFORE {
+            let Some(raw) = next.and_then(|id| self.context.objects.commit(id).ok()) else { break };
+            let Ok(commit) = Commit::parse(&raw, self.context.objects.format()) else { break };
+            if parse_trailers(commit.message).is_ok_and(|trailers| !trailers.blocks.is_empty()) {
+                found.push(address(&commit.author));
+            }
+            next = commit.parents.first().copied();
+        }
+        found
     }
 
     /// Commits that may be new. A first look gives up where they are many: a second one judges them, and each once.
@@ -599,6 +659,12 @@ impl<'a> FactReader<'a> {
         if let Some(known) = self.subtraction.since.get(&index) {
             return Ok(known.clone());
         }
+        let commits = self.read_since(rule)?;
+        self.subtraction.since.insert(index, commits.clone());
+        Ok(commits)
+    }
+
+    fn read_since(&self, rule: &Rule) -> Result<Vec<Oid>, Doubt> {
         let mut commits = Vec::new();
         for since in &rule.since {
             let value = match since {
@@ -614,7 +680,6 @@ impl<'a> FactReader<'a> {
                 commits.extend(peel(self.context.objects, value).map_err(unreadable)?);
             }
         }
-        self.subtraction.since.insert(index, commits.clone());
         Ok(commits)
     }
 }

@@ -130,13 +130,14 @@ impl World {
             commits,
             agents,
             approver: by.id.into(),
+            attested: None,
             issued: Time(Timestamp(now() - 10)),
             expires: Time(Timestamp(now() + 7 * 86_400)),
             policy: Sha256(Digest::of(b"policy")),
             comment: None,
         };
         let approver = countersign::core::id::Id::parse(by.id.as_bytes()).unwrap();
-        Draft { approval, place: ApprovalPlace { target: target.into(), change, approver }, signer: by }
+        Draft { approval, place: ApprovalPlace { target: target.into(), change, approver, service: None }, signer: by }
     }
 
     fn approved(&self, id: &str) -> ApprovedCommit {

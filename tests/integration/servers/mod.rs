@@ -1,6 +1,7 @@
 //! The whole story over real servers: sshd, two web servers, gitolite. Each is started by its test, on loopback, with a
 //! configuration of its own.
 
+mod attest;
 mod gitolite;
 mod http;
 mod ssh;

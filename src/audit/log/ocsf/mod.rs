@@ -14,6 +14,9 @@ const VERSION: &str = "1.5.0";
 const API_ACTIVITY: u32 = 6003;
 const DETECTION_FINDING: u32 = 2004;
 
+/// The severity of a move that people accepted in spite of findings: critical.
+const OVERRIDDEN: u8 = 5;
+
 /// One event, with a line feed.
 pub(super) fn line(row: &Row, repository: &str, number: u64) -> String {
     let event =
@@ -69,7 +72,7 @@ fn activity(row: &Row, repository: &str, number: u64) -> Value {
         "activity_name": name,
         "type_uid": API_ACTIVITY * 100 + activity,
         "time": milliseconds(row),
-        "severity_id": if refused { 3 } else { 1 },
+        "severity_id": if !row.overridden.is_empty() { OVERRIDDEN } else if refused { 3 } else { 1 },
         "status_id": if failed { 2 } else { 1 },
         "action_id": if refused { 2 } else { 1 },
         "disposition_id": if refused { 2 } else { 1 },
@@ -82,6 +85,9 @@ fn activity(row: &Row, repository: &str, number: u64) -> Value {
     });
     if let (Value::Object(fields), false) = (&mut event, row.codes.is_empty()) {
         fields.insert("status_detail".to_owned(), row.codes.clone().into());
+    }
+    if let (Some(unmapped), false) = (event.get_mut("unmapped"), row.overridden.is_empty()) {
+        unmapped["overridden"] = row.overridden.clone().into();
     }
     event
 }
@@ -140,6 +146,8 @@ mod tests {
             left_out: None,
             work: Vec::new(),
             approvals: Vec::new(),
+            order: None,
+            overrides: Vec::new(),
         }
     }
 
@@ -153,6 +161,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             submitter: submitter.map(str::to_owned),
             error: None,
+            freezes: None,
             updates,
             continued: 0,
         })

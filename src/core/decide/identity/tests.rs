@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::decide::story::*;
 use crate::core::decide::{Timestamp, decide};
+use crate::core::facts::Facts;
 
 fn codes(rules: &str, work: Work) -> Vec<&'static str> {
     let policy = policy(rules);
@@ -144,4 +145,21 @@ fn a_seal_of_something_else_is_told_from_a_forged_one() {
     let pushed = |proof| Story::under(&rule("main", "identity = \"agents\"")).gains((proof, false)).report();
     insta::assert_snapshot!("stale", pushed(Proof::StaleSeal(CLAUDE)));
     insta::assert_snapshot!("forged", pushed(Proof::BadSeal(CLAUDE)));
+}
+
+/// Whoever sealed before has not forgotten how: the clone may have lost its hooks.
+#[test]
+fn who_has_sealed_before_may_have_lost_the_hooks() {
+    let hint = |change: &dyn Fn(&mut Facts)| {
+        let policy = policy(&rule("r", "identity = \"agents\""));
+        let mut facts = facts(&policy, &[(Proof::Nothing, true), (Proof::StaleSeal(CLAUDE), true)]);
+        change(&mut facts);
+        let verdict = decide(&policy, &facts, NOW);
+        let found = verdict.refs[0].findings.iter().find(|found| found.code == Code::UnsealedAgentCommit);
+        found.unwrap().hint.clone()
+    };
+    let install = |hint: String| hint.lines().any(|line| line == "countersign install");
+    assert!(!install(hint(&|_| {})), "no seal holds that anybody made before");
+    assert!(install(hint(&|facts| facts.updates[0].sealed_before = vec![b"A@x"[..].into(), b"a@x"[..].into()])));
+    assert!(!install(hint(&|facts| facts.updates[0].sealed_before = vec![b"b@x"[..].into()])), "another's clone");
 }

@@ -250,6 +250,7 @@ impl PushedHistory {
             commits,
             agents: vec!["claude-code".into(), "codex".into()],
             approver: approver.into(),
+            attested: None,
             issued: Time(Timestamp(NOW.0 - record.age)),
             expires: Time(Timestamp(NOW.0 + 86_400)),
             policy: Sha256(Digest::of(b"policy")),

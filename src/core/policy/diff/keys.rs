@@ -114,8 +114,18 @@ impl Keys<'_> {
     }
 
     fn approvals(&mut self, old: &Approvals, new: &Approvals) {
-        let Approvals { count, whose, from, from_names: _, max_age, presence, verification, independent, signed_merge } =
-            old;
+        let Approvals {
+            count,
+            whose,
+            from,
+            from_names: _,
+            max_age,
+            presence,
+            verification,
+            independent,
+            signed_merge,
+            attested,
+        } = old;
         let words = [("agents", Whose::Agents), ("everyone", Whose::Everyone)];
         self.more("approvals count", *count, new.count, |count| count.to_string());
         self.word("approvals for", &words, *whose, new.whose);
@@ -133,6 +143,7 @@ impl Keys<'_> {
         let direction = (*signed_merge != new.signed_merge)
             .then(|| Direction::between(&Reverse(*signed_merge), &Reverse(new.signed_merge)));
         self.texts("approvals signed-merge", direction, word(*signed_merge), word(new.signed_merge));
+        self.fewer("approvals attested", attested, &new.attested, Id::to_string);
     }
 }
 

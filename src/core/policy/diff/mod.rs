@@ -6,6 +6,7 @@
 mod grants;
 mod keys;
 mod marks;
+mod orders;
 mod registry;
 
 #[cfg(test)]
@@ -89,6 +90,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
         revoked: _,
         retired: _,
         grants: _,
+        orders: _,
         tolerated: _,
     } = old;
     let mut comparison = Comparison { old, new, found: BTreeSet::new() };
@@ -96,6 +98,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
     comparison.marks();
     comparison.registry();
     comparison.grants();
+    comparison.orders();
     for rule in old.rules() {
         match new.rules().iter().find(|other| other.name == rule.name) {
             Some(other) => comparison.rule(rule, other),

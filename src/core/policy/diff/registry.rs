@@ -19,7 +19,7 @@ impl Comparison<'_> {
                 None => {
                     let keyless =
                         principal.keys.is_empty() && principal.certificates.is_empty() && principal.issuers.is_empty();
-                    let idle = keyless && principal.accounts.is_empty() && !principal.unsigned;
+                    let idle = keyless && principal.accounts.is_empty() && !principal.unsigned && !principal.attests;
                     let direction = if idle { Direction::Changed } else { Direction::Weaker };
                     let accounts = match principal.accounts.as_slice() {
                         [] => String::new(),
@@ -60,6 +60,7 @@ impl Comparison<'_> {
             certificates: _,
             accounts,
             unsigned,
+            attests,
             review_by,
             issuers,
             max_grant,
@@ -92,6 +93,10 @@ impl Comparison<'_> {
             let message = format!("unsigned {} -> {}", unsigned, new.unsigned);
             let (direction, why) = if new.unsigned { (Direction::Weaker, "") } else { self.without_service() };
             self.add(direction, name.clone(), message + why);
+        }
+        if *attests != new.attests {
+            let direction = if new.attests { Direction::Weaker } else { Direction::Stricter };
+            self.add(direction, name.clone(), format!("attests {} -> {}", attests, new.attests));
         }
         if *owner != new.owner {
             let owner = |principal: &Principal| principal.owner.as_ref().map_or(String::new(), ToString::to_string);

@@ -275,12 +275,34 @@ fn who_is_registered_counts() {
             base.replace("[services.forge]\n", "[services.forge]\nunsigned = true\n"),
             "weaker service \"forge\": unsigned false -> true",
         ),
+        (
+            base.clone(),
+            base.replace("[services.forge]\n", "[services.forge]\nattests = true\n"),
+            "weaker service \"forge\": attests false -> true",
+        ),
+        (
+            base.replace("[services.forge]\n", "[services.forge]\nattests = true\n"),
+            base.clone(),
+            "stricter service \"forge\": attests true -> false",
+        ),
         (base.clone() + &rule, base.clone(), "weaker revoked: SHA256:"),
         (base.clone(), base.clone() + &rule, "stricter revoked: SHA256:"),
     ] {
         let found = lines(&old, &new);
         assert!(found.first().is_some_and(|line| line.starts_with(expected)), "{expected}: {found:?}");
     }
+}
+
+#[test]
+fn whose_word_counts_for_approvals() {
+    let registry = registry().replace("[services.forge]\n", "[services.forge]\nattests = true\n");
+    let asked =
+        "identity = \"agents\"\nforce-push = \"deny\"\ndelete = \"deny\"\n[rule.approvals]\nfrom = [\"staff\"]\n";
+    let (none, forge) =
+        (format!("{registry}{MAIN}{asked}"), format!("{registry}{MAIN}{asked}attested = [\"forge\"]\n"));
+    let named = "rule \"main\": approvals attested";
+    assert_eq!(lines(&none, &forge), [format!("weaker {named} now lists forge")]);
+    assert_eq!(lines(&forge, &none), [format!("stricter {named} no longer lists forge")]);
 }
 
 /// All that a service makes needs the approvals that are asked for agents' work; what is nobody's needs them where it shows an agent.
@@ -438,4 +460,42 @@ fn what_is_said_of_grants_has_its_direction() {
         let back = lines(&new, &old);
         assert!(back.iter().all(|line| !line.starts_with("weaker") || weaker.contains("identity")), "{back:#?}");
     }
+}
+
+/// What is said about orders: what the old policy says and what the new one says, with the one line expected; backwards it is stricter.
+#[test]
+fn each_key_about_orders_has_its_direction() {
+    let said = |top: &str, tables: &str| format!("{top}{}{tables}{MAIN}", registry());
+    let orders = |keys: &str| said("", &format!("[orders]\n{keys}"));
+    let overrides = |keys: &str| said("", &format!("[override]\n{keys}"));
+    let both = "from = [\"staff\"]\ncodes = [\"bad-seal\"]\n";
+    for (old, new, weaker) in [
+        (orders("thaw = []\n"), orders("thaw = [\"bob\"]\n"), "weaker orders: thaw: bob is new"),
+        (orders("revoke = [\"staff\"]\n"), orders("revoke = [\"bob\"]\n"), "weaker orders: revoke: alice is gone"),
+        (
+            orders("freeze-all = [\"staff\"]\n"),
+            orders("freeze-all = [\"bob\"]\n"),
+            "weaker orders: freeze-all: alice is gone",
+        ),
+        (orders(""), orders("freeze-all = [\"bob\"]\n"), "weaker orders: freeze-all: from everybody to bob"),
+        (said("", ""), overrides(both), "weaker override: 2 of alice, bob may pass over bad-seal"),
+        (overrides(both), overrides(&format!("count = 1\n{both}")), "weaker override: count 2 -> 1"),
+        (
+            overrides(both),
+            overrides("from = [\"staff\"]\ncodes = [\"bad-seal\", \"stale-seal\"]\n"),
+            "weaker override: stale-seal may be passed over",
+        ),
+        (
+            overrides("count = 1\nfrom = [\"bob\"]\ncodes = [\"bad-seal\"]\n"),
+            overrides(&format!("count = 1\n{both}")),
+            "weaker override: from: alice is new",
+        ),
+    ] {
+        assert_eq!(lines(&old, &new), [weaker]);
+        let back = lines(&new, &old);
+        assert!(back.len() == 1 && back[0].starts_with("stricter "), "{back:?}");
+    }
+    let renamed = "policy: name \"a\" -> \"b\": orders for the old name do not hold any more";
+    assert_eq!(lines(&said("name = \"a\"\n", ""), &said("name = \"b\"\n", "")), [format!("weaker {renamed}")]);
+    assert!(lines(&said("", ""), &said("name = \"a\"\n", ""))[0].starts_with("changed policy: name none"));
 }
