@@ -53,7 +53,7 @@ enum Command {
     Desk(desk::Arguments),
     /// Give an agent a key of its own, or tell what agents there are and what they did
     Agent(agent::Arguments),
-    /// Give an agent a key for one task
+    /// Give an agent a key for one task, or take it back
     Grant(grant::Arguments),
     /// Decide beforehand what the server would say about commits
     Check(check::Arguments),

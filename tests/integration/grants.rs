@@ -529,3 +529,42 @@ fn a_grant_is_issued_over_a_given_key_and_by_ssh_keygen() {
     world.push(&["HEAD:refs/heads/work"]).accepted();
     world.push(&["HEAD:refs/heads/other"]).refused("grant-out-of-scope");
 }
+
+#[test]
+fn who_may_takes_a_grant_back_by_an_order() {
+    let world = world(BRANCHES);
+    let first = world.issue(&world.wanted("first", r#"{"refs":["refs/heads/**"],"delegate":1}"#));
+    let below = Wanted {
+        agent: "helper",
+        issuer: first.clone(),
+        parent: Some(PathBuf::from(format!("{}-cert.pub", first.display()))),
+        window: "-30s:+30m",
+        ..world.wanted("below", EVERYWHERE)
+    };
+    let below = world.issue(&below);
+    world.sealed_by("claude-code", &first, "a");
+    world.push(&["HEAD:refs/heads/a"]).accepted();
+    // An order about another grant changes nothing for this one.
+    crate::orders::ordered(&world, ALICE, &["grant", "revoke", "claude-code:41", "--because", "another", "--yes"]);
+    world.sealed_by("helper", &below, "b");
+    world.push(&["HEAD:refs/heads/a"]).accepted();
+    crate::orders::ordered(
+        &world,
+        ALICE,
+        &["grant", "revoke", "claude-code:42", "--because", "the task is done", "--yes"],
+    );
+    for (agent, key) in [("claude-code", &first), ("helper", &below)] {
+        world.sealed_by(agent, key, "c");
+        let pushed = world.push(&["HEAD:refs/heads/a"]);
+        pushed.refused("grant-revoked");
+        assert!(pushed.said.contains("alice took claude-code:42 back, because: the task is done"), "{}", pushed.said);
+        world.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    }
+    // Whoever is frozen works under no grant, nor through a sub-agent.
+    let other = world.issue(&Wanted { serial: 43, ..world.wanted("other", EVERYWHERE) });
+    world.sealed_by("claude-code", &other, "d");
+    world.push(&["HEAD:refs/heads/b"]).accepted();
+    crate::orders::ordered(&world, ALICE, &["freeze", "claude-code", "--because", "to look at it", "--yes"]);
+    world.sealed_by("claude-code", &other, "e");
+    world.push(&["HEAD:refs/heads/b"]).refused("agent-frozen");
+}

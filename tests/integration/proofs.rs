@@ -349,6 +349,7 @@ fn append(ledger: &countersign::ledger::Ledger, pushes: u64) {
             overrides: Vec::new(),
         };
         let attempt = Attempt {
+            counted: Vec::new(),
             now: Timestamp(1_795_489_864 + i64::try_from(push).unwrap()),
             outcome: Outcome::Rejected,
             policy: None,

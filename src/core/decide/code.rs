@@ -149,6 +149,10 @@ impl Code {
             | Self::ApproverNotDistinct
             | Self::PresenceMissing
             | Self::NotDistinct
+            | Self::GrantExpired
+            | Self::GrantOutOfScope
+            | Self::GrantRevoked
+            | Self::GrantUnknownIssuer
             | Self::SubmitterUnknown
             | Self::SubmitterNotAllowed
             | Self::ForcePushDenied

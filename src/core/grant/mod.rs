@@ -13,7 +13,7 @@ mod tests;
 
 pub use chain::{Grant, GrantFault, Link};
 pub use scope::{Dimension, Excess, Scope, ScopeError};
-pub use validity::{Granted, IssuedBy, Objection, bounds, holder, judge, name, stands_behind};
+pub use validity::{Granted, IssuedBy, Objection, agents_above, bounds, holder, judge, name, stands_behind};
 
 /// The extension that holds a scope. sshd ignores extensions that it does not know, and refuses such critical options.
 pub const SCOPE: &str = "scope@countersign";

@@ -161,6 +161,11 @@ pub fn holder<'p>(policy: &'p Policy, certificate: &VerifiedCertificate) -> Opti
     follow(policy, certificate, &|_, _, _| Ok(())).ok().map(|granted| granted.agent())
 }
 
+/// The agents above the one that a certificate is of, each of which issued the next: whether it holds or not.
+pub fn agents_above<'p>(policy: &'p Policy, certificate: &VerifiedCertificate) -> Vec<&'p Principal> {
+    follow(policy, certificate, &|_, _| Ok(())).map(|granted| granted.above().collect()).unwrap_or_default()
+}
+
 /// How a person stands behind what was made under a grant, whether that holds or not: issued it, or owns an agent above, which did. Words that
 /// follow the person's name.
 pub fn stands_behind(policy: &Policy, certificate: &VerifiedCertificate, person: &Id) -> Option<String> {

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use crate::core::decide::Subject;
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Doubt, FrozenWork, OrderUpdate, SignatureFact};
+use crate::core::grant;
 use crate::core::id::{Id, RepositoryName};
 use crate::core::limits;
 use crate::core::objects::{ObjectKind, ReadError};
 use crate::core::oid::Oid;
 use crate::core::order::{ClaimedOrder, OrderError, OrderPlace, Orders, PREFIX, Topic, VerifiedOrder, move_digest};
-use crate::core::policy::{Policy, PrincipalKind};
+use crate::core::policy::{Policy, Principal, PrincipalKind};
 use crate::core::seal::SealOutcome;
 use crate::core::signature::SigningKey;
 use crate::gate::engine::PushContext;
@@ -130,7 +131,12 @@ impl<'a> FactReader<'a> {
         let stored = StoredOrders::list(objects, refs, stores, updates.iter().copied())?;
         let moves: HashSet<Digest> =
             updates.iter().map(|update| move_digest(&update.name, update.old, update.new)).collect();
-        let wanted = |topic: &Topic| is_freeze(topic) || matches!(topic, Topic::Override(of) if moves.contains(of));
+        let grants = self.policy.grants();
+        let wanted = |topic: &Topic| match topic {
+            Topic::Override(of) => moves.contains(of),
+            Topic::Revoke(..) | Topic::RevokeAll(_) => grants,
+            Topic::Freeze(_) | Topic::Thaw(_) => true,
+        };
         let orders = stored.in_force((self.policy, self.repository), &wanted, now)?;
         // Without a ledger nobody knows which have been spent.
         let mut spent: HashSet<Digest> = HashSet::new();
@@ -239,7 +245,7 @@ impl<'a> FactReader<'a> {
     fn frozen_signer(&self, commit: &CommitFacts) -> Result<Option<Id>, Doubt> {
         for seal in commit.seals.iter().flatten() {
             if let SealOutcome::Holds(seal) = &seal.outcome
-                && let Some(agent) = self.frozen_holder(SigningKey::Ssh(seal.key()), seal.digest())?
+                && let Some(agent) = self.frozen_holder(seal.signer(), seal.digest())?
             {
                 return Ok(Some(agent));
             }
@@ -252,7 +258,13 @@ impl<'a> FactReader<'a> {
 
     fn frozen_holder(&self, key: SigningKey<'_>, digest: Digest) -> Result<Option<Id>, Doubt> {
         let holder = self.policy.by_signer(key).filter(|one| one.kind == PrincipalKind::Agent);
-        let Some(agent) = holder.filter(|agent| self.facts.orders.freeze_of(agent).is_some()) else { return Ok(None) };
+        // What a sub-agent does under a grant, the agents that issued it do through it.
+        let above = match key {
+            SigningKey::Certified(certificate) => grant::agents_above(self.policy, certificate),
+            SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => Vec::new(),
+        };
+        let frozen = |agent: &&Principal| self.facts.orders.freeze_of(agent).is_some();
+        let Some(agent) = holder.into_iter().chain(above).find(frozen) else { return Ok(None) };
         let sighted = self.context.memory.receipt(digest).map_err(Doubt::Unreadable)?;
         Ok(self.facts.orders.stops(agent, sighted).map(|_| agent.id.clone()))
     }
