@@ -29,7 +29,7 @@ use crate::gate::push::{Push, RefUpdate};
 use crate::gate::recording::ledger_failure;
 use crate::gate::ref_values::{RefValues, StoredRefs};
 use crate::gate::session::Session;
-use crate::ledger::{self, Decided, Entry, GrantUse, Outcome, Receipt, Settled, Signatures, UpdateRecord};
+use crate::ledger::{self, Decided, Entry, Outcome, Receipt, Settled, Signatures, UpdateRecord};
 use crate::server::installed_hook;
 use crate::store::{SymbolicRef, peel};
 use crate::system::{Exit, Failure, Progress, Result, print};
@@ -186,8 +186,6 @@ struct Past {
     refs: BTreeMap<Vec<u8>, Oid>,
     /// When seals, signatures and approvals were first received, and the value to which the ref of an approval moved.
     received: HashMap<Digest, (Timestamp, Option<Oid>)>,
-    /// The commits that were received under certificates, by the digests of these.
-    uses: HashMap<Digest, BTreeSet<Oid>>,
     unexplained: BTreeSet<RefName>,
     /// The value of each ref up to which it was judged, where people passed over findings since.
     judged_until: BTreeMap<RefName, Option<Oid>>,
@@ -354,9 +352,6 @@ impl Past {
             }
             Entry::Committed(settled) => self.commit(settled),
             Entry::Carried(carried) => {
-                for GrantUse(certificate, commit) in &carried.uses {
-                    self.uses.entry(certificate.0).or_default().insert(commit.0);
-                }
                 let receipts = carried.receipts.iter();
                 self.received
                     .extend(receipts.map(|Receipt(digest, time, value)| (digest.0, (time.0, value.map(|id| id.0)))));
@@ -405,12 +400,6 @@ impl Past {
             self.moved(&update.name, value);
             for (_, digest) in update.work.iter().flat_map(|work| &work.commits) {
                 self.received.entry(digest.0).or_insert((time, None));
-            }
-            for work in &update.work {
-                for link in &work.grant {
-                    let commits = work.commits.iter().map(|(commit, _)| commit.0);
-                    self.uses.entry(link.certificate.0).or_default().extend(commits);
-                }
             }
             for approval in &update.approvals {
                 self.received.entry(approval.digest.0).or_insert((time, value));
@@ -475,14 +464,6 @@ impl Memory for Known<'_> {
 
     fn receipt(&self, digest: Digest) -> std::result::Result<Option<Timestamp>, String> {
         Ok(self.past.received.get(&digest).map(|(time, _)| *time))
-    }
-
-    fn uses(
-        &self,
-        certificate: Digest,
-        _: &dyn Fn(&RefName) -> bool,
-    ) -> std::result::Result<Option<BTreeSet<Oid>>, String> {
-        Ok(Some(self.past.uses.get(&certificate).cloned().unwrap_or_default()))
     }
 
     fn landing(&self, digest: Digest) -> std::result::Result<Option<Option<Oid>>, String> {

@@ -184,7 +184,7 @@ fn with_orders(
     push: &Push,
     context: PushContext<'_>,
 ) -> Result<Policy, EngineError> {
-    if !policy.principals().any(|one| !one.issuers.is_empty()) {
+    if !policy.grants() {
         return Ok(policy);
     }
     let PushContext { objects, refs, stores, now, .. } = context;

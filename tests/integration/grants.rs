@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::orders::ordered;
 use crate::world::{ALICE, Actor, BOB, CLAUDE, Pushed, World, registry};
 
 /// Agents that live by grants: alice and bob issue for claude-code, and it for its sub-agent helper, which issues for scribe.
@@ -173,29 +172,6 @@ fn a_revoked_grant_counts_for_nothing() {
     world.push(&["HEAD:refs/heads/work"]).refused("grant-revoked");
     list("43");
     world.push(&["HEAD:refs/heads/work"]).accepted();
-}
-
-/// Whoever issued it takes it back, or its agent is stopped: from the next push on, until that is undone.
-#[test]
-fn what_people_order_of_a_grant_counts_from_the_next_push_on() {
-    let world = world(BRANCHES);
-    let key = world.issue(&world.wanted("task", EVERYWHERE));
-    world.sealed_by("claude-code", &key, "a");
-    world.push(&["HEAD:refs/heads/work"]).accepted();
-    world.sealed_by("claude-code", &key, "b");
-    // Bob may issue for the agent, but this one he did not; and another serial is another grant.
-    let revoke = |who, grant: &str| ordered(&world, who, &["grant", "revoke", grant, "--because", "done", "--yes"]);
-    revoke(BOB, "claude-code:42");
-    revoke(ALICE, "claude-code:41");
-    ordered(&world, ALICE, &["freeze", "claude-code", "--because", "wait", "--yes"]);
-    world.push(&["HEAD:refs/heads/work"]).refused("agent-frozen");
-    ordered(&world, ALICE, &["thaw", "claude-code", "--because", "go on", "--yes"]);
-    world.push(&["HEAD:refs/heads/work"]).accepted();
-    world.sealed_by("claude-code", &key, "c");
-    revoke(ALICE, "claude-code:42");
-    let refused = world.push(&["HEAD:refs/heads/work"]);
-    refused.refused("grant-revoked");
-    assert!(refused.said.contains("is revoked by alice, at ") && refused.said.contains(": done"), "{}", refused.said);
 }
 
 #[test]
@@ -560,8 +536,10 @@ fn who_may_takes_a_grant_back_by_an_order() {
         assert!(pushed.said.contains("alice took claude-code:42 back, because: the task is done"), "{}", pushed.said);
         world.git(&["reset", "-q", "--hard", "HEAD~1"]);
     }
-    // Whoever is frozen works under no grant, nor through a sub-agent.
+    // Bob may issue for the agent, and this one he did not.
     let other = world.issue(&Wanted { serial: 43, ..world.wanted("other", EVERYWHERE) });
+    crate::orders::ordered(&world, BOB, &["grant", "revoke", "claude-code:43", "--because", "no", "--yes"]);
+    // Whoever is frozen works under no grant, nor through a sub-agent.
     world.sealed_by("claude-code", &other, "d");
     world.push(&["HEAD:refs/heads/b"]).accepted();
     crate::orders::ordered(&world, ALICE, &["freeze", "claude-code", "--because", "to look at it", "--yes"]);

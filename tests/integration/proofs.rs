@@ -358,7 +358,6 @@ fn append(ledger: &countersign::ledger::Ledger, pushes: u64) {
             freezes: None,
             updates: Box::new(vec![update]),
             suspects: Vec::new(),
-            counted: Vec::new(),
         };
         ledger.decide(attempt, &NoRefs).unwrap();
     }

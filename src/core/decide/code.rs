@@ -158,10 +158,6 @@ impl Code {
             | Self::ForcePushDenied
             | Self::DeleteDenied
             | Self::PathDenied
-            | Self::GrantExpired
-            | Self::GrantOutOfScope
-            | Self::GrantRevoked
-            | Self::GrantUnknownIssuer
             | Self::AgentFrozen => true,
         }
     }

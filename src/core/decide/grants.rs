@@ -6,45 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hint::Commands;
-use super::{Code, Findings, Subject, Timestamp, UpdateContext, submitter};
+use super::{Code, Findings, Subject, UpdateContext, submitter};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, Facts, Update};
-use crate::core::grant::{self, Grant, Granted, IssuedBy, Objection};
-use crate::core::id::Id;
+use crate::core::grant::{self, Grant, Granted};
 use crate::core::oid::Oid;
-use crate::core::order::GrantUse;
 use crate::core::policy::{Identity, Mode, Policy, Principal, Rule};
 use crate::core::signature::SigningKey;
-use crate::core::ssh::VerifiedCertificate;
 use crate::core::submitter::{Said, Submitter, Who};
-
-/// Judges a grant under which something was signed, by its digest, or by which somebody pushes now, where that is `None`: by the policy, and by
-/// what people ordered.
-pub(super) fn judge_grant<'a>(
-    context: &UpdateContext<'a>,
-    certificate: &VerifiedCertificate,
-    signed: Option<Digest>,
-) -> Result<Granted<'a>, Objection> {
-    let sighted = signed.and_then(|digest| context.facts.receipts.get(&digest).copied());
-    let granted = grant::judge(context.policy, certificate, sighted.unwrap_or(context.now))?;
-    let people = match granted.issuer() {
-        IssuedBy::Principal(principal) => vec![principal.id.clone()],
-        IssuedBy::Authority(_) => Vec::new(),
-    };
-    let agents: Vec<&Principal> = std::iter::once(granted.agent()).chain(granted.above()).collect();
-    for (place, (link, agent)) in granted.grant().links().iter().zip(&agents).enumerate() {
-        let above = agents.iter().skip(place + 1).map(|agent| agent.id.clone());
-        let issuers: Vec<Id> = above.chain(people.iter().cloned()).collect();
-        let begins = Timestamp(i64::try_from(link.certificate.valid_after()).unwrap_or(i64::MAX));
-        let used = GrantUse { agent: &agent.id, serial: link.certificate.serial(), begins, sighted, issuers: &issuers };
-        if let Some(order) = context.facts.orders.revocation(&used) {
-            let which = grant::name(&link.certificate);
-            let detail = format!("is void: {} took {which} back, because: {}", order.by.id(), order.reason);
-            return Err(Objection { grant: grant::name(certificate), code: Code::GrantRevoked, detail });
-        }
-    }
-    Ok(granted)
-}
 
 /// Judges where one update takes work under grants. What a rule about makers looks at is judged there.
 pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
@@ -62,20 +31,20 @@ pub(super) fn judge(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
             let detail = format!("{}'s work goes where its grant {name} does not reach: {excess}", agent.id);
             let hint = Commands { policy, facts, update }.grant(agent.id.as_str(), Code::GrantOutOfScope);
             let subject = Subject::Commit { id: *id, summary: commit.summary.clone(), position: commit.position };
-            findings.protect_from(Code::GrantOutOfScope, subject, detail, hint.text());
+            findings.protect_subject(Code::GrantOutOfScope, subject, [detail, hint.text()]);
         }
     }
 }
 
 /// Judges whether an agent that pushes by its grant may move the ref, whatever it brings.
 fn judge_mover(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
-    let UpdateContext { policy, facts, update, .. } = *context;
+    let UpdateContext { policy, facts, update, now } = *context;
     let Submitter::Said(Said { who: Who::Certificate(certificate, _), .. }) = &facts.submitter else { return };
     // A grant that does not hold by the policy says nothing of who pushes.
     if update.order.is_some() || !policy.is_granted(certificate) || grant::holder(policy, certificate).is_none() {
         return;
     }
-    let granted = match judge_grant(context, certificate, None) {
+    let granted = match grant::judge(policy, certificate, now) {
         Ok(granted) => granted,
         Err(objection) if objection.code == Code::GrantRevoked => {
             let hint = Commands { policy, facts, update }.grant(certificate.key_id(), Code::GrantRevoked);
@@ -170,7 +139,7 @@ fn judge_counts(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
         let subject = Subject::Ref(update.name.to_vec());
         let Some(used) = facts.uses.get(certificate) else {
             let detail = format!("the grant {name} is for {most} commits, and no ledger counts them");
-            findings.protect_from(Code::GrantOutOfScope, subject, detail, hint);
+            findings.protect_subject(Code::GrantOutOfScope, subject, [detail, hint]);
             continue;
         };
         let mut all: BTreeSet<Oid> = used.union(&commits).copied().collect();
@@ -182,16 +151,17 @@ fn judge_counts(context: &UpdateContext<'_>, findings: &mut Findings<'_>) {
                 "the grant {name} does not reach here: commits are {most}, {left} of them left, and it takes {} more than that",
                 all - most
             );
-            findings.protect_from(Code::GrantOutOfScope, subject, detail, hint);
+            findings.protect_subject(Code::GrantOutOfScope, subject, [detail, hint]);
         }
     }
 }
 
 /// The grants under which a commit was made whose agents this push binds.
 fn granted_work<'a>(context: &UpdateContext<'a>, commit: &CommitFacts) -> Vec<Granted<'a>> {
+    let received = |digest| context.facts.receipts.get(&digest).copied().unwrap_or(context.now);
     let judged = commit.received().filter_map(|(key, digest)| match key {
         SigningKey::Certified(certificate) if context.policy.is_granted(certificate) => {
-            judge_grant(context, certificate, Some(digest)).ok()
+            grant::judge(context.policy, certificate, received(digest)).ok()
         }
         SigningKey::Certified(_) | SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => None,
     });

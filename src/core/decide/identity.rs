@@ -188,7 +188,7 @@ impl<'b> IdentityCheck<'b, '_, '_> {
                 hint: hint.text(),
             }
         };
-        let granted = grants::judge_grant(&context.whole(), certificate, Some(signed.digest))
+        let granted = grant::judge(context.policy, certificate, received)
             .map_err(|objection| fault(objection.code, objection.detail))?;
         let agent = granted.agent();
         if agent.id.as_str() != name {

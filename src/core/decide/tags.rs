@@ -1,12 +1,11 @@
 //! `malformed-tag`, and who made an annotated tag.
 
 use super::hint::Hint;
-use super::{Code, Findings, RuleContext, Subject, grants};
+use super::{Code, Findings, RuleContext, Subject};
 use crate::core::facts::{MALFORMED_TAG, ObjectForm, RefTarget, SignatureFact, TagFacts};
 use crate::core::id::Id;
 use crate::core::policy::{Identity, KeyObjection, PrincipalKind};
 use crate::core::report::word;
-use crate::core::signature::SigningKey;
 
 /// Judges the tags of one update, and what stands where a commit should, under one rule.
 pub(super) fn judge(context: &RuleContext<'_>, findings: &mut Findings<'_>) {
@@ -132,16 +131,7 @@ fn signer<'a>(context: &RuleContext<'a>, tag: &TagFacts) -> Signer<'a> {
     let (policy, received) = (context.policy, context.received(signature.digest()));
     let holder = policy.by_signer(signature.key()).filter(|holder| policy.registers(context.rule, holder));
     let name = signature.key().name();
-    let objection = match signature.key() {
-        SigningKey::Certified(certificate) if policy.is_granted(certificate) => {
-            let judged = grants::judge_grant(&context.whole(), certificate, Some(signature.digest()));
-            judged.err().map(KeyObjection::Grant)
-        }
-        SigningKey::Certified(_) | SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => {
-            policy.objection(signature, received, context.now)
-        }
-    };
-    match (holder, objection) {
+    match (holder, policy.objection(signature, received, context.now)) {
         (Some(agent), Some(objection)) if agent.kind == PrincipalKind::Agent => {
             let code = match &objection {
                 KeyObjection::Grant(objection) => objection.code,

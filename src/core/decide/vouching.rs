@@ -2,7 +2,7 @@
 //! without a seal or signature nobody knows who that is.
 
 use super::hint::Hint;
-use super::{Code, Findings, RuleContext, Subject, grants};
+use super::{Code, Findings, RuleContext, Subject};
 use crate::core::digest::Digest;
 use crate::core::facts::{CommitFacts, SignatureFact};
 use crate::core::policy::{Principal, PrincipalKind};
@@ -38,14 +38,7 @@ pub(super) fn unknown_maker(context: &RuleContext<'_>, makers: &[&CommitFacts]) 
 fn maker_is_vouched_for(context: &RuleContext<'_>, commit: &CommitFacts) -> bool {
     let holder = |key: SigningKey<'_>, digest: Digest| -> Option<&Principal> {
         let policy = context.policy;
-        let is_good = match key {
-            SigningKey::Certified(certificate) if policy.is_granted(certificate) => {
-                grants::judge_grant(&context.whole(), certificate, Some(digest)).is_ok()
-            }
-            SigningKey::Certified(_) | SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => {
-                policy.ssh_objection(key, context.received(digest)).is_none()
-            }
-        };
+        let is_good = policy.ssh_objection(key, context.received(digest)).is_none();
         policy.by_signer(key).filter(|one| is_good && policy.registers(context.rule, one))
     };
     if let Some(author) = commit.seals.as_ref().ok().and_then(|seals| seals.first()) {

@@ -163,7 +163,7 @@ pub fn holder<'p>(policy: &'p Policy, certificate: &VerifiedCertificate) -> Opti
 
 /// The agents above the one that a certificate is of, each of which issued the next: whether it holds or not.
 pub fn agents_above<'p>(policy: &'p Policy, certificate: &VerifiedCertificate) -> Vec<&'p Principal> {
-    follow(policy, certificate, &|_, _| Ok(())).map(|granted| granted.above().collect()).unwrap_or_default()
+    follow(policy, certificate, &|_, _, _| Ok(())).map(|granted| granted.above().collect()).unwrap_or_default()
 }
 
 /// How a person stands behind what was made under a grant, whether that holds or not: issued it, or owns an agent above, which did. Words that
@@ -351,8 +351,8 @@ fn ordered(
         issuers: std::slice::from_ref(issuer),
     };
     orders.revocation(&grant).map_or(Ok(()), |one| {
-        let (by, issued, reason) = (one.by.id(), Time(one.issued), &one.reason);
-        Err(revoked(format!("is revoked by {by}, at {issued}: {reason}")))
+        let (by, which, reason) = (one.by.id(), name(certificate), &one.reason);
+        Err(revoked(format!("is void: {by} took {which} back, because: {reason}")))
     })
 }
 

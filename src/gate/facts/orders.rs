@@ -131,12 +131,7 @@ impl<'a> FactReader<'a> {
         let stored = StoredOrders::list(objects, refs, stores, updates.iter().copied())?;
         let moves: HashSet<Digest> =
             updates.iter().map(|update| move_digest(&update.name, update.old, update.new)).collect();
-        let grants = self.policy.grants();
-        let wanted = |topic: &Topic| match topic {
-            Topic::Override(of) => moves.contains(of),
-            Topic::Revoke(..) | Topic::RevokeAll(_) => grants,
-            Topic::Freeze(_) | Topic::Thaw(_) => true,
-        };
+        let wanted = |topic: &Topic| is_freeze(topic) || matches!(topic, Topic::Override(of) if moves.contains(of));
         let orders = stored.in_force((self.policy, self.repository), &wanted, now)?;
         // Without a ledger nobody knows which have been spent.
         let mut spent: HashSet<Digest> = HashSet::new();
