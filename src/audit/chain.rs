@@ -10,7 +10,7 @@ use crate::audit::log::{Found, ref_text};
 use crate::audit::replay::{self, Answer};
 use crate::core::approval::{ClaimedApproval, Decision, PREFIX, VerifiedApproval};
 use crate::core::canonical::{RefName, Time};
-use crate::core::decide::Timestamp;
+use crate::core::decide::{Timestamp, approver};
 use crate::core::digest::Digest;
 use crate::core::limits;
 use crate::core::oid::Oid;
@@ -85,17 +85,17 @@ impl Chain<'_> {
             Decision::Withdraw => "withdrawn",
         };
         let whose = self.policy.map(|(policy, now)| {
-            let holder = policy.by_key(key).filter(|holder| holder.id.as_str() == approval.approver);
-            match (holder, policy.key_status(key, now).objection()) {
-                (None, _) => ", a key that is not theirs in the policy in force",
-                (Some(_), Some(_)) => ", a key that is revoked or retired",
-                (Some(_), None) => "",
+            match (approver(policy, &|_| true, (approval, key)), policy.key_status(key, now).objection()) {
+                (Err(_), _) if approval.attested.is_some() => ", which does not count by the policy in force",
+                (Err(_), _) => ", a key that is not theirs in the policy in force",
+                (Ok(_), Some(_)) => ", a key that is revoked or retired",
+                (Ok(_), None) => "",
             }
         });
         let spent = if landed.contains(&digest) { ", landed" } else { ", not landed" };
         format!(
             "{what} by {} for {} on {}, key {}{}{spent}",
-            approval.approver,
+            approval.by(),
             ref_text(&RefName(approval.name.as_bytes().into())),
             approval.issued,
             key.fingerprint(),

@@ -190,6 +190,9 @@ struct Work {
 #[derive(Serialize)]
 struct Approval {
     approver: String,
+    /// The service at whose word it is theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attested: Option<String>,
     digest: String,
     /// The key that signed the record, where the proof has it.
     key: Option<String>,
@@ -348,7 +351,7 @@ impl Update {
             let record = proven.approvals().iter().find(|record| record.digest() == approval.digest.0);
             let key = record.map(|record| record.signature().key().fingerprint().to_string());
             let (approver, digest) = (approval.approver.clone(), approval.digest.to_string());
-            self.approvals.push(Approval { approver, digest, key });
+            self.approvals.push(Approval { approver, attested: approval.attested.clone(), digest, key });
         }
         self.findings.extend(update.findings.iter().map(|one| (one.code.clone(), one.severity.clone())));
         self.left_out += update.left_out.as_ref().map_or(0, |left_out| left_out.findings);
@@ -379,7 +382,9 @@ impl Update {
                 .key
                 .as_ref()
                 .map_or_else(|| ", its record not in the proof".to_owned(), |key| format!(", key {key}"));
-            format!("  approved by {}{key} ({})", plain(&approval.approver), approval.digest)
+            let word =
+                approval.attested.as_ref().map_or_else(String::new, |by| format!(" (attested by {})", plain(by)));
+            format!("  approved by {}{word}{key} ({})", plain(&approval.approver), approval.digest)
         }));
         lines.extend(
             self.findings.iter().map(|(code, severity)| format!("  found    {} ({})", plain(code), plain(severity))),
@@ -468,7 +473,7 @@ mod tests {
 
     #[test]
     fn who_made_or_pushed_it_does_not_count_where_asked() {
-        let approval = |who: &str| Approval { approver: who.into(), digest: String::new(), key: None };
+        let approval = |who: &str| Approval { approver: who.into(), attested: None, digest: String::new(), key: None };
         let update = Update {
             name: RefName(b"refs/heads/main"[..].into()),
             old: None,
