@@ -64,6 +64,10 @@ pub const CHANGED_PATHS: usize = 200_000;
 /// Bytes of one SSHSIG blob. RSA of 16384 bits needs 4.3 KiB.
 pub const SIGNATURE_BYTES: usize = 16 << 10;
 
+/// Bytes of the certificates under which the commits of a push are sealed or signed, of those whose facts are held at once. A grant's has about
+/// 1 KiB, and all of them together are a quarter of the memory budget.
+pub const GRANTED_BYTES: usize = 16 << 20;
+
 /// Bytes of one OpenPGP certificate in its text form. One with a few names and keys has 3 to 10 KiB; one with the signatures of
 /// hundreds of others, which nothing here reads, is exported without them (`gpg --export-options export-minimal`).
 pub const CERTIFICATE_BYTES: usize = 256 << 10;

@@ -77,6 +77,8 @@ pub(crate) struct FactReader<'a> {
     policy_on_ref: Option<PolicyCheck<'a>>,
     /// The refs that the push moves.
     moved: BTreeSet<Arc<[u8]>>,
+    /// Bytes of the certificates that are held with the facts.
+    granted_bytes: usize,
     /// What has been found out so far.
     facts: Facts,
     /// Commits that an earlier look has examined.
@@ -138,6 +140,7 @@ impl<'a> FactReader<'a> {
             history,
             examiner: Examiner::new(standard, context.objects),
             policy_on_ref: None,
+            granted_bytes: 0,
             moved: BTreeSet::new(),
             facts: Facts { submitter, repository: Some(repository.clone()), ..Facts::default() },
             examined: BTreeMap::new(),
@@ -207,6 +210,7 @@ impl<'a> FactReader<'a> {
             orders: _,
         } = &mut self.facts;
         kept.clear();
+        self.granted_bytes = 0;
         self.moved = push.updates.iter().map(|update| Arc::clone(&update.name)).collect();
         self.examined = std::mem::take(commits);
         tags.clear();
@@ -569,6 +573,11 @@ impl<'a> FactReader<'a> {
                 let position = self.facts.commits.len();
                 let facts = CommitFacts { position, unsigned_service: None, merge: MergeFact::Unexamined, ..known };
                 self.look_up_receipts(&facts)?;
+                self.granted_bytes = self.granted_bytes.saturating_add(granted_bytes(&facts));
+                if self.granted_bytes > limits::GRANTED_BYTES {
+                    let most = limits::GRANTED_BYTES;
+                    return Err(Doubt::Limit(format!("the grants of the new commits are larger than {most} bytes")));
+                }
                 self.facts.commits.insert(*id, facts);
             }
         }
@@ -708,4 +717,13 @@ impl SymbolicRefs {
         let leads = self.known.iter().filter(move |symbolic| symbolic.target == target);
         Ok(leads.map(|symbolic| symbolic.name.as_slice()))
     }
+}
+
+/// Bytes of the certificates under which a commit is sealed or signed.
+fn granted_bytes(commit: &CommitFacts) -> usize {
+    let sizes = commit.received().map(|(key, _)| match key {
+        SigningKey::Certified(certificate) => certificate.blob().len(),
+        SigningKey::Ssh(_) | SigningKey::OpenPgp(_) => 0,
+    });
+    sizes.sum()
 }
