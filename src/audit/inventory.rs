@@ -286,8 +286,7 @@ const IDLE: i64 = 90 * 86_400;
 
 impl Inventory {
     /// Reads policies and ledgers, and hands each push to `each` with the name of its repository; what is ordered is looked up for one.
-    fn of(place: &Place, one: Option<&str>, each: &mut dyn FnMut(&str, &Push)) -> Result<Self> {
-        let looked_at = one;
+    fn of(place: &Place, looked_at: Option<&str>, each: &mut dyn FnMut(&str, &Push)) -> Result<Self> {
         let mut inventory = Self { rows: BTreeMap::new(), ordered: BTreeSet::new(), repositories: 0, now: now()? };
         let found = served(place)?;
         let progress = Progress::new("repositories read", Some(found.len()));

@@ -39,9 +39,7 @@ pub(super) fn known(
 }
 
 fn told(doubt: Doubt) -> Failure {
-    match doubt {
-        Doubt::Unreadable(reason) | Doubt::Limit(reason) => Failure::new(reason),
-    }
+    Failure::new(doubt.reason())
 }
 
 /// What is ordered of an agent, a line each.

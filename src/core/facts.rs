@@ -233,6 +233,15 @@ pub enum Doubt {
     Limit(String),
 }
 
+impl Doubt {
+    /// Why, in words.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Unreadable(reason) | Self::Limit(reason) => reason,
+        }
+    }
+}
+
 /// The policy that a push would leave on a ref that holds the policy in force.
 #[derive(Debug, Default)]
 pub struct PolicyOnRef {

@@ -268,9 +268,7 @@ impl Meanwhile<'_> {
 }
 
 fn doubtful(doubt: Doubt) -> Failure {
-    match doubt {
-        Doubt::Unreadable(reason) | Doubt::Limit(reason) => Failure::new(reason),
-    }
+    Failure::new(doubt.reason())
 }
 
 /// How often one transaction looks whether another process still works on the packed refs, which git itself waits a second for

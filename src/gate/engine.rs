@@ -54,9 +54,7 @@ pub(crate) enum EngineError {
 
 impl EngineError {
     fn of_orders(doubt: Doubt) -> Self {
-        match doubt {
-            Doubt::Unreadable(reason) | Doubt::Limit(reason) => Self::Orders(reason),
-        }
+        Self::Orders(doubt.reason().to_owned())
     }
 }
 

@@ -536,6 +536,31 @@ pub enum Outcome {
 }
 
 impl Entry {
+    /// What was decided of each ref, where it says so.
+    pub fn updates(&self) -> &[UpdateRecord] {
+        match self {
+            Self::Decided(decided) => &decided.updates,
+            Self::Continued(continued) => &continued.updates,
+            Self::Opened(_)
+            | Self::Raised(_)
+            | Self::Placed(_)
+            | Self::Rekeyed(_)
+            | Self::Continues(_)
+            | Self::Carried(_)
+            | Self::Spent(_)
+            | Self::Unspent(_)
+            | Self::Clock(_)
+            | Self::Refs(_)
+            | Self::Committed(_)
+            | Self::Aborted(_)
+            | Self::Unexplained(_)
+            | Self::Suppressed(_)
+            | Self::Recovered(_)
+            | Self::Ordered(_)
+            | Self::Overrode(_) => &[],
+        }
+    }
+
     /// The canonical JSON.
     ///
     /// # Errors

@@ -223,28 +223,7 @@ fn goes_on(continues: Option<&Continues>, head: &Checkpoint) -> bool {
 
 /// The digests of the approvals that an entry says have landed.
 fn landed_by(entry: &Entry) -> Vec<Digest> {
-    let updates = match entry {
-        Entry::Decided(decided) => decided.updates.as_slice(),
-        Entry::Continued(continued) => continued.updates.as_slice(),
-        Entry::Opened(_)
-        | Entry::Raised(_)
-        | Entry::Placed(_)
-        | Entry::Rekeyed(_)
-        | Entry::Continues(_)
-        | Entry::Carried(_)
-        | Entry::Spent(_)
-        | Entry::Unspent(_)
-        | Entry::Clock(_)
-        | Entry::Refs(_)
-        | Entry::Committed(_)
-        | Entry::Aborted(_)
-        | Entry::Unexplained(_)
-        | Entry::Suppressed(_)
-        | Entry::Recovered(_)
-        | Entry::Ordered(_)
-        | Entry::Overrode(_) => &[],
-    };
-    updates.iter().flat_map(|update| &update.approvals).map(|approval| approval.digest.0).collect()
+    entry.updates().iter().flat_map(|update| &update.approvals).map(|approval| approval.digest.0).collect()
 }
 
 impl Included {

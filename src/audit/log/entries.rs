@@ -65,11 +65,6 @@ pub(super) fn said_of_refs(entry: &Entry) -> SaidOfRefs<'_> {
     }
 }
 
-/// What a decision says of each ref.
-pub(super) fn updates_of(entry: &Entry) -> &[UpdateRecord] {
-    if let SaidOfRefs::Decided(updates) = said_of_refs(entry) { updates } else { &[] }
-}
-
 /// The refs that it is about.
 pub(super) fn names_of(entry: &Entry) -> Box<dyn Iterator<Item = &RefName> + '_> {
     match said_of_refs(entry) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::entries::{mentions, updates_of};
+use super::entries::mentions;
 use super::lines::{shown, word};
 use crate::core::canonical::{CanonicalOid, Time};
 use crate::core::decide::Timestamp;
@@ -36,7 +36,7 @@ fn history_in(directory: &Path, commit: Oid) -> Result<Vec<String>> {
                     lines.push(format!("decided   {at} {} (entry {number})", word(decided.outcome)));
                     lines.extend(decided.submitter.iter().map(|who| format!("submitted by {who}")));
                 }
-                for update in updates_of(entry) {
+                for update in entry.updates() {
                     let holders = update.work.iter().filter(|work| work.commits.iter().any(|(own, _)| own.0 == commit));
                     lines.extend(holders.map(|work| {
                         format!("          {}: work of {}, key {}", shown(&update.name), work.principal, work.key)

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::entries::{mentions, names_of, submitter_of, updates_of};
+use super::entries::{mentions, names_of, submitter_of};
 use super::formats::Format;
 use super::known::Known;
 use super::place::Place;
@@ -132,7 +132,7 @@ impl Show {
         let time = entry.time().map(Time).or(decision.map(|(_, time)| time));
         let in_time = self.since.is_none_or(|since| time.is_none_or(|time| time >= since))
             && self.until.is_none_or(|until| time.is_none_or(|time| time < until));
-        let updates = updates_of(entry);
+        let updates = entry.updates();
         let (named, principal) = (self.is_named(entry), self.is_by(entry));
         let coded = self.code.as_deref().is_none_or(|code| updates.iter().any(|update| has_code(update, code)));
         let verdict = self.verdict.is_none_or(|verdict| decision.is_some_and(|(outcome, _)| outcome == verdict));
@@ -157,7 +157,7 @@ impl Show {
                 || update.overrides.iter().any(|one| one.by == id)
         };
         let submitted = submitter_of(entry).and_then(|who| who.split(" via ").next()) == Some(id);
-        submitted || updates_of(entry).iter().any(of_update)
+        submitted || entry.updates().iter().any(of_update)
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::entries::updates_of;
 use super::formats::Format;
 use super::lines::shown;
 use super::show::{Show, decision_of};
@@ -197,7 +196,7 @@ pub(super) fn sum_up(show: &Show, directory: &Path) -> Result<()> {
                 summary.would_refuse += 1;
             }
         }
-        for update in updates_of(entry).iter().filter(|_| accepted) {
+        for update in entry.updates().iter().filter(|_| accepted) {
             said.note(update);
             let found = said.found_on(update);
             match (found.refuses(), &found.more) {

@@ -8,7 +8,7 @@ mod stage;
 
 use std::collections::BTreeSet;
 
-use crate::core::decide::{Code, Outcome, Severity, Verdict};
+use crate::core::decide::{Code, Outcome, RefVerdict, Verdict};
 use crate::core::id::RepositoryName;
 use crate::core::policy::{Case, Expected, Policy};
 use crate::core::report::{self, Audience, Characters, escape};
@@ -96,10 +96,7 @@ fn outcome(verdict: &Verdict) -> String {
 
 /// The codes that refuse a push.
 fn refusing(verdict: &Verdict) -> BTreeSet<Code> {
-    let errors = |severity: Severity| severity == Severity::Error;
-    let kept = verdict.refs.iter().flat_map(|one| one.findings.iter().map(|finding| (finding.severity, finding.code)));
-    let more = verdict.refs.iter().flat_map(|one| one.more.keys().map(|(severity, code, ..)| (*severity, *code)));
-    kept.chain(more).filter(|(severity, _)| errors(*severity)).map(|(_, code)| code).collect()
+    verdict.refs.iter().flat_map(RefVerdict::refusing_codes).collect()
 }
 
 fn meets(verdict: &Verdict, expected: &Expected) -> bool {

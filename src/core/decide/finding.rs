@@ -156,14 +156,17 @@ impl RefVerdict {
         kept.saturating_add(more)
     }
 
+    /// The codes of the findings that refuse this update.
+    pub fn refusing_codes(&self) -> BTreeSet<Code> {
+        let kept = self.findings.iter().map(|finding| (finding.severity, finding.code));
+        let all = kept.chain(self.more.keys().map(|(severity, code, ..)| (*severity, *code)));
+        all.filter(|(severity, _)| *severity == Severity::Error).map(|(_, code)| code).collect()
+    }
+
     /// The outcome of this update alone.
     pub fn outcome(&self) -> Outcome {
-        let kept = self.findings.iter().map(|finding| (finding.severity, finding.code));
-        let errors = kept
-            .chain(self.more.keys().map(|(severity, code, ..)| (*severity, *code)))
-            .filter(|(severity, _)| *severity == Severity::Error);
         let undecided = self.undecided.iter().any(|doubt| doubt.severity == Severity::Error);
-        let codes: BTreeSet<Code> = errors.map(|(_, code)| code).collect();
+        let codes = self.refusing_codes();
         if undecided || codes.contains(&Code::LimitExceeded) {
             Outcome::Undecided
         } else if !codes.is_empty() {

@@ -1,9 +1,9 @@
 //! Classes of paths that come with the program, as data with sources. A policy names the day up to which it knows them, so that what it
 //! means is in its own text: no release changes it.
 
+use super::Date;
 use super::problem::Location;
 use super::reader::{Located, Problems};
-use super::{Date, Glob, LetterCase};
 use crate::core::text::nearest::nearest;
 
 const ROWS: &str = include_str!("classes.tsv");
@@ -26,25 +26,20 @@ fn rows() -> impl Iterator<Item = Row> {
 }
 
 /// The day on which the last row was added: what a new policy says under `classes-date`.
-pub fn classes_date() -> Option<Date> {
+fn classes_date() -> Option<Date> {
     rows().map(|row| row.added).max()
 }
 
 /// The names of all classes that come with the program, each with its `@`, in the order of the table.
-pub fn class_names() -> Vec<&'static str> {
+fn class_names() -> Vec<&'static str> {
     let mut names: Vec<&str> = rows().map(|row| row.class).collect();
     names.dedup();
     names
 }
 
-/// Whether a path is of a class, as this version knows it.
-pub fn is_of_class(class: &str, path: &[u8]) -> bool {
-    let matching = |excludes: bool| {
-        let own = rows().filter(move |row| row.class == class && row.pattern.starts_with('!') == excludes);
-        let globs = own.filter_map(|row| Glob::parse(row.pattern.trim_start_matches('!')).ok());
-        globs.into_iter().any(|glob| glob.matches(path, LetterCase::Folded))
-    };
-    matching(false) && !matching(true)
+/// Whether a word is the name of one. Most patterns of a policy are told from it by their first byte.
+pub(super) fn is_class(name: &str) -> bool {
+    name.starts_with('@') && rows().any(|row| row.class == name)
 }
 
 /// What one policy may say of the classes.
@@ -69,14 +64,9 @@ impl Known {
         expanded
     }
 
-    /// Whether a word looks like the name of a class that comes with the program, and is none.
-    pub(super) fn is_unknown(self, name: &str) -> bool {
-        name.starts_with('@') && !name.contains(['/', '*']) && !class_names().contains(&name)
-    }
-
     /// The patterns of the class that is named, where one is.
     fn patterns(self, entry: &Located<&str>, problems: &mut Problems) -> Option<Vec<&'static str>> {
-        if !class_names().contains(&entry.value) {
+        if !is_class(entry.value) {
             return None;
         }
         let Some(until) = self.until else {
@@ -113,7 +103,10 @@ pub(super) fn check_date(date: Date, at: &Location, problems: &mut Problems) {
 
 /// What a name with an `@` is meant to be that is no class.
 pub(super) fn meant(name: &str) -> Option<String> {
-    name.starts_with('@').then(|| match nearest(name, class_names()) {
+    if !name.starts_with('@') || name.contains(['/', '*']) || is_class(name) {
+        return None;
+    }
+    Some(match nearest(name, class_names()) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("these come with the program: {}", class_names().join(", ")),
     })
@@ -122,7 +115,18 @@ pub(super) fn meant(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{load_text, registry};
+    use super::super::{Glob, LetterCase};
     use super::*;
+
+    /// Whether a path is of a class, as this version knows it.
+    fn is_of_class(class: &str, path: &[u8]) -> bool {
+        let matching = |excludes: bool| {
+            let own = rows().filter(move |row| row.class == class && row.pattern.starts_with('!') == excludes);
+            let globs = own.filter_map(|row| Glob::parse(row.pattern.trim_start_matches('!')).ok());
+            globs.into_iter().any(|glob| glob.matches(path, LetterCase::Folded))
+        };
+        matching(false) && !matching(true)
+    }
 
     #[test]
     fn every_row_has_a_class_a_pattern_a_day_and_a_source() {

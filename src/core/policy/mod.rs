@@ -33,7 +33,6 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use approvals::{Approvals, Span, Whose};
-pub use builtin_classes::{class_names, classes_date, is_of_class};
 pub use cases::{Case, Expected, Proof, Step};
 pub use date::Date;
 pub use dependents::{Dependent, dependents};

@@ -380,7 +380,7 @@ pub(super) type Classes = BTreeMap<String, Patterns>;
 pub(super) fn read_classes(top: &mut Table<'_>, classes: &mut Classes, known: Known, problems: &mut Problems) {
     for (name, patterns) in top.lists("paths", problems) {
         for pattern in &patterns {
-            if let Some(fix) = builtin_classes::meant(pattern.value).filter(|_| known.is_unknown(pattern.value)) {
+            if let Some(fix) = builtin_classes::meant(pattern.value) {
                 problems.warn(&pattern.at, format!("\"{}\" covers one file of that name", pattern.value), fix);
             }
         }
@@ -548,7 +548,7 @@ impl Resolver<'_> {
         for entry in entries {
             let patterns = match self.classes.get(entry.value) {
                 Some(patterns) => patterns.clone(),
-                None if builtin_classes::class_names().contains(&entry.value) => {
+                None if builtin_classes::is_class(entry.value) => {
                     let at = entry.at.clone();
                     let patterns = self.known.expanded(vec![Located { value: entry.value, at }], problems);
                     if patterns.is_empty() {

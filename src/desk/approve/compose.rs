@@ -322,7 +322,5 @@ fn shown(name: &str) -> String {
 }
 
 fn told(doubt: &Doubt) -> Failure {
-    match doubt {
-        Doubt::Unreadable(reason) | Doubt::Limit(reason) => Failure::new(escape(reason.as_bytes(), 300)),
-    }
+    Failure::new(escape(doubt.reason().as_bytes(), 300))
 }

@@ -125,8 +125,11 @@ fn claimed(objects: &Objects, id: Oid) -> Result<Result<ClaimedOrder, OrderError
 }
 
 impl<'a> FactReader<'a> {
-    /// Reads what is ordered that can matter for the push.
+    /// Reads what is ordered that can matter for the push: once, however often it is looked at.
     pub(super) fn read_orders(&mut self, updates: &[&RefUpdate]) -> Result<(), Doubt> {
+        if self.stored_orders.is_some() {
+            return Ok(());
+        }
         let PushContext { objects, refs, stores, memory, now, .. } = self.context;
         let stored = StoredOrders::list(objects, refs, stores, updates.iter().copied())?;
         let moves: HashSet<Digest> =
